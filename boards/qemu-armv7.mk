@@ -1,0 +1,4 @@
+CC	= arm-linux-gnueabihf-gcc
+CCFLAGS	= -mthumb
+MUSL	= arm-linux-musleabihf
+KHASM	= arm-linux-gnueabihf

@@ -1,0 +1,418 @@
+/*
+ * husk.h - every type of husk and every function that crosses a folder.
+ *
+ * The one own header. A .c file includes the system headers that it uses,
+ * then "husk.h", and nothing else of ours. Prototypes stand under the name
+ * of the file that defines them, in the order of the stage table; what does
+ * not cross a file is static there.
+ *
+ * struct box is what was asked for: filled by cfg/, read-only ever after.
+ * struct run is what is happening to one box in this process.
+ *
+ * A stage is a function  int folder_verb(struct run *)  that returns 0 or
+ * fail(r, "..."): it never prints and never exits. Whoever reads
+ *     husk: web: rootfs.pivot: pivot_root /srv/web: Invalid argument
+ * opens rootfs/pivot.c and finds rootfs_pivot there.
+ */
+#ifndef HUSK_H
+#define HUSK_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <linux/filter.h>
+
+#define VERSION		"0.2"
+#ifndef RUNDIR
+#define RUNDIR		"/run/husk"	/* make RUNDIR=; HUSK_RUN names another */
+#endif
+#ifndef CONFDIR
+#define CONFDIR		"/etc/husk"
+#endif
+
+/* Fixed maxima: there is no malloc. Who hits one is told which. */
+enum {
+	MAXNAME	= 64,		/* bytes of a box's name */
+	MAXARG	= 128,		/* words of exec= */
+	MAXENV	= 128,
+	MAXMNT	= 64,		/* bind=, tmpfs= and mount= together */
+	MAXDEV	= 64,
+	MAXPATHS = 48,		/* mask=, and readonly= */
+	MAXMAP	= 16,		/* ranges of uidmap=, and of gidmap= */
+	MAXGRP	= 32,
+	MAXSYSCTL = 32,
+	MAXAFTER = 32,
+	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
+	MAXCPU	= 1024,
+	MAXTEXT	= 128 * 1024,	/* all configuration text of one box */
+};
+
+/* ------------------------------------------------------------ what was asked */
+
+enum ns { NS_USER, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_MNT, NS_CGROUP, NS_TIME, NNS };
+enum nsmode { NSM_NEW, NSM_HOST, NSM_JOIN };		/* JOIN: by nspath[] */
+enum rootkind { ROOT_HOST, ROOT_DIR, ROOT_TMPFS };	/* /, DIR, tmpfs */
+enum who { WHO_AUTO, WHO_NUMBER, WHO_NAME };
+
+/* box.mounts: bit i = row i of the default mounts is wanted (rootfs/mounts.c) */
+enum { DM_PROC, DM_DEV, DM_PTS, DM_SHM, DM_MQUEUE, DM_SYS, DM_RUN, DM_TMP, NDM };
+
+enum mntkind { MNT_BIND, MNT_TMPFS, MNT_FS };
+struct mnt {			/* one bind=, tmpfs= or mount= row, in file order */
+	uint8_t	 kind;		/* enum mntkind */
+	bool	 skip;		/* `?` or optional: go on without it, one log line */
+	bool	 rec;		/* bind: with what is mounted below it */
+	bool	 slave;		/* bind: mounts made outside appear inside */
+	bool	 create;	/* bind: make the source directory, owner the user */
+	bool	 idmap;		/* bind: shifted by the user namespace's map */
+	uint16_t mode;		/* of create=, or of a tmpfs; 0: default */
+	uint32_t flags;		/* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, ... wanted */
+	uint64_t size;		/* tmpfs: bytes; 0: kernel's default; PERCENT|n: % of RAM */
+	const char *src, *dst;	/* outside; inside, absolute */
+	const char *type, *data;/* MNT_FS only: file system type, option text or NULL */
+};
+
+enum { DEV_R = 1, DEV_W = 2, DEV_M = 4 };
+struct dev {
+	const char *host, *dst;	/* host may hold one * in its last component */
+	uint8_t	 perm;		/* DEV_* */
+	bool	 skip;
+	uint16_t mode;		/* 0: 0600 by its perms, owned by the user */
+};
+
+struct idmap { uint32_t in, out, count; };
+struct named { const char *name; uint32_t id; };	/* name NULL: id counts */
+struct pair { const char *key, *val; };
+struct rlim { uint64_t soft, hard; bool set; };		/* ~0: unlimited */
+
+/* Limits: rows of cg/limits.c. A value is LIM_NONE (not asked), LIM_MAX
+ * (the word max), PERCENT|n (of RAM), or a number in the kernel's v2 unit.
+ * cpu.max keeps quota (us) in lim[] and the period (us) in cpu_period. */
+enum lim { LIM_MEM, LIM_SWAP, LIM_PIDS, LIM_CPU, LIM_WEIGHT, NLIM };
+#define LIM_NONE	(~(uint64_t)1)
+#define LIM_MAX		(~(uint64_t)0)
+#define PERCENT		((uint64_t)1 << 63)
+
+enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
+enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
+enum logkind { LOG_INHERIT, LOG_NONE };
+
+struct box {
+	const char *name;		/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, MAXNAME */
+	const char *file;		/* where it was read, NULL: command line only */
+
+	/* PROGRAM */
+	const char *argv[MAXARG + 1];
+	const char *env[MAXENV + 1];	/* NAME=VALUE */
+	const char *cwd;		/* absolute, "/" by default */
+	enum who  who;
+	const char *user, *group;	/* names where who says so; group may be NULL */
+	uint32_t uid, gid;		/* numbers; ~0: none given */
+	struct named groups[MAXGRP];
+	uint16_t umask;
+	bool	 tty, pid1_program;
+
+	/* FILES */
+	enum rootkind root;
+	const char *rootdir;		/* ROOT_DIR, absolute */
+	bool	 root_rw;
+	uint16_t mounts;		/* bits DM_* */
+	struct mnt mnt[MAXMNT];
+	struct dev dev[MAXDEV];
+	const char *etc[8];		/* names below /etc */
+	const char *mask[MAXPATHS], *ro[MAXPATHS];	/* absolute; a / at the end: a directory */
+	bool	 mask_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
+
+	/* NAMESPACES */
+	uint8_t	 ns[NNS];		/* enum nsmode */
+	const char *nspath[NNS];	/* NSM_JOIN: /proc/PID/ns/X, or any path */
+	const char *nsbox[NNS];		/* NSM_JOIN of box:NAME, resolved by ns_join */
+	bool	 automap;		/* uidmap and gidmap are auto */
+	struct idmap uidmap[MAXMAP], gidmap[MAXMAP];
+	const char *hostname, *domainname;
+	int64_t	 clock_monotonic, clock_boottime;	/* seconds; both 0: none */
+
+	/* LIMITS */
+	uint64_t lim[NLIM];
+	uint8_t	 lim_skip;		/* bit i: `?` stood before it */
+	uint32_t cpu_period;		/* us */
+	const char *cgroup;		/* parent path asked for, or NULL */
+	struct rlim rlim[16];		/* by RLIMIT_ number of the target */
+	bool	 has_nice, has_ioprio, has_oom, has_affinity, has_persona;
+	int8_t	 nice;
+	int8_t	 sched;			/* policy number or SCHED_UNSET */
+	uint8_t	 sched_prio;
+	uint16_t ioprio;		/* class << 13 | level */
+	int16_t	 oom_score_adj;
+	uint32_t persona;
+	uint64_t affinity[MAXCPU / 64];
+
+	/* RIGHTS */
+	uint64_t caps;			/* kept: bounding, permitted, effective */
+	uint64_t inheritable, ambient;	/* final values, made by cfg_check */
+	uint32_t securebits;
+	bool	 nnp, keyring;		/* keyring: a new session keyring */
+	const char *apparmor, *selinux;
+	struct pair sysctl[MAXSYSCTL];	/* key in dotted form, checked */
+	enum reboot reboot;
+	struct sock_filter bpf[MAXBPF];
+	uint16_t nbpf;			/* 0: syscalls=@all, no filter */
+
+	/* LIFE */
+	bool	 boot;
+	const char *after[MAXAFTER];
+	uint8_t	 stop_signal;
+	uint32_t stop_ms;
+	enum logkind log;
+
+	uint8_t	 narg, nenv, ngroup, nmnt, ndev, netc, nmask, nro, nuidmap, ngidmap,
+		 nsysctl, nafter;
+};
+
+/* board.conf, read by PID 1 of a machine */
+struct board {
+	const char *hostname;
+	struct mnt mnt[MAXMNT];
+	struct pair sysctl[MAXSYSCTL];
+	uint8_t	 nmnt, nsysctl;
+};
+
+/* ------------------------------------------------------- what is happening */
+
+enum side { HOST = 1, INIT = 2, PROG = 4 };
+
+/* What a box left on the host: the text of its state file, one key=value
+ * line for each undo row, written before the side effect. Undo reads this. */
+struct left {
+	char	 text[1536];
+	uint16_t len;
+	int	 dir;			/* RUNDIR, O_PATH; -1: none */
+	char	 name[MAXNAME + 1];
+};
+
+struct run {
+	const struct box *box;
+	const char *name;
+	uint8_t	 side;			/* which process am I: enum side, or INIT|PROG */
+	uint8_t	 row;			/* of the stage table, where we are */
+	bool	 board;			/* the keeper is PID 1 of a machine */
+	bool	 unpriv;		/* the caller is not root: user namespace, one id */
+	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
+	bool	 freed;			/* past the release byte: the program runs */
+	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
+
+	/* descriptors; -1: none */
+	int	 proc;			/* the host's /proc, O_PATH, checked */
+	int	 sync;			/* HOST <-> INIT, PROG: SOCK_SEQPACKET */
+	int	 status;		/* INIT -> keeper: one struct ended */
+	int	 statedir, state;	/* RUNDIR/NAME and its state file, locked */
+	int	 cgroup2;		/* the leaf in the v2 hierarchy, O_PATH */
+	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
+	int	 rootsrc;		/* detached clone of the root, or O_PATH of it */
+	int	 src[MAXMNT];		/* detached clones of bind sources, by row of box.mnt */
+	int	 devsrc[MAXDEV];	/* device nodes as mounts, where mknod is refused */
+	int	 etcsrc[8];		/* detached clones of the copies of etc= */
+	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
+	int	 pty;			/* master: INIT makes it, the keeper holds it */
+	int	 exec_pipe;		/* unused ends are -1 */
+
+	pid_t	 keeper, init, prog;
+	int	 pidfd;			/* of INIT */
+
+	/* the user, looked up for good by caps_user */
+	uint32_t uid, gid, groups[MAXGRP];
+	uint8_t	 ngroups;
+	char	 home[128], user[40];
+
+	struct left *left;
+	char	 why[256];		/* set by fail() */
+};
+
+/* INIT -> keeper, once, when the program has ended. Never changed: an
+ * upgraded keeper meets an older INIT. */
+struct ended {
+	uint32_t magic;			/* ENDED_MAGIC */
+	int32_t	 code;			/* CLD_EXITED, CLD_KILLED, CLD_DUMPED */
+	int32_t	 status;		/* exit status or signal */
+	int32_t	 left;			/* processes still alive inside, 0: not counted */
+};
+#define ENDED_MAGIC	0x6b737568	/* "husk" */
+
+/* INIT, PROG -> HOST on r->sync, each one datagram */
+enum { MSG_ERROR = 'E', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R', MSG_PROG = 'P' };
+struct msg {
+	uint8_t	 kind, row;
+	uint16_t len;
+	int32_t	 err;			/* errno, or pid for MSG_PROG */
+	char	 text[248];
+};
+
+/* ------------------------------------------------------------------- init/ */
+
+/* init/stages.c: THE table */
+int stages_run(struct run *);			/* the rows of my side, from the top */
+const char *stage_name(int row);
+int stage_side(int row);
+int stage_count(void);
+void stages_undo(struct left *, int from);	/* backwards; from < 0: all rows */
+
+/* init/fail.c: errors and log lines */
+/* Formats: %s %d %u %x %o %c %zu %llu %lld %llx %% and %.*s, no width. */
+size_t fmt(char *to, size_t max, const char *f, ...) __attribute__((format(printf, 3, 4)));
+void say(int fd, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* one write */
+int fail(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* adds strerror(errno) if errno; returns -errno, never 0 */
+int fail_not(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* the same where errno says nothing; returns -EINVAL */
+void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* one log line: went on without */
+const char *hint(const char *row, int err);	/* what to do, or NULL */
+
+/* init/util.c */
+size_t copy(char *to, size_t max, const char *from);	/* bounded, always ends; returns strlen(from) */
+bool same(const char *a, const char *b);
+bool starts(const char *s, const char *prefix);
+const char *number(const char *s, uint64_t max, uint64_t *out);	/* whole string, decimal; NULL or what is wrong */
+int read_at(int dir, const char *path, char *buf, size_t max);	/* whole small file, NUL-terminated; length or -1 */
+int write_at(int dir, const char *path, const char *text);	/* one open, one write, one close; 0 or -1 */
+uint64_t ram(void);				/* bytes */
+uint64_t now_ms(void);				/* CLOCK_MONOTONIC */
+int proc_fd(void);				/* /proc as O_PATH, checked to be procfs; -1 */
+
+/* init/sys.c: system calls that musl does not know or not in this form.
+ * Each returns -1 and sets errno. */
+struct clone_args;
+int sys_clone3(struct clone_args *, size_t);
+int sys_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve);
+int sys_open_tree(int dir, const char *path, unsigned flags);
+int sys_move_mount(int from, const char *fpath, int to, const char *tpath, unsigned flags);
+int sys_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clr, uint64_t propagation, int userns);
+int sys_close_range(unsigned first, unsigned last);
+int sys_pidfd_open(pid_t);
+int sys_pidfd_send(int pidfd, int sig);
+int sys_pivot_root(const char *, const char *);
+int sys_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags);
+long sys_getcwd(char *, size_t);		/* the kernel's own: "(unreachable)/..." is seen */
+/* closes all descriptors but 0-2 and those in keep[n] (sorted or not; -1 ignored) */
+int close_others(int proc, const int *keep, int n);
+
+/* init/env.c */
+extern char **environ;
+
+/* init/keeper.c, init/state.c, init/pid1.c, init/start.c: the rows and verbs
+ * of this folder */
+int init_state(struct run *);		void init_forget(struct left *);
+int init_pipes(struct run *);
+int init_ready(struct run *);		/* HOST: all rights are read back, inside */
+int init_release(struct run *);		/* the commit point */
+int init_up(struct run *);		/* end of file: exec worked */
+int init_close(struct run *);
+int init_pty(struct run *);
+int init_fork(struct run *);
+int init_tty(struct run *);
+int init_report(struct run *);
+int init_exec(struct run *);
+int init_rights(struct run *);
+int init_filter(struct run *);
+int init_reap(struct run *);
+
+int left_add(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* write-ahead: one line of the state file; 0 or -1 */
+/* next value of `key` in the text; start with *at = 0; NULL when there is none */
+const char *left_get(const struct left *, const char *key, unsigned *at, char *buf, size_t max);
+
+/* -------------------------------------------------------------------- cfg/ */
+
+/* cfg/read.c: fills b from layers: defaults, use=, include=, file, words.
+ * Prints errors as file:line: key: what and returns 0 or 2. file may be NULL.
+ * words: key=value strings of the command line. argv: what stood after --
+ * (NULL: nothing); it replaces exec=. */
+int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
+int cfg_board(struct board *, const char *file);	/* board.conf; a missing file is fine: 0 */
+void cfg_forget(void);			/* give the memory of the text back (madvise) */
+/* cfg/check.c: what depends on the machine; prints, returns 0 or 2 */
+int cfg_machine(const struct box *);
+/* cfg/print.c */
+void cfg_show(const struct box *, int fd, bool marks);	/* every key; marks: a comment says where it was set */
+int cfg_help(const char *key);		/* one key, or NULL: all; 0 or 2 */
+
+/* --------------------------------------------------------------------- ns/ */
+
+int ns_join(struct run *);		/* HOST: opens what is joined; enters user and pid */
+int ns_clone(struct run *);		void ns_kill(struct left *);
+int ns_idmap(struct run *);
+int ns_go(struct run *);
+int ns_wait(struct run *);
+int ns_enter(struct run *);		/* INIT: joins the rest; cgroup namespace on old kernels */
+int ns_root(struct run *);
+int ns_sysctl(struct run *);
+int ns_host(struct run *);
+int ns_loopback(struct run *);
+int ns_clock(struct run *);
+const char *ns_name(int ns);		/* "pid", as below /proc/PID/ns */
+
+/* --------------------------------------------------------------------- cg/ */
+
+int cg_make(struct run *);		void cg_remove(struct left *);
+int cg_limits(struct run *);
+int cg_devices(struct run *);
+int cg_enter(struct run *);
+int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could be done */
+bool cg_oom(const struct left *);	/* was something killed for memory? */
+
+/* ----------------------------------------------------------------- rootfs/ */
+
+int rootfs_sources(struct run *);
+int rootfs_private(struct run *);
+int rootfs_root(struct run *);
+int rootfs_mounts(struct run *);
+int rootfs_dev(struct run *);
+int rootfs_masks(struct run *);
+int rootfs_pivot(struct run *);
+int rootfs_verify(struct run *);
+/* rootfs/walk.c: resolves path as if dir were /, symbolic links and .. kept
+ * inside, no magic links; returns a descriptor (flags as of open, O_CLOEXEC
+ * added) or -1. As strong without openat2. */
+int walk(int dir, const char *path, int flags);
+/* default mount i: its mount point and whether it is best effort */
+const char *rootfs_default(int i);
+
+/* ------------------------------------------------------------------- caps/ */
+
+int caps_tether(struct run *);
+int caps_oom(struct run *);
+int caps_user(struct run *);
+int caps_bound(struct run *);
+int caps_keyring(struct run *);
+int caps_label(struct run *);
+int caps_sched(struct run *);
+int caps_rlimits(struct run *);
+int caps_ids(struct run *);
+int caps_sets(struct run *);
+int caps_readback(struct run *);
+int caps_nnp(struct run *);
+int caps_retether(struct run *);
+int caps_close(struct run *);
+int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or -1 */
+const char *caps_name(int number);		/* "chown" or NULL */
+int caps_last(void);				/* of this kernel: highest number */
+int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
+void caps_reset(void);		/* HOST, first: umask, signals, nice: nothing is inherited by accident */
+
+/* ----------------------------------------------------------------- filter/ */
+
+/* A policy is made word by word, then compiled. It lives in static storage:
+ * one at a time. Phrases returned are errors for file:line: key: */
+enum { ACT_ALLOW = 0x7fff0000u, ACT_KILL = 0x80000000u, ACT_LOG = 0x7ffc0000u, ACT_TRAP = 0x00030000u,
+       ACT_ERRNO = 0x00050000u };
+void filter_begin(uint32_t fallback);		/* of known names that no rule allows */
+const char *filter_word(const char *word, size_t len);	/* @GROUP NAME -NAME NAME:ERRNO NAME(ARGS); NULL or what is wrong */
+const char *filter_caps(uint64_t caps);		/* what these capabilities are for is allowed */
+const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);
+const char *filter_nearest(const char *name, size_t len);	/* "did you mean" */
+int filter_load(struct run *);
+int filter_pid1(const struct sock_filter **prog);	/* INIT's own: length */
+
+/* ----------------------------------------------------------------- boards/ */
+
+int board_boot(int argc, char **argv);		/* PID 1 of a machine; never returns */
+int board_ask(const char *verb);		/* halt, poweroff, reboot: asks PID 1 */
+
+#endif

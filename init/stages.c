@@ -1,0 +1,169 @@
+/*
+ * stages.c - THE table: what happens to a box, in which process, in which order.
+ *
+ * Theory of operation
+ *
+ * Three processes make a box. HOST is outside: the keeper of a box started by
+ * hand, or a short-lived starter of a board's PID 1. INIT is PID 1 of the box.
+ * PROG is the process that becomes the program. One loop, stages_run(), goes
+ * through the rows in all three; each process does the rows of its own side.
+ * ns.clone returns in HOST and in INIT, init.fork in INIT and in PROG.
+ *
+ *	HOST                       INIT                       PROG
+ *	state, sources, cgroup
+ *	ns.clone ----------------> close, tether, waits
+ *	maps, what is below /proc
+ *	ns.go -------------------> namespaces, mounts, pivot
+ *	init.ready waits           verify, fork ------------> ids, capabilities
+ *	                           drops its own rights,       reads them back
+ *	       <------------------------------------------- reports, waits
+ *	init.release ---------------------------------------> filter, exec
+ *	init.up: end of file       reaps, forwards             the program
+ *	supervises
+ *
+ * The order of the rows is the security argument; the reasons stand in the
+ * margin. A row with nothing to do returns 0: the table never branches.
+ * Only HOST rows have an undo. What INIT and PROG make dies with their
+ * namespaces; what HOST makes is written to the state file before it is made,
+ * and undo reads that file and nothing else. So a normal stop, an error, and
+ * the clean-up after kill -9 are one function, stages_undo().
+ *
+ * Before the release byte every failure ends in status 125 with the name of
+ * its row, the program has never run, and the host is as it was. After it the
+ * status is the program's.
+ */
+#include "husk.h"
+
+#define NO_UNDO(left)	((void)(left))
+
+#define STAGES(ROW) \
+	/* name            side  make             undo */ \
+	ROW(init_state,      HOST, init_forget)	/* locked and written before anything is made */ \
+	ROW(rootfs_sources,  HOST, NO_UNDO)	/* host paths are the host's business: opened before the clone */ \
+	ROW(cg_make,         HOST, cg_remove) \
+	ROW(cg_limits,       HOST, NO_UNDO)	/* in force before the first process is inside */ \
+	ROW(cg_devices,      HOST, NO_UNDO) \
+	ROW(init_pipes,      HOST, NO_UNDO)	/* all that supervising needs is there before there is something to supervise */ \
+	ROW(ns_join,         HOST, NO_UNDO)	/* joined user and pid come first: what is new is owned by them */ \
+	ROW(ns_clone,        HOST, ns_kill) \
+	ROW(cg_enter,        HOST, NO_UNDO)	/* INIT still waits: nothing of it runs outside its limits */ \
+	ROW(ns_idmap,        HOST, NO_UNDO) \
+	ROW(caps_oom,        HOST, NO_UNDO)	/* below /proc/PID: INIT is not dumpable and may not */ \
+	ROW(ns_go,           HOST, NO_UNDO) \
+	\
+	ROW(init_close,      INIT, NO_UNDO)	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
+	ROW(caps_tether,     INIT, NO_UNDO)	/* not dumpable, and dies with the keeper */ \
+	ROW(ns_wait,         INIT, NO_UNDO)	/* end of file here: the keeper died before the tether held */ \
+	ROW(ns_enter,        INIT, NO_UNDO)	/* the cgroup namespace roots where we stand: after cg.enter */ \
+	ROW(ns_root,         INIT, NO_UNDO)	/* uid 0 of the box, as its maps have it */ \
+	ROW(ns_sysctl,       INIT, NO_UNDO)	/* before /proc/sys is read-only */ \
+	ROW(ns_host,         INIT, NO_UNDO) \
+	ROW(ns_loopback,     INIT, NO_UNDO) \
+	ROW(ns_clock,        INIT, NO_UNDO)	/* frozen by the next fork, and only children are in it */ \
+	ROW(rootfs_private,  INIT, NO_UNDO)	/* before any mount: nothing of ours shows outside */ \
+	ROW(rootfs_root,     INIT, NO_UNDO) \
+	ROW(caps_user,       INIT, NO_UNDO)	/* names are the box's own: looked up in its root, before mounts that they own */ \
+	ROW(rootfs_mounts,   INIT, NO_UNDO) \
+	ROW(rootfs_dev,      INIT, NO_UNDO) \
+	ROW(init_pty,        INIT, NO_UNDO)	/* from the box's own devpts */ \
+	ROW(rootfs_masks,    INIT, NO_UNDO)	/* last of the mounts: nothing may cover a mask */ \
+	ROW(rootfs_pivot,    INIT, NO_UNDO)	/* the host's tree is gone from here */ \
+	ROW(rootfs_verify,   INIT, NO_UNDO)	/* our own mount table against the plan */ \
+	ROW(caps_bound,      INIT, NO_UNDO)	/* once for INIT and PROG: 41 calls */ \
+	ROW(init_fork,       INIT, NO_UNDO) \
+	\
+	ROW(init_tty,        PROG, NO_UNDO)	/* a session of its own, the pty its terminal */ \
+	ROW(caps_keyring,    PROG, NO_UNDO) \
+	ROW(caps_label,      PROG, NO_UNDO)	/* through the host's /proc: the box's may be anything */ \
+	ROW(caps_sched,      PROG, NO_UNDO)	/* while CAP_SYS_NICE is there */ \
+	ROW(caps_rlimits,    PROG, NO_UNDO)	/* while CAP_SYS_RESOURCE is there; never on PID 1 */ \
+	ROW(caps_ids,        PROG, NO_UNDO)	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
+	ROW(caps_sets,       PROG, NO_UNDO)	/* the five sets and securebits */ \
+	ROW(caps_nnp,        PROG, NO_UNDO) \
+	ROW(caps_readback,   PROG, NO_UNDO)	/* one read of /proc/self/status: what holds, not what was asked */ \
+	ROW(init_report,     PROG, NO_UNDO)	/* ready; waits for the release byte */ \
+	ROW(caps_retether,   PROG, NO_UNDO)	/* a change of ids forgets the death signal */ \
+	ROW(caps_close,      PROG, NO_UNDO)	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
+	ROW(filter_load,     PROG, NO_UNDO)	/* last: it may forbid all of the above */ \
+	ROW(init_exec,       PROG, NO_UNDO) \
+	\
+	ROW(init_rights,     INIT, NO_UNDO)	/* PROG is born: from here CAP_KILL is enough */ \
+	ROW(init_filter,     INIT, NO_UNDO) \
+	ROW(init_reap,       INIT, NO_UNDO)	/* does not return */ \
+	\
+	ROW(init_ready,      HOST, NO_UNDO) \
+	ROW(init_release,    HOST, NO_UNDO)	/* the commit point */ \
+	ROW(init_up,         HOST, NO_UNDO)
+
+/* The same rows four times: numbers, names, sides, calls. No pointers: each
+ * would cost a relocation and dirty a page in every process of every box. */
+#define NUMBER(f, side, undo)	ROW_##f,
+enum { STAGES(NUMBER) NSTAGES };
+
+#define NAME(f, side, undo)	#f "\0"
+static const char names[] = STAGES(NAME);
+
+#define SIDE(f, side, undo)	side,
+static const uint8_t sides[] = { STAGES(SIDE) };
+
+static int make(int row, struct run *r)
+{
+#define MAKE(f, side, undo)	case ROW_##f: return f(r);
+	switch (row) {
+	STAGES(MAKE)
+	}
+	return 0;
+}
+
+static void unmake(int row, struct left *l)
+{
+#define UNDO(f, side, undo)	case ROW_##f: undo(l); break;
+	switch (row) {
+	STAGES(UNDO)
+	}
+}
+
+int stage_count(void)
+{
+	return NSTAGES;
+}
+
+int stage_side(int row)
+{
+	return sides[row];
+}
+
+/* "rootfs.pivot" for rootfs_pivot: the first underscore is the dot */
+const char *stage_name(int row)
+{
+	static char name[32];
+	const char *p = names;
+	char *dot;
+
+	while (row-- > 0)
+		p += copy(name, sizeof name, p) + 1;
+	copy(name, sizeof name, p);
+	for (dot = name; *dot && *dot != '_'; dot++)
+		;
+	if (*dot)
+		*dot = '.';
+	return name;
+}
+
+int stages_run(struct run *r)
+{
+	int e;
+
+	for (r->row = 0; r->row < NSTAGES; r->row++)
+		if (sides[r->row] & r->side && (e = make(r->row, r)) != 0)
+			return e;
+	return 0;
+}
+
+void stages_undo(struct left *l, int from)
+{
+	if (from < 0 || from >= NSTAGES)
+		from = NSTAGES - 1;
+	for (; from >= 0; from--)
+		unmake(from, l);
+}
