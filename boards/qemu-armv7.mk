@@ -1,4 +1,7 @@
+# QEMU's virt machine with a Cortex-A7
 CC	= arm-linux-gnueabihf-gcc
 CCFLAGS	= -mthumb
+CLANG	= clang --target=armv7-linux-gnueabihf
 MUSL	= arm-linux-musleabihf
-KHASM	= arm-linux-gnueabihf
+KH	= /usr/arm-linux-gnueabihf/include
+KHASM	= /usr/arm-linux-gnueabihf/include/asm

@@ -1,4 +1,7 @@
+# a 32-bit PC in QEMU
 CC	= i686-linux-gnu-gcc
 CCFLAGS	=
+CLANG	= clang --target=i686-linux-gnu
 MUSL	= i386-linux-musl
-KHASM	= i386-linux-gnu
+KH	= /usr/i686-linux-gnu/include
+KHASM	= /usr/i686-linux-gnu/include/asm

@@ -1,5 +1,7 @@
-# a PC in QEMU, and this machine where it is one
+# a PC in QEMU
 CC	= gcc
 CCFLAGS	=
+CLANG	= clang
 MUSL	= x86_64-linux-musl
-KHASM	= x86_64-linux-gnu
+KH	= /usr/include
+KHASM	= /usr/include/x86_64-linux-gnu/asm

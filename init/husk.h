@@ -17,6 +17,7 @@
 #ifndef HUSK_H
 #define HUSK_H
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdbool.h>
@@ -189,6 +190,7 @@ struct left {
 	uint16_t len;
 	int	 dir;			/* RUNDIR, O_PATH; -1: none */
 	char	 name[MAXNAME + 1];
+	bool	 stuck;			/* a row could not be undone: the state file stays */
 };
 
 struct run {
@@ -201,6 +203,7 @@ struct run {
 	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
 	bool	 freed;			/* past the release byte: the program runs */
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
+	int	 err;			/* errno of the last fail(), 0: none */
 
 	/* descriptors; -1: none */
 	int	 proc;			/* the host's /proc, O_PATH, checked */
@@ -214,8 +217,8 @@ struct run {
 	int	 devsrc[MAXDEV];	/* device nodes as mounts, where mknod is refused */
 	int	 etcsrc[8];		/* detached clones of the copies of etc= */
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
-	int	 pty;			/* master: INIT makes it, the keeper holds it */
-	int	 exec_pipe;		/* unused ends are -1 */
+	int	 pty, slave;		/* INIT makes both; the keeper holds the master */
+	int	 killfd;		/* cgroup.kill for INIT, where ns.pid is not new */
 
 	pid_t	 keeper, init, prog;
 	int	 pidfd;			/* of INIT */
@@ -260,6 +263,7 @@ void stages_undo(struct left *, int from);	/* backwards; from < 0: all rows */
 /* init/fail.c: errors and log lines */
 /* Formats: %s %d %u %x %o %c %zu %llu %lld %llx %% and %.*s, no width. */
 size_t fmt(char *to, size_t max, const char *f, ...) __attribute__((format(printf, 3, 4)));
+size_t vfmt(char *to, size_t max, const char *f, va_list *ap);
 void say(int fd, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* one write */
 int fail(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* adds strerror(errno) if errno; returns -errno, never 0 */
 int fail_not(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* the same where errno says nothing; returns -EINVAL */
@@ -294,11 +298,35 @@ long sys_getcwd(char *, size_t);		/* the kernel's own: "(unreachable)/..." is se
 /* closes all descriptors but 0-2 and those in keep[n] (sorted or not; -1 ignored) */
 int close_others(int proc, const int *keep, int n);
 
-/* init/env.c */
-extern char **environ;
+/* init/seal.c */
+int init_relro(void);			/* what the loader does for others */
+int init_stdio(void);			/* 0, 1, 2 are open, and no directory; prints, 0 or 125 */
+int init_seal(char **argv);		/* run from where nobody can write; prints, 0 or 125 */
 
-/* init/keeper.c, init/state.c, init/pid1.c, init/start.c: the rows and verbs
- * of this folder */
+/* init/start.c: one box, from its configuration to its running program */
+struct live;
+int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and undone */
+
+/* init/keeper.c: what stays outside. N boxes, one loop. */
+struct live *keeper_add(const char *name);
+void keeper_adopt(struct live *, const struct run *);	/* it is up */
+int keeper_start(const char *file, const char *name);	/* by a starter; 0 or -1 */
+int keeper_loop(void);			/* of one box: until it has ended; its status */
+void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what is over its time */
+int keeper_alive(void);			/* boxes that are not gone */
+void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
+int keeper_signal(void);		/* the next signal that is not the loop's own business, or 0 */
+
+/* init/tty.c: the caller's terminal and the pty of the box */
+void tty_open(int pty);			/* raw mode, window size */
+void tty_close(void);			/* as it was */
+void tty_resize(void);
+int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
+void tty_relay(const void *fds, int n);
+
+/* init/state.c and the other rows of this folder */
+int state_open(struct left *, bool make);	/* RUNDIR of this caller into l->dir; 0 or -1 */
+int state_read(struct left *, const char *name);	/* 1: a keeper holds it, 0: nobody does, -1: none */
 int init_state(struct run *);		void init_forget(struct left *);
 int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */
@@ -400,8 +428,11 @@ void caps_reset(void);		/* HOST, first: umask, signals, nice: nothing is inherit
 
 /* A policy is made word by word, then compiled. It lives in static storage:
  * one at a time. Phrases returned are errors for file:line: key: */
-enum { ACT_ALLOW = 0x7fff0000u, ACT_KILL = 0x80000000u, ACT_LOG = 0x7ffc0000u, ACT_TRAP = 0x00030000u,
-       ACT_ERRNO = 0x00050000u };
+#define ACT_ALLOW	0x7fff0000u	/* the kernel's SECCOMP_RET_* */
+#define ACT_KILL	0x80000000u
+#define ACT_LOG		0x7ffc0000u
+#define ACT_TRAP	0x00030000u
+#define ACT_ERRNO	0x00050000u
 void filter_begin(uint32_t fallback);		/* of known names that no rule allows */
 const char *filter_word(const char *word, size_t len);	/* @GROUP NAME -NAME NAME:ERRNO NAME(ARGS); NULL or what is wrong */
 const char *filter_caps(uint64_t caps);		/* what these capabilities are for is allowed */

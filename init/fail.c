@@ -1,0 +1,183 @@
+/* fail.c - errors and log lines: said by whoever knows the noun; who and where
+ * are added on the way up. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+struct out {
+	char *p, *end;
+};
+
+static void put(struct out *o, const char *s, size_t n)
+{
+	for (; n && o->p < o->end; n--)
+		*o->p++ = *s++;
+}
+
+static void put_number(struct out *o, unsigned long long v, unsigned base, bool minus)
+{
+	char buf[24], *p = buf + sizeof buf;
+
+	do
+		*--p = "0123456789abcdef"[v % base];
+	while (v /= base);
+	if (minus)
+		*--p = '-';
+	put(o, p, (size_t)(buf + sizeof buf - p));
+}
+
+/* One conversion, after its %; returns what follows it. */
+static const char *put_one(struct out *o, const char *f, va_list *ap)
+{
+	int longs = 0, most = -1;
+	long long d;
+	const char *s;
+	char c;
+
+	if (starts(f, ".*")) {
+		most = va_arg(*ap, int);
+		f += 2;
+	}
+	for (; *f == 'l' || *f == 'z'; f++)
+		longs += *f == 'l' ? 1 : 0;
+	switch (*f) {
+	case 's':
+		s = va_arg(*ap, const char *);
+		put(o, s, most < 0 ? strlen(s) : strnlen(s, (size_t)most));
+		break;
+	case 'c':
+		c = (char)va_arg(*ap, int);
+		put(o, &c, 1);
+		break;
+	case 'd':
+		d = longs == 2 ? va_arg(*ap, long long) : longs ? va_arg(*ap, long) : va_arg(*ap, int);
+		put_number(o, d < 0 ? -(unsigned long long)d : (unsigned long long)d, 10, d < 0);
+		break;
+	case 'u':
+	case 'x':
+	case 'o':
+		put_number(o, longs == 2 ? va_arg(*ap, unsigned long long) :
+			longs || f[-1] == 'z' ? va_arg(*ap, unsigned long) : va_arg(*ap, unsigned),
+			*f == 'u' ? 10 : *f == 'x' ? 16 : 8, false);
+		break;
+	default:
+		put(o, f, 1);
+	}
+	return f + 1;
+}
+
+size_t vfmt(char *to, size_t max, const char *f, va_list *ap)
+{
+	struct out o = { to, to + max - 1 };
+	const char *start;
+
+	while (*f) {
+		for (start = f; *f && *f != '%'; f++)
+			;
+		put(&o, start, (size_t)(f - start));
+		if (*f)
+			f = put_one(&o, f + 1, ap);
+	}
+	*o.p = '\0';
+	return (size_t)(o.p - to);
+}
+
+size_t fmt(char *to, size_t max, const char *f, ...)
+{
+	va_list ap;
+	size_t n;
+
+	va_start(ap, f);
+	n = vfmt(to, max, f, &ap);
+	va_end(ap);
+	return n;
+}
+
+/* One write, so that lines of several processes do not mix. Where standard
+ * error is gone there is nobody to tell. */
+void say(int fd, const char *f, ...)
+{
+	char line[1024];
+	ssize_t w;
+	va_list ap;
+	size_t n;
+
+	va_start(ap, f);
+	n = vfmt(line, sizeof line, f, &ap);
+	va_end(ap);
+	do
+		w = write(fd, line, n);
+	while (w < 0 && errno == EINTR);
+}
+
+/* Never returns 0: a failure without an errno (end of file, a short read) must
+ * not pass for success. */
+int fail(struct run *r, const char *f, ...)
+{
+	int e = errno;
+	size_t n;
+	va_list ap;
+
+	va_start(ap, f);
+	n = vfmt(r->why, sizeof r->why, f, &ap);
+	va_end(ap);
+	if (e)
+		fmt(r->why + n, sizeof r->why - n, ": %s", strerror(e));
+	r->err = e;
+	return e ? -e : -EIO;
+}
+
+int fail_not(struct run *r, const char *f, ...)
+{
+	va_list ap;
+
+	va_start(ap, f);
+	vfmt(r->why, sizeof r->why, f, &ap);
+	va_end(ap);
+	r->err = 0;
+	return -EINVAL;
+}
+
+/* Inside the box the line goes to HOST, which knows where it is read. */
+void note(struct run *r, const char *f, ...)
+{
+	struct msg m = { .kind = MSG_NOTE, .row = r->row };
+	va_list ap;
+
+	va_start(ap, f);
+	m.len = (uint16_t)vfmt(m.text, sizeof m.text, f, &ap);
+	va_end(ap);
+	if (r->side == HOST)
+		say(2, "husk: %s: %s: %s\n", r->name, stage_name(r->row), m.text);
+	else
+		(void)send(r->sync, &m, sizeof m, MSG_NOSIGNAL);
+}
+
+/* What to do, where an error of a row has one usual cause. */
+const char *hint(const char *row, int err)
+{
+	static const struct {
+		uint8_t err;
+		char row[16], what[84];
+	} hints[] = {
+		{ EPERM, "ns.clone", "CONFIG_USER_NS, or user.max_user_namespaces=0, or kernel.unprivileged_userns_clone=0" },
+		{ EINVAL, "ns.clone", "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS" },
+		{ ENOSPC, "ns.clone", "a limit below /proc/sys/user/max_*_namespaces is reached" },
+		{ EAGAIN, "ns.clone", "a limit of processes is reached: pids.max or rlimit.nproc" },
+		{ EAGAIN, "init.fork", "pids.max is too small for PID 1 and the program" },
+		{ EINVAL, "filter.load", "CONFIG_SECCOMP_FILTER" },
+		{ ENOSYS, "filter.load", "CONFIG_SECCOMP" },
+		{ ENODEV, "rootfs.mounts", "this file system is not in the kernel" },
+		{ ENOENT, "rootfs.sources", "make it, or put ? before the line" },
+		{ EPERM, "caps.sched", "CONFIG_RT_GROUP_SCHED gives this cgroup no realtime share, or not root" },
+	};
+	unsigned i;
+
+	for (i = 0; i < sizeof hints / sizeof *hints; i++)
+		if (hints[i].err == err && same(hints[i].row, row))
+			return hints[i].what;
+	return NULL;
+}

@@ -1,0 +1,218 @@
+/* state.c - what a box leaves on the host, written before it is there.
+ *
+ * RUNDIR/NAME/state is text, one key=value line for each thing that has to be
+ * undone. The lock on the directory RUNDIR/NAME is the keeper's life: whoever
+ * gets it finds the keeper dead and may clean up. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { AUTO_FIRST = 61184, AUTO_LAST = 65519 };		/* user=auto */
+
+static void rundir(char *path, size_t max)
+{
+	const char *env = getenv("HUSK_RUN"), *xdg = getenv("XDG_RUNTIME_DIR");
+
+	if (env && *env == '/')
+		copy(path, max, env);
+	else if (geteuid() && xdg && *xdg == '/')
+		fmt(path, max, "%s/husk", xdg);
+	else
+		copy(path, max, RUNDIR);
+}
+
+/* Ours alone, or it is refused: its text decides what undo removes. */
+int state_open(struct left *l, bool make)
+{
+	char path[256];
+	struct stat st;
+
+	rundir(path, sizeof path);
+	l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (l->dir < 0 && errno == ENOENT && make && mkdir(path, 0700) == 0)
+		l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (l->dir < 0)
+		return -1;
+	if (fstat(l->dir, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022))
+		return 0;
+	close(l->dir);
+	l->dir = -1;
+	errno = EPERM;
+	return -1;
+}
+
+const char *left_get(const struct left *l, const char *key, unsigned *at, char *buf, size_t max)
+{
+	const char *line = l->text + *at, *end;
+	size_t k = strlen(key);
+
+	for (; *line; line = end + 1) {
+		end = strchr(line, '\n');
+		if (!end)
+			break;		/* torn by a kill in mid-write: never happened */
+		*at = (unsigned)(end + 1 - l->text);
+		if (!strncmp(line, key, k) && line[k] == '=' && (size_t)(end - line) - k <= max) {
+			memcpy(buf, line + k + 1, (size_t)(end - line) - k - 1);
+			buf[(size_t)(end - line) - k - 1] = '\0';
+			return buf;
+		}
+	}
+	return NULL;
+}
+
+int left_add(struct run *r, const char *f, ...)
+{
+	struct left *l = r->left;
+	va_list ap;
+	size_t n;
+
+	va_start(ap, f);
+	n = vfmt(l->text + l->len, sizeof l->text - l->len, f, &ap);
+	va_end(ap);
+	if (l->len + n + 1 >= sizeof l->text) {
+		l->text[l->len] = '\0';
+		errno = ENOSPC;
+		return -1;
+	}
+	if (r->state >= 0 && write(r->state, l->text + l->len, n) != (ssize_t)n)
+		return -1;
+	l->len = (uint16_t)(l->len + n);
+	return 0;
+}
+
+/* Opens and locks RUNDIR/NAME. A directory that a finishing keeper has removed
+ * between our open and our lock has no links any more: made anew. */
+static int lock_name(struct run *r, bool *fresh)
+{
+	struct stat st;
+	int tries;
+
+	for (tries = 0; tries < 8; tries++) {
+		*fresh = mkdirat(r->left->dir, r->name, 0700) == 0;
+		if (!*fresh && errno != EEXIST)
+			return fail(r, "mkdir %s in the run directory", r->name);
+		r->statedir = openat(r->left->dir, r->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (r->statedir < 0 && errno == ENOENT)
+			continue;
+		if (r->statedir < 0)
+			return fail(r, "open %s in the run directory", r->name);
+		if (flock(r->statedir, LOCK_EX | LOCK_NB) < 0) {
+			if (errno == EWOULDBLOCK)
+				return fail_not(r, "%s is running already", r->name);
+			return fail(r, "lock %s", r->name);
+		}
+		if (fstat(r->statedir, &st) < 0)
+			return fail(r, "stat %s", r->name);
+		if (st.st_nlink)
+			return 0;
+		close(r->statedir);
+	}
+	return fail_not(r, "%s comes and goes in the run directory", r->name);
+}
+
+/* What a killed keeper left of this name is undone first. */
+static int sweep(struct run *r)
+{
+	struct left old = *r->left;
+
+	old.len = 0;
+	if (read_at(r->statedir, "state", old.text, sizeof old.text) < 0)
+		return errno == ENOENT ? 0 : fail(r, "read what the last keeper left");
+	old.len = (uint16_t)strlen(old.text);
+	stages_undo(&old, -1);
+	if (old.stuck)
+		return fail_not(r, "what the last keeper left could not be removed");
+	if (mkdirat(r->left->dir, r->name, 0700) < 0)
+		return fail(r, "mkdir %s in the run directory", r->name);
+	close(r->statedir);
+	r->statedir = openat(r->left->dir, r->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (r->statedir < 0 || flock(r->statedir, LOCK_EX | LOCK_NB) < 0)
+		return fail(r, "lock %s", r->name);
+	return 0;
+}
+
+static bool owns(const struct left *l, const char *link)
+{
+	char owner[MAXNAME + 1];
+	ssize_t n = readlinkat(l->dir, link, owner, sizeof owner - 1);
+
+	owner[n < 0 ? 0 : n] = '\0';
+	return same(owner, l->name);
+}
+
+/* user=auto: a number of the box's own, from its name; two names with one
+ * number meet at the link uid.N, and the later one takes the next. */
+static int number_user(struct run *r)
+{
+	uint32_t h = 2166136261u, span = AUTO_LAST - AUTO_FIRST + 1, i;
+	char link[16];
+	const char *p;
+
+	for (p = r->name; *p; p++)
+		h = (h ^ (uint8_t)*p) * 16777619u;
+	for (i = 0; i < span; i++) {
+		r->uid = r->gid = AUTO_FIRST + (h + i) % span;
+		fmt(link, sizeof link, "uid.%u", r->uid);
+		if (left_add(r, "uid=%u\n", r->uid) < 0)
+			return fail(r, "write the state file");
+		if (symlinkat(r->name, r->left->dir, link) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return fail(r, "note the number of user=auto");
+		if (owns(r->left, link))
+			return 0;
+	}
+	return fail_not(r, "user=auto: no number between %u and %u is free", AUTO_FIRST, AUTO_LAST);
+}
+
+int init_state(struct run *r)
+{
+	bool fresh;
+	int e;
+
+	if (state_open(r->left, true) < 0)
+		return fail(r, "run directory (HUSK_RUN, or %s)", RUNDIR);
+	if ((e = lock_name(r, &fresh)) != 0 || (!fresh && (e = sweep(r)) != 0))
+		return e;
+	copy(r->left->name, sizeof r->left->name, r->name);
+	r->state = openat(r->statedir, "state", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (r->state < 0)
+		return fail(r, "make the state file");
+	if (left_add(r, "version=1\nkeeper=%d\n", r->keeper) < 0)
+		return fail(r, "write state");
+	if (r->box->who != WHO_AUTO)
+		return 0;
+	if (r->unpriv) {
+		r->uid = geteuid();
+		r->gid = getegid();
+		return 0;
+	}
+	return number_user(r);
+}
+
+/* Last of the undo rows: the state file goes when nothing is left that it lists. */
+void init_forget(struct left *l)
+{
+	char buf[MAXNAME + 8];
+	unsigned at = 0;
+
+	if (l->stuck || l->dir < 0 || !*l->name)
+		return;
+	while (left_get(l, "uid", &at, buf + 4, sizeof buf - 4)) {
+		memcpy(buf, "uid.", 4);
+		if (owns(l, buf) && unlinkat(l->dir, buf, 0) < 0)
+			l->stuck = true;
+	}
+	fmt(buf, sizeof buf, "%s/state", l->name);
+	if (l->stuck || (unlinkat(l->dir, buf, 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(l->dir, l->name, AT_REMOVEDIR) < 0 && errno != ENOENT)) {
+		l->stuck = true;
+		say(2, "husk: %s: init.state: the state file could not be removed: %s\n", l->name, strerror(errno));
+	}
+}

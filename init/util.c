@@ -1,0 +1,115 @@
+/* util.c - strings, small files, time. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+size_t copy(char *to, size_t max, const char *from)
+{
+	size_t n = strlen(from), m = n < max ? n : max - 1;
+
+	memcpy(to, from, m);
+	to[m] = '\0';
+	return n;
+}
+
+bool same(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
+}
+
+bool starts(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+const char *number(const char *s, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (!*s)
+		return "a number is missing";
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9')
+			return "not a number";
+		if (__builtin_mul_overflow(v, (uint64_t)10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v) || v > max)
+			return "number out of range";
+	}
+	*out = v;
+	return NULL;
+}
+
+int read_at(int dir, const char *path, char *buf, size_t max)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	size_t len = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	do {
+		n = read(fd, buf + len, max - 1 - len);
+		if (n > 0)
+			len += (size_t)n;
+	} while ((n > 0 && len < max - 1) || (n < 0 && errno == EINTR));
+	close(fd);
+	if (n < 0)
+		return -1;
+	buf[len] = '\0';
+	return (int)len;
+}
+
+int write_at(int dir, const char *path, const char *text)
+{
+	int fd = openat(dir, path, O_WRONLY | O_CLOEXEC | O_NOCTTY), e;
+	size_t len = strlen(text);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	do
+		n = write(fd, text, len);
+	while (n < 0 && errno == EINTR);
+	e = n < 0 ? errno : EIO;
+	close(fd);
+	errno = e;
+	return n == (ssize_t)len ? 0 : -1;
+}
+
+uint64_t ram(void)
+{
+	struct sysinfo si;
+
+	return sysinfo(&si) < 0 ? 0 : (uint64_t)si.totalram * si.mem_unit;
+}
+
+uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* All that we read and write below /proc goes through this one: what lies on
+ * /proc of a box may be anything. */
+int proc_fd(void)
+{
+	struct statfs fs;
+	int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+		return fd;
+	close(fd);
+	errno = ENODEV;
+	return -1;
+}
