@@ -1,4 +1,7 @@
-# husk - make, make run, make test; make BOARD=NAME for another board.
+# husk: make            builds out/husk for this machine
+#       make BOARD=NAME builds out/NAME/husk (boards/NAME.mk)
+#       make run        sets all up, builds, runs a real box and shows what it is
+#       make test       everything
 # One command compiles everything: no objects, so none can be stale.
 .POSIX:
 BOARD	= native
@@ -7,11 +10,60 @@ RUNDIR	= /run/husk
 include boards/$(BOARD).mk
 
 SRC	= init/*.c cfg/*.c ns/*.c cg/*.c rootfs/*.c caps/*.c filter/*.c boards/*.c
-MUSLLIB	= /usr/lib/$(MUSL)
-INC	= -nostdinc -isystem /usr/include/$(MUSL) -isystem $(OUT)/gccinc -isystem $(OUT)/kh -Iinit -I$(OUT)
+LIB	= $(MUSLROOT)/lib/$(MUSL)
+INC	= -nostdinc -isystem $(MUSLROOT)/include/$(MUSL) -isystem $(OUT)/include -Iinit -I$(OUT)
 WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wundef -Wstrict-prototypes \
 	-Wmissing-prototypes -Wswitch-enum -Wframe-larger-than=8192 -Werror
-HARD	= -fPIE -fstack-protector-strong -ftrivial-auto-var-init=zero -fno-strict-aliasing \
-	-fwrapv -fno-delete-null-pointer-checks
-CFLAGS	= -std=c11 -Os $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables -ffile-prefix-map=$(OUT)=out \
-	-D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' $(INC)
+HARD	= -fPIE -fstack-protector-strong -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks
+CFLAGS	= -std=c11 -Os $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables \
+	-ffunction-sections -fdata-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' $(INC)
+GCCONLY	= -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk
+# static PIE by hand: musl-gcc -static-pie makes a dynamic program without a word
+LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
+	-Wl,-z,separate-code,-z,max-page-size=$(PAGE),--gc-sections,--build-id=none,-s
+PAGE	= 4096
+CRT	= $(LIB)/rcrt1.o $(LIB)/crti.o `$(CC) -print-file-name=crtbeginS.o`
+END	= -Wl,--start-group $(LIB)/libc.a `$(CC) -print-libgcc-file-name` -Wl,--end-group \
+	`$(CC) -print-file-name=crtendS.o` $(LIB)/crtn.o
+
+all: $(OUT)/husk
+
+$(OUT)/husk: $(SRC) init/husk.h $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
+	$(CC) $(CFLAGS) $(GCCONLY) $(LINK) -o $@ $(CRT) $(SRC) $(END)
+
+# The kernel's headers and the compiler's own, and nothing else of the build
+# machine: its C library stays out of sight.
+$(OUT)/include: Makefile boards/$(BOARD).mk
+	@sh test/need.sh "$(CC)" "$(LIB)/rcrt1.o" "$(KH)/linux/seccomp.h"
+	rm -rf $@ && mkdir -p $@
+	for f in `$(CC) -print-file-name=include`/*.h; do ln -s $$f $@; done
+	ln -s $(KH)/linux $(KH)/asm-generic $@
+	ln -s $(KHASM) $@/asm
+
+$(OUT)/nr.h: $(OUT)/include filter/nr.sh
+	sh filter/nr.sh $@ $(CC) $(CCFLAGS) $(INC)
+
+$(OUT)/cap.h: $(OUT)/include caps/cap.sh
+	sh caps/cap.sh $@ $(CC) $(CCFLAGS) $(INC)
+
+# every source once more with clang, for its warnings
+clang: $(OUT)/nr.h $(OUT)/cap.h
+	$(CLANG) $(CFLAGS) -fsyntax-only $(SRC)
+
+run:
+	sh test/demo.sh
+
+test:
+	sh test/run.sh
+
+boot: $(OUT)/husk
+	sh test/qemu.sh $(BOARD)
+
+size: $(OUT)/husk
+	sh test/size.sh $(OUT)/husk
+
+bench:
+	sh test/bench.sh
+
+clean:
+	rm -rf out/husk out/qemu-* out/include out/*.h

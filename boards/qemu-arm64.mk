@@ -5,3 +5,4 @@ CLANG	= clang --target=aarch64-linux-gnu
 MUSL	= aarch64-linux-musl
 KH	= /usr/aarch64-linux-gnu/include
 KHASM	= /usr/aarch64-linux-gnu/include/asm
+MUSLROOT = out/musl/usr

@@ -5,3 +5,4 @@ CLANG	= clang --target=armv7-linux-gnueabihf
 MUSL	= arm-linux-musleabihf
 KH	= /usr/arm-linux-gnueabihf/include
 KHASM	= /usr/arm-linux-gnueabihf/include/asm
+MUSLROOT = out/musl/usr

@@ -5,3 +5,4 @@ CLANG	= clang --target=i686-linux-gnu
 MUSL	= i386-linux-musl
 KH	= /usr/i686-linux-gnu/include
 KHASM	= /usr/i686-linux-gnu/include/asm
+MUSLROOT = out/musl/usr

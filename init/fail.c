@@ -2,7 +2,6 @@
  * are added on the way up. */
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -153,7 +152,7 @@ void note(struct run *r, const char *f, ...)
 	if (r->side == HOST)
 		say(2, "husk: %s: %s: %s\n", r->name, stage_name(r->row), m.text);
 	else
-		(void)send(r->sync, &m, sizeof m, MSG_NOSIGNAL);
+		(void)!write(r->sync, &m, sizeof m);
 }
 
 /* What to do, where an error of a row has one usual cause. */

@@ -44,6 +44,7 @@ enum {
 	MAXGRP	= 32,
 	MAXSYSCTL = 32,
 	MAXAFTER = 32,
+	MAXCALL	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
 	MAXTEXT	= 128 * 1024,	/* all configuration text of one box */
@@ -159,6 +160,8 @@ struct box {
 	enum reboot reboot;
 	struct sock_filter bpf[MAXBPF];
 	uint16_t nbpf;			/* 0: syscalls=@all, no filter */
+	const char *syscalls[MAXCALL];	/* the words that bpf[] was made of */
+	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
 
 	/* LIFE */
 	bool	 boot;
@@ -168,7 +171,7 @@ struct box {
 	enum logkind log;
 
 	uint8_t	 narg, nenv, ngroup, nmnt, ndev, netc, nmask, nro, nuidmap, ngidmap,
-		 nsysctl, nafter;
+		 nsysctl, nafter, nsyscall;
 };
 
 /* board.conf, read by PID 1 of a machine */
@@ -182,6 +185,9 @@ struct board {
 /* ------------------------------------------------------- what is happening */
 
 enum side { HOST = 1, INIT = 2, PROG = 4 };
+
+/* Controllers that may be v1 hierarchies of their own; NCTL: the v2 tree. */
+enum ctl { CTL_MEMORY, CTL_PIDS, CTL_CPU, CTL_DEVICES, CTL_FREEZER, NCTL };
 
 /* What a box left on the host: the text of its state file, one key=value
  * line for each undo row, written before the side effect. Undo reads this. */
@@ -205,12 +211,14 @@ struct run {
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
 	int	 err;			/* errno of the last fail(), 0: none */
 
-	/* descriptors; -1: none */
+	/* descriptors; -1: none. Those from here to last_fd are all that INIT keeps. */
 	int	 proc;			/* the host's /proc, O_PATH, checked */
+	int	 inner_sync, inner_status;	/* the box's ends, in HOST */
 	int	 sync;			/* HOST <-> INIT, PROG: SOCK_SEQPACKET */
 	int	 status;		/* INIT -> keeper: one struct ended */
 	int	 statedir, state;	/* RUNDIR/NAME and its state file, locked */
 	int	 cgroup2;		/* the leaf in the v2 hierarchy, O_PATH */
+	int	 cg1[NCTL];		/* the leaves in v1 hierarchies, until cg_enter */
 	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
 	int	 rootsrc;		/* detached clone of the root, or O_PATH of it */
 	int	 src[MAXMNT];		/* detached clones of bind sources, by row of box.mnt */
@@ -219,9 +227,10 @@ struct run {
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
 	int	 pty, slave;		/* INIT makes both; the keeper holds the master */
 	int	 killfd;		/* cgroup.kill for INIT, where ns.pid is not new */
+	int	 pidfd;			/* of INIT */
+	int	 last_fd;		/* always -1 */
 
 	pid_t	 keeper, init, prog;
-	int	 pidfd;			/* of INIT */
 
 	/* the user, looked up for good by caps_user */
 	uint32_t uid, gid, groups[MAXGRP];
@@ -323,6 +332,11 @@ void tty_close(void);			/* as it was */
 void tty_resize(void);
 int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
 void tty_relay(const void *fds, int n);
+void tty_drain(void);			/* what is still in the pty when the box has ended */
+
+/* init/plan.c, init/main.c */
+void plan_print(const struct box *);
+int help_verbs(void);
 
 /* init/state.c and the other rows of this folder */
 int state_open(struct left *, bool make);	/* RUNDIR of this caller into l->dir; 0 or -1 */
@@ -337,6 +351,9 @@ int init_pty(struct run *);
 int init_fork(struct run *);
 int init_tty(struct run *);
 int init_report(struct run *);
+int init_say_ready(struct run *);
+int init_cwd(struct run *);
+int init_signals(struct run *);
 int init_exec(struct run *);
 int init_rights(struct run *);
 int init_filter(struct run *);
@@ -349,17 +366,87 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
 /* -------------------------------------------------------------------- cfg/ */
 
 /* cfg/read.c: fills b from layers: defaults, use=, include=, file, words.
- * Prints errors as file:line: key: what and returns 0 or 2. file may be NULL.
- * words: key=value strings of the command line. argv: what stood after --
- * (NULL: nothing); it replaces exec=. */
+ * Prints errors as file:line: key: what and returns 0 or 2. file may be NULL;
+ * then narg may be 0 (husk show use=daemon). words: key=value strings of the
+ * command line. argv: what stood after -- (NULL: nothing); it replaces exec=.
+ * All text lies in one static buffer, and each call starts it anew. */
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
+int cfg_parse(struct box *, const char *name, const char *text, size_t len);	/* the same from memory, no words */
 int cfg_board(struct board *, const char *file);	/* board.conf; a missing file is fine: 0 */
 void cfg_forget(void);			/* give the memory of the text back (madvise) */
-/* cfg/check.c: what depends on the machine; prints, returns 0 or 2 */
-int cfg_machine(const struct box *);
+/* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
+ * -r ROOTFS, below which all paths are looked for, or NULL */
+int cfg_machine(const struct box *, const char *root);
 /* cfg/print.c */
 void cfg_show(const struct box *, int fd, bool marks);	/* every key; marks: a comment says where it was set */
 int cfg_help(const char *key);		/* one key, or NULL: all; 0 or 2 */
+
+/* cfg/keys.c: THE other table. A row is a number. */
+enum keytype {
+	T_EXEC, T_CWD, T_ENV, T_USER, T_GROUPS, T_UMASK, T_CHOICE, T_ENUM, T_ONLY,
+	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_MOUNTS, T_ETC, T_DEVICE, T_PATHS,
+	T_NS, T_MAP, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_CGROUP,
+	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_AFFINITY, T_OOM, T_CAPS,
+	T_SYSCALLS, T_LABEL, T_SECBITS, T_SYSCTL, T_PERSONA, T_AFTER, T_SIGNAL,
+	T_TIME, T_USE, T_INCLUDE, T_NAME,
+};
+enum { LIST = 1, SKIP = 2, BOARD = 4, SUB = 8 };	/* SUB: rlimit.X, the name goes on */
+struct key {
+	char	 name[18];
+	uint8_t	 type, flags;
+	uint16_t at;			/* offset into struct box */
+};
+int key_count(void);
+const struct key *key_row(int);
+int key_find(const char *name);			/* row, or -1 */
+const char *key_text(int row, int i);		/* 0 values, 1 default, 2 help */
+
+/* cfg/near.c: the word that was probably meant */
+struct near { const char *word; unsigned best; char name[40]; };
+void near_begin(struct near *, const char *word);
+void near_try(struct near *, const char *candidate);
+const char *near_hint(const struct near *);	/* "; memory.max?", or "" */
+
+/* cfg/types.c: text to numbers. Phrases say what is wrong, without key and place. */
+const char *cfg_wrong(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* a phrase */
+const char *cfg_bad(const char *value, const char *what, const char *like);	/* "16Q" is not a size (4M, 512K, 25%) */
+bool cfg_digits(const char *, uint64_t max, uint64_t *);	/* whole string, decimal */
+bool cfg_octal(const char *, unsigned max, uint16_t *);
+bool cfg_size(const char *, uint64_t *);	/* or PERCENT|n */
+bool cfg_time(const char *, uint64_t *ms);
+bool cfg_clean(char *path);			/* absolute, no ..; // and /./ are taken out */
+bool cfg_name(const char *);			/* of a box */
+int cfg_fields(char *value, char **f, int max);	/* A:B:C, in place; max + 1: too many */
+char *cfg_word(char **at);			/* next of a list by commas or blanks, or NULL */
+const char *cfg_quoted(char **at, char **word);	/* next word of exec=; *word NULL: no more */
+int cfg_signal(const char *);			/* "TERM", "SIGTERM", "15"; or -1 */
+const char *cfg_signal_name(int);		/* "TERM", or NULL */
+int cfg_rlimit(const char *);			/* "nofile": RLIMIT_NOFILE; or -1 */
+const char *cfg_rlimit_name(int);
+const char *cfg_choice(const char *list, const char *word, int *n);	/* of a|b|c */
+
+/* cfg/set.c, cfg/mnt.c: the setters, for every front end. NULL or a phrase. */
+const char *cfg_set(struct box *, int row, const char *sub, char *value, bool skip);
+void cfg_empty(struct box *, int row);		/* key= of a list */
+const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
+const char *cfg_set_device(struct box *, char *value, bool skip);
+void cfg_drop_mnt(struct box *, int i);
+const char *mnt_option(unsigned i, uint32_t *set, uint32_t *clear);	/* "ro", or NULL */
+const char *mounts_name(int i);			/* "proc" of DM_PROC */
+
+/* cfg/read.c, for the setters and checks: where things were said */
+int cfg_layer(const char *key, int item);	/* -1: nobody; 0: the defaults; 1: use= */
+void cfg_mark(int item);			/* here, by the line being read */
+const char *cfg_twice(int item);		/* a phrase if this layer has it already */
+void cfg_unmark(int row, int item);		/* item < 0: all */
+bool cfg_where(const char *key, int item, const char **file, unsigned *line);
+int cfg_error(const char *key, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* prints; 1 */
+const char *cfg_path(char **path);		/* ./x becomes absolute; NULL or a phrase */
+char *cfg_room(size_t n);			/* of the text buffer, or NULL */
+char *cfg_rest(size_t *n);			/* what is free of it, as scratch */
+
+/* cfg/check.c: rules between keys, what is derived, the filter; errors counted */
+int cfg_check(struct box *);
 
 /* --------------------------------------------------------------------- ns/ */
 
@@ -384,6 +471,18 @@ int cg_devices(struct run *);
 int cg_enter(struct run *);
 int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could be done */
 bool cg_oom(const struct left *);	/* was something killed for memory? */
+/* cg/layout.c */
+enum cglayout { CG_NONE, CG_V1, CG_V2 };		/* V1: hybrid too */
+int cg_layout(void);			/* enum cglayout, or -1 */
+int cg_mount(int proc, int layout, int ctl, char *path, size_t max);	/* mount point; 0, or -1: ENOENT where there is none */
+const char *cg_name(int ctl);		/* "memory" */
+int cg_own(int proc, int ctl, char *path, size_t max);	/* the caller's own cgroup there; 0 or -1 */
+int cg_count(const char *text, const char *key);	/* "oom_kill 3" among lines: 3, or -1 */
+/* cg/make.c */
+int cg_leaf(struct run *, int layout, int ctl);	/* one more leaf; 0, 1: not there or not writable, or an error */
+/* cg/limits.c */
+int cg_knob_ctl(int lim);		/* the controller of a limit */
+bool cg_asked(const struct box *, int lim);	/* max is what a fresh leaf has: not asked */
 
 /* ----------------------------------------------------------------- rootfs/ */
 
@@ -443,7 +542,7 @@ int filter_pid1(const struct sock_filter **prog);	/* INIT's own: length */
 
 /* ----------------------------------------------------------------- boards/ */
 
-int board_boot(int argc, char **argv);		/* PID 1 of a machine; never returns */
+int board_boot(char **argv);			/* PID 1 of a machine; never returns */
 int board_ask(const char *verb);		/* halt, poweroff, reboot: asks PID 1 */
 
 #endif

@@ -84,6 +84,8 @@
 	ROW(init_report,     PROG, NO_UNDO)	/* ready; waits for the release byte */ \
 	ROW(caps_retether,   PROG, NO_UNDO)	/* a change of ids forgets the death signal */ \
 	ROW(caps_close,      PROG, NO_UNDO)	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
+	ROW(init_cwd,        PROG, NO_UNDO)	/* as the user, with nothing open that leads out */ \
+	ROW(init_signals,    PROG, NO_UNDO) \
 	ROW(filter_load,     PROG, NO_UNDO)	/* last: it may forbid all of the above */ \
 	ROW(init_exec,       PROG, NO_UNDO) \
 	\

@@ -86,6 +86,27 @@ int left_add(struct run *r, const char *f, ...)
 	return 0;
 }
 
+int state_read(struct left *l, const char *name)
+{
+	int dir, n, held;
+
+	memset(l, 0, sizeof *l);
+	if (state_open(l, false) < 0)
+		return -1;
+	copy(l->name, sizeof l->name, name);
+	dir = openat(l->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	n = dir < 0 ? -1 : read_at(dir, "state", l->text, sizeof l->text);
+	if (n < 0) {
+		close(l->dir);
+		l->dir = -1;
+		return -1;
+	}
+	l->len = (uint16_t)n;
+	held = flock(dir, LOCK_EX | LOCK_NB) < 0;
+	close(dir);
+	return held;
+}
+
 /* Opens and locks RUNDIR/NAME. A directory that a finishing keeper has removed
  * between our open and our lock has no links any more: made anew. */
 static int lock_name(struct run *r, bool *fresh)

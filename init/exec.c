@@ -1,0 +1,177 @@
+/* exec.c - the last rows of PROG, and the pty that INIT makes for it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER	_IO('T', 0x41)	/* asm-generic/ioctls.h, from 4.13 */
+#endif
+
+/* The master goes to the keeper as soon as it is there. */
+static int give_master(struct run *r, int master)
+{
+	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } c = {
+		.h = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct msg m = { .kind = MSG_PTY, .row = r->row };
+	struct iovec v = { &m, sizeof m };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+
+	memcpy(CMSG_DATA(&c.h), &master, sizeof master);
+	return sendmsg(r->sync, &mh, MSG_NOSIGNAL) == sizeof m ? 0 : -1;
+}
+
+/* /dev is a file system of ours, where one name may be given to mount(). */
+static int console(struct run *r)
+{
+	char slave[32];
+	int dev = walk(r->root, "dev", O_PATH | O_DIRECTORY);
+
+	if (dev < 0 || fchdir(dev) < 0)
+		return fail(r, "enter /dev");
+	close(dev);
+	fmt(slave, sizeof slave, "/proc/self/fd/%d", r->slave);
+	if (mount(slave, "console", NULL, MS_BIND, NULL) < 0)
+		return fail(r, "put the pty on /dev/console");
+	return 0;
+}
+
+/* From the box's own devpts, and never by the slave's name: what lies below
+ * /dev/pts by then is not asked. */
+int init_pty(struct run *r)
+{
+	int master, unlock = 0;
+
+	if (!r->box->tty)
+		return 0;
+	if ((master = walk(r->root, "dev/pts/ptmx", O_RDWR | O_NOCTTY)) < 0)
+		return fail(r, "open /dev/pts/ptmx");
+	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
+		return fail(r, "unlock the pty");
+	r->slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (r->slave < 0)
+		return fail(r, "open the other side of the pty");
+	if (fchown(r->slave, r->uid, (gid_t)-1) < 0)
+		return fail(r, "give the pty to the user");
+	if (give_master(r, master) < 0)
+		return fail(r, "hand over the pty");
+	close(master);
+	return console(r);
+}
+
+int init_tty(struct run *r)
+{
+	int fd;
+
+	if (setsid() < 0)
+		return fail(r, "setsid");
+	if (r->slave < 0)
+		return 0;
+	if (ioctl(r->slave, TIOCSCTTY, 0) < 0)
+		return fail(r, "make the pty the controlling terminal");
+	for (fd = 0; fd < 3; fd++)
+		if (dup2(r->slave, fd) < 0)
+			return fail(r, "the pty as descriptor %d", fd);
+	return 0;
+}
+
+/* As the user, who may be the only one to enter; before the filter, that may
+ * know no chdir. The kernel says "(unreachable)" of a directory outside. */
+int init_cwd(struct run *r)
+{
+	char cwd[4096];
+
+	if (r->box->ns[NS_MNT] == NSM_NEW && same(r->box->cwd, "/"))
+		return 0;
+	if (chdir(r->box->cwd) < 0)
+		return fail(r, "chdir %s", r->box->cwd);
+	if (sys_getcwd(cwd, sizeof cwd) < 0)
+		return fail(r, "getcwd %s", r->box->cwd);
+	return cwd[0] == '/' ? 0 : fail_not(r, "%s leads out of the box", r->box->cwd);
+}
+
+/* What waited while all were blocked acts now: on PROG, as it should. */
+int init_signals(struct run *r)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? fail(r, "unblock signals") : 0;
+}
+
+static bool has(const char *const *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; *env; env++)
+		if (!strncmp(*env, name, n) && (*env)[n] == '=')
+			return true;
+	return false;
+}
+
+/* HOME, USER and LOGNAME of the user as the box knows him, unless env= says. */
+static const char **environment(const struct run *r)
+{
+	static const char *env[MAXENV + 4];
+	static char add[3][sizeof r->home + 8];
+	static const char names[3][8] = { "HOME", "USER", "LOGNAME" };
+	unsigned n = r->box->nenv, i;
+
+	memcpy(env, r->box->env, n * sizeof *env);
+	for (i = 0; i < 3; i++) {
+		if (has(r->box->env, names[i]))
+			continue;
+		fmt(add[i], sizeof add[i], "%s=%s", names[i], i ? r->user : r->home);
+		env[n++] = add[i];
+	}
+	env[n] = NULL;
+	return env;
+}
+
+static const char *path_of(const char *const *env)
+{
+	for (; *env; env++)
+		if (starts(*env, "PATH="))
+			return *env + 5;
+	return "/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+/* As a shell would: by PATH where there is no slash, and a refusal on the way
+ * counts only if nothing is found behind it. */
+static void search(char *const *argv, char *const *env)
+{
+	const char *p = path_of((const char *const *)env), *end;
+	char file[512];
+	int worst = ENOENT;
+
+	for (; *p; p = *end ? end + 1 : end) {
+		end = strchr(p, ':');
+		end = end ? end : p + strlen(p);
+		fmt(file, sizeof file, "%.*s/%s", (int)(end - p), p, argv[0]);
+		execve(file, argv, env);
+		if (errno != ENOENT && errno != ENOTDIR)
+			worst = errno;
+	}
+	errno = worst;
+}
+
+int init_exec(struct run *r)
+{
+	char *const *argv = (char *const *)(uintptr_t)r->box->argv;
+	char *const *env = (char *const *)(uintptr_t)environment(r);
+
+	if (strchr(argv[0], '/'))
+		execve(argv[0], argv, env);
+	else
+		search(argv, env);
+	return fail(r, "%s", argv[0]);
+}

@@ -1,0 +1,389 @@
+/*
+ * keeper.c - what stays outside: one process for a box started by hand, PID 1
+ * for all boxes of a board. The same loop, N boxes. It holds numbers and a few
+ * descriptors a box, no configuration; it never sets anything up. That is the
+ * business of a starter: the same code in a child that ends when the box is up.
+ *
+ *	state		event			becomes
+ *	STARTING	starter hands over	RUNNING
+ *	STARTING	starter has ended	GONE
+ *	RUNNING		asked to stop		STOPPING: stop.signal, stop.timeout
+ *	STOPPING	its time is over	KILLED: the whole tree, 5 s
+ *	KILLED		its time is over	GONE, said to be unkillable, state file kept
+ *	any		PID 1 has ended		GONE, all undone
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { MAXLIVE = 64, KILL_MS = 5000 };
+enum { FREE, STARTING, RUNNING, STOPPING, KILLED, GONE };
+
+struct live {
+	char	 name[MAXNAME + 1];
+	uint8_t	 state, stop_signal;
+	bool	 stop_asked;
+	pid_t	 init, starter;
+	int	 fd;			/* the status pipe, or the socket to the starter */
+	int	 lock;			/* RUNDIR/NAME */
+	uint32_t stop_ms;
+	uint64_t deadline;		/* now_ms() of the next step; 0: none */
+	struct left *left;		/* in memory, where this process has made the box */
+	int	 result;
+};
+
+static struct live table[MAXLIVE];
+static int signals = -1, pending;
+
+/* What a starter tells the keeper about a box that is up. */
+struct handover {
+	pid_t	 init;
+	uint32_t stop_ms;
+	uint8_t	 stop_signal;
+};
+
+struct live *keeper_add(const char *name)
+{
+	struct live *v;
+
+	for (v = table; v < table + MAXLIVE; v++)
+		if (v->state == FREE || v->state == GONE) {
+			memset(v, 0, sizeof *v);
+			copy(v->name, sizeof v->name, name);
+			v->state = STARTING;
+			v->fd = v->lock = -1;
+			return v;
+		}
+	say(2, "husk: %s: more than %d boxes\n", name, MAXLIVE);
+	return NULL;
+}
+
+static void stop(struct live *v, int sig)
+{
+	v->stop_asked = true;
+	if (v->state != RUNNING)
+		return;
+	(void)kill(v->init, sig ? sig : v->stop_signal);
+	v->state = STOPPING;
+	v->deadline = now_ms() + v->stop_ms;
+}
+
+void keeper_adopt(struct live *v, const struct run *r)
+{
+	v->init = r->init;
+	v->fd = r->status;
+	v->lock = r->statedir;
+	v->stop_signal = r->box->stop_signal;
+	v->stop_ms = r->box->stop_ms;
+	v->left = r->left;
+	v->state = RUNNING;
+	if (r->pty >= 0)
+		tty_open(r->pty);
+}
+
+int keeper_alive(void)
+{
+	struct live *v;
+	int n = 0;
+
+	for (v = table; v < table + MAXLIVE; v++)
+		n += v->state != FREE && v->state != GONE;
+	return n;
+}
+
+void keeper_stop(const char *name)
+{
+	struct live *v;
+
+	for (v = table; v < table + MAXLIVE; v++)
+		if (v->state != FREE && v->state != GONE && !v->stop_asked && (!name || same(name, v->name)))
+			stop(v, 0);
+}
+
+/* Undo needs no more than the state file, and that is what a killed keeper's
+ * successor has, too. */
+static void undo(struct live *v)
+{
+	static struct left l;
+
+	if (v->left) {
+		stages_undo(v->left, -1);
+		v->result = v->left->stuck && !v->result ? 1 : v->result;
+	} else if (state_read(&l, v->name) >= 0) {
+		stages_undo(&l, -1);
+		close(l.dir);
+	}
+}
+
+static void gone(struct live *v)
+{
+	undo(v);
+	if (v->fd >= 0)
+		close(v->fd);
+	if (v->lock >= 0)
+		close(v->lock);
+	v->state = GONE;
+}
+
+/* PID 1 of the box is dead and reaped. Its record tells how the program ended;
+ * without one it was PID 1 that was killed, and the box with it. */
+static void box_ended(struct live *v, const siginfo_t *si)
+{
+	struct ended e = { 0 };
+
+	if (read(v->fd, &e, sizeof e) != sizeof e || e.magic != ENDED_MAGIC) {
+		e.code = si->si_code;
+		e.status = si->si_status;
+	}
+	v->result = e.code == CLD_EXITED ? e.status : 128 + e.status;
+	gone(v);
+}
+
+static void reap(void)
+{
+	struct live *v;
+	siginfo_t si;
+
+	for (;;) {
+		memset(&si, 0, sizeof si);
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) < 0 || !si.si_pid)
+			return;
+		for (v = table; v < table + MAXLIVE; v++) {
+			if (v->state == FREE || v->state == GONE)
+				continue;
+			if (v->init == si.si_pid)
+				box_ended(v, &si);
+			else if (v->starter == si.si_pid)
+				v->starter = 0;
+		}
+	}
+}
+
+/* Its time to stop is over. KILL of PID 1 takes the namespace with it; the
+ * cgroup has those too that share the host's. */
+static void overdue(struct live *v)
+{
+	static struct left l;
+
+	if (v->state == STOPPING) {
+		if (v->left ? cg_kill(v->left) : state_read(&l, v->name) < 0 || cg_kill(&l))
+			(void)kill(v->init, SIGKILL);
+		say(2, "husk: %s: did not stop in %u ms: killed\n", v->name, v->stop_ms);
+		v->state = KILLED;
+		v->deadline = now_ms() + KILL_MS;
+		return;
+	}
+	say(2, "husk: %s: unkillable: process %d is still there\n", v->name, v->init);
+	v->state = GONE;
+	v->result = 1;
+}
+
+static int time_left(int most)
+{
+	uint64_t now = now_ms();
+	struct live *v;
+
+	for (v = table; v < table + MAXLIVE; v++)
+		if ((v->state == STOPPING || v->state == KILLED) && (most < 0 || v->deadline < now + (uint64_t)most))
+			most = v->deadline > now ? (int)(v->deadline - now) : 0;
+	return most;
+}
+
+static void expire(void)
+{
+	struct live *v;
+
+	for (v = table; v < table + MAXLIVE; v++)
+		if ((v->state == STOPPING || v->state == KILLED) && v->deadline <= now_ms())
+			overdue(v);
+}
+
+/* The starter's last word: numbers, and the status pipe and the lock with them. */
+static void handed_over(struct live *v)
+{
+	union { struct cmsghdr h; char buf[CMSG_SPACE(2 * sizeof(int))]; } c;
+	struct handover h;
+	struct iovec iov = { &h, sizeof h };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	int fds[2];
+
+	if (recvmsg(v->fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof h ||
+	    mh.msg_controllen < CMSG_LEN(sizeof fds)) {
+		v->result = 125;
+		gone(v);
+		return;
+	}
+	memcpy(fds, CMSG_DATA(&c.h), sizeof fds);
+	close(v->fd);
+	v->fd = fds[0];
+	v->lock = fds[1];
+	v->init = h.init;
+	v->stop_signal = h.stop_signal;
+	v->stop_ms = h.stop_ms;
+	v->state = RUNNING;
+	if (v->stop_asked)
+		stop(v, 0);
+	reap();			/* a short program may be over already */
+}
+
+static void hand_over(int to, const struct run *r)
+{
+	union { struct cmsghdr h; char buf[CMSG_SPACE(2 * sizeof(int))]; } c = {
+		.h = { .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	struct handover h = { r->init, r->box->stop_ms, r->box->stop_signal };
+	struct iovec iov = { &h, sizeof h };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	int fds[2] = { r->status, r->statedir };
+
+	memcpy(CMSG_DATA(&c.h), fds, sizeof fds);
+	if (sendmsg(to, &mh, MSG_NOSIGNAL) != sizeof h) {
+		(void)kill(r->init, SIGKILL);
+		_exit(125);
+	}
+	_exit(0);
+}
+
+/* In the starter: all of it may fail, block or crash, and PID 1 goes on. */
+static void starter(const char *file, int to)
+{
+	static struct box box;
+	static struct run r;
+	static struct left left;
+
+	r.left = &left;
+	r.board = true;
+	if (cfg_load(&box, file, NULL, 0, NULL) || start_box(&r, &box))
+		_exit(125);
+	hand_over(to, &r);
+}
+
+int keeper_start(const char *file, const char *name)
+{
+	struct live *v = keeper_add(name);
+	int s[2];
+
+	if (!v)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0 || (v->starter = fork()) < 0) {
+		say(2, "husk: %s: start: %s\n", name, strerror(errno));
+		v->state = FREE;
+		return -1;
+	}
+	if (v->starter == 0) {
+		close(s[0]);
+		starter(file, s[1]);
+	}
+	close(s[1]);
+	v->fd = s[0];
+	return 0;
+}
+
+/* The loop's own: children, the window, Ctrl-Z. The rest is for who called. */
+static void heard(const struct signalfd_siginfo *si)
+{
+	int sig = (int)si->ssi_signo;
+
+	if (sig == SIGCHLD)
+		reap();
+	else if (sig == SIGWINCH)
+		tty_resize();
+	else if (sig != SIGPIPE || si->ssi_code <= 0)
+		pending = sig;
+}
+
+static void listen_once(void)
+{
+	sigset_t all;
+
+	if (signals >= 0)
+		return;
+	sigfillset(&all);
+	signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void keeper_turn(int timeout_ms)
+{
+	struct pollfd p[MAXLIVE + 3];
+	struct live *at[MAXLIVE + 3] = { 0 }, *v;
+	struct signalfd_siginfo si;
+	int n = 1, tty, i;
+
+	listen_once();
+	p[0] = (struct pollfd){ signals, POLLIN, 0 };
+	for (v = table; v < table + MAXLIVE; v++)
+		if (v->state == STARTING && v->fd >= 0) {
+			at[n] = v;
+			p[n++] = (struct pollfd){ v->fd, POLLIN, 0 };
+		}
+	tty = n;
+	n += tty_poll(p, n);
+	if (poll(p, (nfds_t)n, time_left(timeout_ms)) > 0) {
+		for (i = 1; i < tty; i++)
+			if (p[i].revents)
+				handed_over(at[i]);
+		tty_relay(p, tty);
+		if (p[0].revents && read(signals, &si, sizeof si) == sizeof si)
+			heard(&si);
+	}
+	expire();
+}
+
+int keeper_signal(void)
+{
+	int sig = pending;
+
+	pending = 0;
+	return sig;
+}
+
+/* Ctrl-Z of the caller's shell: first the program, then this process, and the
+ * terminal is the shell's in between. */
+static void suspend(struct live *v)
+{
+	sigset_t none, all;
+
+	(void)kill(v->init, SIGTSTP);
+	tty_close();
+	sigfillset(&all);
+	sigemptyset(&none);
+	(void)kill(getpid(), SIGSTOP);
+	tty_open(-1);
+	(void)kill(v->init, SIGCONT);
+}
+
+/* TERM is the box's own way to stop; INT stops as well, but arrives as what it
+ * is; all others are the program's. */
+static void for_the_box(struct live *v, int sig)
+{
+	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
+		suspend(v);
+	else if (sig == SIGTERM)
+		stop(v, 0);
+	else if (sig == SIGINT)
+		stop(v, SIGINT);
+	else
+		(void)kill(v->init, sig);
+}
+
+int keeper_loop(void)
+{
+	struct live *v = table;
+	int sig;
+
+	while (v->state != GONE) {
+		keeper_turn(-1);
+		if ((sig = keeper_signal()) && v->state != GONE)
+			for_the_box(v, sig);
+	}
+	tty_drain();
+	tty_close();
+	return v->result;
+}

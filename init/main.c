@@ -1,0 +1,305 @@
+/* main.c - husk VERB ...: finds the verb, checks its words, calls it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+/* What the words of a verb that takes a box say. */
+struct call {
+	const char *file, *pidfile, *root, *arch;
+	char **words;
+	int nwords;
+	char *const *argv;		/* behind --, or NULL */
+	bool background;
+	char *rest[64];			/* files of check */
+	int nrest;
+};
+
+static struct box box;
+static struct run run;
+static struct left left;
+
+static int usage(const char *what)
+{
+	say(2, "husk: %s - husk help\n", what);
+	return 2;
+}
+
+/* NAME is /etc/husk/NAME.conf where there is no slash. */
+static const char *conf(const char *name)
+{
+	static char path[sizeof CONFDIR + MAXNAME + 8];
+
+	if (strchr(name, '/') || access(name, R_OK) == 0)
+		return name;
+	fmt(path, sizeof path, CONFDIR "/%s.conf", name);
+	return path;
+}
+
+/* run and check: options, one FILE, key=value ..., -- argv ... */
+static int words(struct call *c, char **argv, const char *options)
+{
+	for (; *argv; argv++) {
+		if (same(*argv, "--")) {
+			c->argv = argv + 1;
+			return 0;
+		}
+		if (**argv == '-') {
+			if ((*argv)[1] == '\0' || !strchr(options, (*argv)[1]) || (*argv)[2])
+				return usage(*argv);
+			if ((*argv)[1] == 'd')
+				c->background = true;
+			else if (!argv[1])
+				return usage("a word is missing behind the last option");
+			else if ((*argv)[1] == 'p')
+				c->pidfile = *++argv;
+			else
+				c->root = *++argv;
+		} else if (strchr(*argv, '=')) {
+			if (!c->words)
+				c->words = argv;
+			c->words[c->nwords++] = *argv;
+		} else if (c->nrest < 64) {
+			c->rest[c->nrest++] = *argv;
+		} else
+			return usage("more than 64 files");
+	}
+	return 0;
+}
+
+static int load(struct call *c, char **argv, const char *options)
+{
+	if (words(c, argv, options))
+		return 2;
+	if (c->nrest > 1)
+		return usage("one file at a time");
+	c->file = c->nrest ? conf(c->rest[0]) : NULL;
+	if (!c->file && !c->nwords && !c->argv)
+		return usage("a file, or key=value and -- argv");
+	return cfg_load(&box, c->file, c->words, c->nwords, c->argv);
+}
+
+static int write_pid(const char *path)
+{
+	char text[16];
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0644);
+	size_t n = fmt(text, sizeof text, "%d\n", getpid());
+
+	if (fd < 0 || write(fd, text, n) != (ssize_t)n) {
+		say(2, "husk: %s: %s: %s\n", box.name, path, strerror(errno));
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+/* -d: the caller waits until the box is up, and gets its status where it is
+ * not. Before the clone, because the death signal hangs on the process that
+ * clones. */
+static int background(int *up)
+{
+	char status = 125;
+	int p[2];
+	pid_t pid;
+
+	if (pipe2(p, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		say(2, "husk: %s: background: %s\n", box.name, strerror(errno));
+		return 125;
+	}
+	if (pid) {
+		close(p[1]);
+		(void)!read(p[0], &status, 1);
+		_exit(status);
+	}
+	close(p[0]);
+	setsid();
+	*up = p[1];
+	return 0;
+}
+
+/* In the background, and with log=none, nothing of the caller's is held. */
+static int detach_stdio(bool in, bool out)
+{
+	int null, fd;
+
+	if (!in && !out)
+		return 0;
+	if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		return -1;
+	for (fd = in ? 0 : 1; fd < (out ? 3 : 1); fd++)
+		if (dup2(null, fd) < 0)
+			return -1;
+	return null > 2 ? close(null) : 0;
+}
+
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+/* The box is up: what was only needed to make it is given back. */
+static void settle(struct run *r, const char *pidfile, int up)
+{
+	if (pidfile && write_pid(pidfile) < 0)
+		keeper_stop(NULL);
+	if (up >= 0) {
+		(void)!write(up, "", 1);
+		close(up);
+	}
+	close(r->sync);
+	close(r->proc);
+	cfg_forget();
+}
+
+static int verb_run(char **argv)
+{
+	struct call c = { 0 };
+	struct live *v;
+	int e, up = -1;
+
+	block_signals();
+	caps_reset();
+	if ((e = init_stdio()) || (e = init_seal(argv)) || (e = load(&c, argv + 2, "dp")))
+		return e;
+	if (c.background && (e = background(&up)))
+		return e;
+	if (detach_stdio(c.background, box.log == LOG_NONE) < 0)
+		return usage("/dev/null");
+	run.left = &left;
+	run.unpriv = geteuid() != 0;
+	if ((e = start_box(&run, &box)))
+		return e;
+	v = keeper_add(run.name);
+	keeper_adopt(v, &run);
+	settle(&run, c.pidfile, up);
+	e = keeper_loop();
+	if (c.pidfile)
+		unlink(c.pidfile);
+	return e;
+}
+
+static int verb_check(char **argv)
+{
+	struct call c = { 0 };
+	int i, e, worst = 0;
+
+	if (words(&c, argv + 2, "r"))
+		return 2;
+	for (i = 0; i < c.nrest || (i == 0 && c.nwords); i++) {
+		e = cfg_load(&box, c.nrest ? conf(c.rest[i]) : NULL, c.words, c.nwords, c.argv);
+		if (!e)
+			e = cfg_machine(&box, c.root);
+		worst = e ? e : worst;
+	}
+	return i ? worst : usage("check what?");
+}
+
+static int verb_show(char **argv)
+{
+	struct call c = { 0 };
+	int e = load(&c, argv + 2, "");
+
+	if (!e)
+		cfg_show(&box, 1, true);
+	return e;
+}
+
+static int verb_plan(char **argv)
+{
+	struct call c = { 0 };
+	int e = load(&c, argv + 2, "");
+
+	if (!e)
+		plan_print(&box);
+	return e;
+}
+
+static int verb_help(char **argv)
+{
+	return argv[2] ? cfg_help(argv[2]) : help_verbs();
+}
+
+static int verb_version(char **argv)
+{
+	(void)argv;
+	say(1, "husk " VERSION "\n");
+	return 0;
+}
+
+static int verb_ask(char **argv)
+{
+	return board_ask(argv[1]);
+}
+
+static int verb_boot(char **argv)
+{
+	return board_boot(argv);
+}
+
+/* name, words, one line of help; the calls stand below, so that the table
+ * holds no pointers */
+static const struct { char name[10], words[44], help[60]; } verbs[] = {
+	{ "run",      "[-d] [-p FILE] FILE|key=value .. [-- argv]", "make the box and wait; -d: in the background" },
+	{ "check",    "[-r ROOTFS] FILE ..", "silent and 0, or file:line: key: what is wrong" },
+	{ "show",     "FILE [key=value ..]", "the whole configuration, every default written out" },
+	{ "plan",     "FILE [key=value ..]", "the stages that this box will go through" },
+	{ "help",     "[KEY]", "this page, or one key" },
+	{ "version",  "", "of husk" },
+	{ "halt",     "", "asks PID 1 of the board" },
+	{ "poweroff", "", "asks PID 1 of the board" },
+	{ "reboot",   "", "asks PID 1 of the board" },
+	{ "boot",     "", "what PID 1 of a board runs" },
+};
+
+int help_verbs(void)
+{
+	unsigned i;
+
+	for (i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		say(1, "husk %s %s\n\t%s\n", verbs[i].name, verbs[i].words, verbs[i].help);
+	return 0;
+}
+
+static int call(unsigned verb, char **argv)
+{
+	switch (verb) {
+	case 0: return verb_run(argv);
+	case 1: return verb_check(argv);
+	case 2: return verb_show(argv);
+	case 3: return verb_plan(argv);
+	case 4: return verb_help(argv);
+	case 5: return verb_version(argv);
+	case 9: return verb_boot(argv);
+	default: return verb_ask(argv);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *base = argc ? strrchr(argv[0], '/') : NULL;
+	unsigned i;
+
+	if (init_relro() < 0 || getauxval(AT_SECURE))
+		return 125;
+	if (getpid() == 1 && (argc < 2 || !same(argv[1], "run")))
+		return verb_boot(argv);
+	base = base ? base + 1 : argc ? argv[0] : "";
+	if (same(base, "halt") || same(base, "poweroff") || same(base, "reboot"))
+		return board_ask(base);
+	if (argc < 2)
+		return usage("a verb is missing");
+	for (i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (same(verbs[i].name, argv[1]))
+			return call(i, argv);
+	return usage(argv[1]);
+}

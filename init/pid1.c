@@ -1,0 +1,170 @@
+/* pid1.c - PID 1 of a box: starts PROG, gives up its own rights, then reaps
+ * and forwards until the program has ended. It never allocates, and nothing
+ * that a process of the box does to it makes it fail. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+/* O_CLOEXEC does not close on fork: descriptors of the keeper, and of other
+ * boxes that it keeps, go first. */
+int init_close(struct run *r)
+{
+	int keep[8 + MAXMNT + MAXDEV + 8 + NNS], n = 0, *fd;
+
+	r->sync = r->inner_sync;
+	r->status = r->inner_status;
+	r->statedir = r->state = r->inner_sync = r->inner_status = r->pidfd = -1;
+	for (fd = &r->proc; fd <= &r->last_fd; fd++)
+		if (*fd >= 0)
+			keep[n++] = *fd;
+	return close_others(r->proc, keep, n) < 0 ? fail(r, "close what was inherited") : 0;
+}
+
+/* clone() and not fork(): musl's fork blocks and restores signals, four calls.
+ * With all arguments 0 their order, which differs by architecture, is no matter. */
+int init_fork(struct run *r)
+{
+	if (r->box->pid1_program) {
+		r->side = INIT | PROG;
+		return 0;
+	}
+	r->prog = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (r->prog < 0)
+		return fail(r, "clone");
+	r->side = r->prog ? INIT : PROG;
+	return 0;
+}
+
+/* Without a pid namespace there is no death signal that ends all of the box:
+ * the keeper's end of the pipe closing is told by SIGIO. */
+static void orphaned(const struct run *r)
+{
+	struct pollfd p = { r->status, 0, 0 };
+
+	if (r->killfd < 0 || poll(&p, 1, 0) < 1 || !(p.revents & POLLERR))
+		return;
+	(void)!write(r->killfd, "1", 1);
+	_exit(125);
+}
+
+static int watch_keeper(const struct run *r)
+{
+	if (fcntl(r->status, F_SETOWN, getpid()) < 0 ||
+	    fcntl(r->status, F_SETFL, O_WRONLY | O_ASYNC) < 0)
+		return -1;
+	orphaned(r);
+	return 0;
+}
+
+static int keep_three(struct run *r)
+{
+	int keep[3] = { r->sync, r->status, r->killfd };
+
+	close(0);
+	close(1);
+	close(2);
+	if (close_others(r->proc, keep, 3) < 0)
+		return fail(r, "close descriptors");
+	if (r->killfd >= 0 && watch_keeper(r) < 0)
+		return fail(r, "watch the keeper");
+	return 0;
+}
+
+/* PROG is born, so CAP_KILL is enough: the program may change its uid, and
+ * still must get its signals. Standard input and output are closed too: PID 1
+ * never reads or writes them, and who waits for their end must not wait for it. */
+int init_rights(struct run *r)
+{
+	uint64_t left = r->box->caps;
+	int c;
+
+	for (c = 0; left; c++, left >>= 1)
+		if (left & 1 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL)
+			return fail(r, "drop capability %d", c);
+	if (caps_set((uint64_t)1 << 5, (uint64_t)1 << 5, 0) < 0)
+		return fail(r, "keep CAP_KILL alone");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail(r, "no_new_privs");
+	return keep_three(r);
+}
+
+int init_filter(struct run *r)
+{
+	const struct sock_filter *prog;
+	struct sock_fprog f;
+
+	f.len = (unsigned short)filter_pid1(&prog);
+	f.filter = (struct sock_filter *)(uintptr_t)prog;
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &f) < 0)
+		return fail(r, "the filter of PID 1");
+	return 0;
+}
+
+static void finish(struct run *r, const siginfo_t *si)
+{
+	struct ended e = { ENDED_MAGIC, si->si_code, si->si_status, 0 };
+	ssize_t n;
+
+	do
+		n = write(r->status, &e, sizeof e);
+	while (n < 0 && errno == EINTR);
+	_exit(si->si_code == CLD_EXITED ? si->si_status : 128 + si->si_status);
+}
+
+/* Until nobody is left to reap: one SIGCHLD may stand for many. */
+static void reap(struct run *r)
+{
+	siginfo_t si;
+
+	for (;;) {
+		memset(&si, 0, sizeof si);
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 || !si.si_pid)
+			return;
+		if (si.si_pid == r->prog)
+			finish(r, &si);
+	}
+}
+
+/* Stops go to the program's group as SIGSTOP: a process without a terminal may
+ * not act on the others, and PID 1 of a namespace cannot stop itself. */
+static void forward(const struct run *r, int sig)
+{
+	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
+		(void)kill(-r->prog, SIGSTOP);
+	else if (sig == SIGCONT)
+		(void)kill(-r->prog, SIGCONT);
+	else
+		(void)kill(r->prog, sig);
+}
+
+/* All signals are blocked since the keeper: a blocked signal is queued even
+ * for the PID 1 of a namespace, whose default actions the kernel ignores. */
+int init_reap(struct run *r)
+{
+	sigset_t all;
+	int sig, e;
+
+	if ((e = init_say_ready(r)) != 0)
+		return e;
+	close(r->sync);
+	sigfillset(&all);
+	for (;;) {
+		sig = sigwaitinfo(&all, NULL);
+		if (sig == SIGCHLD)
+			reap(r);
+		else if (sig == SIGIO && r->killfd >= 0)
+			orphaned(r);
+		else if (sig > 0)
+			forward(r, sig);
+	}
+}

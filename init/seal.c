@@ -1,0 +1,132 @@
+/* seal.c - what comes before everything: the program itself is made safe. */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+#define OPEN_TREE_CLONE		1
+#define MOUNT_ATTR_RDONLY	1
+#ifndef MFD_EXEC
+#define MFD_EXEC		0x10	/* linux/memfd.h, from 6.3 */
+#endif
+
+/* The linker only marks what is to be read-only after relocation, and in a
+ * static program nobody else acts on it. */
+int init_relro(void)
+{
+	const ElfW(Phdr) *p = (const void *)getauxval(AT_PHDR), *relro = NULL;
+	size_t n = getauxval(AT_PHNUM), page = getauxval(AT_PAGESZ), from, to;
+	uintptr_t base = 0;
+
+	for (; n--; p++) {
+		if (p->p_type == PT_PHDR)
+			base = (uintptr_t)p - p->p_vaddr;
+		if (p->p_type == PT_GNU_RELRO)
+			relro = p;
+	}
+	if (!relro)
+		return 0;
+	from = (base + relro->p_vaddr) & -page;
+	to = (base + relro->p_vaddr + relro->p_memsz) & -page;
+	return mprotect((void *)from, to - from, PROT_READ);
+}
+
+static int refuse(int fd, const char *what)
+{
+	say(2, "husk: descriptor %d is %s: refused\n", fd, what);
+	return 125;
+}
+
+/* A directory on 0, 1 or 2 is a way out of the box, and a closed one would be
+ * the place where our next descriptor lands. */
+int init_stdio(void)
+{
+	struct stat st;
+	int fd, flags;
+
+	for (fd = 0; fd < 3; fd++) {
+		flags = fcntl(fd, F_GETFL);
+		if (flags < 0) {
+			if (open("/dev/null", O_RDWR) != fd)
+				return refuse(fd, "closed, and /dev/null is missing");
+			continue;
+		}
+		if (flags & O_PATH || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
+			return refuse(fd, "a directory or a bare path");
+		if (S_ISBLK(st.st_mode))
+			return refuse(fd, "a block device");
+	}
+	return 0;
+}
+
+/* A detached read-only clone of the mount that husk lies on: nothing is copied,
+ * and the page cache stays shared. From Linux 5.12, with CAP_SYS_ADMIN. */
+static int by_clone(int exe, char **argv)
+{
+	int tree = sys_open_tree(exe, "", OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH);
+
+	if (tree < 0)
+		return -1;
+	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1) == 0)
+		sys_execveat(tree, "", argv, environ, AT_EMPTY_PATH);
+	close(tree);
+	return -1;
+}
+
+static int by_memfd(int exe, char **argv)
+{
+	struct stat st;
+	off_t at = 0;
+	int fd = (int)syscall(SYS_memfd_create, "husk", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = (int)syscall(SYS_memfd_create, "husk", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0 || fstat(exe, &st) < 0)
+		return -1;
+	while (at < st.st_size)
+		if (sendfile(fd, exe, &at, (size_t)(st.st_size - at)) <= 0)
+			return -1;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		return -1;
+	return sys_execveat(fd, "", argv, environ, AT_EMPTY_PATH);
+}
+
+static bool sealed(int exe)
+{
+	struct statfs fs;
+	int seals;
+
+	if (fstatfs(exe, &fs) == 0 && fs.f_flags & ST_RDONLY)
+		return true;
+	seals = fcntl(exe, F_GET_SEALS);
+	return seals >= 0 && seals & F_SEAL_WRITE;
+}
+
+/* A box can reach the file of its PID 1 and of who enters it; "text file busy"
+ * ends with the process. So they run from where nobody can write. */
+int init_seal(char **argv)
+{
+	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (exe >= 0 && sealed(exe)) {
+		close(exe);
+		return 0;
+	}
+	if (exe >= 0) {
+		by_clone(exe, argv);
+		by_memfd(exe, argv);
+	}
+	say(2, "husk: init.seal: %s - a read-only mount for husk, or vm.memfd_noexec=0\n", strerror(errno));
+	return 125;
+}

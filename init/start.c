@@ -1,0 +1,211 @@
+/* start.c - one box, from its configuration to its running program: what HOST
+ * does between the clone and the exec, and how it hears from the inside. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+/* Longest wait between two processes. Mounts of a slow disk are inside it. */
+enum { PATIENCE_S = 30 };
+
+/* One socket pair for both directions: each message whole, end of file when
+ * the other side is dead, and a time limit on every read. */
+int init_pipes(struct run *r)
+{
+	struct timeval limit = { .tv_sec = PATIENCE_S };
+	int s[2], p[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
+		return fail(r, "socketpair");
+	r->sync = s[0];
+	r->inner_sync = s[1];
+	if (setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
+	    setsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0)
+		return fail(r, "a time limit for the socket");
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return fail(r, "pipe");
+	r->status = p[0];
+	r->inner_status = p[1];
+	return 0;
+}
+
+/* The next message from inside: 1, 0 at end of file, or an error. A descriptor
+ * that comes along is the master of the box's pty. */
+static int hear(struct run *r, struct msg *m)
+{
+	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } c;
+	struct iovec v = { m, sizeof *m };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	ssize_t n;
+
+	do
+		n = recvmsg(r->sync, &mh, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return fail_not(r, "the box has said nothing for %d s", PATIENCE_S);
+	if (n < 0)
+		return fail(r, "hear from the box");
+	if (n == 0)
+		return 0;
+	if (n != sizeof *m || m->len >= sizeof m->text || m->row >= stage_count())
+		return fail_not(r, "a message of the box is damaged");
+	m->text[m->len] = '\0';
+	if (mh.msg_controllen >= CMSG_LEN(sizeof(int)) && c.h.cmsg_type == SCM_RIGHTS)
+		memcpy(&r->pty, CMSG_DATA(&c.h), sizeof(int));
+	return 1;
+}
+
+/* Says what is said, until the message that is waited for or the end of file:
+ * kind, 0, or an error with the row it came from. */
+static int hear_until(struct run *r, uint8_t kind)
+{
+	struct msg m;
+	int n, here = r->row;
+
+	while ((n = hear(r, &m)) > 0) {
+		if (m.kind == kind)
+			return kind;
+		r->row = m.row;
+		if (m.kind == MSG_NOTE)
+			note(r, "%s", m.text);
+		if (m.kind == MSG_ERROR) {
+			copy(r->why, sizeof r->why, m.text);
+			r->err = m.err;
+			return -EREMOTEIO;
+		}
+		r->row = (uint8_t)here;
+	}
+	return n;
+}
+
+/* A process of the box died without a word: how, if it can be known. */
+static int silent_death(struct run *r)
+{
+	int st;
+
+	if (!r->board && waitpid(r->init, &st, WNOHANG) == r->init && WIFSIGNALED(st))
+		return fail_not(r, "PID 1 of the box was ended by signal %d", WTERMSIG(st));
+	return fail_not(r, "the box died without a word");
+}
+
+/* Two are ready, in any order: PROG, its rights read back, and INIT, its own
+ * rights gone. With our copies of their ends closed, end of file is death. */
+int init_ready(struct run *r)
+{
+	int n, left = r->box->pid1_program ? 1 : 2;
+
+	close(r->inner_sync);
+	close(r->inner_status);
+	for (; left; left--)
+		if ((n = hear_until(r, MSG_READY)) != MSG_READY)
+			return n ? n : silent_death(r);
+	return 0;
+}
+
+/* From here on the status is the program's. */
+int init_release(struct run *r)
+{
+	if (send(r->sync, "r", 1, MSG_NOSIGNAL) != 1)
+		return fail(r, "release the program");
+	r->freed = true;
+	return 0;
+}
+
+/* The descriptor closes itself on exec: end of file is "up". A filter that
+ * kills before the exec looks the same, but the status tells. */
+int init_up(struct run *r)
+{
+	int n = hear_until(r, MSG_READY);
+
+	if (n == -EREMOTEIO)
+		r->exec_errno = r->err ? r->err : EIO;
+	return n < 0 ? n : 0;
+}
+
+/* Inside. write() and not send(), which is socketcall() on i386: a filter has
+ * to know it. SIGPIPE is blocked until the program's own time. */
+int init_say_ready(struct run *r)
+{
+	struct msg m = { .kind = MSG_READY, .row = r->row };
+
+	return write(r->sync, &m, sizeof m) == sizeof m ? 0 : fail(r, "report");
+}
+
+/* PROG is as it should be, and waits until HOST has nothing left that may fail. */
+int init_report(struct run *r)
+{
+	char c;
+	ssize_t n;
+
+	if (init_say_ready(r) < 0)
+		return -EPIPE;
+	do
+		n = recv(r->sync, &c, 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return fail(r, "wait for the release");
+	r->freed = n == 1;
+	return n == 1 ? 0 : fail_not(r, "the keeper is gone");
+}
+
+/* Inside: the loop has failed. HOST prints it. */
+static void confess(struct run *r)
+{
+	struct msg m = { .kind = MSG_ERROR, .row = r->row, .err = r->err };
+	int status = 125;
+
+	m.len = (uint16_t)copy(m.text, sizeof m.text, r->why);
+	if (m.len >= sizeof m.text)
+		m.len = sizeof m.text - 1;
+	if (r->sync >= 0)
+		(void)!write(r->sync, &m, sizeof m);
+	if (r->freed)
+		status = r->err == ENOENT || r->err == ENOTDIR ? 127 : 126;
+	_exit(status);
+}
+
+static void complain(const struct run *r)
+{
+	const char *row = stage_name(r->row), *h = hint(row, r->err);
+
+	say(2, "husk: %s: %s: %s%s%s\n", r->name, row, r->why, h ? " - " : "", h ? h : "");
+}
+
+static void begin(struct run *r, const struct box *b)
+{
+	int *fd;
+
+	r->box = b;
+	r->name = b->name;
+	r->side = HOST;
+	r->uid = b->uid;
+	r->gid = b->gid;
+	r->keeper = getpid();
+	for (fd = &r->proc; fd <= &r->last_fd; fd++)
+		*fd = -1;
+}
+
+/* 0: the program runs, and what the keeper needs is in r. 125: it does not,
+ * the reason is printed, and the host is as before. A failed exec is "up": the
+ * status of the program, 126 or 127, comes by the usual way. */
+int start_box(struct run *r, const struct box *b)
+{
+	int e;
+
+	begin(r, b);
+	r->proc = proc_fd();
+	e = r->proc < 0 ? fail(r, "/proc") : stages_run(r);
+	if (r->side != HOST)
+		confess(r);
+	if (e)
+		complain(r);
+	if (!e || r->exec_errno)
+		return 0;
+	stages_undo(r->left, r->row);
+	return 125;
+}

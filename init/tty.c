@@ -1,0 +1,135 @@
+/* tty.c - the caller's terminal and the pty of the box: bytes both ways, the
+ * window's size, and the terminal as it was when all is over. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+/* One direction. It reads only when it has written all: a side that does not
+ * take holds up its own direction and nothing else. */
+struct pipe {
+	int from, to;
+	size_t at, n;
+	bool ended;
+	char buf[4096];
+};
+
+static struct pipe in, out;		/* terminal to pty, pty to terminal */
+static struct termios saved;
+static bool raw;
+static int master = -1;
+
+void tty_resize(void)
+{
+	struct winsize w;
+
+	if (master >= 0 && ioctl(0, TIOCGWINSZ, &w) == 0)
+		(void)ioctl(master, TIOCSWINSZ, &w);
+}
+
+void tty_open(int pty)
+{
+	struct termios t;
+
+	if (pty >= 0) {
+		master = pty;
+		in = (struct pipe){ .from = 0, .to = pty };
+		out = (struct pipe){ .from = pty, .to = 1 };
+		(void)fcntl(pty, F_SETFL, O_RDWR | O_NONBLOCK);
+	}
+	if (master < 0)
+		return;
+	tty_resize();
+	if (tcgetattr(0, &saved) < 0)
+		return;
+	t = saved;
+	cfmakeraw(&t);
+	raw = tcsetattr(0, TCSADRAIN, &t) == 0;
+}
+
+void tty_close(void)
+{
+	if (raw)
+		(void)tcsetattr(0, TCSADRAIN, &saved);
+	raw = false;
+}
+
+static void want(struct pollfd *p, const struct pipe *d)
+{
+	bool writing = d->at < d->n;
+
+	p->fd = d->ended && !writing ? -1 : writing ? d->to : d->from;
+	p->events = writing ? POLLOUT : POLLIN;
+}
+
+int tty_poll(void *fds, int n)
+{
+	struct pollfd *p = (struct pollfd *)fds + n;
+
+	if (master < 0)
+		return 0;
+	want(p, &in);
+	want(p + 1, &out);
+	return 2;
+}
+
+/* The end of standard input is an end of file for the program too: what the
+ * terminal's own driver makes of ^D. */
+static void ended(struct pipe *d)
+{
+	d->ended = true;
+	if (d == &in) {
+		d->buf[0] = 4;
+		d->at = 0;
+		d->n = 1;
+	}
+}
+
+static void move(struct pipe *d, short revents)
+{
+	ssize_t n;
+
+	if (!revents)
+		return;
+	if (d->at < d->n) {
+		n = write(d->to, d->buf + d->at, d->n - d->at);
+		if (n > 0)
+			d->at += (size_t)n;
+		else if (n < 0 && errno != EAGAIN && errno != EINTR)
+			d->at = d->n, d->ended = true;
+		return;
+	}
+	n = read(d->from, d->buf, sizeof d->buf);
+	d->at = 0;
+	d->n = n > 0 ? (size_t)n : 0;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		ended(d);
+}
+
+void tty_relay(const void *fds, int n)
+{
+	const struct pollfd *p = (const struct pollfd *)fds + n;
+
+	if (master < 0)
+		return;
+	move(&in, p[0].revents);
+	move(&out, p[1].revents);
+}
+
+/* What the program wrote last is still in the pty when it has ended. */
+void tty_drain(void)
+{
+	struct pollfd p;
+
+	while (master >= 0 && !(out.ended && out.at >= out.n)) {
+		want(&p, &out);
+		if (poll(&p, 1, 100) < 1)
+			break;
+		move(&out, p.revents);
+	}
+}
