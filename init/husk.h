@@ -316,6 +316,8 @@ int init_seal(char **argv);		/* run from where nobody can write; prints, 0 or 12
 struct live;
 int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and undone */
 
+int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; 0 or -1 */
+
 /* init/keeper.c: what stays outside. N boxes, one loop. */
 struct live *keeper_add(const char *name);
 void keeper_adopt(struct live *, const struct run *);	/* it is up */

@@ -206,6 +206,17 @@ static void expire(void)
 			overdue(v);
 }
 
+/* A short program may be over, and its PID 1 reaped as a stranger, before the
+ * handover: then the pipe has its record, or its end. */
+static void fetch(struct live *v)
+{
+	struct pollfd p = { v->fd, POLLIN, 0 };
+	siginfo_t none = { 0 };
+
+	if (poll(&p, 1, 0) > 0)
+		box_ended(v, &none);
+}
+
 /* The starter's last word: numbers, and the status pipe and the lock with them. */
 static void handed_over(struct live *v)
 {
@@ -231,7 +242,7 @@ static void handed_over(struct live *v)
 	v->state = RUNNING;
 	if (v->stop_asked)
 		stop(v, 0);
-	reap();			/* a short program may be over already */
+	fetch(v);
 }
 
 static void hand_over(int to, const struct run *r)
@@ -260,7 +271,8 @@ static void starter(const char *file, int to)
 
 	r.left = &left;
 	r.board = true;
-	if (cfg_load(&box, file, NULL, 0, NULL) || start_box(&r, &box))
+	if (cfg_load(&box, file, NULL, 0, NULL) || start_stdio(true, box.log == LOG_NONE) < 0 ||
+	    start_box(&r, &box))
 		_exit(125);
 	hand_over(to, &r);
 }

@@ -124,21 +124,6 @@ static int background(int *up)
 	return 0;
 }
 
-/* In the background, and with log=none, nothing of the caller's is held. */
-static int detach_stdio(bool in, bool out)
-{
-	int null, fd;
-
-	if (!in && !out)
-		return 0;
-	if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
-		return -1;
-	for (fd = in ? 0 : 1; fd < (out ? 3 : 1); fd++)
-		if (dup2(null, fd) < 0)
-			return -1;
-	return null > 2 ? close(null) : 0;
-}
-
 static void block_signals(void)
 {
 	sigset_t all;
@@ -167,13 +152,15 @@ static int verb_run(char **argv)
 	struct live *v;
 	int e, up = -1;
 
+	if ((e = init_seal(argv)) || (e = init_stdio()))
+		return e;
 	block_signals();
 	caps_reset();
-	if ((e = init_stdio()) || (e = init_seal(argv)) || (e = load(&c, argv + 2, "dp")))
+	if ((e = load(&c, argv + 2, "dp")))
 		return e;
 	if (c.background && (e = background(&up)))
 		return e;
-	if (detach_stdio(c.background, box.log == LOG_NONE) < 0)
+	if (start_stdio(c.background, box.log == LOG_NONE) < 0)
 		return usage("/dev/null");
 	run.left = &left;
 	run.unpriv = geteuid() != 0;

@@ -70,9 +70,8 @@ static int keep_three(struct run *r)
 {
 	int keep[3] = { r->sync, r->status, r->killfd };
 
-	close(0);
-	close(1);
-	close(2);
+	if (sys_close_range(0, 2) < 0)
+		close(0), close(1), close(2);
 	if (close_others(r->proc, keep, 3) < 0)
 		return fail(r, "close descriptors");
 	if (r->killfd >= 0 && watch_keeper(r) < 0)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -107,9 +108,11 @@ static bool sealed(int exe)
 	struct statfs fs;
 	int seals;
 
-	if (fstatfs(exe, &fs) == 0 && fs.f_flags & ST_RDONLY)
+	if (fstatfs(exe, &fs) < 0)
+		return false;
+	if (fs.f_flags & ST_RDONLY)
 		return true;
-	seals = fcntl(exe, F_GET_SEALS);
+	seals = fs.f_type == TMPFS_MAGIC ? fcntl(exe, F_GET_SEALS) : -1;
 	return seals >= 0 && seals & F_SEAL_WRITE;
 }
 

@@ -176,6 +176,21 @@ static void complain(const struct run *r)
 	say(2, "husk: %s: %s: %s%s%s\n", r->name, row, r->why, h ? " - " : "", h ? h : "");
 }
 
+/* In the background, and with log=none, nothing of the caller's is held. */
+int start_stdio(bool in, bool out)
+{
+	int null, fd;
+
+	if (!in && !out)
+		return 0;
+	if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		return -1;
+	for (fd = in ? 0 : 1; fd < (out ? 3 : 1); fd++)
+		if (dup2(null, fd) < 0)
+			return -1;
+	return null > 2 ? close(null) : 0;
+}
+
 static void begin(struct run *r, const struct box *b)
 {
 	int *fd;
