@@ -1,0 +1,296 @@
+"""What all tests share: the program, a root directory, boxes, and the host before and after."""
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+OUT = TOP / "out"
+HUSK = os.environ.get("HUSK", str(OUT / "husk"))
+ROOT = OUT / "root"
+DEBIAN = OUT / "root-debian"
+INSIDE = OUT / "inside"
+INJECT = OUT / "inject"
+RUNDIR = pathlib.Path(os.environ.get("HUSK_RUN", "/run/husk"))
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
+NAMESPACES = "cgroup ipc mnt net pid time user uts".split()
+
+_count = 0
+
+
+def name(prefix="t"):
+    """A name that no other test has, also in another worker."""
+    global _count
+    _count += 1
+    return f"{prefix}-{os.getpid()}-{_count}"
+
+
+class Result:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    def __repr__(self):
+        return f"status {self.status}\nout: {self.out[-3000:]}\nerr: {self.err[-2000:]}"
+
+
+def command(*args, timeout=10, stdin=subprocess.DEVNULL, text=None, env=None, **more):
+    """Runs a command to its end. The status is 128+n if signal n ended it."""
+    args = [str(a) for a in args]
+    if text is not None:
+        stdin = subprocess.PIPE
+    p = subprocess.Popen(args, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, **more)
+    try:
+        out, err = p.communicate(text.encode() if text is not None else None, timeout)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        out, err = p.communicate()
+        raise AssertionError(f"no end after {timeout} s: {' '.join(args)}\n{out[-2000:]!r}\n{err[-2000:]!r}") from None
+    status = p.returncode if p.returncode >= 0 else 128 - p.returncode
+    return Result(status, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+def husk(*args, **more):
+    return command(HUSK, *args, **more)
+
+
+def run(*args, box=None, root=ROOT, **more):
+    """husk run root=... ARGS; words up to -- are configuration, the rest is the program."""
+    words = ["run"]
+    if root:
+        words.append(f"root={root}")
+    if box:
+        words.append(f"name={box}")
+    return husk(*words, *args, **more)
+
+
+def start(*args, box, root=ROOT, **more):
+    """The same without waiting for the end."""
+    more.setdefault("stdin", subprocess.DEVNULL)
+    more.setdefault("stdout", subprocess.PIPE)
+    more.setdefault("stderr", subprocess.PIPE)
+    words = [HUSK, "run", f"name={box}"] + ([f"root={root}"] if root else [])
+    return subprocess.Popen([str(a) for a in words + list(args)], **more)
+
+
+@contextlib.contextmanager
+def box(*args, **more):
+    """A running box; killed in the end whatever happens. Yields its keeper."""
+    p = start(*args, **more)
+    try:
+        yield p
+    finally:
+        if p.poll() is None:
+            p.kill()
+        p.wait()
+        for f in (p.stdin, p.stdout, p.stderr):
+            if f:
+                f.close()
+
+
+def status_of(p, timeout=10):
+    code = p.wait(timeout)
+    return code if code >= 0 else 128 - code
+
+
+def line(p, timeout=5):
+    """The next line of a box's output."""
+    import select
+    text = b""
+    end = time.monotonic() + timeout
+    while not text.endswith(b"\n"):
+        if not select.select([p.stdout], [], [], max(0, end - time.monotonic()))[0]:
+            raise AssertionError(f"no line after {timeout} s, only {text!r}")
+        c = os.read(p.stdout.fileno(), 1)
+        if not c:
+            err = p.stderr.read().decode() if p.stderr else ""
+            raise AssertionError(f"end of file after {text!r}: {err}")
+        text += c
+    return text.decode().rstrip("\n")
+
+
+def wait_for(what, timeout=5.0, step=0.01):
+    """what() until it is true; its value, or the last one."""
+    end = time.monotonic() + timeout
+    while True:
+        value = what()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(step)
+
+
+# ------------------------------------------------------------------ processes
+
+def read(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def pids():
+    return [int(p) for p in os.listdir("/proc") if p.isdigit()]
+
+
+def tagged(tag):
+    """Processes that have the word in their command line, zombies not counted."""
+    tag = tag.encode()
+    found = []
+    for pid in pids():
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read().split(b"\0")
+        except OSError:
+            continue
+        if any(tag == w or w == b"name=" + tag for w in words):
+            found.append(pid)
+    return found
+
+
+def children(pid):
+    found = []
+    for p in pids():
+        stat = read(f"/proc/{p}/stat").rpartition(")")[2].split()
+        if len(stat) > 1 and int(stat[1]) == pid:
+            found.append(p)
+    return sorted(found)
+
+
+def init_of(keeper, timeout=5):
+    """PID 1 of the box of this keeper, seen from outside."""
+    def look():
+        for p in children(keeper):
+            ids = re.search(r"^NSpid:(.*)$", read(f"/proc/{p}/status"), re.M)
+            if ids and ids[1].split()[-1] == "1":
+                return p
+        return None
+    return wait_for(look, timeout)
+
+
+def state_of(pid):
+    return (read(f"/proc/{pid}/stat").rpartition(")")[2].split() or ["gone"])[0]
+
+
+def alive(pid):
+    return state_of(pid) not in ("gone", "Z", "X")
+
+
+# ----------------------------------------------------------- what is left over
+
+def mounts():
+    return sorted(read("/proc/self/mountinfo").splitlines())
+
+
+def cgroup_dirs(box_name):
+    """Directories of this box in every hierarchy."""
+    found = []
+    for top in hierarchies():
+        parent = top / "husk"
+        with contextlib.suppress(OSError):
+            found += [str(parent / d) for d in os.listdir(parent) if re.fullmatch(re.escape(box_name) + r"(\.\d+)?", d)]
+    return found
+
+
+def hierarchies():
+    if (CGROUPS / "cgroup.controllers").exists():
+        return [CGROUPS]
+    with contextlib.suppress(OSError):
+        return [CGROUPS / d for d in os.listdir(CGROUPS) if (CGROUPS / d).is_dir() and not (CGROUPS / d).is_symlink()]
+    return []
+
+
+def left(box_name):
+    """What there still is of a box: processes, cgroups, state."""
+    found = [f"process {p} {read(f'/proc/{p}/cmdline')!r}" for p in tagged(box_name)]
+    found += [f"cgroup {d}" for d in cgroup_dirs(box_name)]
+    if (RUNDIR / box_name).exists():
+        found.append(f"state {RUNDIR / box_name}")
+    with contextlib.suppress(OSError):
+        found += [f"link {e.path}" for e in os.scandir(RUNDIR) if e.is_symlink() and os.readlink(e.path) == box_name]
+    return found
+
+
+def nothing_left(box_name, timeout=0.2):
+    wait_for(lambda: not left(box_name), timeout)
+    assert left(box_name) == []
+
+
+def host():
+    """The host's tables, line by line. Other workers change processes: only what a box could leak is here."""
+    keys = [re.sub(r"\s+", " ", k.split(" ", 1)[1]) for k in read("/proc/keys").splitlines() if "husk" in k]
+    return {"mounts": mounts(), "links": sorted(os.listdir("/sys/class/net")), "keys": sorted(keys),
+            "shm": sorted(os.listdir("/dev/shm")), "loops": read("/proc/partitions"), "hostname": os.uname().nodename,
+            "forwarding": read("/proc/sys/net/ipv4/ip_unprivileged_port_start")}
+
+
+def same_host(before):
+    after = host()
+    for key, value in before.items():
+        assert value == after[key], f"{key} changed"
+
+
+# ------------------------------------------------------------------ a root tree
+
+PASSWD = """root:x:0:0:root:/root:/bin/sh
+www-data:x:33:33:www-data:/var/www:/bin/false
+user:x:1000:1000:A User:/home/user:/bin/sh
+"""
+GROUP = """root:x:0:
+adm:x:4:user
+www-data:x:33:
+video:x:44:user
+user:x:1000:
+"""
+DIRS = "bin sbin usr/bin usr/sbin etc proc sys dev run tmp root home/user var/www mnt data srv".split()
+
+
+def make_root(path, busybox="/bin/busybox"):
+    """A small root file system: busybox, its links, names of users, mount points."""
+    path = pathlib.Path(path)
+    for d in DIRS:
+        (path / d).mkdir(parents=True, exist_ok=True)
+    shutil.copy(busybox, path / "bin/busybox")
+    shutil.copy(INSIDE, path / "bin/inside")
+    have = command(busybox, "--list").out.split()
+    for applet in have:
+        link = path / "bin" / applet
+        if not link.is_symlink() and applet != "busybox":
+            with contextlib.suppress(FileExistsError):
+                link.symlink_to("busybox")
+    (path / "etc/passwd").write_text(PASSWD)
+    (path / "etc/group").write_text(GROUP)
+    (path / "etc/shadow").write_text("root:secret:1::::::\n")
+    (path / "etc/shadow").chmod(0o600)
+    return path
+
+
+def interface(text):
+    """Names of the lines of /proc/net/dev."""
+    return [l.split(":")[0].strip() for l in text.splitlines() if ":" in l]
+
+
+def fields(text):
+    """The lines "Key: value" of a status file as a dictionary."""
+    return {k: v.strip() for k, _, v in (l.partition(":") for l in text.splitlines())}
+
+
+def musl(source, target, *flags):
+    """A small static C program for a box."""
+    r = command("musl-gcc", "-static", "-O1", "-Wall", "-Wextra", "-o", target, TOP / "test" / source, *flags, timeout=60)
+    assert r.status == 0, r
+    return target
+
+
+def send(pid, sig):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, sig)
+
+
+if __name__ == "__main__":		# run.sh calls this once before the tests: the root directory
+    make_root(sys.argv[1] if len(sys.argv) > 1 else ROOT)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
