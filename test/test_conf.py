@@ -1,0 +1,131 @@
+"""The language: files with one mistake each and their exact message, files that are right, the examples."""
+import re
+
+import pytest
+
+import husk
+
+CONF = husk.TOP / "test/conf"
+BAD = sorted((CONF / "bad").glob("*.conf"))
+GOOD = sorted((CONF / "good").glob("*.conf"))
+EXAMPLES = sorted((husk.TOP / "boards/examples").rglob("*.conf"))
+
+
+def expected(path):
+    """What stands in the file's lines "#! ", with FILE for its name."""
+    lines = [l[3:] for l in path.read_text(errors="surrogateescape").splitlines() if l.startswith("#! ")]
+    return "".join(l.replace("FILE", str(path)) + "\n" for l in lines)
+
+
+def unmarked(text):
+    """husk show without the comments that say where a line comes from."""
+    return [re.sub(r"\s+# (from |default).*$", "", l) for l in text.splitlines() if not l.startswith("#")]
+
+
+def test_there_are_enough():
+    assert len(BAD) >= 150
+    assert len(EXAMPLES) >= 19
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda p: p.stem)
+def test_bad(path):
+    r = husk.husk("check", path, timeout=5)
+    assert r.status == 2, r
+    assert expected(path), "no #! line says what is expected"
+    assert r.err == expected(path)
+    assert r.out == ""
+
+
+@pytest.mark.parametrize("path", BAD[::10], ids=lambda p: p.stem)
+def test_bad_is_not_started(path):
+    before = set(husk.RUNDIR.iterdir()) if husk.RUNDIR.exists() else set()
+    r = husk.husk("run", path, "--", "/bin/true", timeout=5)
+    assert r.status == 2, r
+    assert not [p for p in (set(husk.RUNDIR.iterdir()) if husk.RUNDIR.exists() else set()) - before if p.name == path.stem]
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda p: p.stem)
+def test_good_is_shown_and_read_again(path, tmp_path):
+    first = husk.husk("show", path)
+    assert first.status == 0, first
+    again = tmp_path / path.name
+    again.write_text("\n".join(unmarked(first.out)) + "\n")
+    second = husk.husk("show", again)
+    assert second.status == 0, second
+    assert unmarked(second.out) == unmarked(first.out)
+
+
+# keys that a later issue brings: a file with one of them is refused, by name
+LATER = {
+    "restart", "giveup", "watchdog", "ready", "needs", "before", "if", "share", "dir", "overlay", "verity", "abi", "forks",
+    "net.publish", "net.veth", "net.macvlan", "net.ipvlan", "net.vlan", "net.move", "net.addr", "net.route", "net.masquerade",
+    "memory.high", "memory.low", "memory.min", "landlock", "listen", "fd", "log.rate", "reload.signal", "start.timeout",
+    "exec.once", "syscalls.log", "sockets",
+}
+LATER_VALUES = {"net=nat", "log", "root", "tty", "mount", "device", "reboot"}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_examples(path):
+    r = husk.husk("check", path)
+    named = set(re.findall(r"^[^:]+:\d+: ([a-z0-9_.]+):", r.err, re.M))
+    keys = {l.lstrip("?").split("=")[0] for l in path.read_text().splitlines() if "=" in l and not l.startswith("#")}
+    known = {k for k in keys if husk.husk("help", k).status == 0}
+    unknown = keys - known
+    if path.name == "board.conf" or "board" in path.stem:
+        unknown = {k for k in keys if k.startswith("board.") and k in named}
+    for k in unknown:
+        assert re.search(rf"^[^:]+:\d+: {re.escape(k)}: no such key", r.err, re.M), (k, r.err)
+        assert k in LATER or k.startswith("board."), f"{k} belongs to this issue"
+    if unknown:
+        assert r.status == 2
+
+
+def test_command_line_is_the_same_language():
+    r = husk.husk("run", "root=/", "memroy.max=3M", "--", "/bin/true")
+    assert r.status == 2 and "memroy.max: no such key; memory.max?" in r.err, r
+
+
+def test_presets_are_shown():
+    for preset in ("service", "daemon", "netdev", "host", "oci"):
+        r = husk.husk("show", f"use={preset}", "exec=/bin/true")
+        assert r.status == 0 and "caps" in r.out, r
+    assert "net=host" in husk.husk("show", "use=host", "exec=/bin/true").out
+
+
+def test_owner_and_mode(tmp_path):
+    conf = tmp_path / "x.conf"
+    conf.write_text("exec=/bin/true\n")
+    conf.chmod(0o666)
+    r = husk.husk("check", conf)
+    assert r.status == 2 and "writ" in r.err, r
+    conf.chmod(0o644)
+    assert husk.husk("check", conf).status == 0
+    import os
+    os.chown(conf, 1234, 0)
+    r = husk.husk("check", conf)
+    assert r.status == 2 and "own" in r.err, r
+
+
+@pytest.mark.parametrize("content", [b"\0", b"\xff\xfe" * 50, b"=" * 100, b"exec=" + b"x" * 200000, b"?" * 3000, b"exec=\"\n", b"use=" * 999,
+                                     b"include=x.conf\n", b"env=" + b"A" * 70000 + b"=1\n", b"bind=" + b":" * 9999, b"#" * 150000])
+def test_rubbish(tmp_path, content):
+    conf = tmp_path / "x.conf"
+    conf.write_bytes(content)
+    r = husk.husk("check", conf, timeout=5)
+    assert r.status == 2 and r.err.startswith(str(conf)) and len(r.err) < 4000, r
+
+
+def test_help_of_every_key():
+    r = husk.husk("help", "keys") if husk.husk("help", "keys").status == 0 else husk.husk("help")
+    assert r.status == 0
+    for key in ("exec", "root", "bind", "user", "memory.max", "caps", "syscalls", "net", "stop.timeout"):
+        assert husk.husk("help", key).status == 0, key
+
+
+def test_manual_has_every_key():
+    manual = husk.TOP / "cfg/husk.conf.5"
+    assert manual.exists()
+    text = manual.read_text()
+    for key in ("exec", "env", "user", "root", "bind", "device", "net", "memory.max", "caps"):
+        assert re.search(rf"^\.It (Ic|Cm) {re.escape(key)}\b", text, re.M) or f"Ic {key}" in text, key

@@ -1,0 +1,279 @@
+"""PID 1 of a box: what an init has to do, row by row (the rows are those of the behaviours that
+tini, dumb-init and catatonit are tested for, and ours). Rows of a terminal (8, 9) are in test_run.py."""
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+import husk
+from husk import run
+
+
+def program_of(keeper):
+    return husk.children(husk.init_of(keeper))[0]
+
+
+def test_row_1_stop_and_continue_are_no_exit(name):
+    with husk.box("--", "/bin/inside", "signals", box=name) as p:
+        assert husk.line(p) == "ready"
+        pid = program_of(p.pid)
+        for _ in range(5):
+            os.kill(pid, signal.SIGSTOP)
+            assert husk.wait_for(lambda: husk.state_of(pid) == "T")
+            time.sleep(0.02)
+            assert p.poll() is None
+            os.kill(pid, signal.SIGCONT)
+            assert husk.line(p) == "got 18"
+        p.terminate()
+        assert husk.status_of(p) == 7
+
+
+def test_row_3_reap_100_sleepers(name):
+    """Their parents end; in the end no zombie in the box, only PID 1 and the main program."""
+    with husk.box("pids.max=300", "--", "/bin/sh", "-c", "inside orphans 100 300000; echo done; exec inside signals", box=name) as p:
+        assert husk.line(p) == "done"
+        assert husk.line(p) == "ready"
+        init = husk.init_of(p.pid)
+        assert husk.wait_for(lambda: len(husk.children(init)) == 1, 3), [husk.state_of(c) for c in husk.children(init)]
+        p.terminate()
+        assert husk.status_of(p) == 7
+
+
+def test_row_3_reap_10000_orphans_at_full_rate(name):
+    with husk.box("pids.max=300", "--", "/bin/sh", "-c", "inside orphans 10000; echo done; exec inside signals", box=name) as p:
+        init = husk.init_of(p.pid)
+        rss = husk.fields(husk.read(f"/proc/{init}/status"))["VmRSS"]
+        assert husk.line(p, 60) == "done"
+        assert husk.line(p) == "ready"
+        assert husk.wait_for(lambda: len(husk.children(init)) == 1, 2)
+        assert husk.fields(husk.read(f"/proc/{init}/status"))["VmRSS"] == rss
+        p.terminate()
+        assert husk.status_of(p) == 7
+
+
+def test_row_4_exit_while_zombies_queue(name):
+    """PID 1 is stopped while 2000 orphans die and then the program: found by its pid, not by the order."""
+    with husk.box("pids.max=4000", "--", "/bin/sh", "-c", "inside orphans 2000; echo done; read x; exit 42", box=name,
+                  stdin=-1) as p:
+        init = husk.init_of(p.pid)
+        husk.wait_for(lambda: husk.children(init))
+        os.kill(init, signal.SIGSTOP)
+        assert husk.line(p, 30) == "done"
+        main = husk.wait_for(lambda: next((c for c in husk.children(init) if husk.state_of(c) == "S"), None))
+        p.stdin.write(b"\n")
+        p.stdin.flush()
+        assert husk.wait_for(lambda: husk.state_of(main) == "Z")
+        assert len(husk.children(init)) > 1500, "no zombies queue"
+        began = time.monotonic()
+        os.kill(init, signal.SIGCONT)
+        assert husk.status_of(p) == 42
+        assert time.monotonic() - began < 0.5
+
+
+# a keeper takes TERM and INT as "stop" and HUP as "reload" (nothing to do yet); these go to PID 1 directly
+FORWARDED = [1, 2, 3, 10, 12, 13, 14, 15, 16, 18, 23, 24, 25, 26, 27, 28, 29, 30]
+
+
+def test_row_5_forwarding(name):
+    """Each signal that PID 1 gets from outside arrives at the program, once, in the order of sending."""
+    with husk.box("--", "/bin/inside", "signals", "64", box=name) as p:
+        assert husk.line(p) == "ready"
+        init = husk.init_of(p.pid)
+        for n in FORWARDED:
+            os.kill(init, n)
+            assert husk.line(p) == f"got {n}", n
+        for n in (34, 50, 63):
+            for _ in range(3):
+                os.kill(init, n)
+            assert [husk.line(p) for _ in range(3)] == [f"got {n}"] * 3, "queued"
+        os.kill(init, 64)
+        assert husk.line(p) == "got 64"
+        assert husk.status_of(p) == 7
+
+
+def test_row_5_keeper_forwards_what_is_not_its_own(name):
+    with husk.box("--", "/bin/inside", "signals", "3", box=name) as p:
+        assert husk.line(p) == "ready"
+        for n in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+            p.send_signal(n)
+            assert husk.line(p) == f"got {int(n)}"
+        p.send_signal(signal.SIGQUIT)
+        assert husk.status_of(p) == 7
+
+
+def test_row_6_only_the_program_gets_the_signal(name):
+    with husk.box("--", "/bin/sh", "-c", "trap 'echo term; exit 4' TERM; inside ignore & inside signals > /dev/null & wait", box=name) as p:
+        assert husk.line(p) == "ready"
+        time.sleep(0.1)
+        p.terminate()
+        assert husk.line(p) == "term"
+        assert husk.status_of(p) == 4
+
+
+def test_row_7_the_others_end_with_the_program(name):
+    with husk.box("--", "/bin/sh", "-c", "inside ignore 5 & sleep 0.3; exit 3", box=name) as p:
+        assert husk.line(p) == "ready"
+        assert husk.status_of(p) == 3
+    husk.nothing_left(name)
+
+
+def test_row_8_stop_signals_do_not_stop_pid_1(name):
+    with husk.box("--", "/bin/inside", "signals", box=name) as p:
+        assert husk.line(p) == "ready"
+        init = husk.init_of(p.pid)
+        for n in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+            os.kill(init, n)
+            time.sleep(0.02)
+            assert husk.state_of(init) != "T", n
+        p.terminate()
+        assert husk.status_of(p) == 7
+
+
+def test_row_12_sigpipe(name):
+    r = run("--", "/bin/sh", "-c", "(yes; echo $? > /tmp/status) | head -1; sleep 0.1; cat /tmp/status", box=name)
+    assert r.out == "y\n141\n", r
+    with husk.box("--", "/bin/sh", "-c", "read x; yes", box=name, stdin=-1) as p:
+        p.stdout.close()
+        p.stdin.write(b"\n")
+        p.stdin.flush()
+        assert husk.status_of(p) == 141
+        p.stdout = None
+
+
+def test_row_15_cwd(name, tmp_path):
+    with husk.box("cwd=/tmp", "--", "/bin/inside", "sleep", "20000", box=name, cwd=tmp_path) as p:
+        assert husk.line(p) == "up"
+        init = husk.init_of(p.pid)
+        assert os.readlink(f"/proc/{init}/cwd") == "/"
+        assert os.readlink(f"/proc/{husk.children(init)[0]}/cwd") == "/tmp"
+        assert os.readlink(f"/proc/{p.pid}/cwd") == "/"
+        p.terminate()
+        husk.status_of(p)
+
+
+def test_row_16_too_many_arguments(name):
+    r = run("--", "/bin/true", *["x" * 1000] * 200, box=name)
+    assert r.status == 2 and "128" in r.err, r
+    r = run("--", "/bin/true", *["x" * 130000] * 20, box=name)
+    assert r.status in (2, 126), r
+
+
+def test_row_17_signals_from_inside(name):
+    """Nothing that the program sends to PID 1 ends or stops it, not even as root with CAP_KILL."""
+    for words in ([], ["user=root"], ["user=root", "caps=kill,setuid,setgid"]):
+        with husk.box(*words, "--", "/bin/sh", "-c", "trap '' TERM INT HUP; for n in 9 19 11 6 4 8 7 31 21 22 20; do kill -$n 1 2> /dev/null; done;"
+                      "sleep 0.2; echo alive; exit 8", box=name) as p:
+            assert husk.line(p) == "alive"
+            assert husk.status_of(p) == 8
+
+
+def test_row_17_own_fault_of_pid_1(name):
+    with husk.box("--", "/bin/inside", "signals", box=name) as p:
+        assert husk.line(p) == "ready"
+        os.kill(husk.init_of(p.pid), signal.SIGSEGV)
+        time.sleep(0.1)
+        if p.poll() is None:
+            p.terminate()
+        assert husk.status_of(p) in (7, 11, 139)
+    husk.nothing_left(name)
+
+
+def test_row_20_signal_storm(name):
+    """Four senders for three seconds: no lost exit, and then it is quiet."""
+    with husk.box("--", "/bin/sh", "-c", "trap : USR1 HUP USR2; echo up; i=0; while [ $i -lt 300 ]; do sleep 0.01; i=$((i+1)); done; exit 21", box=name) as p:
+        assert husk.line(p) == "up"
+        init = husk.init_of(p.pid)
+        end = time.monotonic() + 3
+
+        def send(n):
+            while time.monotonic() < end and p.poll() is None:
+                for _ in range(100):
+                    husk.send(init, n)
+                time.sleep(0.001)
+        threads = [threading.Thread(target=send, args=(n,)) for n in (signal.SIGUSR1, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR2)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert husk.status_of(p, 30) == 21
+
+
+def test_row_22_stdin(name):
+    r = run("--", "/bin/cat", box=name, text="")
+    assert (r.status, r.out) == (0, "")
+    r = run("-d", "--", "/bin/sh", "-c", "cat; sleep 5", box=name)
+    assert r.status == 0
+    for p in husk.tagged(name):
+        husk.send(p, 15)
+    husk.nothing_left(name, 6)
+
+
+@pytest.mark.parametrize("shape", ["stopped", "ignoring", "stopped-init"])
+def test_row_23_stop_is_bounded(name, shape):
+    with husk.box("stop.timeout=400ms", "--", "/bin/inside", "ignore", "5", box=name) as p:
+        assert husk.line(p) == "ready"
+        init = husk.init_of(p.pid)
+        if shape == "stopped":
+            for c in husk.children(init):
+                os.kill(c, signal.SIGSTOP)
+        elif shape == "stopped-init":
+            os.kill(init, signal.SIGSTOP)
+        began = time.monotonic()
+        p.terminate()
+        assert husk.status_of(p) == 137
+        assert time.monotonic() - began < 1.4
+    husk.nothing_left(name)
+
+
+@pytest.mark.parametrize("delay", [0.0005, 0.002, 0.004, 0.006, 0.01, 0.02])
+def test_row_23_stop_during_the_start(name, delay):
+    with husk.box("stop.timeout=400ms", "--", "/bin/inside", "signals", box=name) as p:
+        time.sleep(delay)
+        p.terminate()
+        assert husk.status_of(p) in (7, 125, 143), p.stderr.read()
+    husk.nothing_left(name)
+
+
+def test_row_23_kill_during_stop(name):
+    with husk.box("stop.timeout=5s", "--", "/bin/inside", "ignore", box=name) as p:
+        assert husk.line(p) == "ready"
+        p.terminate()
+        time.sleep(0.05)
+        p.kill()
+        assert husk.status_of(p) == 137
+        assert husk.wait_for(lambda: not husk.tagged(name), 0.2)
+    assert run("--", "/bin/true", box=name).status == 0
+
+
+def test_row_24_200_starts_leave_nothing(name):
+    def tables():
+        slots = {}
+        for f in husk.hierarchies():
+            with open("/proc/cgroups") as c:
+                slots = {l.split()[0]: l.split()[2] for l in c if not l.startswith("#")}
+        return husk.mounts(), sorted(os.listdir("/sys/class/net")), set(slots)
+    run("memory.max=32M", "pids.max=20", "--", "/bin/true", box=name)
+    before = tables()
+    for i in range(200):
+        r = run("memory.max=32M", "pids.max=20", "--", "/bin/inside", "exit", i, box=name)
+        assert r.status == i, r
+    assert tables() == before
+    husk.nothing_left(name)
+
+
+def test_end_of_the_main_program_is_reported_at_once(name):
+    times = []
+    for _ in range(20):
+        began = time.monotonic()
+        assert run("--", "/bin/true", box=name).status == 0
+        times.append(time.monotonic() - began)
+    assert sorted(times)[10] < 0.25, times
+
+
+def test_standard_error_of_a_box_is_its_own(name):
+    r = run("--", "/bin/sh", "-c", "echo one; echo two >&2; exit 1", box=name)
+    assert (r.status, r.out, r.err) == (1, "one\n", "two\n")
+    assert not re.search("husk", r.err)
