@@ -1,0 +1,258 @@
+"""The fault loop: which calls a start makes, which errors each could give, and what must be true after each.
+
+A point is (role, number of the call in this process, mode, errno). Roles are 0 the keeper (HOST), 1 INIT,
+2 PROG up to its execve. The injector (inject.c) hits exactly one point in one run."""
+import collections
+import errno
+import functools
+import re
+import signal
+
+import husk
+
+ROLES = ("HOST", "INIT", "PROG")
+CALLS = husk.TOP / "test/fallbacks.txt"
+TIME = 5			# seconds: a start that takes longer hangs
+
+Call = collections.namedtuple("Call", "role n nr name result text released")
+
+
+@functools.lru_cache(None)
+def numbers():
+    """Names of the system calls of this machine, from the kernel's header."""
+    text = husk.read("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
+    return {int(n): name for name, n in re.findall(r"#define __NR_(\w+)\s+(\d+)", text)}
+
+
+def number(name):
+    return next((n for n, k in numbers().items() if k == name), -1)
+
+
+FILE = "EACCES ENOENT EMFILE ENOMEM EIO"
+ERRNOS = {k: v for names, v in {
+    "openat open openat2": FILE + " ELOOP",
+    "read pread64 readv getdents64": "EIO EINTR",
+    "write pwrite64 writev": "EIO ENOSPC EINTR EPERM",
+    "mount": "EPERM EINVAL EBUSY ENOMEM ENODEV",
+    "umount2 pivot_root": "EPERM EINVAL EBUSY",
+    "mkdirat mkdir symlinkat symlink mknodat mknod": "EPERM ENOSPC EROFS EEXIST",
+    "unlinkat unlink rmdir renameat": "EBUSY EROFS EPERM EIO",
+    "fstat newfstatat statx fstatfs statfs stat lstat": "EACCES ENOENT ENOMEM EIO",
+    "readlinkat readlink": "EACCES ENOENT EINVAL",
+    "clone clone3 fork vfork": "EAGAIN ENOMEM EPERM ENOSPC",
+    "unshare setns": "EPERM ENOMEM ENOSPC EINVAL",
+    "open_tree move_mount mount_setattr fsopen fsconfig fsmount": "EPERM EINVAL ENOMEM ENOSYS",
+    "close_range pidfd_open": "EPERM EINVAL ENOSYS EMFILE",
+    "pidfd_send_signal kill tgkill": "EPERM ESRCH",
+    "socket socketpair pipe2 pipe eventfd2 signalfd4 epoll_create1 memfd_create timerfd_create": "EMFILE ENFILE ENOMEM",
+    "epoll_ctl poll ppoll epoll_wait epoll_pwait": "EINTR ENOMEM EINVAL",
+    "sendto sendmsg recvfrom recvmsg": "EPIPE ENOBUFS EINTR EIO",
+    "bind connect ioctl": "EPERM EINVAL ENOBUFS",
+    "wait4 waitid": "EINTR ECHILD EINVAL",
+    "prctl seccomp": "EPERM EINVAL ENOMEM ENOSYS",
+    "capset capget setgroups setresuid setresgid setuid setgid": "EPERM EAGAIN EINVAL",
+    "prlimit64 setrlimit setpriority sched_setscheduler sched_setaffinity sched_setattr ioprio_set": "EPERM EINVAL EACCES",
+    "keyctl setsid sethostname setdomainname personality": "EPERM EINVAL ENOMEM",
+    "execve execveat": "ENOENT EACCES ENOEXEC E2BIG ENOMEM EIO EPERM",
+    "chdir fchdir getcwd": "EACCES ENOENT EIO",
+    "flock": "EINTR ENOLCK EIO",
+    "fcntl dup dup2 dup3": "EMFILE EINVAL EBADF",
+    "close": "EIO EINTR",
+    "fchmod fchown fchmodat fchownat": "EPERM EROFS EIO",
+    "mprotect munmap mmap madvise brk": "ENOMEM EACCES",
+}.items() for k in names.split()}
+# of no use to fail: they have no way to fail, or libc does not look
+NEVER_FAIL = set("getpid getppid gettid getuid geteuid getgid getegid exit exit_group rt_sigreturn set_tid_address "
+                 "arch_prctl set_robust_list rt_sigprocmask rt_sigaction umask sigaltstack clock_gettime getrandom rseq".split())
+
+
+def errnos_of(name):
+    return [] if name in NEVER_FAIL else ERRNOS.get(name, "EPERM EINVAL ENOMEM").split()
+
+
+# -------------------------------------------------------------- the recorded start
+
+def words(box):
+    """The start under test: a full default box with two limits, and a program that says what it sees."""
+    return [husk.HUSK, "run", f"name={box}", f"root={husk.ROOT}", "memory.max=32M", "pids.max=64", "stop.timeout=1s",
+            "--", "/bin/inside", "rights", "7"]
+
+
+def inject(log, *mode, box, timeout=TIME):
+    return husk.command(husk.INJECT, "-o", log, *mode, "--", *words(box), timeout=timeout)
+
+
+def record(box, log):
+    """Every call of a start, with the number in its process, and whether it comes after the release."""
+    r = inject(log, "list", box=box)
+    assert r.status == 7, r
+    raw = []
+    for l in log.read_text(errors="replace").splitlines():
+        f = l.split(" ", 5)
+        if f[0] == "call":
+            nr = int(f[3])
+            raw.append((int(f[1]), int(f[2]), nr, numbers().get(nr, str(nr)), int(f[4]), f[5] if len(f) > 5 else ""))
+        elif f[0] == "exec" and f[1] == "2":
+            raw.append(("exec",))
+    at = raw.index(("exec",))
+    sends = [i for i, c in enumerate(raw[:at]) if c[0] == 0 and c[3] in ("write", "sendto", "sendmsg")]
+    release = sends[-1]
+    return [Call(*c, released=i > release) for i, c in enumerate(raw) if c != ("exec",)], normal(r.out)
+
+
+def normal(text):
+    """What the program saw, without numbers that differ from start to start."""
+    text = re.sub(r"^(ns \w+:)\[\d+\]", r"\1", text, flags=re.M)
+    text = re.sub(r"^\d+ \d+ \d+:\d+ ", "", text, flags=re.M)
+    text = re.sub(r"^(fd \d+ \w+:)\[\d+\]", r"\1", text, flags=re.M)
+    text = re.sub(r"^(pid|NSpid:).*\n", "", text, flags=re.M)
+    text = re.sub(r"t[a-z]*-\d+-\d+", "BOX", text)
+    text = re.sub(r"\b6[1-5]\d{3}\b", "UID", text)
+    return re.sub(r"mode=\d+,|size=\d+k?,|nr_inodes=\d+,", "", text)
+
+
+def points(calls, mode):
+    """(call, errno) of this mode; kills have no errno."""
+    for c in calls:
+        if mode in ("before", "after"):
+            yield c, 0
+            continue
+        for e in errnos_of(c.name):
+            if mode == "ever" and e == "EINTR":
+                continue		# nothing is interrupted for ever
+            yield c, getattr(errno, e)
+
+
+# ---------------------------------------------------------------- the reviewed list
+
+@functools.lru_cache(None)
+def fallbacks():
+    rows = []
+    for l in CALLS.read_text().splitlines():
+        if l.strip() and not l.startswith("#"):
+            role, call, errs, outcome, reason = l.split(None, 4)
+            rows.append((role, call, set(errs.split(",")), set(outcome.split(",")), reason))
+    return rows
+
+
+def allowed(call, err, mode):
+    """The outcomes that the reviewed list names for this point, beside the ordinary ones."""
+    found = set()
+    for role, pattern, errs, outcome, _ in fallbacks():
+        name, _, text = pattern.partition(":")
+        if role not in ("*", ROLES[call.role]) or name not in ("*", call.name):
+            continue
+        if text and not re.search(text, call.text):
+            continue
+        if errs != {"*"} and errno.errorcode.get(err, "-") not in errs and mode not in errs:
+            continue
+        found |= outcome
+    return found
+
+
+# ------------------------------------------------------------------------ the oracle
+
+STAGE = re.compile(r"^husk: ([^:\n]+): ([a-z0-9]+\.[a-z0-9]+): .+$", re.M)
+
+
+@functools.lru_cache(None)
+def stages():
+    text = (husk.TOP / "init/stages.c").read_text()
+    return {re.sub("_", ".", m, count=1) for m in re.findall(r"ROW\((\w+),", text)}
+
+
+def outcome(r):
+    """One word for what happened, and whether the program ran."""
+    ran = r.out != ""
+    if r.status == 7 and ran:
+        return "own"
+    m = STAGE.search(r.err)
+    if r.status == 125 and not ran and m:
+        return "refused" if m[2] in stages() else "unknown-stage"
+    if r.status in (126, 127) and not ran:
+        return "exec"
+    if r.status == 137:
+        return "137-ran" if ran else "137"
+    return f"{r.status}{'-ran' if ran else ''}"
+
+
+def expected(call, mode, err):
+    """What may happen at this point. own: the program ran to its own end, with all its rights."""
+    if mode in ("before", "after"):
+        if call.role == 0:
+            return {"137", "137-ran"} if call.released else {"137"}
+        if call.role == 1:
+            return {"137", "137-ran", "own"} if call.released else {"refused"}
+        if call.name.startswith("exec"):
+            return {"137", "refused", "own"}
+        return {"137"} if call.released else {"refused"}
+    if call.role == 2:
+        return {"refused", "exec"} if call.name.startswith("exec") else {"refused"}
+    if call.released:
+        return {"own"}
+    return {"refused"}
+
+
+class Wrong(AssertionError):
+    pass
+
+
+def check(call, mode, err, box, baseline, log):
+    """One point. Returns its outcome, or raises Wrong with everything that is wrong."""
+    args = (mode, call.role, call.n) + ((err,) if mode in ("fail", "ever") else ())
+    what = f"{ROLES[call.role]} call {call.n} {call.name}({call.text}) {mode} {errno.errorcode.get(err, '')}"
+    wrong = []
+    try:
+        r = inject(log, *args, box=box)
+    except AssertionError as e:
+        for p in husk.tagged(box):
+            husk.send(p, signal.SIGKILL)
+        husk.run("--", "/bin/true", box=box)
+        raise Wrong(f"{what}: hangs: {str(e)[-300:]}") from None
+    said = log.read_text(errors="replace")
+    if "hit " not in said:
+        return "not-reached"
+    got = outcome(r)
+    may = expected(call, mode, err) | allowed(call, err, mode)
+    if got not in may:
+        wrong.append(f"outcome {got}, not one of {sorted(may)}")
+    if got == "own" and normal(r.out) != baseline:
+        wrong.append("the box is not complete: " + difference(baseline, normal(r.out)))
+    if "alive " in said:
+        wrong.append("outlives the keeper by 200 ms: " + said[said.index("alive "):].strip())
+    wrong += leftovers(box, got, mode, r)
+    again = husk.command(*words(box), timeout=TIME)
+    if again.status != 7:
+        wrong.append(f"the next start does not work: {again}")
+    if husk.left(box):
+        wrong.append(f"left after the next start: {husk.left(box)}")
+    if wrong:
+        raise Wrong(f"{what}: {'; '.join(wrong)}\n  status {r.status} err {r.err.strip()!r}")
+    return got
+
+
+def leftovers(box, got, mode, r):
+    """Nothing of the box may be there; what a killed keeper or a failed undo leaves must be in the state file."""
+    things = husk.left(box)
+    if not things:
+        return []
+    husk.wait_for(lambda: not husk.tagged(box), 0.2)
+    things = husk.left(box)
+    wrong = [t for t in things if t.startswith("process")]
+    state = husk.read(husk.RUNDIR / box / "state")
+    if not got.startswith("137") and not (r.err.strip() and mode in ("fail", "ever")):
+        wrong += [t for t in things if not t.startswith("process")]
+    for t in things:
+        if t.startswith("cgroup") and not listed(t.split(None, 1)[1], state):
+            wrong.append(f"{t} is not in the state file {state!r}")
+    return wrong
+
+
+def listed(path, state):
+    tail = path[len(str(husk.CGROUPS)) + 1:]
+    return path in state or tail in state or tail.split("/", 1)[-1] in state
+
+
+def difference(a, b):
+    a, b = set(a.splitlines()), set(b.splitlines())
+    return f"missing {sorted(a - b)[:5]}, new {sorted(b - a)[:5]}"

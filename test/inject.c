@@ -1,0 +1,368 @@
+/*
+ * inject.c - one system call of one process of a start fails, or the process
+ * is killed there. (gcc and glibc of this machine; x86_64 only.)
+ *
+ *	inject -o LOG list                    -- PROG ARG...
+ *	inject -o LOG fail ROLE N ERRNO       -- PROG ARG...	the Nth call, once
+ *	inject -o LOG ever ROLE N ERRNO       -- PROG ARG...	that number, from the Nth call on
+ *	inject -o LOG before|after ROLE N     -- PROG ARG...	SIGKILL there
+ *	inject -o LOG never NR,NR,path=NAME.. -- PROG ARG...	ENOSYS (ENOENT for a file) in every role
+ *
+ * A role is the order of birth: 0 the keeper, 1 INIT, 2 PROG. Calls are counted
+ * per process, from the first execve of the keeper on. The program itself is
+ * let go when its execve has succeeded, so nothing of it is counted or hit.
+ * The exit status is the keeper's (128+n if signal n ended it). LOG gets one
+ * line per call (list), "hit" when the point was reached, and "alive ROLE PID"
+ * for each process that outlived the keeper by more than 200 ms.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <dirent.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <linux/ptrace.h>
+
+enum mode { LIST, FAIL, EVER, BEFORE, AFTER, NEVER };
+static const char *const modes[] = { "list", "fail", "ever", "before", "after", "never" };
+
+struct task {
+	pid_t	 pid;
+	int	 role, n;	/* n: calls so far */
+	int	 error;		/* to be put in at the exit stop */
+	int	 dead;		/* kill at the exit stop */
+	long	 nr;
+	char	 text[256];
+};
+
+static struct task tasks[64];
+static int ntasks, alive, counting;
+static enum mode mode;
+static int role = -1, point, wanted, target_nr = -1;
+static long never[32];
+static int nnever;
+static const char *never_path;
+static FILE *out;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "inject: %s: %s\n", what, strerror(errno));
+	exit(99);
+}
+
+static struct task *task_of(pid_t pid)
+{
+	int i;
+
+	for (i = 0; i < ntasks; i++)
+		if (tasks[i].pid == pid)
+			return &tasks[i];
+	if (ntasks == (int)(sizeof tasks / sizeof *tasks))
+		die("too many processes");
+	tasks[ntasks].pid = pid;
+	tasks[ntasks].role = ntasks;
+	alive++;
+	return &tasks[ntasks++];
+}
+
+/* which argument of a call is a path, for the log and for path= */
+static int path_arg(long nr)
+{
+	switch (nr) {
+	case SYS_open: case SYS_execve: case SYS_mkdir: case SYS_rmdir: case SYS_unlink:
+	case SYS_chdir: case SYS_umount2: case SYS_pivot_root: case SYS_readlink:
+	case SYS_statfs: case SYS_stat: case SYS_lstat: case SYS_sethostname:
+		return 0;
+	case SYS_openat: case SYS_openat2: case SYS_mkdirat: case SYS_mknodat: case SYS_unlinkat:
+	case SYS_execveat: case SYS_mount: case SYS_newfstatat: case SYS_open_tree:
+	case SYS_readlinkat: case SYS_faccessat: case SYS_statx: case SYS_mount_setattr:
+		return 1;
+	case SYS_move_mount:
+		return 3;
+	case SYS_symlinkat:
+		return 2;
+	case SYS_write: case SYS_pwrite64:
+		return 1;
+	}
+	return -1;
+}
+
+static void read_text(struct task *t, const struct ptrace_syscall_info *s)
+{
+	int a = path_arg(s->entry.nr);
+	struct iovec to = { t->text, sizeof t->text - 1 };
+	struct iovec from = { a < 0 ? NULL : (void *)(uintptr_t)s->entry.args[a], sizeof t->text - 1 };
+	ssize_t n = -1;
+	char *p;
+
+	memset(t->text, 0, sizeof t->text);
+	if (a < 0 || !from.iov_base)
+		return;
+	if (s->entry.nr == SYS_write || s->entry.nr == SYS_pwrite64) {
+		to.iov_len = from.iov_len = s->entry.args[2] < 40 ? s->entry.args[2] : 40;
+		n = process_vm_readv(t->pid, &to, 1, &from, 1, 0);
+	} else {
+		/* a path may end at the end of a page: by pieces */
+		for (from.iov_len = 4096 - ((uintptr_t)from.iov_base & 4095); from.iov_len > 0; from.iov_len /= 2) {
+			if (from.iov_len > sizeof t->text - 1)
+				from.iov_len = sizeof t->text - 1;
+			if ((n = process_vm_readv(t->pid, &to, 1, &from, 1, 0)) > 0)
+				break;
+		}
+	}
+	if (n < 0)
+		t->text[0] = 0;
+	for (p = t->text; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '.';
+}
+
+static void list_fds(struct task *t)
+{
+	char path[64], name[400], link[256];
+	struct dirent *d;
+	ssize_t n;
+	DIR *dir;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", t->pid);
+	if (!(dir = opendir(path)))
+		return;
+	while ((d = readdir(dir)))
+		if (d->d_name[0] != '.') {
+			snprintf(name, sizeof name, "%s/%s", path, d->d_name);
+			n = readlink(name, link, sizeof link - 1);
+			link[n < 0 ? 0 : n] = 0;
+			fprintf(out, "fd %d %s %s\n", t->role, d->d_name, link);
+		}
+	closedir(dir);
+}
+
+static int is_never(struct task *t, long nr)
+{
+	size_t l = strlen(t->text), p = never_path ? strlen(never_path) : 0;
+	int i;
+
+	for (i = 0; i < nnever; i++)
+		if (never[i] == nr)
+			return ENOSYS;
+	if (p && (nr == SYS_openat || nr == SYS_openat2 || nr == SYS_open) && l >= p &&
+	    !strcmp(t->text + l - p, never_path))
+		return ENOENT;
+	return 0;
+}
+
+static void set_regs(pid_t pid, int entry, long value)
+{
+	struct user_regs_struct u;
+
+	if (ptrace(PTRACE_GETREGS, pid, 0, &u) < 0)
+		return;
+	if (entry)
+		u.orig_rax = (unsigned long)value;
+	else
+		u.rax = (unsigned long)value;
+	ptrace(PTRACE_SETREGS, pid, 0, &u);
+}
+
+/* does this call fail? the errno, or 0 */
+static int chosen(struct task *t, long nr)
+{
+	if (mode == NEVER)
+		return is_never(t, nr);
+	if (t->role != role || t->n < point)
+		return 0;
+	if (t->n == point)
+		target_nr = (int)nr;
+	if (t->n == point || (mode == EVER && nr == target_nr))
+		return mode == FAIL || mode == EVER ? wanted : -1;
+	return 0;
+}
+
+static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
+{
+	int e;
+
+	t->n++;
+	t->nr = (long)s->entry.nr;
+	t->error = t->dead = 0;
+	read_text(t, s);
+	if (mode == LIST && t->role == 2 && (t->nr == SYS_execve || t->nr == SYS_execveat))
+		list_fds(t);
+	if (!(e = chosen(t, t->nr)))
+		return;
+	fprintf(out, "hit %d %d %ld\n", t->role, t->n, t->nr);
+	fflush(out);
+	if (e > 0) {
+		t->error = e;
+		set_regs(t->pid, 1, -1);
+	} else if (mode == BEFORE) {
+		kill(t->pid, SIGKILL);
+	} else {
+		t->dead = 1;
+	}
+}
+
+static void on_exit_stop(struct task *t, const struct ptrace_syscall_info *s)
+{
+	if (t->error)
+		set_regs(t->pid, 0, -t->error);
+	if (t->dead)
+		kill(t->pid, SIGKILL);
+	if (mode == LIST && t->n)
+		fprintf(out, "call %d %d %ld %lld %s\n", t->role, t->n, t->nr, (long long)s->exit.rval, t->text);
+	t->error = t->dead = 0;
+}
+
+static void syscall_stop(struct task *t)
+{
+	struct ptrace_syscall_info s;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, sizeof s, &s) <= 0 || !counting)
+		return;
+	if (s.op == PTRACE_SYSCALL_INFO_ENTRY)
+		on_entry(t, &s);
+	else if (s.op == PTRACE_SYSCALL_INFO_EXIT)
+		on_exit_stop(t, &s);
+}
+
+/* one stop of one process; then it goes on */
+static void stopped(struct task *t, int status)
+{
+	int sig = WSTOPSIG(status), event = status >> 16;
+
+	if (event == PTRACE_EVENT_EXEC) {
+		counting = 1;
+		if (t->role >= 2) {
+			fprintf(out, "exec %d %d\n", t->role, t->n);
+			ptrace(PTRACE_DETACH, t->pid, 0, 0);
+			t->pid = -1;
+			alive--;
+			return;
+		}
+		sig = 0;
+	} else if (event == PTRACE_EVENT_STOP) {
+		if (sig != SIGTRAP) {
+			ptrace(PTRACE_LISTEN, t->pid, 0, 0);
+			return;
+		}
+		sig = 0;
+	} else if (event) {
+		sig = 0;
+	} else if (sig == (SIGTRAP | 0x80)) {
+		syscall_stop(t);
+		sig = 0;
+	}
+	ptrace(PTRACE_SYSCALL, t->pid, 0, sig);
+}
+
+static long ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* until the keeper has ended and all others too, or 200 ms after it */
+static int loop(pid_t first)
+{
+	int status, result = -1, i;
+	long end = 0;
+	struct task *t;
+	pid_t pid;
+
+	while (alive > 0 && (result < 0 || ms() < end)) {
+		pid = waitpid(-1, &status, __WALL | (result < 0 ? 0 : WNOHANG));
+		if (pid < 0)
+			break;
+		if (pid == 0) {
+			usleep(1000);
+			continue;
+		}
+		t = task_of(pid);
+		if (WIFSTOPPED(status)) {
+			stopped(t, status);
+			continue;
+		}
+		alive--;
+		t->pid = -1;
+		if (pid == first) {
+			result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+			end = ms() + 200;
+		}
+	}
+	for (i = 0; i < ntasks; i++)
+		if (tasks[i].pid > 0)
+			fprintf(out, "alive %d %d\n", tasks[i].role, tasks[i].pid);
+	return result;
+}
+
+static pid_t start(char **argv)
+{
+	int gate[2];
+	pid_t pid;
+	char c;
+
+	if (pipe2(gate, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+		die("fork");
+	if (pid == 0) {
+		close(gate[1]);
+		while (read(gate[0], &c, 1) < 0 && errno == EINTR)
+			;
+		fcntl(fileno(out), F_SETFD, FD_CLOEXEC);
+		execvp(argv[0], argv);
+		_exit(98);
+	}
+	close(gate[0]);
+	if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+	    PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) < 0 ||
+	    ptrace(PTRACE_INTERRUPT, pid, 0, 0) < 0)
+		die("ptrace");
+	task_of(pid);
+	close(gate[1]);
+	return pid;
+}
+
+static void parse_never(char *list)
+{
+	char *w;
+
+	for (w = strtok(list, ","); w; w = strtok(NULL, ","))
+		if (!strncmp(w, "path=", 5))
+			never_path = w + 5;
+		else if (nnever < (int)(sizeof never / sizeof *never))
+			never[nnever++] = atol(w);
+}
+
+int main(int argc, char **argv)
+{
+	int i = 4;
+
+	if (argc < 6 || strcmp(argv[1], "-o") || !(out = fopen(argv[2], "we")))
+		die("usage: inject -o LOG MODE [ROLE N [ERRNO]] -- PROG ARG...");
+	while (mode <= NEVER && strcmp(modes[mode], argv[3]))
+		mode++;
+	if (mode > NEVER)
+		die("no such mode");
+	if (mode == NEVER)
+		parse_never(argv[i++]);
+	else if (mode != LIST)
+		role = atoi(argv[i]), point = atoi(argv[i + 1]), i += 2;
+	if (mode == FAIL || mode == EVER)
+		wanted = atoi(argv[i++]);
+	if (i + 1 >= argc || strcmp(argv[i], "--"))
+		die("-- PROG ARG... is missing");
+	i = loop(start(argv + i + 1));
+	fclose(out);
+	return i < 0 ? 97 : i;
+}

@@ -1,0 +1,128 @@
+"""Every kernel call of a start fails once, fails for ever, and the process dies there."""
+import fcntl
+import os
+
+import pytest
+
+import fault
+import husk
+
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="the injector is for x86_64 only")
+
+PARTS = 6
+
+
+def count(kind, n):
+    with open(husk.OUT / "fault.count", "a") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        f.write(f"{kind} {n}\n")
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    log = tmp_path_factory.mktemp("record") / "log"
+    return fault.record(husk.name("tf"), log)
+
+
+def test_the_recording_is_complete(recorded):
+    calls, seen = recorded
+    for role in range(3):
+        assert len([c for c in calls if c.role == role]) > 10, role
+    assert {"mount", "capset", "seccomp", "execve"} & {c.name for c in calls if c.role > 0}
+    assert "Seccomp" in seen
+    assert any(c.released for c in calls) and not all(c.released for c in calls)
+
+
+def test_every_row_of_the_reviewed_list_is_used(recorded):
+    calls, _ = recorded
+    for role, pattern, _, _, reason in fault.fallbacks():
+        name, _, text = pattern.partition(":")
+        assert name == "*" or any(c.name == name for c in calls), f"no call {role} {pattern}: {reason}"
+
+
+@pytest.mark.parametrize("mode", ["fail", "ever", "before", "after"])
+@pytest.mark.parametrize("role", [0, 1, 2])
+@pytest.mark.parametrize("part", range(PARTS))
+def test_fault(recorded, mode, role, part, tmp_path):
+    calls, baseline = recorded
+    box, log = husk.name("tf"), tmp_path / "log"
+    wrong, n = [], 0
+    for i, (call, err) in enumerate(fault.points([c for c in calls if c.role == role], mode)):
+        if i % PARTS != part:
+            continue
+        try:
+            n += fault.check(call, mode, err, box, baseline, log) != "not-reached"
+        except fault.Wrong as e:
+            n += 1
+            wrong.append(str(e))
+    count(mode, n)
+    if wrong:
+        with open(husk.OUT / "fault.wrong", "a") as f:
+            f.write("\n".join(wrong) + "\n")
+    assert not wrong, f"{len(wrong)} of {n} points:\n" + "\n".join(wrong[:20])
+
+
+NEWER = ["clone3", "openat2", "open_tree", "move_mount", "mount_setattr", "close_range", "pidfd_open", "cgroup.kill"]
+
+
+@pytest.mark.parametrize("missing", [[m] for m in NEWER] + [NEWER], ids=lambda m: m[0] if len(m) == 1 else "all")
+def test_older_kernel(recorded, missing, tmp_path):
+    """The same start without the newer calls: the box is as complete."""
+    _, baseline = recorded
+    box = husk.name("tf")
+    spec = ",".join("path=cgroup.kill" if m == "cgroup.kill" else str(fault.number(m)) for m in missing)
+    r = fault.inject(tmp_path / "log", "never", spec, box=box)
+    assert r.status == 7, r
+    assert fault.normal(r.out) == baseline, fault.difference(baseline, fault.normal(r.out))
+    husk.nothing_left(box)
+
+
+@pytest.mark.parametrize("missing", [NEWER], ids=["all"])
+def test_older_kernel_stops_a_box(missing, tmp_path):
+    """Without cgroup.kill and pidfds the whole tree still goes."""
+    box = husk.name("tf")
+    spec = ",".join("path=cgroup.kill" if m == "cgroup.kill" else str(fault.number(m)) for m in missing)
+    r = husk.command("timeout", "-s", "TERM", "1", husk.INJECT, "-o", tmp_path / "log", "never", spec, "--", "/bin/true")
+    assert r.status == 0
+    p = husk.subprocess.Popen([str(w) for w in (husk.INJECT, "-o", tmp_path / "log", "never", spec, "--", husk.HUSK, "run", f"name={box}",
+                               f"root={husk.ROOT}", "stop.timeout=300ms", "--", "/bin/inside", "ignore", "4")],
+                              stdout=-1, stderr=-1, stdin=-3)
+    try:
+        assert husk.line(p) == "ready"
+        keeper = husk.children(p.pid)[0]
+        os.kill(keeper, 15)
+        assert p.wait(5) == 137
+    finally:
+        p.kill()
+        p.wait()
+    husk.nothing_left(box, 0.5)
+
+
+RESOURCES = [0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20]
+
+
+@pytest.mark.parametrize("files", RESOURCES)
+def test_few_descriptors(files):
+    """The limit of open files of the caller: refused with a message, or it works; nothing is left."""
+    import resource
+    box = husk.name("tf")
+    hard = max(files, 3)
+    r = husk.command(*fault.words(box), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard)))
+    assert r.status in (7, 125) and (r.status == 7 or r.err), r
+    husk.nothing_left(box)
+
+
+def test_a_full_run_directory(tmp_path):
+    """No room for the state file: refused before anything is made."""
+    box = husk.name("tf")
+    script = f"mount -t tmpfs -o size=4k,nr_inodes=2,mode=700 none {tmp_path} && exec \"$@\""
+    r = husk.command("unshare", "-m", "sh", "-c", script, "sh", *fault.words(box), env=dict(os.environ, HUSK_RUN=str(tmp_path)))
+    assert r.status == 125 and "init.state" in r.err, r
+    husk.nothing_left(box)
+
+
+def test_standard_error_is_closed_or_full():
+    box = husk.name("tf")
+    with open("/dev/full", "w") as full:
+        p = husk.subprocess.run(fault.words(box)[:3] + ["root=/absent", "--", "/bin/true"], stdin=-3, stdout=-1, stderr=full, check=False)
+    assert p.returncode == 125
