@@ -1,0 +1,147 @@
+"""The house rules that a tool can see."""
+import re
+import shutil
+
+import pytest
+
+import husk
+
+FOLDERS = "init cfg ns cg rootfs caps filter boards".split()
+SOURCES = sorted(p for d in FOLDERS for p in (husk.TOP / d).glob("*.c"))
+TESTS = sorted((husk.TOP / "test").glob("*.c"))
+HEADERS = sorted(p for d in FOLDERS + ["test"] for p in (husk.TOP / d).glob("*.h"))
+SCRIPTS = sorted(p for p in husk.TOP.glob("*/*.sh")) + [husk.TOP / ".ci/run"]
+
+
+def code(path):
+    """A C file without comments, the lines as they were."""
+    blank = lambda m: re.sub(r"[^\n]", " ", m[0])
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", blank, path.read_text(), flags=re.S)
+    return text
+
+
+def functions(path):
+    """(name, first line, length) of each function: from the line of its name to its closing brace."""
+    lines = code(path).splitlines()
+    start = None
+    for i, l in enumerate(lines):
+        if re.match(r"[A-Za-z_].*\)\s*$", l) and i + 1 < len(lines) and lines[i + 1].startswith("{"):
+            start = i
+        elif l.startswith("{") and start is None and i and lines[i - 1].startswith(("\t", " ")):
+            start = next(j for j in range(i - 1, -1, -1) if re.match(r"[A-Za-z_]", lines[j]))
+        if l.startswith("}") and start is not None:
+            m = re.search(r"(\w+)\s*\(", lines[start])
+            yield (m[1] if m else "?"), start + 1, i - start
+            start = None
+
+
+def test_every_folder_is_there():
+    assert all((husk.TOP / d).is_dir() for d in FOLDERS)
+    assert len(SOURCES) > 20
+
+
+@pytest.mark.parametrize("path", SOURCES + TESTS, ids=lambda p: str(p.relative_to(husk.TOP)))
+def test_no_function_above_60_lines(path):
+    long = [f for f in functions(path) if f[2] > 60]
+    assert not long, long
+
+
+def test_one_own_header():
+    assert [str(h.relative_to(husk.TOP)) for h in HEADERS] == ["init/husk.h"]
+    for p in SOURCES:
+        own = re.findall(r'#include "([^"]+)"', p.read_text())
+        assert set(own) <= {"husk.h", "nr.h", "cap.h"}, (p, own)
+        assert "husk.h" in own, p
+
+
+def test_what_does_not_cross_a_folder_is_static():
+    header = (husk.TOP / "init/husk.h").read_text()
+    for p in SOURCES:
+        for m in re.finditer(r"^(?!static|typedef|struct \w+ \{|enum|union|extern|#)[a-z][\w \*]*?\b(\w+)\([^;{]*\)\s*\{", code(p), re.M):
+            assert re.search(rf"\b{m[1]}\(", header) or m[1] == "main", f"{p}: {m[1]}"
+
+
+def test_the_row_is_the_function_is_the_file():
+    rows = re.findall(r"ROW\((\w+),", (husk.TOP / "init/stages.c").read_text())
+    assert len(rows) > 40
+    for row in rows:
+        folder = row.split("_")[0]
+        where = [p for p in SOURCES if p.parent.name == folder and re.search(rf"^int {row}\(", p.read_text(), re.M)]
+        assert len(where) == 1, row
+
+
+def test_no_if_inside_a_function():
+    for p in SOURCES:
+        inside = False
+        for i, l in enumerate(code(p).splitlines(), 1):
+            inside = True if l.startswith("{") else False if l.startswith("}") else inside
+            assert not (inside and re.match(r"\s*#\s*if", l)), f"{p}:{i}"
+
+
+BANNED = "malloc calloc realloc printf fprintf sprintf snprintf strcpy strcat gets system popen opendir getpwnam getgrnam fopen alloca strtok".split()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(husk.TOP)))
+def test_calls_that_we_do_without(path):
+    found = re.findall(rf"\b({'|'.join(BANNED)})\s*\(", code(path))
+    assert not found
+
+
+def test_nothing_is_left_open():
+    marks = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|not implemented|unimplemented")
+    for p in SOURCES + HEADERS + TESTS + SCRIPTS:
+        if p.exists():
+            assert not marks.search(p.read_text()), p
+
+
+def test_tabs_and_line_ends():
+    for p in SOURCES + HEADERS:
+        for i, l in enumerate(p.read_text().splitlines(), 1):
+            assert l == l.rstrip() and not l.startswith("        "), f"{p}:{i}"
+            assert len(l.expandtabs(8)) <= 140, f"{p}:{i}: {len(l.expandtabs(8))} columns"
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda p: str(p.relative_to(husk.TOP)))
+def test_shellcheck(path):
+    if not shutil.which("shellcheck"):
+        pytest.skip("no shellcheck")
+    r = husk.command("shellcheck", path, timeout=60)
+    assert r.status == 0, r
+
+
+def include():
+    """The include path of make, for tools that read the sources."""
+    machine = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}.get(husk.os.uname().machine, "x86_64-linux-musl")
+    return ["-nostdinc", "-isystem", f"/usr/include/{machine}", "-isystem", str(husk.OUT / "include"), f"-I{husk.TOP}/init", f"-I{husk.OUT}"]
+
+
+CPPCHECK = "warning,portability,performance"
+TIDY = ("-*,clang-analyzer-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-narrowing-conversions,"
+        "-bugprone-assignment-in-if-condition,-bugprone-branch-clone,-bugprone-implicit-widening-of-multiplication-result,"
+        "-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-bugprone-suspicious-include,-bugprone-switch-missing-default-case")
+
+
+def test_cppcheck():
+    if not shutil.which("cppcheck"):
+        pytest.skip("no cppcheck")
+    r = husk.command("cppcheck", "-q", "--error-exitcode=1", f"--enable={CPPCHECK}", "--inline-suppr", "--std=c11", "--suppress=missingInclude",
+                     f"-I{husk.TOP}/init", f"-I{husk.OUT}", *SOURCES, timeout=300)
+    assert r.status == 0, r
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_clang_tidy(folder):
+    if not shutil.which("clang-tidy"):
+        pytest.skip("no clang-tidy")
+    files = [p for p in SOURCES if p.parent.name == folder]
+    r = husk.command("clang-tidy", "--quiet", f"--checks={TIDY}", "--warnings-as-errors=*", *files, "--", "-std=c11", "-D_GNU_SOURCE",
+                     '-DRUNDIR="/run/husk"', *include(), timeout=600)
+    assert r.status == 0, r
+
+
+def test_commits_are_named_by_place():
+    r = husk.command("git", "-C", husk.TOP, "log", "--format=%s", timeout=20)
+    if r.status != 0:
+        pytest.skip("not a checkout")
+    for subject in r.out.splitlines():
+        assert re.match(r"[a-zA-Z0-9_./,+ -]+: \S|Merge |initial", subject), subject
