@@ -1,0 +1,181 @@
+#!/bin/sh
+# run.sh - all tests (make test). Each part prints its lines; the last line is the sum.
+#	run.sh [PART ...]	build gates units boots python; all of them without a word
+set -u
+cd "$(dirname "$0")/.." || exit 1
+boards="qemu-x86_64 qemu-i386 qemu-armv7 qemu-arm64"
+parts=${*:-build gates units boots python}
+passed=0 failed=0 skipped=0
+
+ok()
+{
+	passed=$((passed + 1))
+}
+
+bad()
+{
+	failed=$((failed + 1))
+	echo "not ok $*"
+}
+
+# NAME COMMAND...: silent when it works
+try()
+{
+	what=$1
+	shift
+	if "$@" >out/try.log 2>&1; then
+		ok
+	else
+		bad "$what"
+		tail -n 15 out/try.log
+	fi
+}
+
+# a program's TAP lines: shown where they are bad, counted
+tap()
+{
+	what=$1
+	shift
+	"$@" >out/tap.log 2>&1
+	status=$?
+	good=$(grep -c '^ok ' out/tap.log)
+	wrong=$(grep -c '^not ok ' out/tap.log)
+	skip=$(grep -ci '^ok .*# skip' out/tap.log)
+	grep '^not ok ' out/tap.log | sed "s/^/$what: /"
+	echo "$what: $((good - skip)) ok, $wrong not ok, $skip skipped"
+	passed=$((passed + good - skip)) failed=$((failed + wrong)) skipped=$((skipped + skip))
+	if [ "$good" = 0 ] || { [ $status != 0 ] && [ "$wrong" = 0 ]; }; then
+		bad "$what: status $status"
+		tail -n 15 out/tap.log
+	fi
+}
+
+# builds: no warning, and a second build elsewhere gives the same bytes
+again()
+{
+	dir=out/again
+	rm -rf $dir && mkdir -p $dir/out && ln -s ../../musl $dir/out/musl &&
+		cp -R Makefile init cfg ns cg rootfs caps filter boards test $dir/ &&
+		make -C $dir BOARD="$1" >out/make.log 2>&1 && cmp "$dir/out/${2}husk" "out/${2}husk"
+}
+
+build()
+{
+	rm -f out/husk out/qemu-*/husk
+	try "make" make
+	try "make again: the same bytes" again native ""
+	for b in $boards; do
+		try "make $b" make BOARD="$b"
+		try "no warning from gcc: $b" sh -c '! grep -i warning out/try.log'
+		try "make $b again: the same bytes" again "$b" "$b/"
+		try "no warning from clang: $b" make BOARD="$b" clang
+	done
+}
+
+# what the linker must have made of it
+elf()
+{
+	f=$1 lines=$(readelf -hldW "$1") || return 1
+	case $lines in
+	*INTERP* | *NEEDED* | *TEXTREL* | *RWE*) echo "$f: not static, or writable code"; return 1 ;;
+	esac
+	echo "$lines" | grep -q 'Type: *DYN' || { echo "$f: no PIE"; return 1; }
+	echo "$lines" | grep -q 'GNU_RELRO' || { echo "$f: no RELRO"; return 1; }
+	echo "$lines" | grep -q 'GNU_STACK.* RW ' || { echo "$f: executable stack"; return 1; }
+	readelf -SW "$f" | grep -q '\.symtab' && { echo "$f: not stripped"; return 1; }
+	return 0
+}
+
+small()		# FILE BYTES
+{
+	n=$(wc -c <"$1")
+	echo "$1: $n bytes"
+	[ "$n" -le "$2" ]
+}
+
+# the relocation table is read-only when the program runs: two starts, two addresses
+relro()
+{
+	a=$(out/husk run root=/ -- /bin/cat /proc/1/maps 2>/dev/null | head -n 1)
+	b=$(out/husk run root=/ -- /bin/cat /proc/1/maps 2>/dev/null | head -n 1)
+	[ -z "$a" ] || [ "$a" != "$b" ]
+}
+
+gates()
+{
+	for f in out/husk out/qemu-*/husk; do
+		try "elf $f" elf "$f"
+	done
+	try "size of ARMv7: 72 KiB" small out/qemu-armv7/husk 73728
+	try "addresses differ" relro
+	for b in i386 armv7 arm64; do
+		q=qemu-$(echo $b | sed 's/armv7/arm/; s/arm64/aarch64/')-static
+		if command -v "$q" >/dev/null; then
+			try "husk version on $b" "$q" "out/qemu-$b/husk" version
+		else
+			skipped=$((skipped + 1))
+		fi
+	done
+}
+
+# every test/NAME_test.c: its first line says "unit: FILES", the sources that it takes
+units()
+{
+	for t in test/*_test.c; do
+		[ -e "$t" ] || continue
+		n=$(basename "$t" .c)
+		if [ -x "test/$n.sh" ]; then
+			tap "$n" sh "test/$n.sh"
+			continue
+		fi
+		src=$(sed -n 's/.*unit: *\([^*]*[a-z]\).*/\1/p' "$t" | head -n 1)
+		# shellcheck disable=SC2086 # words
+		if gcc -std=gnu11 -O1 -g -D_GNU_SOURCE -DRUNDIR='"/run/husk"' -Iinit -Iout -fsanitize=address,undefined \
+			-fno-sanitize-recover -o "out/$n" "$t" $src >out/try.log 2>&1; then
+			tap "$n" "out/$n"
+		else
+			bad "$n does not compile"
+			tail -n 15 out/try.log
+		fi
+	done
+}
+
+boots()
+{
+	[ -e test/qemu.sh ] || return 0
+	for b in $boards; do
+		tap "boot of $b" sh test/qemu.sh "$b"
+	done
+}
+
+python()
+{
+	rm -f out/fault.count out/fault.wrong
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -n 2 --dist worksteal -rfEs test >out/python.log 2>&1
+	status=$?
+	grep -E '^(FAILED|ERROR|SKIPPED|fault points)' out/python.log
+	last=$(grep -E '(passed|failed|error).* in [0-9.]+' out/python.log | tail -n 1)
+	echo "python: $last"
+	for w in passed failed errors error skipped; do
+		n=$(echo "$last" | sed -n "s/.*[^0-9]*\b\([0-9][0-9]*\) $w.*/\1/p")
+		case $w in
+		passed) passed=$((passed + ${n:-0})) ;;
+		skipped) skipped=$((skipped + ${n:-0})) ;;
+		*) failed=$((failed + ${n:-0})) ;;
+		esac
+	done
+	[ $status = 0 ] || [ $failed != 0 ] || bad "pytest: status $status"
+}
+
+sh test/setup.sh test || exit 1
+for part in $parts; do
+	case $part in
+	build | gates | units | boots | python) ;;
+	*) echo "run.sh: no part $part" >&2 && exit 2 ;;
+	esac
+	began=$(date +%s)
+	$part
+	echo "== $part: $(($(date +%s) - began)) s"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
