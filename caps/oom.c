@@ -1,0 +1,21 @@
+/* oom.c - how willing the kernel is to kill the box. By HOST: the file of a
+ * process that is not dumpable is not its own. */
+#include <errno.h>
+
+#include "husk.h"
+
+/* Always written, 0 too: reading what was inherited costs as much. */
+int caps_oom(struct run *r)
+{
+	int adj = r->box->has_oom ? r->box->oom_score_adj : 0;
+	char path[32], text[8];
+
+	fmt(path, sizeof path, "%d/oom_score_adj", r->init);
+	fmt(text, sizeof text, "%d", adj);
+	if (write_at(r->proc, path, text) == 0)
+		return 0;
+	if (r->box->has_oom || (errno != EACCES && errno != EPERM))
+		return fail(r, "oom_score_adj=%d", adj);
+	note(r, "oom_score_adj stays what the caller has: lowering it takes CAP_SYS_RESOURCE");
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* reset.c - what a process gets from who started it, without anybody having
+ * asked for it. HOST sheds it first: so INIT and PROG, its children, never have
+ * it. Nothing here can fail the start: what is refused (the nice value of a
+ * caller who is not root) is the caller's own. */
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { SLACK_NS = 50000 };	/* timers: the kernel's default; 0 would mean the parent's */
+
+/* A caught signal is default after an exec, an ignored one is not. */
+static void reset_signals(uint64_t ignored)
+{
+	static const uint64_t dfl[4];		/* a struct sigaction of the kernel's */
+	int sig;
+
+	for (sig = 1; sig <= 64; sig++, ignored >>= 1)
+		if (ignored & 1)
+			syscall(SYS_rt_sigaction, sig, dfl, NULL, sizeof *dfl);
+}
+
+/* Policy, reset-on-fork and nice in one call; before 3.14 one by one. */
+static void reset_scheduling(void)
+{
+	static const struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t prio;
+		uint64_t rest[3];
+	} other = { .size = sizeof other };
+	uint64_t all[MAXCPU / 64];
+
+	if (syscall(SYS_sched_setattr, 0, &other, 0) < 0) {
+		syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &other.nice);
+		syscall(SYS_setpriority, 0, 0, 0);
+	}
+	memset(all, 0xff, sizeof all);
+	syscall(SYS_sched_setaffinity, 0, sizeof all, all);
+	syscall(SYS_ioprio_set, 1, 0, 0);
+}
+
+/* The umask is 0 from here on: every mode in husk is exactly what is written
+ * down there. The program's own comes with caps.sched. */
+void caps_reset(void)
+{
+	char text[2048];
+	const char *ignored = NULL, *groups = NULL, *thp = NULL;
+
+	if (caps_status(AT_FDCWD, "/proc/self/status", text, sizeof text) > 0) {
+		ignored = caps_line(text, "SigIgn");
+		groups = caps_line(text, "Groups");
+		thp = caps_line(text, "THP_enabled");
+	}
+	reset_signals(ignored ? caps_mask(ignored) : ~(uint64_t)0);
+	if (!groups || *groups != '\n')
+		(void)caps_setgroups(0, NULL);	/* PROG sets its own, checked */
+	if (thp && *thp == '0')
+		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	reset_scheduling();
+	umask(0);
+	personality(0);
+	prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0);
+}

@@ -1,0 +1,37 @@
+/* tether.c - a box does not outlive its keeper. */
+#include <sys/prctl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+/* Not dumpable: nobody inside may look into PID 1. For a caller who is not root
+ * that waits for ns.root: he could not write the maps of such a process. Without
+ * a pid namespace the death of INIT would free the program, so there it lives
+ * and watches its pipe, and gets the box's orphans. */
+int caps_tether(struct run *r)
+{
+	if (!r->unpriv && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return fail(r, "dumpable");
+	if (r->box->ns[NS_PID] != NSM_NEW) {
+		r->init = getpid();
+		return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? fail(r, "subreaper") : 0;
+	}
+	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? fail(r, "death signal") : 0;
+}
+
+/* PROG hangs on INIT, and as PID 1 itself on the keeper, whose socket tells if
+ * it died before the call. In a pid namespace INIT's end is PROG's anyway. */
+int caps_retether(struct run *r)
+{
+	char c;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return fail(r, "death signal");
+	if (r->box->pid1_program && recv(r->sync, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+		return fail_not(r, "the keeper is gone");
+	if (!r->box->pid1_program && r->box->ns[NS_PID] != NSM_NEW && getppid() != r->init)
+		return fail_not(r, "PID 1 of the box is gone");
+	return 0;
+}
