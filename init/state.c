@@ -167,8 +167,9 @@ static bool owns(const struct left *l, const char *link)
 	return same(owner, l->name);
 }
 
-/* user=auto: a number of the box's own, from its name; two names with one
- * number meet at the link uid.N, and the later one takes the next. */
+/* A number of the box's own, from its name, for user=auto and for the range of
+ * a user namespace; two names with one number meet at the link uid.N, and the
+ * later one takes the next. */
 static int number_user(struct run *r)
 {
 	uint32_t h = 2166136261u, span = AUTO_LAST - AUTO_FIRST + 1, i;
@@ -178,9 +179,11 @@ static int number_user(struct run *r)
 	for (p = r->name; *p; p++)
 		h = (h ^ (uint8_t)*p) * 16777619u;
 	for (i = 0; i < span; i++) {
-		r->uid = r->gid = AUTO_FIRST + (h + i) % span;
-		fmt(link, sizeof link, "uid.%u", r->uid);
-		if (left_add(r, "uid=%u\n", r->uid) < 0)
+		r->number = (h + i) % span;
+		if (r->box->who == WHO_AUTO)
+			r->uid = r->gid = AUTO_FIRST + r->number;
+		fmt(link, sizeof link, "uid.%u", AUTO_FIRST + r->number);
+		if (left_add(r, "uid=%u\n", AUTO_FIRST + r->number) < 0)
 			return fail(r, "write the state file");
 		if (symlinkat(r->name, r->left->dir, link) == 0)
 			return 0;
@@ -207,7 +210,8 @@ int init_state(struct run *r)
 		return fail(r, "make the state file");
 	if (left_add(r, "version=1\nkeeper=%d\n", r->keeper) < 0)
 		return fail(r, "write state");
-	if (r->box->who != WHO_AUTO)
+	if (r->box->who != WHO_AUTO &&
+	    (r->unpriv || r->box->ns[NS_USER] != NSM_NEW || !r->box->automap))
 		return 0;
 	if (r->unpriv) {
 		r->uid = geteuid();
