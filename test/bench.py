@@ -1,0 +1,431 @@
+#!/usr/bin/python3
+"""make bench: what a start costs, beside bubblewrap, crun and runc.
+
+    bench.py [-c] [-t] [-n N]
+
+Time is measured in a QEMU guest whose clock counts instructions, so that a
+busy machine changes nothing; memory in the same guest on squashfs and on
+ext4; system calls by strace here and in the guest. -c: no peers, and the
+bars of what was promised are checked; a line for each that is broken, exit 1.
+-t: where the time of one start of husk goes, call by call. -n: starts timed.
+"""
+import argparse
+import collections
+import json
+import os
+import pathlib
+import re
+import shutil
+import stat
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+OUT = TOP / "out/bench"
+KERNELS = TOP / "out/kernels"
+QEMU = ("qemu-system-x86_64 -M q35 -accel tcg -m 768 -nodefaults -display none -serial stdio -no-reboot "
+        "-icount shift=0,sleep=off -smp 1 -cpu qemu64,+rdrand -rtc base=2026-01-01,clock=vm -seed 1").split()
+ARGS = "console=ttyS0 quiet panic=-1 nokaslr norandmaps"
+BARS = {"calls": 260, "us": 2900, "pss": 150, "size": 72 * 1024}
+
+BOX = "/srv/box"
+BWRAP = ["bwrap", "--unshare-all", "--ro-bind", BOX, "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--"]
+HUSK = ["husk", "run", "name=bench", f"root={BOX}", "memory.max=32M", "pids.max=20", "--"]
+# what is started, without the program: OCI runtimes have it in their bundle
+STARTS = {
+    "bare": ["bare", BOX],
+    "husk": HUSK,
+    "bubblewrap": BWRAP,
+    "crun": ["crun", "run", "-b", "/srv/oci", "bench"],
+    "crun+seccomp": ["crun", "run", "-b", "/srv/oci-seccomp", "bench"],
+    "runc": ["runc", "run", "-b", "/srv/oci", "bench"],
+    "runc+seccomp": ["runc", "run", "-b", "/srv/oci-seccomp", "bench"],
+}
+STARTS["tini-static"] = ["tini-static", "--"]
+PACKAGES = {"bwrap": "bubblewrap", "crun": "crun", "runc": "runc", "tini-static": "tini", "strace": "strace"}
+PROFILE = OUT / "deb/usr/share/containers/seccomp.json"
+
+
+def which(name):
+    """A program of this machine, or of what bench.sh has unpacked."""
+    return shutil.which(name, path=f"{OUT}/deb/usr/bin:{os.environ['PATH']}:/usr/sbin:/sbin")
+
+
+def sh(*args, **more):
+    return subprocess.run([str(a) for a in args], check=True, stdout=subprocess.PIPE, text=True, **more).stdout
+
+
+# ---------------------------------------------------------------- the guest's tree
+
+def program(tree, path, dst):
+    """A program of this machine with the libraries that it needs."""
+    target = tree / dst
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(os.path.realpath(path), target)
+    ldd = subprocess.run(["ldd", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    for lib in re.findall(r"(/\S+) \(0x", ldd.stdout):
+        at = tree / lib.lstrip("/")
+        at.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(os.path.realpath(lib), at)
+
+
+def seccomp(caps):
+    """The profile of Debian's containers-common, in the words of OCI, for x86_64 and these capabilities."""
+    p = json.loads(PROFILE.read_text())
+    def wanted(rule):
+        inc, exc = rule.get("includes") or {}, rule.get("excludes") or {}
+        return ("amd64" in inc.get("arches", ["amd64"]) and set(inc.get("caps", [])) <= caps
+                and "amd64" not in exc.get("arches", []) and not set(exc.get("caps", [])) & caps)
+    keep = ("names", "action", "errnoRet", "args")
+    return {"defaultAction": p["defaultAction"], "defaultErrnoRet": p.get("defaultErrnoRet", 1),
+            "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+            "syscalls": [{k: r[k] for k in keep if r.get(k)} for r in p["syscalls"] if wanted(r)]}
+
+
+def bundle(tree, name, args, profile):
+    d = tree / "srv" / name
+    d.mkdir(parents=True)
+    sh("runc", "spec", cwd=d)
+    c = json.loads((d / "config.json").read_text())
+    c["process"].update(terminal=False, args=args)
+    c["root"] = {"path": BOX, "readonly": True}
+    c["linux"]["resources"].update(memory={"limit": 32 << 20}, pids={"limit": 20})
+    if profile:
+        c["linux"]["seccomp"] = seccomp(set(c["process"]["capabilities"]["bounding"]))
+    (d / "config.json").write_text(json.dumps(c))
+
+
+def compile_own():
+    small = ["-nostdlib", "-static", "-s", "-Wl,--build-id=none,-N,--no-warn-rwx-segments"]
+    sh("gcc", *small, "-o", OUT / "true", TOP / "test/true.c")
+    for f in ("bench", "bare"):
+        sh("musl-gcc", "-static", "-O2", "-Wall", "-Wextra", "-s", "-o", OUT / f, TOP / "test" / (f + ".c"))
+
+
+def make_tree(husk, peers):
+    tree = OUT / "tree"
+    shutil.rmtree(tree, ignore_errors=True)
+    for d in "proc sys dev run tmp bin sbin usr/bin etc srv root".split():
+        (tree / d).mkdir(parents=True)
+    for d in "proc sys dev run tmp bin etc root".split():
+        (tree / "srv/box" / d).mkdir(parents=True)
+    compile_own()
+    shutil.copy2(OUT / "true", tree / "srv/box/bin/true")
+    for t in (tree, tree / "srv/box"):
+        (t / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+        (t / "etc/group").write_text("root:x:0:\n")
+    program(tree, which("busybox"), "bin/busybox")
+    for applet in sh("busybox", "--list").split():
+        if applet != "busybox" and not (tree / "bin" / applet).exists():
+            (tree / "bin" / applet).symlink_to("busybox")
+    for f in ("bench", "bare", "true"):
+        (tree / "bin" / f).unlink(missing_ok=True)
+        shutil.copy2(OUT / f, tree / "bin" / f)
+    if husk.exists():
+        shutil.copy2(husk, tree / "sbin/husk")
+    for p in peers:
+        program(tree, which(p), f"usr/bin/{p}")
+    if {"crun", "runc"} & set(peers):
+        profile = PROFILE.exists()
+        for name, with_profile in [("oci", False), ("oci-seccomp", True)][:1 + profile]:
+            bundle(tree, name, ["/bin/true"], with_profile)
+        bundle(tree, "oci-wait", ["/bin/true", "wait"], False)
+    shutil.copy2(TOP / "test/benchrc.sh", tree / "sbin/rc")
+    (tree / "sbin/rc").chmod(0o755)
+    return tree
+
+
+def image(tree, fs):
+    """The tree as a file system image."""
+    at = OUT / ("root." + fs)
+    at.unlink(missing_ok=True)
+    if fs == "squashfs":
+        sh("mksquashfs", tree, at, "-noappend", "-quiet", "-no-progress", "-all-root", "-all-time", "0", "-mkfs-time", "0")
+    else:
+        kb = int(sh("du", "-sk", tree).split()[0])
+        sh("mkfs.ext4", "-q", "-O", "^has_journal", "-U", "01234567-0123-0123-0123-0123456789ab", "-E",
+           "hash_seed=01234567-0123-0123-0123-0123456789ab,root_owner=0:0", "-d", tree, at, f"{kb * 5 // 4 + 4096}k")
+    return at
+
+
+INIT = """#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+/bin/busybox mount -t proc proc /proc
+/bin/busybox insmod /loop.ko
+/bin/busybox insmod /squashfs.ko
+/bin/busybox losetup /dev/loop0 /image
+/bin/busybox mount -t $fs /dev/loop0 /new || exec /bin/busybox sh
+/bin/busybox umount /proc
+/bin/busybox umount /dev
+exec /bin/busybox switch_root /new /sbin/rc
+"""
+
+
+def cpio(entries):
+    """A newc archive: name -> (mode, bytes)."""
+    out = bytearray()
+    for ino, (name, (mode, data)) in enumerate(list(entries.items()) + [("TRAILER!!!", (0, b""))], 1):
+        n = name.encode() + b"\0"
+        numbers = [ino, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(n), 0]
+        out += b"070701" + b"".join(b"%08X" % x for x in numbers) + n
+        out += b"\0" * (-len(out) % 4) + data
+        out += b"\0" * (-len(out) % 4)
+    return bytes(out)
+
+
+def kernel():
+    found = sorted(KERNELS.glob("x-linux-image-6.1.*-cloud-amd64"))
+    if not found:
+        KERNELS.mkdir(parents=True, exist_ok=True)
+        name = re.search(r"Depends: (linux-image-6\.1\.\S+)", sh("apt-cache", "show", "linux-image-cloud-amd64"))[1]
+        sh("apt-get", "download", name, cwd=KERNELS)
+        for deb in KERNELS.glob(name + "_*.deb"):
+            sh("dpkg", "-x", deb, KERNELS / ("x-" + name))
+        found = [KERNELS / ("x-" + name)]
+    return found[-1]
+
+
+def boot(tree, fs):
+    """Boots the tree on that file system; the guest's lines that begin with @."""
+    k = kernel()
+    module = {m: next(k.rglob(m + ".ko")).read_bytes() for m in ("loop", "squashfs")}
+    d, f = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755
+    entries = {"dev": (d, b""), "proc": (d, b""), "new": (d, b""), "bin": (d, b""),
+               "bin/busybox": (f, (tree / "bin/busybox").read_bytes()), "init": (f, INIT.encode()),
+               "loop.ko": (f, module["loop"]), "squashfs.ko": (f, module["squashfs"]),
+               "image": (f, image(tree, fs).read_bytes())}
+    (OUT / ("initrd." + fs)).write_bytes(cpio(entries))
+    vmlinuz = next((k / "boot").glob("vmlinuz*"))
+    r = subprocess.run(QEMU + ["-kernel", str(vmlinuz), "-initrd", str(OUT / ("initrd." + fs)),
+                               "-append", f"{ARGS} fs={fs}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                       timeout=900, check=True)
+    text = r.stdout.decode(errors="replace").replace("\r", "")
+    (OUT / ("log." + fs)).write_text(text)
+    lines = [l[1:] for l in text.split("\n") if l.startswith("@")]
+    if "end" not in lines:
+        sys.exit(f"bench: the guest on {fs} did not come to its end:\n{text[-2000:]}")
+    return lines
+
+
+# ------------------------------------------------------------- what it is to do
+
+def quoted(words):
+    return " ".join("'" + w + "'" for w in words)
+
+
+def full(name, *program):
+    """The words of a start; an OCI runtime has the program in its bundle."""
+    if name.startswith(("crun", "runc")):
+        return STARTS[name]
+    return STARTS[name] + list(program)
+
+
+def idle(name):
+    """The same with a program that waits."""
+    if name == "crun":
+        return ["crun", "run", "-b", "/srv/oci-wait", "wait"]
+    return full(name, "/bin/true", "wait")
+
+
+def tasks(tree, names, count, with_trace):
+    """What the guests do."""
+    start = {n: quoted(full(n, "/bin/true")) for n in names}
+    first = [f"timed {n} {count} {start[n]}" for n in names if n != "tini-static"]
+    if "husk" in names:
+        first.append("works 512K " + start["husk"].replace("=32M", "=512K"))
+    memory = [f"pss {n} {quoted(idle(n))}" for n in names if n in ("husk", "tini-static", "bubblewrap", "crun")]
+    calls = [f"calls {n} {start[n]}" for n in names if n not in ("bare", "tini-static")]
+    trace = [f"trace husk {start['husk']}"] if with_trace and "husk" in names else []
+    (tree / "etc/tasks.squashfs").write_text("\n".join(first + memory + calls + trace) + "\n")
+    (tree / "etc/tasks.ext4").write_text("\n".join(memory) + "\n")
+
+
+# ----------------------------------------------------------------- what came back
+
+def calls(lines):
+    """System calls of a strace -f -o file, by process in order of appearance, as strace -c counts them:
+    those that return. What the program does after its own execve is not counted."""
+    count, began, own = {}, {}, set()
+    for l in lines:
+        m = re.match(r"(\d+) +(<\.\.\. )?(\w+)( resumed>|\()(.*)", l)
+        if not m:
+            continue
+        pid, call, rest = m[1], m[3], m[5]
+        count.setdefault(pid, collections.Counter())
+        if rest.endswith("<unfinished ...>"):
+            began[pid] = rest
+            continue
+        if m[2]:
+            rest = began.pop(pid, "") + rest
+        ret = rest.rpartition(" = ")[2]
+        if pid in own or ret.startswith("?"):
+            continue
+        count[pid][call] += 1
+        if call.startswith("execve") and "/bin/true\"" in rest.split("[")[0] and ret == "0":
+            own.add(pid)
+    return list(count.values())
+
+
+def numbers():
+    text = pathlib.Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h").read_text()
+    return {int(n): name for name, n in re.findall(r"__NR_(\w+) (\d+)", text)}
+
+
+def spent(lines):
+    """[(process, what, us)] of an ftrace of system calls and switches: one processor, so the time between two
+    events belongs to whoever runs, to the call that he is in. The processes are numbered as they appear."""
+    nr, doing, order, out = numbers(), {}, {}, []
+    last = now = None
+    for l in lines:
+        m = re.match(r"\s*(.+)-(\d+)\s+\[\d+\] \S+\s+([\d.]+): (\w+): (.*)", l)
+        if not m:
+            continue
+        pid, at, event, rest = m[2], float(m[3]), m[4], m[5]
+        if last is not None:
+            out.append((now, doing.get(now, "(user)"), (at - last) * 1e6))
+        last, now = at, pid
+        if event == "sys_enter":
+            order.setdefault(pid, len(order))
+            doing[pid] = nr.get(int(rest.split()[1]), rest)
+        elif event == "sys_exit":
+            doing[pid] = "(user)"
+        elif event == "sched_switch":
+            now = re.search(r"next_pid=(\d+)", rest)[1]
+    return [(order.get(p, "kernel"), what, us) for p, what, us in out if p != "0"]
+
+
+def by_kind(lines):
+    kinds = collections.defaultdict(list)
+    for l in lines:
+        kind, _, rest = l.partition(" ")
+        kinds[kind].append(rest.split(" ", 1))
+    return kinds
+
+
+class Guest:
+    """What the two boots said."""
+    def __init__(self, tree):
+        self.us, self.pss, self.works, self.calls = {}, {}, {}, {}
+        strace, self.trace = collections.defaultdict(list), []
+        for fs in ("squashfs", "ext4"):
+            k = by_kind(boot(tree, fs))
+            for name, text in k["works"]:
+                self.works[name] = text
+            for name, text in k["time"]:
+                self.us[name] = int(text.split()[0]) / 1000 if text[0].isdigit() else None
+            for name, text in k["pss"]:
+                comm, kb = text.rsplit(" ", 1)
+                if comm != "true":
+                    self.pss.setdefault((name, fs), []).append(int(kb))
+            for name, text in k["strace"]:
+                strace[name].append(text)
+            self.trace += [l for _, l in k["trace"]]
+        for name, lines in strace.items():
+            self.calls[name] = calls(lines)
+
+
+def total(counters):
+    return sum(sum(c.values()) for c in counters)
+
+
+def here(husk, tree):
+    """The same start on this machine's kernel, under strace."""
+    log = OUT / "strace.here"
+    words = [w.replace(BOX, str(tree) + BOX).replace("=bench", f"=bench-{os.getpid()}") for w in full("husk", "/bin/true")]
+    r = subprocess.run(["strace", "-f", "-qq", "-s", "0", "-o", log, husk] + words[1:], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return calls(log.read_text().splitlines()) if r.returncode == 0 else r.stdout
+
+
+def sizes():
+    return {b: (TOP / f"out/qemu-{b}/husk").stat().st_size for b in ("x86_64", "i386", "armv7", "arm64")
+            if (TOP / f"out/qemu-{b}/husk").exists()}
+
+
+# --------------------------------------------------------------------- the answer
+
+def cell(value, form="{}"):
+    return "-" if value is None else form.format(value)
+
+
+def table(names, g):
+    base = g.us.get("bubblewrap")
+    print(f"{'':14}{'us':>9}{'bwrap=1':>9}{'calls':>7}{'kB PSS squashfs':>17}{'ext4':>7}")
+    for n in names:
+        us, at = g.us.get(n), [g.pss.get((n, fs)) for fs in ("squashfs", "ext4")]
+        print(f"{n:14}{cell(us, '{:.0f}'):>9}{cell(us / base if us and base else None, '{:.2f}'):>9}"
+              f"{cell(total(g.calls[n]) if n in g.calls else None):>7}"
+              f"{cell(at[0] and sum(at[0])):>17}{cell(at[1] and sum(at[1])):>7}"
+              + ("" if g.works.get(n, "0").startswith("0") else f"  failed: {g.works[n]}"))
+
+
+def sides(counters):
+    return f"{total(counters)} = " + " + ".join(
+        f"{who} {sum(c.values())}" for who, c in zip(["keeper", "INIT", "PROG"] + ["other"] * 99, counters))
+
+
+def costly(g):
+    """Where the time of one traced start goes."""
+    sums, count = collections.Counter(), collections.Counter()
+    for who, what, us in spent(g.trace):
+        sums[who, what] += us
+        count[who, what] += 1
+    print(f"\none start, traced: {sum(sums.values()):.0f} us\n{'process':>8} {'us':>7}  call")
+    for (who, what), us in sums.most_common(40):
+        print(f"{['keeper', 'INIT', 'PROG'][who] if who in (0, 1, 2) else who:>8} {us:7.0f}  {what}")
+
+
+def broken(g, local, size):
+    """A line for each bar that is not kept."""
+    us, lines = g.us.get("husk"), []
+    def bar(what, value, most):
+        if value is None or value > most:
+            lines.append(f"{what}: {value}, and {most} is the most")
+    bar("us of a start", us, BARS["us"])
+    bar("system calls in the guest", total(g.calls["husk"]) if "husk" in g.calls else None, BARS["calls"])
+    bar("system calls here", None if isinstance(local, str) else total(local), BARS["calls"])
+    for fs in ("squashfs", "ext4"):
+        bar(f"kB PSS on {fs}", sum(g.pss.get(("husk", fs), [BARS["pss"] + 1])), BARS["pss"])
+    if "armv7" in size:
+        bar("bytes of out/qemu-armv7/husk", size["armv7"], BARS["size"])
+    if not g.works.get("512K", "").startswith("0"):
+        lines.append(f"memory.max=512K: {g.works.get('512K')}")
+    return lines
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("-c", action="store_true", help="no peers; check the bars")
+    p.add_argument("-t", action="store_true", help="where the time of one start goes")
+    p.add_argument("-n", type=int, default=100, help="starts timed")
+    a = p.parse_args()
+    husk = pathlib.Path(os.environ.get("HUSK", TOP / "out/husk"))
+    if os.uname().machine != "x86_64":
+        sys.exit("bench: the guest is an x86_64 one, with this machine's programs inside: an x86_64 Debian is needed")
+    OUT.mkdir(parents=True, exist_ok=True)
+    peers = [x for x in PACKAGES if which(x) and (x == "strace" or not (a.c or a.t))]
+    for x in set(PACKAGES) - set(peers) if not (a.c or a.t) else ():
+        print(f"bench: without {x}: apt-get install {PACKAGES[x]}")
+    names = [n for n in STARTS if n == "bare" or (n == "husk" and husk.exists()) or STARTS[n][0] in peers
+             and ("+" not in n or PROFILE.exists())]
+    tree = make_tree(husk, peers)
+    tasks(tree, names, a.n, a.t)
+    g, size = Guest(tree), sizes()
+    local = here(husk, tree) if husk.exists() else "no husk"
+    table(names, g)
+    if "husk" in g.calls:
+        print("\nhusk's system calls in the guest:", sides(g.calls["husk"]))
+    print("husk's system calls here:", local if isinstance(local, str) else sides(local))
+    print("memory.max=512K:", g.works.get("512K"))
+    print("bytes:", ", ".join(f"{b} {n}" for b, n in size.items()))
+    if a.t:
+        costly(g)
+    if a.c:
+        lines = broken(g, local, size)
+        for l in lines:
+            print("bench: over:", l)
+        sys.exit(bool(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+#!/bin/sh
+# size.sh FILE ...: bytes of each, and what they are made of. `private` is what
+# every process of it has for itself: data that is written, and pages that the
+# relocations of its pointers dirty. An ARMv7 binary has a bar.
+set -eu
+bar=73728
+
+printf '%-24s %7s %7s %7s %7s %7s\n' file bytes code tables private relocs
+for f; do
+	readelf -SW "$f" | tr -d '[]' | awk -v f="$f" -v bytes="$(wc -c <"$f")" '
+	function hex(s, n, i) {
+		for (i = 1; i <= length(s); i++)
+			n = n * 16 + index("0123456789abcdef", substr(s, i, 1)) - 1
+		return n
+	}
+	$1 ~ /^[0-9]+$/ && $2 ~ /^\./ {
+		size = hex($6)
+		if ($2 ~ /^\.rela?\./) relocs += size / hex($7)
+		if ($8 ~ /X/) code += size
+		else if ($8 ~ /W/) private += size
+		else if ($8 ~ /A/) tables += size
+	}
+	END { printf "%-24s %7d %7d %7d %7d %7d\n", f, bytes, code, tables, private, relocs }'
+done
+for f; do
+	case $f in *armv7*) ;; *) continue ;; esac
+	[ "$(wc -c <"$f")" -le $bar ] && continue
+	echo "size: $f has more than $bar bytes" >&2
+	exit 1
+done
