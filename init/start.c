@@ -35,17 +35,19 @@ int init_pipes(struct run *r)
 }
 
 /* The next message from inside: 1, 0 at end of file, or an error. A descriptor
- * that comes along is the master of the box's pty. */
+ * that comes along is the master of the box's pty. A box that died with our
+ * byte unread resets the connection, once, before its last words are heard. */
 static int hear(struct run *r, struct msg *m)
 {
 	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } c;
 	struct iovec v = { m, sizeof *m };
 	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	int reset = 1;
 	ssize_t n;
 
 	do
 		n = recvmsg(r->sync, &mh, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && reset--)));
 	if (n < 0 && errno == EAGAIN)
 		return fail_not(r, "the box has said nothing for %d s", PATIENCE_S);
 	if (n < 0)

@@ -202,9 +202,9 @@ int init_state(struct run *r)
 
 	if (state_open(r->left, true) < 0)
 		return fail(r, "run directory (HUSK_RUN, or %s)", RUNDIR);
+	copy(r->left->name, sizeof r->left->name, r->name);
 	if ((e = lock_name(r, &fresh)) != 0 || (!fresh && (e = sweep(r)) != 0))
 		return e;
-	copy(r->left->name, sizeof r->left->name, r->name);
 	r->state = openat(r->statedir, "state", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (r->state < 0)
 		return fail(r, "make the state file");
