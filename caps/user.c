@@ -33,6 +33,14 @@ static int open_text(int root, const char *path)
 	return -1;
 }
 
+static int unread(struct run *r, const char *path, int err)
+{
+	errno = err;
+	if (err == EFBIG)
+		return fail_not(r, "%s of the root is not a file of short lines and at most 1 MiB", path);
+	return fail(r, "%s of the root", path);
+}
+
 static int fill(void)
 {
 	ssize_t n;
@@ -129,15 +137,14 @@ static int find_passwd(struct run *r, int root, const char *name)
 	int found = 0;
 
 	if (open_text(root, "etc/passwd") < 0)
-		return needed ? fail(r, "/etc/passwd of the root") : 0;
+		return needed ? unread(r, "/etc/passwd", errno) : 0;
 	while (!found && (line = next_line()))
 		found = passwd_line(r, line, name);
 	close(file.fd);
 	if (!needed)
 		return 0;
-	errno = file.err;
 	if (!found)
-		return file.err ? fail(r, "read /etc/passwd of the root") :
+		return file.err ? unread(r, "/etc/passwd", file.err) :
 			fail_not(r, "no \"%s\" in /etc/passwd of the root", name);
 	return r->uid && (r->gid || r->box->group || r->box->gid != ~0u) ? 0 :
 		fail_not(r, "\"%s\" is 0 in /etc/passwd of the root: refused - write numbers", name);
@@ -156,7 +163,7 @@ static int add_group(struct run *r, uint32_t gid)
 	return 0;
 }
 
-static bool member(char *list, const char *name)
+static bool is_member(char *list, const char *name)
 {
 	char *m;
 
@@ -167,12 +174,13 @@ static bool member(char *list, const char *name)
 }
 
 /* One line of group: the user's own group, groups= by name, and those that a
- * named user is a member of. Bits of *missing go out as names are found. */
+ * named user is a member of. Bits of *missing go out as names are found. Group 0
+ * is had by its own name only, never because the file says so. */
 static int group_line(struct run *r, char *line, uint64_t *missing)
 {
 	const struct box *b = r->box;
 	const char *name = strsep(&line, ":"), *id;
-	bool own, more = false;
+	bool own, asked = false, member;
 	uint32_t gid;
 	int i;
 
@@ -184,16 +192,16 @@ static int group_line(struct run *r, char *line, uint64_t *missing)
 	for (i = 0; i < b->ngroup; i++)
 		if (*missing >> i & 1 && same(name, b->groups[i].name)) {
 			*missing &= ~((uint64_t)1 << i);
-			more = true;
+			asked = true;
 		}
 	if (own) {
 		*missing &= ~((uint64_t)1 << MAXGRP);
 		r->gid = gid;
 	}
-	more |= b->who == WHO_NAME && member(line, b->user);
-	if (!gid && (own || more) && r->uid && !same(name, "root"))
+	member = b->who == WHO_NAME && is_member(line, b->user);
+	if (!gid && r->uid && (member || ((own || asked) && !same(name, "root"))))
 		return fail_not(r, "\"%s\" is 0 in /etc/group of the root: refused - write numbers", name);
-	return more ? add_group(r, gid) : 0;
+	return asked || member ? add_group(r, gid) : 0;
 }
 
 static int find_groups(struct run *r, int root)
@@ -213,13 +221,12 @@ static int find_groups(struct run *r, int root)
 	if (!missing && b->who != WHO_NAME)
 		return 0;
 	if (open_text(root, "etc/group") < 0)
-		return missing || errno != ENOENT ? fail(r, "/etc/group of the root") : 0;
+		return missing || errno != ENOENT ? unread(r, "/etc/group", errno) : 0;
 	while (!e && (line = next_line()))
 		e = group_line(r, line, &missing);
 	close(file.fd);
-	errno = file.err;
 	if (e || file.err)
-		return e ? e : fail(r, "read /etc/group of the root");
+		return e ? e : unread(r, "/etc/group", file.err);
 	if (!missing)
 		return 0;
 	i = __builtin_ctzll(missing);
@@ -238,7 +245,10 @@ int caps_find(struct run *r, int root)
 		r->uid = r->gid = 0;
 	if (b->who == WHO_NUMBER)
 		r->gid = b->gid != ~0u ? b->gid : b->uid;
-	fmt(r->user, sizeof r->user, "%u", r->uid);
+	if (b->who != WHO_NAME)
+		fmt(r->user, sizeof r->user, "%u", r->uid);
+	else if (copy(r->user, sizeof r->user, b->user) >= sizeof r->user)
+		return fail_not(r, "the name \"%s\" is too long", b->user);
 	if (b->who != WHO_AUTO && (e = find_passwd(r, root, b->who == WHO_NAME ? b->user : NULL)) != 0)
 		return e;
 	if (b->who == WHO_NAME && b->gid != ~0u)
