@@ -21,10 +21,12 @@ static bool four(const char *s, uint32_t id)
 	uint64_t v;
 	int i;
 
-	for (i = 0; s && i < 4; i++)
-		if ((s = next_number(s, &v)) && v != id)
+	for (i = 0; i < 4; i++) {
+		s = s ? next_number(s, &v) : NULL;
+		if (!s || v != id)
 			return false;
-	return s;
+	}
+	return true;
 }
 
 static bool same_groups(const char *s, const struct run *r)
