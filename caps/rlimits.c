@@ -68,12 +68,13 @@ static int set(struct run *r, int i, const struct rlim *want, uint64_t hard)
 	if (setrlimit(i, &l) == 0)
 		return 0;
 	if (errno != EPERM || want->hard <= hard)
-		return fail(r, "limit %d", i);
+		return fail(r, "rlimit.%s", cfg_rlimit_name(i));
 	l.rlim_max = hard;
 	l.rlim_cur = want->soft < hard ? want->soft : hard;
 	if (setrlimit(i, &l) < 0)
-		return fail(r, "limit %d", i);
-	note(r, "limit %d stays at %llu: raising it takes CAP_SYS_RESOURCE", i, (unsigned long long)hard);
+		return fail(r, "rlimit.%s", cfg_rlimit_name(i));
+	note(r, "rlimit.%s stays at %llu: raising it takes CAP_SYS_RESOURCE", cfg_rlimit_name(i),
+		(unsigned long long)hard);
 	return 0;
 }
 
