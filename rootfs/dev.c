@@ -1,0 +1,192 @@
+/* dev.c - a /dev of our own, never the image's: six nodes, the links, and the
+ * devices of the configuration. Where mknod is refused (a user namespace, a
+ * device policy above us) the host's node is bound, and checked to be it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+static const struct {
+	char name[8];
+	uint8_t major, minor;
+} nodes[] = {
+	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 },
+	{ "urandom", 1, 9 }, { "tty", 5, 0 },
+};
+
+static const char links[] =
+	"fd\0/proc/self/fd\0" "stdin\0/proc/self/fd/0\0" "stdout\0/proc/self/fd/1\0"
+	"stderr\0/proc/self/fd/2\0" "ptmx\0pts/ptmx\0";
+
+/* The descriptor of the directory of path below /dev, made as needed, and the
+ * last component in *name. Closed by the caller unless it is /dev itself. */
+static int parent(struct run *r, const char *path, const char **name)
+{
+	int at = r->own[DM_DEV], next;
+	char part[256];
+	size_t n;
+
+	for (path += strlen("/dev/"); (n = strcspn(path, "/")) && path[n]; path += n + 1) {
+		fmt(part, sizeof part, "%.*s", (int)n, path);
+		if (mkdirat(at, part, 0755) < 0 && errno != EEXIST)
+			next = -1;
+		else
+			next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (at != r->own[DM_DEV])
+			close(at);
+		if ((at = next) < 0)
+			return -1;
+	}
+	*name = path;
+	return at;
+}
+
+static int bind_node(struct run *r, int at, const char *name, const char *host, const char *path, dev_t rdev)
+{
+	char buf[64];
+	struct stat st;
+
+	if (mknodat(at, name, S_IFREG | 0600, 0) < 0 ||
+		mount(host, rootfs_at(buf, at, name), NULL, MS_BIND, NULL) < 0 || fstatat(at, name, &st, 0) < 0)
+		return fail(r, "bind %s on %s", host, path);
+	if (!(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) || st.st_rdev != rdev)
+		return fail_not(r, "%s of the host is not that device", host);
+	return plan_add(r, path, "", 0, 0, NULL);
+}
+
+/* d: the row of device=, whose node belongs to the user; NULL for an ordinary one */
+static int make(struct run *r, const struct dev *d, const char *host, const char *path, mode_t mode, dev_t rdev)
+{
+	const char *name;
+	int at = parent(r, path, &name), e = 0;
+
+	if (at < 0)
+		return fail(r, "make the directory of %s", path);
+	if (d)
+		(void)unlinkat(at, name, 0);	/* the row takes the place of an ordinary one */
+	if (mknodat(at, name, mode, rdev) < 0)
+		e = errno == EPERM ? bind_node(r, at, name, host, path, rdev) : fail(r, "make %s", path);
+	else if (d && fchownat(at, name, r->uid, r->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		e = fail(r, "chown %s", path);
+	if (at != r->own[DM_DEV])
+		close(at);
+	return e;
+}
+
+/* ---------------------------------------------------------------- device= */
+
+static int device(struct run *r, const struct dev *d, const char *host, const char *path)
+{
+	mode_t mode = d->mode ? d->mode : (d->perm & DEV_R ? 0400u : 0) | (d->perm & DEV_W ? 0200u : 0);
+	struct stat st;
+
+	if (stat(host, &st) < 0)
+		return fail(r, "%s", host);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return fail_not(r, "%s is no device", host);
+	return make(r, d, host, path, (st.st_mode & S_IFMT) | mode, st.st_rdev);
+}
+
+static bool matches(const char *name, const char *pattern)
+{
+	const char *star = strchr(pattern, '*');
+	size_t n = strlen(name), head = (size_t)(star - pattern), tail = strlen(star + 1);
+
+	return *name != '.' && n >= head + tail && !strncmp(name, pattern, head) && same(name + n - tail, star + 1);
+}
+
+struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
+
+/* The one * stands in the last component; what matches and is no device is not
+ * meant. The place inside is the same. */
+static int devices(struct run *r, const struct dev *d)
+{
+	char path[512], buf[2048] __attribute__((aligned(8)));
+	const char *last = strrchr(d->host, '/') + 1;
+	size_t n = (size_t)(last - d->host);
+	struct entry *entry;
+	struct stat st;
+	int dir, e = 0;
+	long got, i;
+
+	if (copy(path, sizeof path, d->host) > 255)
+		return fail_not(r, "%s: too long", d->host);
+	path[n] = '\0';
+	if ((dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return errno == ENOENT ? 0 : fail(r, "%s", path);
+	while (!e && (got = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
+		for (i = 0; i < got && !e; i += entry->len) {
+			entry = (void *)(buf + i);
+			copy(path + n, sizeof path - n, entry->name);
+			if (matches(entry->name, last) && stat(path, &st) == 0 &&
+				(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+				e = device(r, d, path, path);
+		}
+	close(dir);
+	return e;
+}
+
+static int configured(struct run *r)
+{
+	const struct dev *d = r->box->dev;
+	int i, e = 0;
+
+	for (i = 0; i < r->box->ndev && !e; i++, d++) {
+		e = strchr(d->host, '*') ? devices(r, d) : device(r, d, d->host, d->dst);
+		if (e && d->skip) {
+			note(r, "%s - went on without it", r->why);
+			e = 0;
+		}
+	}
+	return e;
+}
+
+/* ------------------------------------------------------------------------ */
+
+static int ordinary(struct run *r)
+{
+	char path[16];
+	unsigned i;
+	int e = 0;
+
+	for (i = 0; i < sizeof nodes / sizeof *nodes && !e; i++) {
+		fmt(path, sizeof path, "/dev/%s", nodes[i].name);
+		e = make(r, NULL, path, path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor));
+	}
+	return e;
+}
+
+static int linked(struct run *r)
+{
+	const char *p = links, *to;
+
+	for (; *p; p = to + strlen(to) + 1) {
+		to = p + strlen(p) + 1;
+		if (symlinkat(to, r->own[DM_DEV], p) < 0)
+			return fail(r, "make /dev/%s", p);
+	}
+	/* the place of the terminal: init_pty binds it */
+	if (r->box->tty && mknodat(r->own[DM_DEV], "console", S_IFREG | 0600, 0) < 0)
+		return fail(r, "make /dev/console");
+	return r->box->tty ? plan_add(r, "/dev/console", "/dev/console", 0, 0, "devpts") : 0;
+}
+
+int rootfs_dev(struct run *r)
+{
+	mode_t old;
+	int e;
+
+	if (r->own[DM_DEV] < 0)
+		return r->box->ndev && rootfs_ours(r) ? fail_not(r, "device= needs the /dev of mounts=default") : 0;
+	old = umask(0);
+	if ((e = ordinary(r)) == 0 && (e = linked(r)) == 0)
+		e = configured(r);
+	umask(old);
+	return e;
+}

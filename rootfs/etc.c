@@ -1,0 +1,141 @@
+/* etc.c - copies of files of the host's /etc: names, addresses, time zone. HOST
+ * opens, INIT copies into the scratch tmpfs, and a read-only bind goes over the
+ * file in the root. What is absent outside, or has no place inside, is skipped.
+ *
+ * With root=/ the file is the host's own already, and always fresh, unless it
+ * is a link to where something else is mounted outside: then the copy goes to
+ * where the link leads. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+#define FLAGS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+static unsigned copied;		/* bit i: row i of box.etc is in the scratch tmpfs */
+
+static const char *path_of(char buf[96], const char *name)
+{
+	fmt(buf, 96, "/etc/%s", name);
+	return buf;
+}
+
+static bool taken(const struct box *b, const char *path)
+{
+	int i;
+
+	for (i = 0; i < b->nmnt; i++)
+		if (same(b->mnt[i].dst, path))
+			return true;
+	return false;
+}
+
+/* May the copy be of use? */
+static bool wanted(const struct run *r, const char *path)
+{
+	const struct box *b = r->box;
+	int fd;
+
+	if (taken(b, path))
+		return false;
+	if (b->root == ROOT_TMPFS || b->root_rw)
+		return true;
+	fd = walk(r->rootsrc, path, O_PATH);
+	if (fd >= 0) {
+		close(fd);
+		return b->root != ROOT_HOST || r->paths;
+	}
+	fd = walk(r->rootsrc, path, O_PATH | O_NOFOLLOW);
+	return fd >= 0 && close(fd) == 0;
+}
+
+int etc_sources(struct run *r)
+{
+	char path[96];
+	int i;
+
+	for (i = 0; i < r->box->netc; i++)
+		if (wanted(r, path_of(path, r->box->etc[i]))) {
+			r->etcsrc[i] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+			if (r->etcsrc[i] < 0 && errno != ENOENT)
+				return fail(r, "%s", path);
+		}
+	return 0;
+}
+
+static const char *name_of(char buf[8], int i)
+{
+	fmt(buf, 8, "etc.%d", i);
+	return buf;
+}
+
+int etc_copy(struct run *r)
+{
+	char name[8];
+	int i, to;
+	ssize_t n;
+
+	for (i = 0; i < r->box->netc; i++) {
+		if (r->etcsrc[i] < 0)
+			continue;
+		if ((to = open(name_of(name, i), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
+			return fail(r, "make the copy of %s", r->box->etc[i]);
+		while ((n = sendfile(to, r->etcsrc[i], NULL, 1 << 20)) > 0)
+			;
+		if (n < 0)
+			return fail(r, "copy /etc/%s", r->box->etc[i]);
+		close(to);
+		close(r->etcsrc[i]);
+		r->etcsrc[i] = -1;
+		copied |= 1 << i;
+	}
+	return 0;
+}
+
+/* Where a link of that name in the root leads, itself not followed any more. */
+static const char *link_of(struct run *r, const char *path, char buf[512])
+{
+	int fd = walk(r->root, path, O_PATH | O_NOFOLLOW);
+	size_t n = copy(buf, 512, "/etc/");
+	ssize_t got;
+
+	if (fd < 0)
+		return NULL;
+	got = readlinkat(fd, "", buf + n, 511 - n);
+	close(fd);
+	if (got <= 0)
+		return NULL;
+	buf[n + (size_t)got] = '\0';
+	return buf[n] == '/' ? buf + n : buf;
+}
+
+static int place(struct run *r, int i)
+{
+	char path[96], real[512], text[512], buf[32], name[8];
+	int at = rootfs_target(r, path_of(path, r->box->etc[i]), false, real, sizeof real), e = 0;
+	const char *link;
+
+	if (at < 0 && (link = link_of(r, path, text)))
+		at = rootfs_target(r, link, false, real, sizeof real);
+	if (at < 0)
+		return 0;
+	if (mount(name_of(name, i), rootfs_fd(buf, at), NULL, MS_BIND, NULL) == 0)
+		e = plan_add(r, real, "", PLAN_EXACT, FLAGS, "tmpfs");
+	else if (errno != ENOTDIR)
+		e = fail(r, "bind the copy of %s", path);
+	close(at);
+	return e;
+}
+
+int etc_place(struct run *r)
+{
+	int i, e = 0;
+
+	for (i = 0; i < r->box->netc && !e; i++)
+		if (copied >> i & 1)
+			e = place(r, i);
+	return e;
+}

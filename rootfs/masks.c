@@ -1,0 +1,169 @@
+/* masks.c - what is hidden, and what may not be written. The last of the
+ * mounts: nothing comes to lie over a mask.
+ *
+ * A mask is one more mount of the empty directory or the empty file of the
+ * scratch tmpfs, which is read-only as a whole. In procfs and sysfs, which we
+ * mounted ourselves, one component is named directly; all else is walked. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+#define QUIET	(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+static int here;		/* descriptor that is the working directory, or -1 */
+static char empty_dir[64], empty_file[64];
+
+static int go(int fd)
+{
+	if (here == fd)
+		return 0;
+	here = fd;
+	return fchdir(fd);
+}
+
+/* Our own procfs or sysfs, if path is one component below it: its name there. */
+static const char *own(const struct run *r, const char *path, int *fs)
+{
+	const char *name = starts(path, "/proc/") ? path + 6 : starts(path, "/sys/") ? path + 5 : NULL;
+
+	*fs = name ? r->own[path[1] == 'p' ? DM_PROC : DM_SYS] : -1;
+	return *fs >= 0 && !name[strcspn(name, "/")] ? name : NULL;
+}
+
+/* On a file system of ours what is not there needs no mask; and it must be the
+ * target that is missing. */
+static bool gone(int fs, const char *name)
+{
+	return errno == ENOENT && faccessat(fs, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+/* The hint says what it is likely to be; the kernel says ENOTDIR if it is not. */
+static int hide(const char *at, bool *dir)
+{
+	if (mount(*dir ? empty_dir : empty_file, at, NULL, MS_BIND, NULL) == 0)
+		return 0;
+	if (errno != ENOTDIR)
+		return -1;
+	*dir = !*dir;
+	return mount(*dir ? empty_dir : empty_file, at, NULL, MS_BIND, NULL);
+}
+
+static int mask(struct run *r, const char *path, const char *said, bool dir, bool skip)
+{
+	char real[512], buf[32];
+	const char *name;
+	int fs, fd, e;
+
+	if ((name = own(r, path, &fs)) != NULL) {
+		if (go(fs) < 0)
+			return fail(r, "fchdir");
+		if (hide(name, &dir) < 0)
+			return skip && gone(fs, name) ? 0 : fail(r, "mask %s", path);
+		return plan_add(r, path, said, dir ? PLAN_DIR : PLAN_FILE, MS_RDONLY | QUIET, "tmpfs");
+	}
+	if ((fd = walk(r->root, path, O_PATH)) < 0)
+		return skip && errno == ENOENT ? 0 : fail(r, "mask %s", path);
+	e = rootfs_real(r, fd, path, real, sizeof real);
+	if (!e && hide(rootfs_fd(buf, fd), &dir) < 0)
+		e = fail(r, "mask %s", path);
+	close(fd);
+	return e ? e : plan_add(r, real, said, dir ? PLAN_DIR : PLAN_FILE, MS_RDONLY | QUIET, "tmpfs");
+}
+
+/* Bound on itself, and that mount made read-only: what is mounted below comes
+ * along and is made read-only too. */
+static int forbid(struct run *r, const char *path, const char *said)
+{
+	char real[512], buf[32];
+	const char *name;
+	int fs, fd, e;
+
+	if ((name = own(r, path, &fs)) != NULL) {
+		if (go(fs) < 0)
+			return fail(r, "fchdir");
+		if (mount(name, name, NULL, MS_BIND, NULL) < 0)
+			return gone(fs, name) ? 0 : fail(r, "bind %s", path);
+		if (mount(NULL, name, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | QUIET, NULL) < 0)
+			return fail(r, "remount %s", path);
+		return plan_add(r, path, said, PLAN_EXACT, MS_RDONLY | QUIET, NULL);
+	}
+	if ((fd = walk(r->root, path, O_PATH)) < 0)
+		return rootfs_late(path) && fs < 0 && errno == ENOENT ? 0 : fail(r, "readonly %s", path);
+	e = rootfs_real(r, fd, path, real, sizeof real);
+	if (!e && (go(r->scratch) < 0 || rootfs_place(r, fd, NULL, rootfs_fd(buf, fd), MS_RDONLY, BIND_REC) < 0))
+		e = fail(r, "readonly %s", path);
+	close(fd);
+	return e ? e : plan_forbid(r, real, said);
+}
+
+/* Without the slash that says directory */
+static const char *trim(char buf[512], const char *path)
+{
+	size_t n = copy(buf, 512, path);
+
+	if (n > 1 && n < 512 && buf[n - 1] == '/')
+		buf[n - 1] = '\0';
+	return buf;
+}
+
+/* Rows of bind= below /proc and /sys: after the read-only ones, which would
+ * hide them, and not over a mask. */
+static int late(struct run *r)
+{
+	const struct box *b = r->box;
+	int i, j, e = 0;
+
+	for (i = 0; i < b->nmnt && !e; i++) {
+		if (!rootfs_late(b->mnt[i].dst))
+			continue;
+		for (j = 0; j < b->nmask; j++)
+			if (rootfs_below(b->mask[j], b->mnt[i].dst))
+				return fail_not(r, "%s would uncover mask=%s", b->mnt[i].dst, b->mask[j]);
+		e = go(r->scratch) < 0 ? fail(r, "fchdir") : rootfs_user(r, i);
+	}
+	return e;
+}
+
+/* A root in memory was writable until its mount points were made. */
+static int close_root(struct run *r)
+{
+	char buf[32];
+
+	if (r->box->root != ROOT_TMPFS || r->box->root_rw)
+		return 0;
+	return mount(NULL, rootfs_fd(buf, r->root), NULL, MS_REMOUNT | MS_BIND | rootfs_root_flags(r), NULL) < 0 ?
+		fail(r, "remount /") : 0;
+}
+
+int rootfs_masks(struct run *r)
+{
+	const struct box *b = r->box;
+	char path[512];
+	int i, e = 0;
+	size_t n;
+
+	if (!rootfs_ours(r))
+		return 0;
+	here = -1;
+	rootfs_at(empty_dir, r->scratch, SCRATCH_DIR);
+	rootfs_at(empty_file, r->scratch, SCRATCH_FILE);
+	for (i = 0; i < b->nmask && !e; i++) {
+		n = strlen(b->mask[i]);
+		e = mask(r, trim(path, b->mask[i]), b->mask[i], b->mask[i][n - 1] == '/', b->mask_skip[i]);
+	}
+	for (i = 0; i < b->nro && !e; i++)
+		e = forbid(r, trim(path, b->ro[i]), b->ro[i]);
+	if (e || (e = late(r)) != 0 || (e = close_root(r)) != 0)
+		return e;
+	for (i = 0; i < NDM; i++)
+		if (r->own[i] >= 0) {
+			close(r->own[i]);
+			r->own[i] = -1;
+		}
+	return 0;
+}

@@ -1,0 +1,288 @@
+/* mounts.c - the default mounts, then those of the configuration.
+ *
+ * A mount is made on the scratch tmpfs, by a name that is ours, and then moved
+ * onto a descriptor of its mount point: the kernel never resolves a path below
+ * the box's root for us. The descriptor of proc, sys and dev is taken on the way. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+/* In the order of DM_*: mount point, type, options. */
+static const char defaults[] =
+	"/proc\0proc\0\0"
+	"/dev\0tmpfs\0mode=755,size=64K,nr_inodes=512\0"
+	"/dev/pts\0devpts\0newinstance,ptmxmode=0666,mode=0620,gid=5\0"
+	"/dev/shm\0tmpfs\0mode=1777,size=64M\0"
+	"/dev/mqueue\0mqueue\0\0"
+	"/sys\0sysfs\0\0"
+	"/run\0tmpfs\0mode=755,size=8M,nr_inodes=2K\0"
+	"/tmp\0tmpfs\0mode=1777,size=8M,nr_inodes=2K\0";
+
+#define QUIET	(MS_NOSUID | MS_NODEV | MS_NOEXEC)
+static const uint32_t default_flags[NDM] = {
+	QUIET, MS_NOSUID | MS_NOEXEC | MS_STRICTATIME, MS_NOSUID | MS_NOEXEC,
+	QUIET, QUIET, QUIET | MS_RDONLY, MS_NOSUID | MS_NODEV, MS_NOSUID | MS_NODEV,
+};
+
+static const char *field(int i, int f)
+{
+	const char *p = defaults;
+
+	for (i = 3 * i + f; i; i--)
+		p += strlen(p) + 1;
+	return p;
+}
+
+const char *rootfs_default(int i)
+{
+	return field(i, 0);
+}
+
+bool rootfs_late(const char *path)
+{
+	return starts(path, "/proc/") || starts(path, "/sys/");
+}
+
+/* In memory-backed file systems mount points may be made, in others they are the image's. */
+static unsigned kind_of(const char *type)
+{
+	return PLAN_EXACT | (same(type, "tmpfs") ? PLAN_MAKE : 0);
+}
+
+/* Onto a mount point that must be a directory, and not by way of a link: where
+ * proc is expected, another directory would get it. */
+static int plain_target(struct run *r, const char *path, char *real, size_t max)
+{
+	int fd = strchr(path + 1, '/') ? -1 : openat(r->root, path + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0) {
+		copy(real, max, path);
+		return fd;
+	}
+	if (!starts(path, "/run") && !starts(path, "/tmp") && !strchr(path + 1, '/') &&
+		fstatat(r->root, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return fail_not(r, "%s: must be an ordinary directory in the root", path);
+	return rootfs_target(r, path, true, real, max);
+}
+
+/* ----------------------------------------------------------------- defaults */
+
+static int fresh(struct run *r, int i, const char *where)
+{
+	const char *type = field(i, 1);
+	char data[80];
+
+	copy(data, sizeof data, field(i, 2));
+	if (i == DM_RUN)
+		fmt(data, sizeof data, "%s,uid=%u,gid=%u", field(i, 2), r->uid, r->gid);
+	if (mount(type, where, type, default_flags[i], data) == 0)
+		return 0;
+	if (i != DM_PTS || errno != EINVAL)
+		return -1;
+	/* gid 5 is not one of the user namespace's */
+	*strrchr(data, ',') = '\0';
+	return mount(type, where, type, default_flags[i], data);
+}
+
+/* Where a namespace is the host's and the user namespace is not, the kernel
+ * refuses its file system: the host's, read-only, takes its place. */
+static int borrowed(struct run *r, int i, const char *where)
+{
+	int fd = open(field(i, 0), O_PATH | O_DIRECTORY | O_CLOEXEC), e;
+
+	if (fd < 0)
+		return -1;
+	e = rootfs_place(r, fd, NULL, where, default_flags[i] | MS_RDONLY, BIND_REC);
+	close(fd);
+	return e;
+}
+
+static bool may_borrow(const struct box *b, int i)
+{
+	int ns = i == DM_PROC ? NS_PID : i == DM_SYS ? NS_NET : NS_IPC;
+
+	return b->ns[NS_USER] != NSM_HOST && b->ns[ns] != NSM_NEW &&
+		(i == DM_PROC || i == DM_SYS || i == DM_MQUEUE);
+}
+
+/* A directory in our own /dev. */
+static int inner(struct run *r, int i)
+{
+	const char *name = strrchr(field(i, 0), '/') + 1;
+	char buf[64];
+
+	if (mkdirat(r->own[DM_DEV], name, 0755) < 0 || fresh(r, i, rootfs_at(buf, r->own[DM_DEV], name)) < 0)
+		return fail(r, "mount %s on %s", field(i, 1), field(i, 0));
+	return plan_add(r, field(i, 0), field(i, 0), kind_of(field(i, 1)), default_flags[i], field(i, 1));
+}
+
+static int outer(struct run *r, int i)
+{
+	const char *path = field(i, 0), *type = field(i, 1);
+	char real[512], buf[32];
+	int at = plain_target(r, path, real, sizeof real), e = 0;
+	unsigned kind = kind_of(type);
+	uint32_t flags = default_flags[i];
+
+	if (at < 0)
+		return at;
+	rootfs_fd(buf, at);
+	if (may_borrow(r->box, i)) {
+		kind = PLAN_REC;
+		flags |= MS_RDONLY;
+		e = borrowed(r, i, buf);
+	} else
+		e = fresh(r, i, SCRATCH_DIR);
+	if (!e && (i == DM_PROC || i == DM_SYS || i == DM_DEV) && kind != PLAN_REC)
+		e = (r->own[i] = open(SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0;
+	if (!e && kind != PLAN_REC)
+		e = mount(SCRATCH_DIR, buf, NULL, MS_MOVE, NULL);
+	if (e)
+		e = fail(r, "mount %s on %s", type, path);
+	close(at);
+	return e ? e : plan_add(r, real, path, kind, flags, type);
+}
+
+static int default_mount(struct run *r, int i)
+{
+	bool nested = i == DM_PTS || i == DM_SHM || i == DM_MQUEUE;
+	int e = nested && r->own[DM_DEV] >= 0 ? inner(r, i) : outer(r, i);
+
+	if (e && nested) {
+		note(r, "%s - went on without it", r->why);
+		(void)umount2(SCRATCH_DIR, MNT_DETACH);
+		return 0;
+	}
+	return e;
+}
+
+/* ------------------------------------------------------ of the configuration */
+
+/* Nothing may pose as a kernel's file: below /proc and /sys only what is there
+ * outside, on its own place. */
+static bool foreign(const char *real, const char *src, int fd)
+{
+	struct statfs fs;
+
+	if (!rootfs_below(real, "/proc") && !rootfs_below(real, "/sys"))
+		return false;
+	return !src || !same(real, src) || fstatfs(fd, &fs) < 0 ||
+		((unsigned long)fs.f_type != PROC_SUPER_MAGIC && (unsigned long)fs.f_type != SYSFS_MAGIC);
+}
+
+static int refuse(struct run *r, const char *path)
+{
+	return fail_not(r, "%s: below /proc and /sys only the same path of the host's own can be bound", path);
+}
+
+static int bind_row(struct run *r, const struct mnt *m, int *src)
+{
+	unsigned how = (m->rec ? BIND_REC : 0) | (m->slave ? BIND_SLAVE : 0);
+	char real[512], buf[32];
+	struct stat st;
+	int at, e = 0;
+
+	if (fstat(*src, &st) < 0)
+		return fail(r, "stat %s", m->src);
+	if ((at = rootfs_target(r, m->dst, S_ISDIR(st.st_mode), real, sizeof real)) < 0)
+		return at;
+	if (foreign(real, m->src, *src))
+		e = refuse(r, m->dst);
+	else if (rootfs_place(r, *src, m->src, rootfs_fd(buf, at), m->flags, how) < 0)
+		e = fail(r, "bind %s on %s", m->src, m->dst);
+	close(at);
+	close(*src);
+	*src = -1;
+	how = rootfs_how(r, how);
+	return e ? e : plan_add(r, real, m->dst, (how & BIND_REC ? PLAN_REC : 0) | (m->slave ? PLAN_SLAVE : 0),
+		m->flags, NULL);
+}
+
+static void memory_options(const struct mnt *m, char *to, size_t max)
+{
+	size_t n = 0;
+
+	*to = '\0';
+	if (m->size)
+		n = fmt(to, max, m->size & PERCENT ? "size=%llu%%," : "size=%llu,", (unsigned long long)(m->size & ~PERCENT));
+	if (m->mode)
+		fmt(to + n, max - n, "mode=%o", m->mode);
+}
+
+static int fs_row(struct run *r, const struct mnt *m)
+{
+	const char *type = m->kind == MNT_TMPFS ? "tmpfs" : m->type, *src = m->src ? m->src : type;
+	char real[512], buf[32], data[64];
+	int at, e = 0;
+
+	if (!type)
+		return fail_not(r, "%s: which file system? SRC:BOX:TYPE", m->src);
+	if ((at = rootfs_target(r, m->dst, true, real, sizeof real)) < 0)
+		return at;
+	memory_options(m, data, sizeof data);
+	if (foreign(real, NULL, -1))
+		e = refuse(r, m->dst);
+	else if (mount(src, SCRATCH_DIR, type, m->flags, m->kind == MNT_TMPFS ? data : m->data) < 0 ||
+		mount(SCRATCH_DIR, rootfs_fd(buf, at), NULL, MS_MOVE, NULL) < 0)
+		e = fail(r, "mount %s %s on %s", type, src, m->dst);
+	close(at);
+	/* the kernel may show another name for the type: nfs4 for nfs */
+	return e ? e : plan_add(r, real, m->dst, kind_of(type), m->flags, m->kind == MNT_TMPFS ? type : NULL);
+}
+
+int rootfs_user(struct run *r, int i)
+{
+	const struct mnt *m = r->box->mnt + i;
+	int e;
+
+	if (m->kind == MNT_BIND && r->src[i] < 0)
+		return 0;
+	e = m->kind == MNT_BIND ? bind_row(r, m, &r->src[i]) : fs_row(r, m);
+	if (e && m->skip) {
+		note(r, "%s - went on without it", r->why);
+		(void)umount2(SCRATCH_DIR, MNT_DETACH);
+		(void)umount2(SCRATCH_FILE, MNT_DETACH);
+		return 0;
+	}
+	return e;
+}
+
+/* The row of box.mnt that takes the place of default mount i, or -1 */
+static int instead(const struct box *b, int i)
+{
+	int j;
+
+	for (j = 0; j < b->nmnt && !same(b->mnt[j].dst, field(i, 0)); j++)
+		;
+	return j < b->nmnt ? j : -1;
+}
+
+int rootfs_mounts(struct run *r)
+{
+	const struct box *b = r->box;
+	uint64_t done = 0;
+	int i, j, e = 0;
+
+	if (!rootfs_ours(r))
+		return 0;
+	if (fchdir(r->scratch) < 0)
+		return fail(r, "fchdir");
+	for (i = 0; i < NDM && !e; i++)
+		if (b->mounts >> i & 1) {
+			if ((j = instead(b, i)) >= 0)
+				done |= (uint64_t)1 << j;
+			e = j >= 0 ? rootfs_user(r, j) : default_mount(r, i);
+		}
+	for (j = 0; j < b->nmnt && !e; j++)
+		if (!(done >> j & 1) && !rootfs_late(b->mnt[j].dst))
+			e = rootfs_user(r, j);
+	return e ? e : etc_place(r);
+}

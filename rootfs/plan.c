@@ -1,0 +1,118 @@
+/* plan.c - what the mount table of the box will be, noted as the rows mount,
+ * and the comparison of one line of it. */
+#include <string.h>
+#include <sys/mount.h>
+
+#include "husk.h"
+
+enum { MAXPLAN = 2 * MAXMNT + 2 * MAXPATHS + MAXDEV + 32 };
+#define ACCESS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define ATIME	(MS_NOATIME | MS_NODIRATIME | MS_RELATIME)
+
+static struct plan {
+	const char *path, *type;
+	uint32_t flags;
+	uint8_t	 kind;
+	bool	 seen;
+} plan[MAXPLAN];
+static unsigned n;
+static char text[4096];		/* paths that are not what the configuration says: a link led elsewhere */
+static size_t used;
+
+int plan_add(struct run *r, const char *path, const char *said, unsigned kind, uint32_t flags, const char *type)
+{
+	size_t len = strlen(path) + 1;
+
+	if (n == MAXPLAN || len > sizeof text - used)
+		return fail_not(r, "%s: too many mounts", path);
+	if (!same(path, said)) {
+		said = memcpy(text + used, path, len);
+		used += len;
+	}
+	plan[n++] = (struct plan){ said, type, flags, (uint8_t)kind, false };
+	return 0;
+}
+
+unsigned plan_kind(const char *path)
+{
+	unsigned i, kind = 0;
+	size_t most = 0;
+
+	for (i = 0; i < n; i++)
+		if (rootfs_below(path, plan[i].path) && strlen(plan[i].path) >= most) {
+			most = strlen(plan[i].path);
+			kind = plan[i].kind;
+		}
+	return kind;
+}
+
+static bool covered(unsigned i, unsigned end)
+{
+	unsigned j;
+
+	for (j = i + 1; j < end; j++)
+		if (same(plan[i].path, plan[j].path))
+			return true;
+	return false;
+}
+
+/* A tree was bound on itself: each mount in it is there once more. */
+int plan_forbid(struct run *r, const char *path, const char *said)
+{
+	unsigned i, end = n;
+	bool itself = false;
+	int e = 0;
+
+	for (i = 0; i < end && !e; i++)
+		if (rootfs_below(plan[i].path, path) && !covered(i, end)) {
+			itself |= same(plan[i].path, path);
+			e = plan_add(r, plan[i].path, plan[i].path, plan[i].kind, plan[i].flags | MS_RDONLY, plan[i].type);
+		}
+	return e || itself ? e : plan_add(r, path, said, PLAN_REC, MS_RDONLY, NULL);
+}
+
+static bool fits(const struct plan *p, const struct mountinfo *m, uint64_t scratch)
+{
+	uint32_t want = p->flags & (ACCESS | MS_NOATIME | MS_NODIRATIME);
+
+	if (m->shared || (m->slave && !(p->kind & PLAN_SLAVE)) || (p->type && !same(p->type, m->type)))
+		return false;
+	if (p->kind & (PLAN_DIR | PLAN_FILE) && ((uint64_t)m->major << 32 | m->minor) != scratch)
+		return false;
+	if ((p->kind & PLAN_DIR && !same(m->root, "/" SCRATCH_DIR)) || (p->kind & PLAN_FILE && !same(m->root, "/" SCRATCH_FILE)))
+		return false;
+	if (!(p->kind & PLAN_EXACT))
+		return !(want & ~m->flags);
+	/* the kernel's default */
+	if (!(p->flags & (MS_NOATIME | MS_STRICTATIME)))
+		want |= MS_RELATIME;
+	return want == (m->flags & (ACCESS | ATIME));
+}
+
+/* Of several mounts on one path the line is the strictest that it can be. */
+bool plan_check(const struct mountinfo *m, uint64_t scratch)
+{
+	struct plan *p, *best = NULL;
+
+	for (p = plan; p < plan + n; p++)
+		if (!p->seen && same(p->path, m->path) && fits(p, m, scratch) &&
+			(!best || p->flags > best->flags))
+			best = p;
+	if (best)
+		return best->seen = true;
+	for (p = plan; p < plan + n; p++)
+		if (p->kind & PLAN_REC && rootfs_below(m->path, p->path) && !same(m->path, p->path) &&
+			!m->shared && (p->kind & PLAN_SLAVE || (!m->slave && !(p->flags & ACCESS & ~m->flags))))
+			return true;
+	return false;
+}
+
+const char *plan_missing(void)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		if (!plan[i].seen)
+			return plan[i].path;
+	return NULL;
+}
