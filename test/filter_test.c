@@ -1,0 +1,626 @@
+/*
+ * filter_test.c - the filter of one architecture, on the machine that builds.
+ *
+ *	filter_test ARCH TABLE		with -Iout/BOARD, whose nr.h makes the target
+ *
+ * Rows of the table, policies of a corpus against a direct evaluation, and the
+ * limits; one line "ok N - what" each. Nothing here depends on time or chance.
+ */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "husk.h"
+#include "nr.h"
+
+const char *bpf_check(const struct sock_filter *, unsigned);
+uint32_t bpf_run(const struct sock_filter *, const struct seccomp_data *, bool *, unsigned *);
+
+static struct sock_filter prog[MAXBPF];
+static uint16_t nprog;
+static int tests, failed;
+static const char *arch;
+
+/* of init/, which is not under test here */
+size_t fmt(char *to, size_t max, const char *f, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, f);
+	n = vsnprintf(to, max, f, ap);
+	va_end(ap);
+	return (size_t)n;
+}
+
+size_t copy(char *to, size_t max, const char *from)
+{
+	return (size_t)snprintf(to, max, "%s", from);
+}
+
+static bool ok(bool good, const char *f, ...) __attribute__((format(printf, 2, 3)));
+static bool ok(bool good, const char *f, ...)
+{
+	va_list ap;
+
+	printf("%sok %d - filter %s: ", good ? "" : "not ", ++tests, arch);
+	va_start(ap, f);
+	vprintf(f, ap);
+	va_end(ap);
+	putchar('\n');
+	failed += !good;
+	return good;
+}
+
+/* ------------------------------------------------------------- making one */
+
+/* Splits at blanks outside of brackets, as cfg/ does. caps:HEX is filter_caps,
+ * default:ACTION goes to filter_begin. */
+static const char *compile(const char *words)
+{
+	uint32_t fallback = ACT_ERRNO | EPERM;
+	const char *w = words, *e = NULL, *d;
+	int depth;
+
+	if ((d = strstr(words, "default:")) != NULL)
+		fallback = strncmp(d + 8, "KILL", 4) == 0 ? ACT_KILL : ACT_LOG;
+	filter_begin(fallback);
+	while (*w && !e) {
+		for (depth = 0, d = w; *d && (depth || *d != ' '); d++)
+			depth += (*d == '(') - (*d == ')');
+		if (strncmp(w, "caps:", 5) == 0)
+			e = filter_caps(strtoull(w + 5, NULL, 16));
+		else if (d > w && strncmp(w, "default:", 8) != 0)
+			e = filter_word(w, (size_t)(d - w));
+		w = *d ? d + 1 : d;
+	}
+	return e ? e : filter_build(prog, MAXBPF, &nprog);
+}
+
+static const char *verdict(uint32_t ret)
+{
+	static char buf[40];
+
+	switch (ret) {
+	case ACT_ALLOW: return "ALLOW";
+	case ACT_KILL: return "KILL";
+	case ACT_LOG: return "LOG";
+	case ACT_TRAP: return "TRAP";
+	case ACT_ERRNO | EPERM: return "EPERM";
+	case ACT_ERRNO | ENOSYS: return "ENOSYS";
+	case ACT_ERRNO | EACCES: return "EACCES";
+	case ACT_ERRNO | EAFNOSUPPORT: return "EAFNOSUPPORT";
+	}
+	snprintf(buf, sizeof buf, "%#x", ret);
+	return buf;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+static uint32_t number_of(const char *name)
+{
+	struct call c;
+
+	if (*name == '#')
+		return (uint32_t)strtoull(name + 1, NULL, 0);
+	if (!filter_find(name, strlen(name), &c) || c.slot < 0)
+		return 0xfffffffe;
+	return c.slot <= NR_MAX ? (uint32_t)c.slot : NR_PRIVATE + (uint32_t)c.slot - NR_MAX - 1;
+}
+
+static uint64_t argument(const char *s)
+{
+	uint64_t v = 0, w;
+	char part[64];
+	size_t n;
+
+	for (; *s; s += n + (s[n] == '|')) {
+		n = strcspn(s, "|");
+		snprintf(part, sizeof part, "%.*s", (int)n, s);
+		if (!filter_constant(part, n, &w))
+			w = strtoull(part, NULL, 0);
+		v |= w;
+	}
+	return v;
+}
+
+static char *trim(char *s)
+{
+	char *e = s + strlen(s);
+
+	while (*s == ' ' || *s == '\t')
+		s++;
+	while (e > s && (e[-1] == ' ' || e[-1] == '\t' || e[-1] == '\n'))
+		*--e = '\0';
+	return s;
+}
+
+static void row(char *words, char *what, char *want, int line)
+{
+	struct seccomp_data d = { .arch = NR_AUDIT };
+	const char *e = compile(words), *name, *a, *got;
+	bool plain;
+	unsigned steps;
+	int i;
+
+	if (strcmp(what, "error") == 0) {
+		ok(e && strcmp(e, want) == 0, "line %d: %s: %s", line, words, e ? e : "no error");
+		return;
+	}
+	if (e) {
+		ok(false, "line %d: %s: %s", line, words, e);
+		return;
+	}
+	if (strcmp(what, "none") == 0) {
+		ok(nprog == 0, "line %d: %s: no filter", line, words);
+		return;
+	}
+	name = strtok(what, " ");
+	d.nr = (int)number_of(name);
+	for (i = 0; i < 6 && (a = strtok(NULL, " ")) != NULL; i++)
+		if (strncmp(a, "arch=", 5) == 0)
+			d.arch = (uint32_t)strtoull(a + 5, NULL, 0), i--;
+		else
+			d.args[i] = argument(a) & (NR_BITS == 32 ? 0xffffffff : ~(uint64_t)0);
+	got = verdict(bpf_run(prog, &d, &plain, &steps));
+	ok(strcmp(got, want) == 0, "line %d: %s: %s is %s", line, words, name, got);
+}
+
+static void table(const char *file)
+{
+	FILE *f = fopen(file, "r");
+	char buf[2048], *s, *part[3];
+	int line = 0, i;
+
+	if (!f) {
+		ok(false, "open %s", file);
+		return;
+	}
+	while (fgets(buf, sizeof buf, f)) {
+		line++;
+		s = trim(buf);
+		if (!*s || *s == '#')
+			continue;
+		part[0] = s;
+		for (i = 1; i < 3 && (s = strstr(s, " | ")) != NULL; i++) {
+			*s = '\0';
+			part[i] = s += 3;
+		}
+		s = strchr(part[0], ' ');
+		if (i < 3 || !s) {
+			ok(false, "line %d: not words | call | verdict", line);
+			continue;
+		}
+		*s++ = '\0';
+		if (strcmp(part[0], "*") == 0 || strstr(part[0], arch))
+			row(trim(s), trim(part[1]), trim(part[2]), line);
+	}
+	fclose(f);
+}
+
+/* ------------------------------------------------- the policy, asked directly */
+
+static bool holds(const struct test *t, const uint64_t *args)
+{
+	uint64_t v = args[t->arg], k = t->value;
+	bool yes;
+
+	if (!(t->op & TEST_WIDE)) {
+		v &= 0xffffffff;
+		k &= 0xffffffff;
+	}
+	v &= t->mask;
+	yes = (t->op & TEST_OP) == TEST_EQ ? v == k : (t->op & TEST_OP) == TEST_GT ? v > k : v >= k;
+	return yes != ((t->op & TEST_NOT) != 0);
+}
+
+static bool rule_holds(const struct test *t, const uint64_t *args)
+{
+	bool any;
+
+	for (;; t++) {
+		for (any = holds(t, args); t->op & TEST_OR; any |= holds(t, args))
+			t++;
+		if (!any)
+			return false;
+		if (t->op & TEST_END)
+			return true;
+	}
+}
+
+static int slot_of(uint32_t nr)
+{
+	if (nr <= NR_MAX)
+		return (int)nr;
+	if (NR_NPRIVATE && nr >= NR_PRIVATE && nr - NR_PRIVATE < NR_NPRIVATE)
+		return NR_MAX + 1 + (int)(nr - NR_PRIVATE);
+	return -1;
+}
+
+static uint32_t direct(uint32_t nr, const uint64_t *args)
+{
+	const struct policy *p = &filter_policy;
+	int slot = slot_of(nr);
+	unsigned i;
+
+	if (NR_FOREIGN && nr >= NR_FOREIGN && nr != 0xffffffff)
+		return ACT_KILL;
+	if (slot < 0 || !filter_known(slot))
+		return ACT_ERRNO | ENOSYS;
+	for (i = p->rule[slot]; i; i = p->rules[i - 1].next)
+		if (rule_holds(&p->tests[p->rules[i - 1].test], args))
+			return p->acts[p->rules[i - 1].act];
+	return p->acts[p->act[slot]];
+}
+
+static const uint64_t edges[] = {
+	0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x100000001, 0x8000000000000000, ~(uint64_t)0,
+};
+enum { NEDGES = sizeof edges / sizeof *edges, NEAR = 12 };
+
+/* the i-th value worth trying around a test */
+static uint64_t near(const struct test *t, int i)
+{
+	uint64_t v = t->value;
+
+	switch (i) {
+	case 0: return v;
+	case 1: return v - 1;
+	case 2: return v + 1;
+	case 3: return v | (uint64_t)1 << 31;
+	case 4: return v | (uint64_t)1 << 32;
+	case 5: return v | (uint64_t)1 << 63;
+	case 6: return v | ~t->mask;
+	case 7: return v ^ t->mask;
+	case 8: return v + ((uint64_t)1 << 32);
+	case 9: return v - ((uint64_t)1 << 32);
+	case 10: return v & 0xffffffff;
+	default: return v | 0x10000;
+	}
+}
+
+static unsigned long compared;
+static unsigned most;
+
+static bool agree(uint32_t nr, const uint64_t *args, const char *words)
+{
+	struct seccomp_data d = { .nr = (int)nr, .arch = NR_AUDIT };
+	uint64_t seen[6];
+	bool plain;
+	unsigned steps, i;
+	uint32_t got, want;
+
+	for (i = 0; i < 6; i++)
+		d.args[i] = seen[i] = NR_BITS == 32 ? args[i] & 0xffffffff : args[i];
+	got = bpf_run(prog, &d, &plain, &steps);
+	want = direct(nr, seen);
+	compared++;
+	if (steps > most)
+		most = steps;
+	if (got != want)
+		return ok(false, "%s: number %#x args %#llx %#llx %#llx: %#x, not %#x", words, nr,
+			  (unsigned long long)seen[0], (unsigned long long)seen[1], (unsigned long long)seen[2], got, want);
+	if (want == ACT_ALLOW && !plain && slot_of(nr) >= 0 && !filter_policy.rule[slot_of(nr)])
+		return ok(false, "%s: number %#x is allowed, and not by the cache", words, nr);
+	return true;
+}
+
+/* Every argument in turn takes every value of interest while the others hold
+ * what satisfies a test on them. */
+static bool agree_tests(uint32_t nr, const char *words)
+{
+	const struct policy *p = &filter_policy;
+	uint64_t base[6] = { 0 }, args[6];
+	const struct test *t;
+	unsigned r;
+	int i, a;
+
+	for (r = p->rule[slot_of(nr)]; r; r = p->rules[r - 1].next) {
+		for (t = &p->tests[p->rules[r - 1].test];; t++) {
+			base[t->arg] = t->value;
+			if (t->op & TEST_END)
+				break;
+		}
+		for (t = &p->tests[p->rules[r - 1].test];; t++) {
+			for (i = 0; i < NEAR + NEDGES; i++) {
+				memcpy(args, base, sizeof args);
+				args[t->arg] = i < NEAR ? near(t, i) : edges[i - NEAR];
+				if (!agree(nr, args, words))
+					return false;
+				for (a = 0; a < 6; a++)
+					args[a] = a == t->arg ? args[a] : ~base[a];
+				if (!agree(nr, args, words))
+					return false;
+			}
+			if (t->op & TEST_END)
+				break;
+		}
+	}
+	return true;
+}
+
+static bool agree_number(uint32_t nr, const char *words)
+{
+	uint64_t args[6];
+	int i, a;
+
+	for (i = 0; i < NEDGES; i++) {
+		for (a = 0; a < 6; a++)
+			args[a] = edges[i];
+		if (!agree(nr, args, words))
+			return false;
+	}
+	return slot_of(nr) < 0 || agree_tests(nr, words);
+}
+
+static bool agree_all(const char *words)
+{
+	static const uint32_t more[] = { 0x3fffffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff };
+	struct seccomp_data d = { .arch = NR_AUDIT ^ 1 };
+	const char *e = bpf_check(prog, nprog);
+	bool plain, good = true;
+	unsigned i, steps;
+
+	if (e)
+		return ok(false, "%s: the kernel would not take it: %s", words, e);
+	for (i = 0; i < 1024 && good; i++)
+		good = agree_number(i, words) && agree_number(0x40000000 + i, words);
+	for (i = 0xeffff; i < 0xf0010 && good; i++)
+		good = agree_number(i, words);
+	for (i = 0; i < sizeof more / sizeof *more && good; i++)
+		good = agree_number(more[i], words);
+	for (i = 0; i < 1024 && good; i++) {
+		d.nr = (int)i;
+		if (bpf_run(prog, &d, &plain, &steps) != ACT_KILL)
+			good = ok(false, "%s: number %u of another architecture is not killed", words, i);
+	}
+	return good;
+}
+
+static void differ(const char *words)
+{
+	const char *e = compile(words);
+
+	most = 0;
+	if (e && strstr(e, "more bits"))
+		ok(true, "%s: %s", words, e);
+	else if (e)
+		ok(false, "%s: %s", words, e);
+	else if (nprog && agree_all(words))
+		ok(true, "%.60s: as the policy says: %u instructions, at most %u run", words, nprog, most);
+}
+
+/* ------------------------------------------------------------- the policies */
+
+#define RUN	"execve exit_group "
+static const char *const corpus[] = {
+	"@service", "@service default:KILL", "@service default:LOG", "-@net", "-@ipc -@time +ptrace",
+	"@basic", "@basic @io", "@basic @io @file @net @process @time @ipc @thread", "@all -mount", "@all -@privileged",
+	"@service caps:ffffffffffffffff", "@service caps:200000", "+@uring", "+clone3", "+@all -reboot",
+	"@service @mount:KILL @keyring:ENOSYS", "@service read:EACCES write:LOG open:TRAP openat:KILL",
+	RUN, RUN "read write", RUN "write:EACCES", "-read -write", "=execve =exit_group",
+	RUN "socket(arg0==AF_UNIX)", RUN "socket(arg0==AF_INET|AF_INET6, arg1&~SOCK_NONBLOCK&~SOCK_CLOEXEC==SOCK_STREAM)",
+	RUN "socket(arg0!=AF_ALG|AF_VSOCK|AF_PACKET)", "-socket(arg0==AF_NETLINK)", "+socket(arg0==AF_CAN)",
+	"@service socket(arg0==AF_CAN) socket(arg0==AF_UNIX)", "+socket(arg0==AF_CAN) -socket(arg0==AF_UNIX, arg1&0xf==SOCK_DGRAM)",
+	"@service socket(arg0<3) socket(arg0>5, arg0<=9) socket(arg0>=20, arg0!=25|27)", "socket(arg0==AF_ALG):EAFNOSUPPORT @service",
+	"@service socket(arg0==AF_ALG):EAFNOSUPPORT", "@service ioctl(arg1==TIOCSTI):KILL", "-ioctl(arg1!=TCGETS|FIONREAD)",
+	"-mprotect(arg2&PROT_EXEC!=0)", "-mprotect(arg2==PROT_READ+PROT_WRITE+PROT_EXEC)", "@service mprotect(arg2&PROT_EXEC==0)",
+	"-munmap(arg1>0x100000000)", "-munmap(arg1>=0x8000000000000000)", "-munmap(arg1<0x1234567890)",
+	"-munmap(arg1<=0x100000000) -munmap(arg1>0xffffffff00000000)", "@service munmap(arg1!=0x100000001|0x200000001)",
+	"@service munmap(arg1==0x100000001|0x200000001|7)", "-munmap(arg1==7)", "@service munmap(arg1!=7)", "@service munmap(arg1!=7|0x700000000)",
+	"-munmap(arg1==7|0x700000007|9)", "@service munmap(arg0&0xfff==0, arg1&0xf00000000f==0x5000000005)",
+	"@service munmap(arg0&0xff00000000==0x100000000)", "@service munmap(arg0&0xff00000000>0x100000000)",
+	"-personality(arg0==0xffffffff)", "@service personality(arg0==~0)", "-openat(arg2&O_CREAT!=0, arg3&S_ISUID+S_ISGID!=0)",
+	"-fchmod(arg1&S_ISUID!=0) -fchmodat(arg2&S_ISUID!=0)", "-setuid(arg0==0) -setresuid(arg0==0) -chown(arg1==0)",
+	"@service setuid(arg0==-1)", "-sched_setscheduler(arg1!=SCHED_OTHER|SCHED_BATCH|SCHED_IDLE)", "kill(arg1==9|15):EACCES @service",
+	"@service openat(arg0==AT_FDCWD)", "-prctl(arg0==PR_SET_MM|PR_SET_PTRACER|PR_SET_SECCOMP)", "cacheflush read:KILL " RUN,
+	"-clone(arg0&CLONE_THREAD==0)", RUN "clone(arg0>CLONE_NEWNET) clone(arg0<256)",
+};
+
+/* Enough tests that no jump over them fits into a byte. */
+static void long_jumps(void)
+{
+	static char words[8192];
+	size_t n = (size_t)snprintf(words, sizeof words, "@service");
+	static const char *const names[] = { "read", "write", "close", "dup", "ioctl", "fcntl", "futex", "bind" };
+	unsigned i, j;
+
+	for (i = 0; i < 8; i++) {
+		n += (size_t)snprintf(words + n, sizeof words - n, " -%s(arg1>0x1234567%u, arg0==1", names[i], i);
+		for (j = 2; j < 17; j++)
+			n += (size_t)snprintf(words + n, sizeof words - n, "|%u", j * 3);
+		n += (size_t)snprintf(words + n, sizeof words - n, ")");
+	}
+	differ(words);
+	ok(nprog > 255, "%u instructions need long jumps", nprog);
+}
+
+static uint32_t chance(void)
+{
+	static uint32_t x = 2463534242u;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	return x ^= x << 5;
+}
+
+static const char *random_name(void)
+{
+	static char list[512][48];
+	static unsigned n;
+	const char *p = NULL;
+	char buf[48];
+
+	if (!n)
+		while (n < 512 && (p = filter_next(p, buf)) != NULL)
+			snprintf(list[n++], sizeof *list, "%s", buf);
+	return list[chance() % n];
+}
+
+static size_t random_tests(char *to, size_t max)
+{
+	static const char *const ops[] = { "==", "!=", "<", "<=", ">", ">=" };
+	static const char *const values[] = { "0", "1", "2|3|5", "AF_CAN", "0x7fffffff", "0x80000000", "0xffffffff", "7" };
+	unsigned i, n = 1 + chance() % 3, o, v;
+	size_t len = 0;
+
+	for (i = 0; i < n; i++) {
+		o = chance() % 6;
+		v = chance() % 8;
+		if (v == 2 && o > 1)
+			v = 7;
+		len += (size_t)snprintf(to + len, max - len, "%sarg%u%s%s%s", i ? ", " : "", chance() % 4,
+			v > 3 || chance() % 3 ? "" : "&15", ops[o], v > 3 && o < 2 ? "5" : values[v == 3 ? 1 : v]);
+	}
+	return len;
+}
+
+static void at_random(void)
+{
+	static char words[8192];
+	char name[48];
+	unsigned k, i, n;
+	size_t len;
+	struct call c[MAXTWIN];
+	bool d;
+	int good = 0;
+
+	for (k = 0; k < 60; k++) {
+		len = (size_t)snprintf(words, sizeof words, "%s", k % 3 ? "@service" : RUN "@io");
+		n = 1 + chance() % 40;
+		for (i = 0; i < n && len < sizeof words - 200; i++) {
+			snprintf(name, sizeof name, "%s", random_name());
+			if (strcmp(name, "execve") == 0 || strcmp(name, "exit_group") == 0)
+				continue;
+			len += (size_t)snprintf(words + len, sizeof words - len, " %s%s",
+				(const char *const[]){ "", "-", "+" }[chance() % 3], name);
+			if (chance() % 3 == 0 && filter_twins(name, strlen(name), c, &d) > 0 && !d && c[0].typed) {
+				len += (size_t)snprintf(words + len, sizeof words - len, "(");
+				len += random_tests(words + len, sizeof words - len);
+				len += (size_t)snprintf(words + len, sizeof words - len, ")");
+			}
+		}
+		differ(words);
+		good++;
+	}
+	ok(good == 60, "%d random policies", good);
+}
+
+/* ------------------------------------------------------------ tables, limits */
+
+static const char *const plain_groups[] = {
+	"basic", "signal", "thread", "io", "file", "net", "process", "ids", "time", "ipc", "sandbox", "mount",
+	"namespace", "clock", "module", "reboot", "swap", "raw", "trace", "keyring", "uring", "numa", "handle",
+	"kernel", "multiplex", "obsolete",
+};
+
+static bool in_group(const char *group, int slot)
+{
+	const uint16_t *l = filter_group(group, strlen(group));
+	struct call c;
+	const char *t;
+
+	for (; *l != L_END; l++) {
+		if (*l == slot)
+			return true;
+		if (*l >= L_TEXT) {
+			t = filter_grouptext(*l & 0xfff);
+			if (filter_find(t, strcspn(t, "("), &c) && c.slot == slot)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void groups(void)
+{
+	char buf[48];
+	const char *p = NULL;
+	struct call c, twin[MAXTWIN];
+	unsigned i, in, lost = 0, apart = 0, untyped = 0;
+	bool d;
+	int n;
+
+	compile("@service");
+	while ((p = filter_next(p, buf)) != NULL) {
+		if (!filter_find(p, strlen(p), &c) || c.slot < 0)
+			continue;
+		untyped += !c.typed && !in_group("obsolete", c.slot);
+		for (in = 0, i = 0; i < sizeof plain_groups / sizeof *plain_groups; i++)
+			in += in_group(plain_groups[i], c.slot);
+		if (!in)
+			ok(false, "%s is in no group", p), lost++;
+		for (n = filter_twins(p, strlen(p), twin, &d); n-- > 0;)
+			if ((filter_policy.act[twin[n].slot] == P_ALLOW) != (filter_policy.act[c.slot] == P_ALLOW))
+				ok(false, "@service tells %s from its twin %d", p, twin[n].slot), apart++;
+	}
+	ok(!lost, "every call is in a group");
+	ok(!apart, "@service knows twins");
+	ok(!untyped, "the widths of all arguments are known (%u are not)", untyped);
+}
+
+static void limits(void)
+{
+	static char words[16384];
+	size_t n = 0;
+	unsigned i;
+	const char *e;
+
+	compile("@service");
+	e = filter_build(prog, 60, &nprog);
+	ok(e && !nprog && strstr(e, "4096"), "too long is refused, not cut: %s", e ? e : "no");
+	for (i = 0; i < 200; i++)
+		n += (size_t)snprintf(words + n, sizeof words - n, "-read(arg0==%u) ", i);
+	e = compile(words);
+	ok(e && strstr(e, "too many"), "%s", e ? e : "200 tests were taken");
+	n = 0;
+	for (i = 1; i < 60; i++)
+		n += (size_t)snprintf(words + n, sizeof words - n, "ioctl:%s%s", i % 2 ? "EPERM" : "EACCES", " ");
+	e = compile(words);
+	ok(e && strstr(e, "execve"), "a policy under which nothing starts: %s", e ? e : "taken");
+}
+
+static void first_process(void)
+{
+	static const char *const can[] = { "kill", "exit_group", "write", "waitid" }, *const cannot[] = {
+		"execve", "openat", "ptrace", "socket", "mount", "clone" };
+	const struct sock_filter *p;
+	struct seccomp_data d = { .arch = NR_AUDIT };
+	bool plain, good;
+	unsigned i, steps, n = (unsigned)filter_pid1(&p);
+
+	good = !bpf_check(p, n);
+	for (i = 0; i < sizeof can / sizeof *can; i++) {
+		d.nr = (int)number_of(can[i]);
+		good &= bpf_run(p, &d, &plain, &steps) == ACT_ALLOW && plain;
+	}
+	for (i = 0; i < sizeof cannot / sizeof *cannot; i++) {
+		d.nr = (int)number_of(cannot[i]);
+		good &= bpf_run(p, &d, &plain, &steps) == (ACT_ERRNO | EPERM);
+	}
+	d.arch ^= 1;
+	good &= bpf_run(p, &d, &plain, &steps) != ACT_ALLOW;
+	ok(good, "the filter of PID 1");
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (argc != 3)
+		return 2;
+	arch = argv[1];
+	table(argv[2]);
+	for (i = 0; i < sizeof corpus / sizeof *corpus; i++)
+		differ(corpus[i]);
+	long_jumps();
+	at_random();
+	groups();
+	limits();
+	first_process();
+	printf("# filter %s: %lu calls compared\n1..%d\n", arch, compared, tests);
+	return failed != 0;
+}
