@@ -44,7 +44,7 @@ enum {
 	MAXGRP	= 32,
 	MAXSYSCTL = 32,
 	MAXAFTER = 32,
-	MAXCALL	= 160,		/* words of syscalls= */
+	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
 	MAXTEXT	= 128 * 1024,	/* all configuration text of one box */
@@ -124,7 +124,7 @@ struct box {
 	struct dev dev[MAXDEV];
 	const char *etc[8];		/* names below /etc */
 	const char *mask[MAXPATHS], *ro[MAXPATHS];	/* absolute; a / at the end: a directory */
-	bool	 mask_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
+	bool	 mask_skip[MAXPATHS], ro_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
 
 	/* NAMESPACES */
 	uint8_t	 ns[NNS];		/* enum nsmode */
@@ -160,7 +160,7 @@ struct box {
 	enum reboot reboot;
 	struct sock_filter bpf[MAXBPF];
 	uint16_t nbpf;			/* 0: syscalls=@all, no filter */
-	const char *syscalls[MAXCALL];	/* the words that bpf[] was made of */
+	const char *syscalls[MAXWORD];	/* the words that bpf[] was made of */
 	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
 
 	/* LIFE */
@@ -206,8 +206,11 @@ struct run {
 	uint8_t	 row;			/* of the stage table, where we are */
 	bool	 board;			/* the keeper is PID 1 of a machine */
 	bool	 unpriv;		/* the caller is not root: user namespace, one id */
+	uint8_t	 cg1;			/* bit i: a leaf in the v1 hierarchy of enum ctl i */
 	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
 	bool	 freed;			/* past the release byte: the program runs */
+	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
+	bool	 late;			/* no mount_setattr: INIT sets the flags of mounts */
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
 	int	 err;			/* errno of the last fail(), 0: none */
 
@@ -218,13 +221,14 @@ struct run {
 	int	 status;		/* INIT -> keeper: one struct ended */
 	int	 statedir, state;	/* RUNDIR/NAME and its state file, locked */
 	int	 cgroup2;		/* the leaf in the v2 hierarchy, O_PATH */
-	int	 cg1[NCTL];		/* the leaves in v1 hierarchies, until cg_enter */
 	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
 	int	 rootsrc;		/* detached clone of the root, or O_PATH of it */
 	int	 src[MAXMNT];		/* detached clones of bind sources, by row of box.mnt */
 	int	 devsrc[MAXDEV];	/* device nodes as mounts, where mknod is refused */
 	int	 etcsrc[8];		/* detached clones of the copies of etc= */
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
+	int	 scratch;		/* INIT: a tmpfs of rootfs/ under the new root, until the pivot */
+	int	 own[NDM];		/* INIT: proc, sys and dev where we mounted them, until the pivot */
 	int	 pty, slave;		/* INIT makes both; the keeper holds the master */
 	int	 killfd;		/* cgroup.kill for INIT, where ns.pid is not new */
 	int	 pidfd;			/* of INIT */
@@ -236,6 +240,9 @@ struct run {
 	uint32_t uid, gid, groups[MAXGRP];
 	uint8_t	 ngroups;
 	char	 home[128], user[40];
+	bool	 groups_kept;		/* the kernel allows no setgroups() here: the caller's stay */
+	uint32_t number;		/* of the box alone, from 0: user=auto, and ranges of ns.user=new */
+	uint64_t caps;			/* of box.caps, what the caller has to give */
 
 	struct left *left;
 	char	 why[256];		/* set by fail() */
@@ -326,6 +333,7 @@ int keeper_loop(void);			/* of one box: until it has ended; its status */
 void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what is over its time */
 int keeper_alive(void);			/* boxes that are not gone */
 void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
+int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, 2: there */
 int keeper_signal(void);		/* the next signal that is not the loop's own business, or 0 */
 
 /* init/tty.c: the caller's terminal and the pty of the box */
@@ -392,7 +400,7 @@ enum keytype {
 	T_SYSCALLS, T_LABEL, T_SECBITS, T_SYSCTL, T_PERSONA, T_AFTER, T_SIGNAL,
 	T_TIME, T_USE, T_INCLUDE, T_NAME,
 };
-enum { LIST = 1, SKIP = 2, BOARD = 4, SUB = 8 };	/* SUB: rlimit.X, the name goes on */
+enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8 };	/* SUB: rlimit.X, the name goes on */
 struct key {
 	char	 name[18];
 	uint8_t	 type, flags;
@@ -402,6 +410,10 @@ int key_count(void);
 const struct key *key_row(int);
 int key_find(const char *name);			/* row, or -1 */
 const char *key_text(int row, int i);		/* 0 values, 1 default, 2 help */
+
+/* cfg/defaults.c: texts in the language */
+const char *cfg_preset(const char *name);	/* NULL: no such preset */
+bool cfg_is_default(const char *key, const char *value);
 
 /* cfg/near.c: the word that was probably meant */
 struct near { const char *word; unsigned best; char name[40]; };
@@ -418,9 +430,10 @@ bool cfg_size(const char *, uint64_t *);	/* or PERCENT|n */
 bool cfg_time(const char *, uint64_t *ms);
 bool cfg_clean(char *path);			/* absolute, no ..; // and /./ are taken out */
 bool cfg_name(const char *);			/* of a box */
+bool cfg_printable(const char *);		/* no control character */
 int cfg_fields(char *value, char **f, int max);	/* A:B:C, in place; max + 1: too many */
 char *cfg_word(char **at);			/* next of a list by commas or blanks, or NULL */
-const char *cfg_quoted(char **at, char **word);	/* next word of exec=; *word NULL: no more */
+const char *cfg_quoted(char **at, char **word, bool tests);	/* next word of exec=, syscalls=; *word NULL: no more */
 int cfg_signal(const char *);			/* "TERM", "SIGTERM", "15"; or -1 */
 const char *cfg_signal_name(int);		/* "TERM", or NULL */
 int cfg_rlimit(const char *);			/* "nofile": RLIMIT_NOFILE; or -1 */
@@ -437,6 +450,8 @@ const char *mnt_option(unsigned i, uint32_t *set, uint32_t *clear);	/* "ro", or 
 const char *mounts_name(int i);			/* "proc" of DM_PROC */
 
 /* cfg/read.c, for the setters and checks: where things were said */
+const char *cfg_used(void);			/* the preset's name */
+int cfg_warn(const char *key, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* 0 */
 int cfg_layer(const char *key, int item);	/* -1: nobody; 0: the defaults; 1: use= */
 void cfg_mark(int item);			/* here, by the line being read */
 const char *cfg_twice(int item);		/* a phrase if this layer has it already */
@@ -464,6 +479,11 @@ int ns_host(struct run *);
 int ns_loopback(struct run *);
 int ns_clock(struct run *);
 const char *ns_name(int ns);		/* "pid", as below /proc/PID/ns */
+int ns_flag(int ns);			/* CLONE_NEWPID */
+/* ns/clone.c */
+bool ns_late(const struct run *);	/* INIT makes its cgroup namespace after HOST has moved it */
+bool ns_init(const struct left *, pid_t *, uint64_t *start);	/* PID 1 of a box, by its state file */
+uint64_t ns_start(int dir, const char *path);	/* start time in a stat file; 0: gone or a zombie */
 
 /* --------------------------------------------------------------------- cg/ */
 
@@ -474,6 +494,7 @@ int cg_enter(struct run *);
 int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could be done */
 bool cg_oom(const struct left *);	/* was something killed for memory? */
 /* cg/layout.c */
+enum { CGPATH = 352 };			/* longest path of a leaf */
 enum cglayout { CG_NONE, CG_V1, CG_V2 };		/* V1: hybrid too */
 int cg_layout(void);			/* enum cglayout, or -1 */
 int cg_mount(int proc, int layout, int ctl, char *path, size_t max);	/* mount point; 0, or -1: ENOENT where there is none */
@@ -481,8 +502,10 @@ const char *cg_name(int ctl);		/* "memory" */
 int cg_own(int proc, int ctl, char *path, size_t max);	/* the caller's own cgroup there; 0 or -1 */
 int cg_count(const char *text, const char *key);	/* "oom_kill 3" among lines: 3, or -1 */
 /* cg/make.c */
-int cg_leaf(struct run *, int layout, int ctl);	/* one more leaf; 0, 1: not there or not writable, or an error */
+int cg_leaf(struct run *, int ctl);	/* one more leaf; 0, 1: not there or not writable, or an error */
+const char *cg_path(int ctl);		/* of a leaf of this start */
 /* cg/limits.c */
+int cg_put(int ctl, const char *file, const char *text);	/* into a file of a v1 leaf */
 int cg_knob_ctl(int lim);		/* the controller of a limit */
 bool cg_asked(const struct box *, int lim);	/* max is what a fresh leaf has: not asked */
 
@@ -502,6 +525,55 @@ int rootfs_verify(struct run *);
 int walk(int dir, const char *path, int flags);
 /* default mount i: its mount point and whether it is best effort */
 const char *rootfs_default(int i);
+
+/* Inside the folder: */
+/* rootfs/place.c */
+#define SCRATCH_DIR	"husk.d"	/* the two mount points of the scratch tmpfs, */
+#define SCRATCH_FILE	"husk.f"	/* also what masks show: nothing */
+enum { BIND_REC = 1, BIND_SLAVE = 2 };
+const char *rootfs_fd(char buf[32], int fd);	/* "/proc/self/fd/N" */
+const char *rootfs_at(char buf[64], int fd, const char *name);	/* one component below it */
+bool rootfs_below(const char *path, const char *top);	/* or the same */
+bool rootfs_ours(const struct run *);	/* false: ns.mnt is the host's or another box's */
+/* descriptor of a mount point, made where that is allowed, or fail(); real: its
+ * path as mountinfo says it */
+int rootfs_target(struct run *, const char *path, bool dir, char *real, size_t max);
+int rootfs_real(struct run *, int fd, const char *path, char *real, size_t max);	/* 0 or fail() */
+int rootfs_clone(struct run *, const char *path, uint32_t flags, unsigned how);	/* HOST: detached, or O_PATH; -1 */
+unsigned rootfs_how(const struct run *, unsigned how);	/* more may come along than was asked for */
+int rootfs_place(struct run *, int src, const char *path, const char *where, uint32_t flags, unsigned how);	/* cwd is the scratch tmpfs; 0 or -1 */
+/* rootfs/root.c */
+uint32_t rootfs_root_flags(const struct run *);
+/* rootfs/mounts.c */
+int rootfs_user(struct run *, int i);	/* row i of box.mnt; 0 or fail() */
+bool rootfs_late(const char *path);	/* below /proc or /sys: after the masks */
+/* rootfs/etc.c */
+int etc_sources(struct run *);		/* HOST */
+int etc_copy(struct run *);		/* into the scratch tmpfs */
+int etc_place(struct run *);
+/* rootfs/mountinfo.c: cwd and root are those of this process */
+struct mountinfo {
+	int	 fd;
+	unsigned at, have;
+	char	*path, *root, *type;	/* unescaped */
+	uint32_t flags;			/* MS_* */
+	unsigned major, minor;
+	bool	 shared, slave;
+	char	 buf[6144];
+};
+int mountinfo_open(struct mountinfo *, int proc);	/* 0 or -1 */
+int mountinfo_next(struct mountinfo *);			/* 1, 0 at the end, -1 */
+/* rootfs/plan.c: what the box's mount table will be */
+enum { PLAN_EXACT = 1,			/* flags are these, else at least these */
+       PLAN_REC = 2, PLAN_SLAVE = 4,	/* others may hang below; and come from outside */
+       PLAN_MAKE = 8,			/* mount points may be made in it */
+       PLAN_DIR = 16, PLAN_FILE = 32 };	/* the empty things of the scratch tmpfs */
+/* path as mountinfo will say it; said: the same as text that stays, used if equal */
+int plan_add(struct run *, const char *path, const char *said, unsigned kind, uint32_t flags, const char *type);
+int plan_forbid(struct run *, const char *path, const char *said);	/* a read-only tree over path */
+unsigned plan_kind(const char *path);	/* of the mount that path is on */
+bool plan_check(const struct mountinfo *, uint64_t scratch);	/* is this line planned? scratch: major << 32 | minor */
+const char *plan_missing(void);		/* a planned mount that plan_check has not seen, or NULL */
 
 /* ------------------------------------------------------------------- caps/ */
 
@@ -523,28 +595,112 @@ int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or 
 const char *caps_name(int number);		/* "chown" or NULL */
 int caps_last(void);				/* of this kernel: highest number */
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
-void caps_reset(void);		/* HOST, first: umask, signals, nice: nothing is inherited by accident */
+void caps_reset(void);		/* HOST, first: umask (0), signals, nice: nothing is inherited by accident */
+/* caps/user.c */
+int caps_find(struct run *, int root);	/* caps_user in that root */
+/* caps/ids.c */
+int caps_setgroups(int n, const uint32_t *);	/* the bare call */
+int caps_groups(struct run *, int n, const uint32_t *);	/* a stage's: 0 or fail() */
+int caps_become(uint32_t uid, uint32_t gid);	/* all four ids; 0 or -1 */
+/* caps/status.c */
+int caps_status(int dir, const char *path, char *buf, size_t max);	/* a file of /proc, one read; length or -1 */
+const char *caps_line(const char *text, const char *name);	/* behind "Name:\t", or NULL */
+uint64_t caps_mask(const char *hex);
 
 /* ----------------------------------------------------------------- filter/ */
 
 /* A policy is made word by word, then compiled. It lives in static storage:
- * one at a time. Phrases returned are errors for file:line: key: */
+ * one at a time. Phrases returned are errors for file:line: key: and hold the
+ * word that is wrong. A word of syscalls= ends at a blank outside of ( ). */
 #define ACT_ALLOW	0x7fff0000u	/* the kernel's SECCOMP_RET_* */
 #define ACT_KILL	0x80000000u
 #define ACT_LOG		0x7ffc0000u
 #define ACT_TRAP	0x00030000u
 #define ACT_ERRNO	0x00050000u
-void filter_begin(uint32_t fallback);		/* of known names that no rule allows */
-const char *filter_word(const char *word, size_t len);	/* @GROUP NAME -NAME NAME:ERRNO NAME(ARGS); NULL or what is wrong */
-const char *filter_caps(uint64_t caps);		/* what these capabilities are for is allowed */
-const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);
-const char *filter_nearest(const char *name, size_t len);	/* "did you mean" */
+
+/* filter/policy.c */
+void filter_begin(uint32_t fallback);		/* of known names that no rule allows: ACT_ERRNO|EPERM, ACT_KILL, ACT_LOG */
+/* @GROUP -@GROUP NAME -NAME +NAME =NAME NAME:ACTION NAME(TESTS) -NAME(TESTS)
+ * +NAME(TESTS) NAME(TESTS):ACTION; NULL or what is wrong. If the very first
+ * word after filter_begin() has a sign, @service goes before it by itself. */
+const char *filter_word(const char *word, size_t len);
+const char *filter_caps(uint64_t caps);		/* a policy with @service allows what these capabilities are for, unless a word named the call; any time before filter_build */
+const char *filter_nearest(const char *name, size_t len);	/* the known call or @group nearest to it, or NULL */
+/* filter/build.c */
+const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);	/* n 0: everything is allowed, no filter */
+/* filter/load.c */
 int filter_load(struct run *);
+/* filter/pid1.c */
 int filter_pid1(const struct sock_filter **prog);	/* INIT's own: length */
+
+/* Inside the folder. A slot is a call of the target: its number, or for the
+ * private numbers of ARM what follows the highest ordinary one. */
+struct arch {
+	uint32_t audit;		/* AUDIT_ARCH_* */
+	uint32_t foreign;	/* numbers from here belong to another ABI (x32); 0: none */
+	uint32_t private;	/* the first of nprivate numbers far above the table */
+	uint16_t slots;		/* all of them, private ones last */
+	uint8_t	 nprivate;
+	uint8_t	 bits;		/* of a register: 32, 64 */
+	uint8_t	 low;		/* offset of the low word in an argument: 0, 4 */
+};
+struct call {
+	int16_t	 slot;		/* -1: only other architectures have it */
+	bool	 typed;		/* the widths of its arguments are known */
+	uint8_t	 word, half;	/* bit i: the kernel reads 32, 16 bits of argument i */
+};
+enum { MAXCALL = 512, MAXRULE = 256, MAXTEST = 192, MAXACT = 32, MAXTWIN = 8 };
+enum { TEST_EQ, TEST_GT, TEST_GE, TEST_OP = 3,	/* of uint64_t, both sides masked */
+       TEST_NOT = 4,
+       TEST_WIDE = 8,		/* both words count; else the low one alone */
+       TEST_OR = 16,		/* the next test is an alternative to this one */
+       TEST_END = 32 };		/* the last one of its rule */
+struct test {
+	uint64_t mask, value;
+	uint8_t	 arg, op;
+};
+struct rule { uint16_t next, test; uint8_t act; };	/* next: index + 1, 0 ends */
+struct policy {
+	uint32_t acts[MAXACT];	/* the different answers, ACT_* with errno */
+	uint8_t	 act[MAXCALL];	/* of a slot when no rule of it holds: index in acts */
+	uint16_t rule[MAXCALL];	/* the first to be asked: index + 1, 0: none */
+	struct rule rules[MAXRULE];
+	struct test tests[MAXTEST];
+	uint8_t	 named[MAXCALL / 8];	/* a word named it, not only its group */
+	uint16_t nrule, ntest;
+	uint8_t	 nact;
+	bool	 begun, service;
+};
+enum { P_ALLOW, P_FALLBACK, P_ENOSYS, P_KILL };		/* always in acts[] */
+extern struct policy filter_policy;
+
+/* filter/nr.c */
+extern const struct arch filter_arch;
+bool filter_known(int slot);
+bool filter_find(const char *name, size_t len, struct call *);
+int filter_twins(const char *name, size_t len, struct call twin[MAXTWIN], bool *differ);	/* native ones; differ: not all take the same arguments; -1: no such name */
+const char *filter_next(const char *prev, char *buf);	/* all known names: NULL starts and ends */
+/* filter/groups.c */
+const uint16_t *filter_group(const char *name, size_t len);	/* NULL: no such group */
+const uint16_t *filter_caplist(int cap);
+const char *filter_grouptext(int);
+const char *filter_groupname(int);		/* NULL after the last */
+enum { L_GROUP = 0x8000, L_TEXT = 0x9000, L_END = 0xffff };	/* in a list, besides slots */
+/* filter/args.c */
+bool filter_constant(const char *name, size_t len, uint64_t *);
+/* what stands in ( ) as tests of the policy, the first of them in *first */
+const char *filter_tests(const char *s, size_t len, const struct call *, bool deny, uint16_t *first);
 
 /* ----------------------------------------------------------------- boards/ */
 
 int board_boot(char **argv);			/* PID 1 of a machine; never returns */
 int board_ask(const char *verb);		/* halt, poweroff, reboot: asks PID 1 */
+/* boards/mounts.c, boards/plan.c, boards/off.c: its parts */
+void board_root(void);			/* an initramfs root becomes one that can be pivoted */
+void board_mounts(void);
+void board_console(int flags);		/* /dev/console on 0, 1 and 2 */
+void board_plan(int to);		/* a child's whole life: board.conf; lines "NAME FILE" in order; never returns */
+void board_guard(void);			/* PID 1 that crashes says so, and reboots */
+void board_off(int cmd);		/* RB_* of reboot(2), after all that comes before it; never returns */
 
 #endif
