@@ -19,14 +19,8 @@ enum { GONE_MS = 5000, STEP_MS = 10 };
  * HOST has to move INIT first, INIT makes it, and later. */
 bool ns_late(const struct run *r)
 {
-	int i;
-
-	if (r->box->ns[NS_CGROUP] != NSM_NEW)
-		return false;
-	for (i = 0; i < NCTL; i++)
-		if (r->cg1[i] >= 0)
-			return true;
-	return r->cgroup2 >= 0 && !r->into_cgroup;
+	return r->box->ns[NS_CGROUP] == NSM_NEW &&
+		(r->cg1 || (r->cgroup2 >= 0 && !r->into_cgroup));
 }
 
 /* What protects from a thing that this kernel does not have is there already. */

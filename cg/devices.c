@@ -1,0 +1,232 @@
+/* devices.c - the device policy: what may be opened and made, whoever owns the
+ * node and wherever it lies. Deny by default.
+ *
+ * A second wall: every mount of a box but its /dev is nodev, and nobody inside
+ * can make a node without CAP_MKNOD. So its absence is fatal only where it is
+ * the first wall. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { MAXNODE = 160, CHAR_BIT_OF_KEY = 1 << 30, PTS_MAJOR = 136 };
+
+/* A device as one number that a BPF instruction can compare: no kernel has
+ * majors above 511, and minors have 20 bits. INIT makes the nodes, so making
+ * one that is listed is always allowed. */
+struct device {
+	uint32_t key;
+	uint8_t	 perm;
+};
+#define NODE(major, minor)	{ CHAR_BIT_OF_KEY | (major) << 20 | (minor), DEV_R | DEV_W | DEV_M }
+
+/* null zero full random urandom tty ptmx: what every box has */
+static const struct device fixed[] = {
+	NODE(1, 3), NODE(1, 5), NODE(1, 7), NODE(1, 8), NODE(1, 9), NODE(5, 0), NODE(5, 2),
+};
+
+static struct device rules[MAXNODE];
+static unsigned nrules;
+
+static int add(struct run *r, const struct stat *st, uint8_t perm)
+{
+	unsigned ma = major(st->st_rdev), mi = minor(st->st_rdev);
+
+	if (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode))
+		return 0;
+	if (ma > 1023 || mi >= 1 << 20)
+		return fail_not(r, "device %u:%u: a number that no Linux has", ma, mi);
+	if (nrules == MAXNODE)
+		return fail_not(r, "more than %d device nodes", MAXNODE);
+	rules[nrules].key = (S_ISCHR(st->st_mode) ? CHAR_BIT_OF_KEY : 0) | ma << 20 | mi;
+	rules[nrules++].perm = perm | DEV_M;
+	return 0;
+}
+
+static bool matches(const char *name, const char *pattern)
+{
+	const char *star = strchr(pattern, '*');
+	size_t n = strlen(name), head = (size_t)(star - pattern), tail = strlen(star + 1);
+
+	return *name != '.' && n >= head + tail && !strncmp(name, pattern, head) &&
+		same(name + n - tail, star + 1);
+}
+
+struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
+
+/* The one * stands in the last component. */
+static int add_all(struct run *r, const char *host, uint8_t perm)
+{
+	char path[256], buf[2048] __attribute__((aligned(8)));
+	const char *last = strrchr(host, '/') + 1;
+	struct stat st;
+	struct entry *d;
+	int dir, e = 0;
+	long got, i;
+
+	fmt(path, sizeof path, "%.*s", (int)(last - host), host);
+	if ((dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return errno == ENOENT ? 0 : fail(r, "open %s", path);
+	while (!e && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
+		for (i = 0; i < got && !e; i += d->len) {
+			d = (void *)(buf + i);
+			if (matches(d->name, last) && fstatat(dir, d->name, &st, 0) == 0)
+				e = add(r, &st, perm);
+		}
+	close(dir);
+	return e;
+}
+
+/* What is not there needs no rule: rootfs_sources has refused it, or skips it.
+ * INIT mounts file systems from its own cgroup: their devices are allowed, and
+ * the box has no node for them. */
+static int collect(struct run *r)
+{
+	const struct box *b = r->box;
+	struct stat st;
+	int i, e = 0;
+
+	nrules = sizeof fixed / sizeof *fixed;
+	memcpy(rules, fixed, sizeof fixed);
+	for (i = 0; i < b->ndev && !e; i++)
+		if (strchr(b->dev[i].host, '*'))
+			e = add_all(r, b->dev[i].host, b->dev[i].perm);
+		else if (stat(b->dev[i].host, &st) == 0)
+			e = add(r, &st, b->dev[i].perm);
+	for (i = 0; i < b->nmnt && !e; i++)
+		if (b->mnt[i].kind == MNT_FS && *b->mnt[i].src == '/' && stat(b->mnt[i].src, &st) == 0)
+			e = add(r, &st, DEV_R | DEV_W);
+	return e;
+}
+
+static bool required(const struct box *b)
+{
+	int i;
+
+	for (i = 0; i < b->ndev; i++)
+		if ((b->dev[i].perm & (DEV_R | DEV_W)) != (DEV_R | DEV_W))
+			return true;
+	return b->caps >> CAP_MKNOD & 1;
+}
+
+#define INSN(c, d, s, o, i) \
+	{ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (int32_t)(i) }
+#define LOAD(d, field)	INSN(BPF_LDX | BPF_MEM | BPF_W, d, 1, offsetof(struct bpf_cgroup_dev_ctx, field), 0)
+#define ALU(op, d, i)	INSN(BPF_ALU64 | BPF_K | (op), d, 0, 0, i)
+#define ALUX(op, d, s)	INSN(BPF_ALU64 | BPF_X | (op), d, s, 0, 0)
+#define JUMP(op, d, i, n) INSN(BPF_JMP | BPF_K | (op), d, 0, n, i)
+#define ANSWER(n)	ALU(BPF_MOV, 0, n), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+
+/* r2 = access, r4 = the key of the device; then rule by rule. A rule that
+ * does not grant enough leaves the word to the next. */
+static unsigned program(struct bpf_insn *p)
+{
+	static const struct bpf_insn head[] = {
+		LOAD(2, access_type), LOAD(4, major), LOAD(5, minor),
+		ALUX(BPF_MOV, 3, 2), ALU(BPF_AND, 3, 0xffff), ALU(BPF_RSH, 2, 16),
+		JUMP(BPF_JLE, 4, 1023, 2), ANSWER(0),
+		ALU(BPF_SUB, 3, BPF_DEVCG_DEV_BLOCK), ALU(BPF_LSH, 3, 30),
+		ALU(BPF_LSH, 4, 20), ALUX(BPF_OR, 4, 5), ALUX(BPF_OR, 4, 3),
+		ALUX(BPF_MOV, 5, 4), ALU(BPF_RSH, 5, 20),
+		JUMP(BPF_JNE, 5, CHAR_BIT_OF_KEY >> 20 | PTS_MAJOR, 2), ANSWER(1),
+	};
+	static const struct bpf_insn allow[] = { ANSWER(1) }, deny[] = { ANSWER(0) };
+	struct bpf_insn *start = p;
+	unsigned i, refused;
+
+	memcpy(p, head, sizeof head);
+	p += sizeof head / sizeof *head;
+	for (i = 0; i < nrules; i++) {
+		refused = (rules[i].perm & DEV_R ? 0 : BPF_DEVCG_ACC_READ) |
+			(rules[i].perm & DEV_W ? 0 : BPF_DEVCG_ACC_WRITE);
+		*p++ = (struct bpf_insn)JUMP(BPF_JNE, 4, rules[i].key, refused ? 3 : 2);
+		if (refused)
+			*p++ = (struct bpf_insn)JUMP(BPF_JSET, 2, refused, 2);
+		memcpy(p, allow, sizeof allow);
+		p += 2;
+	}
+	memcpy(p, deny, sizeof deny);
+	return (unsigned)(p + 2 - start);
+}
+
+static int bpf(int what, union bpf_attr *a)
+{
+	return (int)syscall(__NR_bpf, what, a, sizeof *a);
+}
+
+/* Nothing below the leaf may replace it: attached without OVERRIDE or MULTI.
+ * What hangs above the leaf still applies. */
+static int attach(struct run *r)
+{
+	struct bpf_insn insn[32 + 4 * MAXNODE];
+	union bpf_attr a;
+	int fd, e;
+
+	memset(&a, 0, sizeof a);
+	a.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+	a.insn_cnt = program(insn);
+	a.insns = (uintptr_t)insn;
+	a.license = (uintptr_t)"";
+	if ((fd = bpf(BPF_PROG_LOAD, &a)) < 0)
+		return -1;
+	memset(&a, 0, sizeof a);
+	a.target_fd = (uint32_t)r->cgroup2;
+	a.attach_bpf_fd = (uint32_t)fd;
+	a.attach_type = BPF_CGROUP_DEVICE;
+	e = bpf(BPF_PROG_ATTACH, &a);
+	close(fd);
+	return e;
+}
+
+/* v1: everything is taken away first, then rule by rule, one write each. */
+static int write_rules(struct run *r)
+{
+	char line[40], path[CGPATH + 16];
+	int fd, e = 0, n;
+	unsigned i;
+
+	fmt(path, sizeof path, "%s/devices.allow", cg_path(CTL_DEVICES));
+	if (cg_put(CTL_DEVICES, "devices.deny", "a") < 0 || (fd = open(path, O_WRONLY | O_CLOEXEC)) < 0)
+		return fail(r, "%s", path);
+	if (write(fd, "c 136:* rwm", 11) != 11)
+		e = fail(r, "devices.allow: pts");
+	for (i = 0; i < nrules && !e; i++) {
+		n = (int)fmt(line, sizeof line, "%c %u:%u %s%sm", rules[i].key & CHAR_BIT_OF_KEY ? 'c' : 'b',
+			rules[i].key >> 20 & 1023, rules[i].key & 0xfffff,
+			rules[i].perm & DEV_R ? "r" : "", rules[i].perm & DEV_W ? "w" : "");
+		if (write(fd, line, (size_t)n) != n)
+			e = fail(r, "devices.allow: %s", line);
+	}
+	close(fd);
+	return e;
+}
+
+int cg_devices(struct run *r)
+{
+	int e = 0;
+
+	if ((r->cgroup2 >= 0 || r->cg1 & 1u << CTL_DEVICES) && (e = collect(r)) != 0)
+		return e;
+	if (r->cgroup2 >= 0) {
+		if (attach(r) == 0)
+			return 0;
+		e = errno;
+		if (cg_leaf(r, CTL_DEVICES) < 0)
+			return -e;
+	}
+	if (r->cg1 & 1u << CTL_DEVICES)
+		return write_rules(r);
+	errno = e;
+	if (required(r->box))
+		return fail(r, "no device policy, and device= or caps=mknod need it (CONFIG_CGROUP_BPF)");
+	if (e && !r->unpriv)
+		note(r, "no device policy: %s (CONFIG_CGROUP_BPF)", strerror(e));
+	return 0;
+}

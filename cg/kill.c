@@ -1,0 +1,103 @@
+/* kill.c - the end of every process in a cgroup, whatever it forks meanwhile. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { ROUNDS = 64, DEPTH = 8 };
+
+struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
+
+/* 0 in the list is a process of a namespace that we do not see; to kill it
+ * would be to kill our own group. */
+static int kill_listed(int fd)
+{
+	char buf[512];
+	ssize_t got, i;
+	pid_t pid = 0;
+	int n = 0;
+
+	while ((got = read(fd, buf, sizeof buf)) > 0)
+		for (i = 0; i < got; i++) {
+			if (buf[i] >= '0' && buf[i] <= '9') {
+				pid = pid * 10 + (buf[i] - '0');
+				continue;
+			}
+			if (pid > 1 && kill(pid, SIGKILL) == 0)
+				n++;
+			pid = 0;
+		}
+	return n;
+}
+
+/* One pass over the tree; how many were killed */
+static int kill_tree(int at, const char *path, int depth)
+{
+	char buf[512] __attribute__((aligned(8)));
+	int dir = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, n = 0;
+	struct entry *e;
+	long got, i;
+
+	if (dir < 0)
+		return 0;
+	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
+		n = kill_listed(fd);
+		close(fd);
+	}
+	while (depth && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
+		for (i = 0; i < got; i += e->len) {
+			e = (void *)(buf + i);
+			if (e->type == DT_DIR && *e->name != '.')
+				n += kill_tree(dir, e->name, depth - 1);
+		}
+	close(dir);
+	return n;
+}
+
+/* Without cgroup.kill: frozen, so that nobody forks; killed; thawed, because
+ * v1 lets the killed die only then, and never left frozen. As often as it
+ * takes, but not for ever: one process may hang in a driver. */
+static void kill_slowly(int dir, const char *path)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+	bool v2 = write_at(dir, "cgroup.freeze", "1") == 0;
+	int i, n = 1;
+
+	(void)write_at(dir, "pids.max", "0");
+	for (i = 0; n > 0 && i < ROUNDS; i++) {
+		if (i)
+			(void)nanosleep(&ms, NULL);
+		if (!v2)
+			(void)write_at(dir, "freezer.state", "FROZEN");
+		n = kill_tree(AT_FDCWD, path, DEPTH);
+		if (!v2)
+			(void)write_at(dir, "freezer.state", "THAWED");
+	}
+	if (v2)
+		(void)write_at(dir, "cgroup.freeze", "0");
+}
+
+/* The first leaf is the handle. Without PID 1 in the text no
+ * process of this box was ever in it: who is there is somebody else. */
+int cg_kill(const struct left *l)
+{
+	char path[CGPATH], pid[64];
+	unsigned at = 0, init = 0;
+	int dir = -1;
+
+	if (!left_get(l, "init", &init, pid, sizeof pid))
+		return 0;
+	while (dir < 0 && left_get(l, "cgroup", &at, path, sizeof path))
+		dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	if (write_at(dir, "cgroup.kill", "1") < 0)
+		kill_slowly(dir, path);
+	close(dir);
+	return 0;
+}

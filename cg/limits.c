@@ -1,0 +1,219 @@
+/* limits.c - the limits, under the kernel's v2 names, in whichever hierarchy
+ * holds their controller. Written before the first process is inside. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { DEPTH = 8 };		/* of "../" up to the top of the v2 tree */
+
+static const struct knob {
+	char	file[16], v1[28];
+	char	option[22];	/* of the kernel, after CONFIG_, that brings the file */
+	uint8_t	ctl;
+} knobs[NLIM] = {
+	[LIM_MEM]    = { "memory.max", "memory.limit_in_bytes", "MEMCG", CTL_MEMORY },
+	[LIM_SWAP]   = { "memory.swap.max", "memory.memsw.limit_in_bytes", "MEMCG_SWAP", CTL_MEMORY },
+	[LIM_PIDS]   = { "pids.max", "pids.max", "CGROUP_PIDS", CTL_PIDS },
+	[LIM_CPU]    = { "cpu.max", "cpu.cfs_quota_us", "CFS_BANDWIDTH", CTL_CPU },
+	[LIM_WEIGHT] = { "cpu.weight", "cpu.shares", "FAIR_GROUP_SCHED", CTL_CPU },
+};
+
+int cg_knob_ctl(int lim)
+{
+	return knobs[lim].ctl;
+}
+
+bool cg_asked(const struct box *b, int lim)
+{
+	return b->lim[lim] != LIM_NONE && b->lim[lim] != LIM_MAX;
+}
+
+static uint64_t bytes(uint64_t v)
+{
+	return v & PERCENT ? ram() / 100 * (v & ~PERCENT) : v;
+}
+
+/* v1 counts memory and swap together, so swap alone cannot be said there. */
+static int memsw(struct run *r, uint64_t *v)
+{
+	if (!cg_asked(r->box, LIM_MEM))
+		return fail_not(r, "memory.swap.max: cgroup v1 limits memory and swap together: set memory.max too");
+	*v += bytes(r->box->lim[LIM_MEM]);
+	return 0;
+}
+
+/* The text that is written. Shares are the kernel's own reading of a weight:
+ * 100 is 1024. */
+static int value(struct run *r, int i, bool v1, char *text, size_t max)
+{
+	uint64_t v = bytes(r->box->lim[i]);
+	int e;
+
+	if (v1 && i == LIM_SWAP && (e = memsw(r, &v)) != 0)
+		return e;
+	if (v1 && i == LIM_WEIGHT)
+		v = v < 1 ? 2 : (v * 1024 + 50) / 100;
+	if (!v1 && i == LIM_CPU)
+		fmt(text, max, "%llu %u", (unsigned long long)v, r->box->cpu_period);
+	else
+		fmt(text, max, "%llu", (unsigned long long)v);
+	return 0;
+}
+
+/* One level of the v2 tree, `up` directories above the leaf. */
+static int subtree(struct run *r, int up, const char *what)
+{
+	char path[3 * DEPTH + 32];
+	int i;
+
+	for (i = 0; i < up; i++)
+		memcpy(path + 3 * i, "../", 3);
+	copy(path + 3 * i, sizeof path - 3 * DEPTH, "cgroup.subtree_control");
+	return what ? write_at(r->cgroup2, path, what) : faccessat(r->cgroup2, path, F_OK, 0);
+}
+
+/* From the top down, because a directory can only hand on what it was given. */
+static int enable_down(struct run *r, const char *what)
+{
+	int up = 1, e = -1;
+
+	while (up < DEPTH && subtree(r, up + 1, NULL) == 0)
+		up++;
+	for (; up > 0; up--)
+		e = subtree(r, up, what);
+	return e;
+}
+
+/* The controllers of the limits that no v1 hierarchy holds. All in one write
+ * at the nearest level: that is enough but for the first box after the boot.
+ * One that is not there fails the whole write: then each for itself. */
+static void enable(struct run *r)
+{
+	char all[64] = "", one[10];
+	unsigned done = 0;
+	size_t n = 0;
+	int i, c;
+
+	for (i = 0; i < NLIM; i++) {
+		c = knobs[i].ctl;
+		if (!cg_asked(r->box, i) || (r->cg1 | done) & 1u << c)
+			continue;
+		n += fmt(all + n, sizeof all - n, "+%s ", cg_name(c));
+		done |= 1u << c;
+	}
+	if (subtree(r, 1, all) == 0 || enable_down(r, all) == 0)
+		return;
+	for (c = 0; c < NCTL; c++)
+		if (done & 1u << c) {
+			fmt(one, sizeof one, "+%s", cg_name(c));
+			(void)enable_down(r, one);
+		}
+}
+
+static bool has_word(const char *text, const char *word, char before, char after)
+{
+	size_t n = strlen(word);
+	const char *p;
+
+	for (p = strstr(text, word); p; p = strstr(p + 1, word))
+		if (p != text && (before ? p[-1] == before : p[-1] == '=' || p[-1] == ',') &&
+		    (after ? p[n] == after : p[n] == ',' || p[n] <= ' '))
+			return true;
+	return false;
+}
+
+/* Why there is no such controller, as far as the kernel tells. */
+static void why_no_controller(struct run *r, int ctl, char *why, size_t max)
+{
+	const char *name = cg_name(ctl), *p;
+	char buf[4096];
+	size_t n = fmt(why, max, "no %s controller - ", name);
+
+	why += n;
+	max -= n;
+
+	if (read_at(r->proc, "cmdline", buf, sizeof buf) > 0 &&
+	    (p = strstr(buf, "cgroup_disable=")) && has_word(p, name, 0, 0)) {
+		fmt(why, max, "cgroup_disable=%s is on the kernel's command line", name);
+		return;
+	}
+	if (read_at(r->proc, "cgroups", buf, sizeof buf) > 0 && has_word(buf, name, '\n', '\t'))
+		copy(why, max, "its hierarchy is not mounted below /sys/fs/cgroup, or not ours to write");
+	else
+		fmt(why, max, "CONFIG_%s", ctl == CTL_CPU ? "CGROUP_SCHED" : knobs[ctl == CTL_PIDS ? LIM_PIDS : LIM_MEM].option);
+}
+
+/* The file is not there: `?` lets the box go on without it. Without swap in
+ * the kernel there is nothing to limit. */
+static int missing(struct run *r, int i)
+{
+	const struct knob *k = &knobs[i];
+	char why[160], have[160] = "";
+	bool controller = r->cg1 & 1u << k->ctl;
+	bool skip = r->box->lim_skip & 1u << i;
+
+	if (i == LIM_SWAP && faccessat(r->proc, "swaps", F_OK, 0) < 0 && errno == ENOENT)
+		return 0;
+	if (!controller && r->cgroup2 < 0 && skip)
+		return 0;		/* cg_make has said so */
+	if (!controller && read_at(r->cgroup2, "cgroup.controllers", have + 1, sizeof have - 1) > 0) {
+		*have = ' ';
+		controller = has_word(have, cg_name(k->ctl), ' ', 0);
+	}
+	if (controller)
+		fmt(why, sizeof why, "not in this kernel - CONFIG_%s", k->option);
+	else
+		why_no_controller(r, k->ctl, why, sizeof why);
+	if (!skip)
+		return fail_not(r, "%s: %s", k->file, why);
+	note(r, "%s: %s: not limited", k->file, why);
+	return 0;
+}
+
+int cg_put(int ctl, const char *file, const char *text)
+{
+	char path[CGPATH + 32];
+
+	fmt(path, sizeof path, "%s/%s", cg_path(ctl), file);
+	return write_at(AT_FDCWD, path, text);
+}
+
+static int put(struct run *r, int i, bool *enabled)
+{
+	const struct knob *k = &knobs[i];
+	bool v1 = r->cg1 & 1u << k->ctl;
+	const char *file = k->file;
+	char text[48], period[16];
+	int e;
+
+	if (!v1 && r->cgroup2 < 0)
+		return missing(r, i);
+	if ((e = value(r, i, v1, text, sizeof text)) != 0)
+		return e;
+	fmt(period, sizeof period, "%u", r->box->cpu_period);
+	if (v1 && i == LIM_CPU && cg_put(k->ctl, "cpu.cfs_period_us", period) < 0 && errno != ENOENT)
+		return fail(r, "%s: period %s", file, period);
+	e = v1 ? cg_put(k->ctl, k->v1, text) : write_at(r->cgroup2, file, text);
+	if (e < 0 && errno == ENOENT && !v1 && !*enabled) {
+		*enabled = true;
+		enable(r);
+		e = write_at(r->cgroup2, file, text);
+	}
+	if (e < 0)
+		return errno == ENOENT ? missing(r, i) : fail(r, "%s: write %s", file, text);
+	return 0;
+}
+
+int cg_limits(struct run *r)
+{
+	bool enabled = false;
+	int i, e = 0;
+
+	for (i = 0; i < NLIM && !e; i++)
+		if (cg_asked(r->box, i))
+			e = put(r, i, &enabled);
+	return e;
+}

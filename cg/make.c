@@ -1,0 +1,305 @@
+/* make.c - the box's own directory in each hierarchy that it needs, and the
+ * way to get rid of them.
+ *
+ * PARENT/husk/NAME, a leaf: in the v2 tree wherever there is one (clone3 puts
+ * INIT there, and it is the handle for kill and freeze), and in the v1
+ * hierarchies that hold an asked limit. Where there is no v2 tree the freezer
+ * is the handle, and the devices hierarchy the device policy. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { NOT_OURS = 1, TRIES = 8, DEPTH = 8 };
+
+/* Of the box that this process starts; NCTL: the v2 tree. */
+static struct leaf {
+	char	 path[CGPATH];
+	uint16_t top;			/* length of the mount point */
+} leaves[NCTL + 1];
+
+const char *cg_path(int ctl)
+{
+	return leaves[ctl].path;
+}
+
+/* cgroup=: names below one another and nothing else. A line break would forge
+ * lines of the state file. */
+static int parent_path(struct run *r, char *to, size_t max)
+{
+	const char *p = r->box->cgroup ? r->box->cgroup : "", *c;
+	size_t n, at = 0;
+
+	for (*to = '\0', p += *p == '/'; *p; p += n + (p[n] == '/')) {
+		n = strcspn(p, "/");
+		for (c = p; c < p + n && (unsigned char)*c > ' '; c++)
+			;
+		if (!n || c != p + n || (*p == '.' && (n == 1 || (n == 2 && p[1] == '.'))) ||
+		    at + n + 2 > max)
+			return fail_not(r, "cgroup=%s: not a path of plain names, or too long", r->box->cgroup);
+		at += fmt(to + at, max - at, "/%.*s", (int)n, p);
+	}
+	return 0;
+}
+
+static int plan(struct run *r, int layout, int ctl, const char *parent)
+{
+	struct leaf *l = &leaves[ctl];
+
+	if (cg_mount(r->proc, layout, ctl, l->path, sizeof l->path) < 0)
+		return -1;
+	l->top = (uint16_t)strlen(l->path);
+	if (fmt(l->path + l->top, sizeof l->path - l->top, "%s/husk/%s", parent, r->name) <
+	    sizeof l->path - l->top - 1)
+		return 0;
+	errno = ENAMETOOLONG;
+	return -1;
+}
+
+/* The directories above the leaf. Those of cgroup= are noted first; "husk" is
+ * everybody's, and the last box takes it away. */
+static int parents(struct run *r, struct leaf *l)
+{
+	char *last = strrchr(l->path, '/'), *p = r->box->cgroup ? l->path + l->top + 1 : last - 1;
+	int e = 0;
+
+	while (!e && (p = strchr(p, '/'))) {
+		*p = '\0';
+		if (p != last && access(l->path, F_OK) < 0)
+			e = left_add(r, "cgdir=%s\n", l->path);
+		if (!e && mkdir(l->path, 0755) < 0 && errno != EEXIST)
+			e = -1;
+		*p++ = '/';
+	}
+	return e;
+}
+
+/* Two controllers may be one hierarchy: then the second finds our own leaf. */
+static bool is_one_of_ours(const struct run *r, const struct leaf *l)
+{
+	struct stat a, b;
+	int i;
+
+	for (i = 0; i < NCTL; i++)
+		if (r->cg1 & 1u << i && stat(leaves[i].path, &a) == 0 && stat(l->path, &b) == 0 &&
+		    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+			return true;
+	return false;
+}
+
+/* The name is taken. An empty directory is made anew, because its limits and
+ * counters are another's; a frozen one is somebody's, empty or not. */
+static int make_anew(struct run *r, const struct leaf *l)
+{
+	char state[16] = "";
+	int dir;
+
+	if (is_one_of_ours(r, l))
+		return 0;
+	if ((dir = open(l->path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return fail(r, "open %s", l->path);
+	if (read_at(dir, "cgroup.freeze", state, sizeof state) < 0)
+		(void)read_at(dir, "freezer.state", state, sizeof state);
+	close(dir);
+	if (*state == '1' || *state == 'F')
+		return fail_not(r, "%s is there already, and frozen", l->path);
+	if (rmdir(l->path) < 0)
+		return errno == EBUSY ? fail_not(r, "%s is there already, with processes in it", l->path) :
+			fail(r, "remove the old %s", l->path);
+	return mkdir(l->path, 0755) < 0 ? fail(r, "mkdir %s", l->path) : 0;
+}
+
+/* 0, NOT_OURS with errno, or an error. A box that ends may take "husk" away
+ * under our feet. The v2 leaf stays open: clone3 wants a descriptor. */
+static int make(struct run *r, int ctl)
+{
+	struct leaf *l = &leaves[ctl];
+	int e, tries = 0;
+
+	do
+		if ((e = parents(r, l)) == 0)
+			e = mkdir(l->path, 0755);
+	while (e < 0 && errno == ENOENT && ++tries < TRIES);
+	if (e < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
+		return NOT_OURS;
+	if (e < 0 && errno != EEXIST)
+		return fail(r, "mkdir %s", l->path);
+	if (e < 0 && (e = make_anew(r, l)) != 0)
+		return e;
+	if (ctl < NCTL)
+		r->cg1 |= (uint8_t)(1u << ctl);
+	else if ((r->cgroup2 = open(l->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+		return fail(r, "open %s", l->path);
+	return 0;
+}
+
+/* The top is not ours to write: below our own cgroup, if it was delegated. To
+ * put a process in, the file of the common ancestor must be writable too. */
+static int make_below_own(struct run *r, int layout, int ctl)
+{
+	char own[CGPATH], file[CGPATH + 16];
+	struct leaf *l = &leaves[ctl];
+	int refused = errno;
+
+	if (!r->box->cgroup && cg_own(r->proc, ctl, own, sizeof own) == 0 && *own &&
+	    plan(r, layout, ctl, own) == 0) {
+		fmt(file, sizeof file, "%.*s%s/cgroup.procs", (int)l->top, l->path, own);
+		if (access(file, W_OK) == 0) {
+			if (left_add(r, "cgroup=%s\n", l->path) < 0)
+				return fail(r, "write the state file");
+			return make(r, ctl);
+		}
+	}
+	errno = refused;
+	return NOT_OURS;
+}
+
+/* All of them are noted in one write, before the first is made. The first is
+ * the handle for kill: the v2 tree, or the freezer. */
+static int make_all(struct run *r, int layout, unsigned want)
+{
+	char text[1024];
+	size_t at = 0;
+	int i, e, best = NOT_OURS;
+
+	for (i = NCTL; i >= 0; i--)
+		if (want & 1u << i)
+			at += fmt(text + at, sizeof text - at, "cgroup=%s\n", leaves[i].path);
+	errno = ENOSPC;
+	if (at && (at >= sizeof text - 1 || left_add(r, "%s", text) < 0))
+		return fail(r, "write the state file");
+	for (i = NCTL; i >= 0; i--) {
+		if (!(want & 1u << i))
+			continue;
+		e = make(r, i);
+		if (e == NOT_OURS)
+			e = make_below_own(r, layout, i);
+		if (e != NOT_OURS && e != 0)
+			return e;
+		if (e == 0)
+			best = 0;
+	}
+	return best;
+}
+
+/* want: one bit for each controller, and for the v2 tree. What is not mounted
+ * is not there: whoever needs it says so. */
+static int make_some(struct run *r, int layout, unsigned want)
+{
+	char parent[CGPATH / 2];
+	int i, e = parent_path(r, parent, sizeof parent);
+
+	for (i = NCTL; i >= 0 && !e; i--) {
+		if (!(want & 1u << i) || plan(r, layout, i, parent) == 0)
+			continue;
+		if (errno != ENOENT && errno != ENOTDIR)
+			return fail(r, "%s", leaves[i].path);
+		want &= ~(1u << i);
+		if (i == NCTL)
+			want |= 1u << CTL_FREEZER | 1u << CTL_DEVICES;
+	}
+	return e ? e : make_all(r, layout, want);
+}
+
+int cg_leaf(struct run *r, int ctl)
+{
+	int layout = cg_layout();
+
+	return layout < 0 ? NOT_OURS : make_some(r, layout, 1u << ctl);
+}
+
+int cg_make(struct run *r)
+{
+	int layout = cg_layout(), i, e;
+	unsigned want = 1u << NCTL;
+
+	if (layout < 0)
+		return fail(r, "statfs /sys/fs/cgroup");
+	for (i = 0; i < NLIM && layout == CG_V1; i++)
+		want |= cg_asked(r->box, i) ? 1u << cg_knob_ctl(i) : 0;
+	if ((e = make_some(r, layout, want)) != NOT_OURS)
+		return e;
+	note(r, "no cgroup here is ours to write: no limits, and no device policy of its own");
+	return 0;
+}
+
+/* ------------------------------------------------------------- and away again */
+
+struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
+
+/* A box that may write its cgroup may have made more below it. */
+static int remove_below(int at, const char *path, int depth)
+{
+	char buf[1024] __attribute__((aligned(8)));
+	struct entry *e;
+	long got, i;
+	int dir = depth ? openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+	while (dir >= 0 && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
+		for (i = 0; i < got; i += e->len) {
+			e = (void *)(buf + i);
+			if (e->type == DT_DIR && *e->name != '.' && unlinkat(dir, e->name, AT_REMOVEDIR) < 0)
+				(void)remove_below(dir, e->name, depth - 1);
+		}
+	if (dir >= 0)
+		close(dir);
+	return unlinkat(at, path, AT_REMOVEDIR);
+}
+
+/* The last process may still be on its way out: half a second, in growing
+ * steps. Its keeper has waited for PID 1 before this. */
+static int remove_leaf(const struct left *l, const char *path)
+{
+	struct timespec t = { .tv_nsec = 1000000 };
+
+	for (;;) {
+		if (rmdir(path) == 0 || errno == ENOENT || remove_below(AT_FDCWD, path, DEPTH) == 0)
+			return 0;
+		if (errno != EBUSY || t.tv_nsec > 256000000)
+			return -1;
+		if (t.tv_nsec == 1000000)
+			(void)cg_kill(l);
+		(void)nanosleep(&t, NULL);
+		t.tv_nsec *= 2;
+	}
+}
+
+/* Those above the leaf that we made for cgroup=, the deepest first: it is the
+ * last that was noted. */
+static void remove_dirs(const struct left *l)
+{
+	char path[CGPATH];
+	unsigned at;
+	int i, n = 0, k;
+
+	for (at = 0; left_get(l, "cgdir", &at, path, sizeof path); n++)
+		;
+	for (; n > 0; n--) {
+		for (at = 0, i = 0, k = n; i < k; i++)
+			(void)left_get(l, "cgdir", &at, path, sizeof path);
+		(void)rmdir(path);
+	}
+}
+
+void cg_remove(struct left *l)
+{
+	char path[CGPATH];
+	unsigned at = 0;
+	char *p;
+
+	while (left_get(l, "cgroup", &at, path, sizeof path)) {
+		if (remove_leaf(l, path) < 0) {
+			l->stuck = true;
+			say(2, "husk: %s: cg.make: %s could not be removed: %s\n", l->name, path, strerror(errno));
+		}
+		if ((p = strrchr(path, '/')) && (*p = '\0', p - path > 5) && same(p - 5, "/husk"))
+			(void)rmdir(path);
+	}
+	remove_dirs(l);
+}
