@@ -1,0 +1,124 @@
+/* mounts.c - what every board needs before anything can be started. What is
+ * mounted already (by an initramfs, by the kernel) is left as it is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+static const struct first {
+	char	type[10], dst[16], data[32];
+	uint8_t	flags;
+	bool	must;			/* else its absence is no news */
+} table[] = {
+	{ "proc",     "/proc",          "",                     MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+	{ "sysfs",    "/sys",           "",                     MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
+	{ "devtmpfs", "/dev",           "mode=755",             MS_NOSUID, true },
+	{ "devpts",   "/dev/pts",       "mode=620,gid=5,ptmxmode=666", MS_NOSUID | MS_NOEXEC, false },
+	{ "tmpfs",    "/dev/shm",       "mode=1777",            MS_NOSUID | MS_NODEV, false },
+	{ "tmpfs",    "/run",           "mode=755",             MS_NOSUID | MS_NODEV, true },
+	{ "tmpfs",    "/tmp",           "mode=1777",            MS_NOSUID | MS_NODEV, false },
+};
+
+#define CG	"/sys/fs/cgroup"
+
+/* A mount point has another device than the directory above. */
+static bool is_mounted(const char *path)
+{
+	struct stat a, b;
+	char up[24];
+
+	fmt(up, sizeof up, "%s/..", path);
+	return stat(path, &a) == 0 && stat(up, &b) == 0 && a.st_dev != b.st_dev;
+}
+
+static int mount_on(const char *type, const char *dst, const char *data, unsigned flags)
+{
+	(void)mkdir(dst, 0755);		/* a read-only root has it, or the mount says so */
+	if (is_mounted(dst) || mount(type, dst, type, flags, *data ? data : NULL) == 0)
+		return 0;
+	return errno == EBUSY ? 0 : -1;
+}
+
+/* One hierarchy for each controller that the kernel has, where it has no v2. */
+static void mount_v1(void)
+{
+	char text[2048], dst[40], *line, *tab, *end;
+
+	if (mount_on("tmpfs", CG, "mode=755", MS_NOSUID | MS_NODEV | MS_NOEXEC) < 0 ||
+	    read_at(AT_FDCWD, "/proc/cgroups", text, sizeof text) < 0)
+		return;
+	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		if (*line == '#' || !(tab = strchr(line, '\t')) || tab == line || end[-1] != '1')
+			continue;
+		*tab = '\0';
+		fmt(dst, sizeof dst, CG "/%s", line);
+		(void)mkdir(dst, 0755);
+		(void)mount("cgroup", dst, "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, line);
+	}
+}
+
+/* nsdelegate: a box that gets its own subtree cannot lift its own limits. */
+static void mount_cgroups(void)
+{
+	unsigned flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+	if (is_mounted(CG) || mount("cgroup2", CG, "cgroup2", flags, "nsdelegate") == 0)
+		return;
+	if (errno == EINVAL && mount("cgroup2", CG, "cgroup2", flags, NULL) == 0)
+		return;
+	if (errno == ENODEV)
+		mount_v1();
+}
+
+/* 0, 1 and 2. PID 1 never waits for a console: a modem line without carrier, a
+ * terminal that was stopped. Programs get a description of their own. */
+void board_console(int flags)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | flags), i;
+
+	if (fd < 0)
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	for (i = 0; i < 3 && fd >= 0; i++)
+		if (fd != i)
+			dup2(fd, i);
+	if (fd > 2)
+		close(fd);
+}
+
+void board_mounts(void)
+{
+	const struct first *f;
+
+	for (f = table; f < table + sizeof table / sizeof *table; f++) {
+		if (mount_on(f->type, f->dst, f->data, f->flags) < 0 && f->must)
+			say(2, "husk: board.mounts: %s on %s: %s\n", f->type, f->dst, strerror(errno));
+		if (same(f->dst, "/dev"))
+			board_console(O_NONBLOCK);
+	}
+	mount_cgroups();
+}
+
+/* The root of an initramfs cannot be pivoted, because nothing lies below it: so
+ * a bind of it is moved over it. Once; the boxes need it never again. After
+ * the seal our own file lies on a read-only mount. */
+void board_root(void)
+{
+	struct statfs root, exe;
+
+	if (statfs("/", &root) < 0 || ((uint32_t)root.f_type != RAMFS_MAGIC && (uint32_t)root.f_type != TMPFS_MAGIC))
+		return;
+	if (statfs("/proc/self/exe", &exe) == 0 && exe.f_flags & ST_RDONLY)
+		return;
+	(void)mkdir("/run", 0755);
+	if (mount("/", "/run", NULL, MS_BIND, NULL) < 0 || chdir("/run") < 0 ||
+	    mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		say(2, "husk: board.root: %s\n", strerror(errno));
+}

@@ -1,0 +1,230 @@
+/* plan.c - reads what a board is to be: board.conf, then the boxes and their
+ * order. All of it in a child, so that PID 1 never parses, and never waits for
+ * a disk; mounts and the host name are everybody's. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { MAXBOX = 64, POOL = 16 * 1024 };
+
+struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
+
+struct plan {
+	char	 file[MAXNAME + 6];		/* below CONFDIR */
+	char	 name[MAXNAME + 1];
+	uint16_t after;				/* in the pool, words with NULs, an empty one ends */
+	bool	 boot, placed;
+};
+
+static struct plan plans[MAXBOX];
+static char pool[POOL];
+static unsigned nplans, used;
+
+/* Knobs that are a way out, or a leak, for a program in a box; board.conf may
+ * change them back. */
+static const char knobs[] =
+	"kernel/core_pattern\0core\0" "fs/suid_dumpable\0" "0\0"
+	"kernel/sysrq\0" "0\0" "kernel/dmesg_restrict\0" "1\0" "kernel/kptr_restrict\0" "2\0"
+	"fs/protected_symlinks\0" "1\0" "fs/protected_hardlinks\0" "1\0"
+	"fs/protected_fifos\0" "2\0" "fs/protected_regular\0" "2\0";
+
+static void set_knob(const char *key, const char *val, bool must)
+{
+	char path[160];
+	size_t i;
+
+	fmt(path, sizeof path, "/proc/sys/%s", key);
+	for (i = 10; must && path[i]; i++)
+		if (path[i] == '.')
+			path[i] = '/';
+	if (write_at(AT_FDCWD, path, val) < 0 && must)
+		say(2, "husk: board.plan: sysctl.%s=%s: %s\n", key, val, strerror(errno));
+}
+
+/* Without a type: each one that the kernel knows and that needs a device. */
+static int mount_any(const struct mnt *m)
+{
+	char text[2048], *line, *end;
+
+	if (read_at(AT_FDCWD, "/proc/filesystems", text, sizeof text) < 0)
+		return -1;
+	errno = ENODEV;
+	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		if (*line == '\t' && mount(m->src, m->dst, line + 1, m->flags, m->data) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+static int mount_one(const struct mnt *m)
+{
+	char data[64];
+	size_t n = 0;
+
+	(void)mkdir(m->dst, 0755);
+	switch ((enum mntkind)m->kind) {
+	case MNT_BIND:
+		return mount(m->src, m->dst, NULL, MS_BIND | (m->rec ? MS_REC : 0), NULL);
+	case MNT_TMPFS:
+		if (m->size & PERCENT)
+			n = fmt(data, sizeof data, "size=%u%%,", (unsigned)(m->size & ~PERCENT));
+		else if (m->size)
+			n = fmt(data, sizeof data, "size=%llu,", (unsigned long long)m->size);
+		fmt(data + n, sizeof data - n, "mode=%o", m->mode ? m->mode : 0755u);
+		return mount("tmpfs", m->dst, "tmpfs", m->flags, data);
+	case MNT_FS:
+		break;
+	}
+	return m->type ? mount(m->src, m->dst, m->type, m->flags, m->data) : mount_any(m);
+}
+
+static void board_conf(void)
+{
+	static struct board b;
+	const char *k;
+	int i;
+
+	for (k = knobs; *k; k += strlen(k) + 1, k += strlen(k) + 1)
+		set_knob(k, k + strlen(k) + 1, false);
+	if (cfg_board(&b, CONFDIR "/board.conf"))
+		say(2, "husk: board.plan: " CONFDIR "/board.conf is wrong: going on without it\n");
+	if (b.hostname && sethostname(b.hostname, strlen(b.hostname)) < 0)
+		say(2, "husk: board.plan: hostname %s: %s\n", b.hostname, strerror(errno));
+	for (i = 0; i < b.nmnt; i++)
+		if (mount_one(&b.mnt[i]) < 0)
+			say(2, "husk: board.plan: mount %s on %s: %s%s\n", b.mnt[i].src ? b.mnt[i].src : "tmpfs",
+				b.mnt[i].dst, strerror(errno), b.mnt[i].skip ? ": going on" : "");
+	for (i = 0; i < b.nsysctl; i++)
+		set_knob(b.sysctl[i].key, b.sysctl[i].val, true);
+	cfg_forget();
+}
+
+/* The files, sorted by name: so the order is the same on every boot. */
+static void list_files(void)
+{
+	char buf[2048] __attribute__((aligned(8)));
+	int dir = open(CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct entry *e;
+	size_t n;
+	long got, i;
+	unsigned at;
+
+	if (dir < 0) {
+		say(2, "husk: board.plan: " CONFDIR ": %s\n", strerror(errno));
+		return;
+	}
+	while ((got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
+		for (i = 0; i < got; i += e->len) {
+			e = (void *)(buf + i);
+			n = strlen(e->name);
+			if (*e->name == '.' || n < 6 || n >= sizeof plans->file ||
+			    !same(e->name + n - 5, ".conf") || same(e->name, "board.conf"))
+				continue;
+			if (nplans == MAXBOX) {
+				say(2, "husk: board.plan: %s: more than %d boxes\n", e->name, MAXBOX);
+				continue;
+			}
+			for (at = nplans++; at && strcmp(plans[at - 1].file, e->name) > 0; at--)
+				plans[at] = plans[at - 1];
+			memset(&plans[at], 0, sizeof plans[at]);
+			copy(plans[at].file, sizeof plans[at].file, e->name);
+		}
+	close(dir);
+}
+
+static void keep_word(const char *s)
+{
+	size_t n = strlen(s) + 1;
+
+	if (used + n + 1 < POOL) {
+		memcpy(pool + used, s, n);
+		used += (unsigned)n;
+	}
+}
+
+static void read_box(struct plan *p)
+{
+	static struct box b;
+	char path[sizeof CONFDIR + sizeof p->file + 1];
+	int i;
+
+	fmt(path, sizeof path, CONFDIR "/%s", p->file);
+	memset(&b, 0, sizeof b);
+	if (cfg_load(&b, path, NULL, 0, NULL))
+		return;			/* it has said what is wrong */
+	copy(p->name, sizeof p->name, b.name);
+	p->boot = b.boot;
+	p->after = (uint16_t)used;
+	for (i = 0; i < b.nafter; i++)
+		keep_word(b.after[i]);
+	pool[used++] = '\0';
+	cfg_forget();
+}
+
+static bool waits_for_all(const struct plan *p)
+{
+	const char *w;
+
+	for (w = pool + p->after; *w; w += strlen(w) + 1)
+		if (same(w, "*"))
+			return true;
+	return false;
+}
+
+/* Must q be there before p? */
+static bool waits_for(const struct plan *p, const struct plan *q)
+{
+	const char *w;
+
+	if (q == p || q->placed || !q->boot)
+		return false;
+	if (waits_for_all(p) && !waits_for_all(q))
+		return true;
+	for (w = pool + p->after; *w; w += strlen(w) + 1)
+		if (same(w, q->name))
+			return true;
+	return false;
+}
+
+static struct plan *next(void)
+{
+	struct plan *p, *q, *end = plans + nplans, *stuck = NULL;
+
+	for (p = plans; p < end; p++) {
+		if (p->placed || !p->boot)
+			continue;
+		for (q = plans; q < end && !waits_for(p, q); q++)
+			;
+		if (q == end)
+			return p;
+		if (!stuck)
+			stuck = p;
+	}
+	if (stuck)
+		say(2, "husk: %s: after: a circle: not waiting\n", stuck->name);
+	return stuck;
+}
+
+void board_plan(int to)
+{
+	struct plan *p;
+	unsigned i;
+
+	board_conf();
+	list_files();
+	for (i = 0; i < nplans; i++)
+		read_box(&plans[i]);
+	while ((p = next())) {
+		p->placed = true;
+		say(to, "%s %s\n", p->name, p->file);
+	}
+	_exit(0);
+}
