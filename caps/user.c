@@ -163,24 +163,14 @@ static int add_group(struct run *r, uint32_t gid)
 	return 0;
 }
 
-static bool is_member(char *list, const char *name)
-{
-	char *m;
-
-	while (list && (m = strsep(&list, ",")))
-		if (same(m, name))
-			return true;
-	return false;
-}
-
-/* One line of group: the user's own group, groups= by name, and those that a
- * named user is a member of. Bits of *missing go out as names are found. Group 0
- * is had by its own name only, never because the file says so. */
+/* One line of group: the user's own, or one of groups=. Bits of *missing go out
+ * as names are found. Who the file says is a member of what does not count: a
+ * box has the groups that are written down, and no others. */
 static int group_line(struct run *r, char *line, uint64_t *missing)
 {
 	const struct box *b = r->box;
 	const char *name = strsep(&line, ":"), *id;
-	bool own, asked = false, member;
+	bool own, asked = false;
 	uint32_t gid;
 	int i;
 
@@ -198,10 +188,9 @@ static int group_line(struct run *r, char *line, uint64_t *missing)
 		*missing &= ~((uint64_t)1 << MAXGRP);
 		r->gid = gid;
 	}
-	member = b->who == WHO_NAME && is_member(line, b->user);
-	if (!gid && r->uid && (member || ((own || asked) && !same(name, "root"))))
+	if (!gid && (own || asked) && !same(name, "root"))
 		return fail_not(r, "\"%s\" is 0 in /etc/group of the root: refused - write numbers", name);
-	return asked || member ? add_group(r, gid) : 0;
+	return asked ? add_group(r, gid) : 0;
 }
 
 static int find_groups(struct run *r, int root)
@@ -218,10 +207,10 @@ static int find_groups(struct run *r, int root)
 		else if ((e = add_group(r, b->groups[i].id)) != 0)
 			return e;
 	}
-	if (!missing && b->who != WHO_NAME)
+	if (!missing)
 		return 0;
 	if (open_text(root, "etc/group") < 0)
-		return missing || errno != ENOENT ? unread(r, "/etc/group", errno) : 0;
+		return unread(r, "/etc/group", errno);
 	while (!e && (line = next_line()))
 		e = group_line(r, line, &missing);
 	close(file.fd);
