@@ -47,8 +47,6 @@ static void reset_scheduling(void)
 	syscall(SYS_ioprio_set, 1, 0, 0);
 }
 
-/* The umask is 0 from here on: every mode in husk is exactly what is written
- * down there. The program's own comes with caps.sched. */
 void caps_reset(void)
 {
 	char text[2048];
@@ -65,7 +63,7 @@ void caps_reset(void)
 	if (thp && *thp == '0')
 		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 	reset_scheduling();
-	umask(0);
+	umask(022);
 	personality(0);
 	prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0);
 }
