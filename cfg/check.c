@@ -1,0 +1,308 @@
+/*
+ * check.c - rules between keys, and what follows from them. No kernel here:
+ * what depends on the machine is in machine.c.
+ *
+ * Each rule says what is wrong where it was said, and counts it.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "husk.h"
+
+static const char mount_keys[][6] = { "bind", "tmpfs", "mount" };
+
+/* "ns.mnt=host by use=host, line 1" */
+static const char *because(const struct box *b, int ns, const char *key)
+{
+	static char text[160];
+	bool preset = cfg_layer(key, 0) == 1;
+	const char *file;
+	unsigned line;
+	size_t n;
+
+	n = fmt(text, sizeof text, "%s=%s%s", key, b->ns[ns] == NSM_HOST ? "host" : b->nsbox[ns] ? "box:" : b->nspath[ns],
+		b->nsbox[ns] ? b->nsbox[ns] : "");
+	if (preset)
+		n += fmt(text + n, sizeof text - n, " by use=%s", cfg_used());
+	if (cfg_where(key, 0, &file, &line))
+		fmt(text + n, sizeof text - n, ", line %u", line);
+	return text;
+}
+
+/* -------------------------------------------------------------------- FILES */
+
+static bool said(const char *key, int item)
+{
+	return cfg_layer(key, item) > 1;
+}
+
+static int not_ours(const struct box *b, const char *key, int item)
+{
+	return !said(key, item) ? 0 : cfg_error(key, item, "this box has %s mounts (%s)",
+		b->ns[NS_MNT] == NSM_HOST ? "the host's" : "another's", because(b, NS_MNT, "ns.mnt"));
+}
+
+/* Without a mount namespace of its own there is nothing to build. */
+static int no_mounts(struct box *b)
+{
+	int i, n = 0;
+
+	if (b->root != ROOT_HOST || b->root_rw)
+		n += not_ours(b, "root", 0);
+	for (i = 0; i < b->nmnt; i++)
+		n += not_ours(b, mount_keys[b->mnt[i].kind], i);
+	for (i = 0; i < b->ndev; i++)
+		n += not_ours(b, "device", i);
+	for (i = 0; i < b->nmask; i++)
+		n += not_ours(b, "mask", i);
+	for (i = 0; i < b->nro; i++)
+		n += not_ours(b, "readonly", i);
+	for (i = 0; i < b->netc; i++)
+		n += not_ours(b, "etc", i);
+	if (b->mounts)
+		n += not_ours(b, "mounts", 0);
+	b->root = ROOT_HOST;
+	b->root_rw = false;
+	b->nmnt = b->ndev = b->nmask = b->nro = b->netc = 0;
+	b->mounts = 0;
+	return n;
+}
+
+/* "/dev/pts" of DM_PTS */
+static bool is_default(int i, const char *dst)
+{
+	bool below = i == DM_PTS || i == DM_SHM || i == DM_MQUEUE;
+
+	return starts(dst, below ? "/dev/" : "/") && same(dst + (below ? 5 : 1), mounts_name(i));
+}
+
+static bool below(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	return starts(path, top) && (path[n] == '\0' || path[n] == '/');
+}
+
+/* A foreign file must not pose as a knob of the kernel. */
+static int one_mount(struct box *b, int i)
+{
+	struct mnt *m = &b->mnt[i];
+	bool kernels = below(m->dst, "/proc") || below(m->dst, "/sys");
+	int d;
+
+	for (d = 0; d < NDM; d++)
+		if (is_default(d, m->dst))
+			b->mounts &= (uint16_t)~(1u << d);
+	if (m->idmap && b->ns[NS_USER] != NSM_NEW)
+		return cfg_error("bind", i, "idmap: only with ns.user=new");
+	if (kernels && m->kind == MNT_BIND && !same(m->src, m->dst))
+		return cfg_error("bind", i, "below /proc and /sys only the host's own %s", m->dst);
+	if (kernels && m->kind == MNT_TMPFS)
+		return cfg_error("tmpfs", i, "mask= hides what is below /proc and /sys");
+	if (m->kind == MNT_FS && *m->src != '/' && strchr(m->src, '='))
+		return cfg_error("mount", i, "%s: a device or an image in a box, please", m->src);
+	return 0;
+}
+
+static int files(struct box *b)
+{
+	int i, n = 0;
+
+	if (b->ns[NS_MNT] != NSM_NEW)
+		return no_mounts(b);
+	for (i = 0; i < b->nmnt; i++)
+		n += one_mount(b, i);
+	if (b->tty && !(b->mounts & 1u << DM_PTS))
+		n += cfg_error("tty", 0, "needs the box's own /dev/pts (mounts=default)");
+	for (i = 0; i < b->ndev && !(b->mounts & 1u << DM_DEV); i++)
+		n += cfg_error("device", i, "needs the box's own /dev (mounts=default)");
+	/* names need a net: what the defaults say about it is only in the way */
+	for (i = b->netc - 1; i >= 0 && b->ns[NS_NET] == NSM_NEW; i--)
+		if (cfg_layer("etc", i) == 0 && !same(b->etc[i], "localtime")) {
+			cfg_unmark(key_find("etc"), i);
+			memmove(&b->etc[i], &b->etc[i + 1], (size_t)(b->netc - i - 1) * sizeof b->etc[0]);
+			b->netc--;
+		}
+	return n;
+}
+
+/* --------------------------------------------------------------- NAMESPACES */
+
+static int names(struct box *b)
+{
+	int n = 0;
+
+	if (b->ns[NS_UTS] != NSM_NEW) {
+		if (b->hostname)
+			n += cfg_error("hostname", 0, "this box has no name of its own (%s)", because(b, NS_UTS, "ns.uts"));
+		if (b->domainname)
+			n += cfg_error("domainname", 0, "this box has no name of its own (%s)", because(b, NS_UTS, "ns.uts"));
+	} else if (!b->hostname)
+		b->hostname = b->name;
+	return n;
+}
+
+static bool overlap(uint32_t a, uint32_t b, uint32_t na, uint32_t nb)
+{
+	return (uint64_t)a < (uint64_t)b + nb && (uint64_t)b < (uint64_t)a + na;
+}
+
+static bool mapped(const struct idmap *m, int n, uint32_t first, uint32_t last)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (first >= m[i].in && last - m[i].in < m[i].count)
+			return true;
+	return false;
+}
+
+static int one_map(const struct box *b, const char *key, const struct idmap *m, int n, uint32_t id)
+{
+	int i, j;
+
+	for (i = 0; i < n; i++)
+		for (j = 0; j < i; j++)
+			if (overlap(m[i].in, m[j].in, m[i].count, m[j].count) ||
+			    overlap(m[i].out, m[j].out, m[i].count, m[j].count))
+				return cfg_error(key, i, "%u:%u:%u overlaps %u:%u:%u", m[i].in, m[i].out, m[i].count,
+					m[j].in, m[j].out, m[j].count);
+	if (n && !mapped(m, n, 0, 0))
+		return cfg_error(key, 0, "0, the box's own root, is not in it");
+	if (n && b->who == WHO_NUMBER && !mapped(m, n, id, id))
+		return cfg_error(key, 0, "%u of user= is not in it", id);
+	if (n && b->who == WHO_AUTO && !mapped(m, n, 61184, 65519))
+		return cfg_error(key, 0, "61184..65519 of user=auto is not in it");
+	return 0;
+}
+
+static int maps(struct box *b)
+{
+	if (b->ns[NS_USER] != NSM_NEW)
+		return b->nuidmap ? cfg_error("uidmap", 0, "only with ns.user=new") :
+			b->ngidmap ? cfg_error("gidmap", 0, "only with ns.user=new") : 0;
+	b->automap = !b->nuidmap && !b->ngidmap;
+	if (!b->nuidmap)
+		memcpy(b->uidmap, b->gidmap, sizeof b->uidmap);
+	else if (!b->ngidmap)
+		memcpy(b->gidmap, b->uidmap, sizeof b->gidmap);
+	if (!b->nuidmap)
+		b->nuidmap = b->ngidmap;
+	if (!b->ngidmap)
+		b->ngidmap = b->nuidmap;
+	return one_map(b, "uidmap", b->uidmap, b->nuidmap, b->uid) + one_map(b, "gidmap", b->gidmap, b->ngidmap, b->gid);
+}
+
+/* Offsets make the namespace; without offsets it would be for nothing. */
+static int clocks(struct box *b)
+{
+	const char *key = b->clock_monotonic ? "clock.monotonic" : "clock.boottime";
+	bool set = b->clock_monotonic || b->clock_boottime;
+
+	if (!set)
+		return b->ns[NS_TIME] == NSM_NEW ? cfg_error("ns.time", 0, "new is for clock.monotonic= or clock.boottime=") : 0;
+	if (b->ns[NS_TIME] != NSM_NEW && cfg_layer("ns.time", 0) > 0)
+		return cfg_error(key, 0, "only with ns.time=new (%s)", because(b, NS_TIME, "ns.time"));
+	b->ns[NS_TIME] = NSM_NEW;
+	return 0;
+}
+
+static int pids(const struct box *b)
+{
+	if (b->ns[NS_PID] == NSM_NEW || !b->pid1_program)
+		return 0;
+	return cfg_error("pid1", 0, "process 1 is not the box's (%s)", because(b, NS_PID, "ns.pid"));
+}
+
+/* ------------------------------------------------------------------- RIGHTS */
+
+static int within(const char *key, uint64_t set, uint64_t of, const char *name)
+{
+	int i;
+
+	for (i = 0; i < 64; i++)
+		if (set & ~of & (uint64_t)1 << i)
+			return cfg_error(key, 0, "%s is not in %s", caps_name(i), name);
+	return 0;
+}
+
+/* A user other than root keeps over exec only what is ambient. Bits that make
+ * uid 0 nothing special must not take what root was given. */
+static int rights(struct box *b)
+{
+	bool amb = cfg_layer("caps.ambient", 0) >= 0, inh = cfg_layer("caps.inheritable", 0) >= 0;
+	int n;
+
+	if (!amb)
+		b->ambient = b->uid == 0 ? 0 : inh ? b->caps & b->inheritable : b->caps;
+	if (!inh)
+		b->inheritable = b->ambient;
+	n = within("caps.ambient", b->ambient, b->caps, "caps=");
+	n += within("caps.inheritable", b->inheritable, b->caps, "caps=");
+	if (amb && inh)
+		n += within("caps.ambient", b->ambient, b->inheritable, "caps.inheritable=");
+	if (cfg_layer("securebits", 0) < 0 && b->caps == b->ambient) {
+		b->securebits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_KEEP_CAPS_LOCKED;
+		if (!b->ambient)
+			b->securebits |= SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+	}
+	if (b->ambient && b->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)
+		n += cfg_error("securebits", 0, "no_cap_ambient_raise against caps.ambient=");
+	return n;
+}
+
+/* Only what belongs to a namespace of the box; anything else is the host's. */
+static int sysctls(const struct box *b)
+{
+	static const char ipc[][14] = { "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue." };
+	int i, n = 0, ns;
+	unsigned k;
+	char key[140];
+
+	for (i = 0; i < b->nsysctl; i++) {
+		ns = starts(b->sysctl[i].key, "net.") ? NS_NET : NNS;
+		for (k = 0; k < sizeof ipc / sizeof *ipc; k++)
+			if (starts(b->sysctl[i].key, ipc[k]))
+				ns = NS_IPC;
+		fmt(key, sizeof key, "sysctl.%s", b->sysctl[i].key);
+		if (ns == NNS)
+			n += cfg_error(key, i, "the host's, not a box's: board.conf may set it");
+		else if (b->ns[ns] != NSM_NEW)
+			n += cfg_error(key, i, "the host's here (%s)", because(b, ns, ns == NS_NET ? "net" : "ns.ipc"));
+	}
+	return n;
+}
+
+static int filter(struct box *b)
+{
+	static const uint32_t answers[] = { ACT_ERRNO | EPERM, ACT_KILL, ACT_LOG };
+	const char *e;
+	int i, n = 0;
+
+	if (!b->nsyscall)
+		return cfg_error("syscalls", 0, "nothing is allowed: no program could start");
+	filter_begin(answers[b->calls_default]);
+	for (i = 0; i < b->nsyscall; i++)
+		if ((e = filter_word(b->syscalls[i], strlen(b->syscalls[i]))))
+			n += cfg_error("syscalls", i, "%s", e);
+	if (n)
+		return n;
+	if ((e = filter_caps(b->caps)) || (e = filter_build(b->bpf, MAXBPF, &b->nbpf)))
+		return cfg_error("syscalls", 0, "%s", e);
+	if (!b->nnp && b->nbpf && !(b->caps & (uint64_t)1 << CAP_SYS_ADMIN))
+		return cfg_error("no_new_privs", 0, "no: only with syscalls=@all or caps=sys_admin, or the kernel refuses the filter");
+	return 0;
+}
+
+int cfg_check(struct box *b)
+{
+	int n = 0;
+
+	if (b->file && !b->narg)
+		n += cfg_error("exec", 0, "missing: the program to run");
+	n += files(b) + names(b) + maps(b) + clocks(b) + pids(b) + rights(b) + sysctls(b);
+	return n ? n : filter(b);
+}

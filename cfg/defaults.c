@@ -1,0 +1,101 @@
+/*
+ * defaults.c - defaults and presets are texts in the language itself, read
+ * before the file: so they run through the same, tested code, and whoever
+ * wants to know what a preset does reads it.
+ *
+ * husk.conf.5 has the reason of each line.
+ */
+#include <string.h>
+
+#include "husk.h"
+
+static const char defaults[] =
+	"cwd=/\n"
+	"env=PATH=/usr/sbin:/usr/bin:/sbin:/bin\n"
+	"env=container=husk\n"
+	"user=auto\n"
+	"umask=022\n"
+	"root=/\n"
+	"mounts=default\n"
+	"etc=resolv.conf,hosts,localtime\n"
+	"mask=/proc/acpi/ /proc/asound/ /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list"
+	" /proc/timer_stats /proc/sched_debug /proc/scsi/ /proc/kallsyms /proc/kmsg"
+	" /sys/firmware/ /sys/devices/virtual/powercap/\n"
+	"readonly=/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger\n"
+	"ns.user=host\n"
+	"ns.time=host\n"
+	"?memory.max=50%\n"
+	"?pids.max=256\n"
+	"rlimit.nofile=1024:4096\n"
+	"rlimit.core=0\n"
+	"syscalls=@service\n"
+	"no_new_privs=yes\n"
+	"keyring=yes\n"
+	"boot=yes\n"
+	"stop.signal=TERM\n"
+	"stop.timeout=5s\n";
+
+static const char presets[] =
+	"service\0"
+	"\0"
+	"daemon\0"
+	"user=root\n"
+	"caps=setuid,setgid,chown,kill,net_bind_service\n"
+	"\0"
+	"netdev\0"
+	"user=root\n"
+	"net=host\n"
+	"caps=net_admin,net_raw\n"
+	"?device=/dev/rfkill:rw\n"
+	"bind=/proc/sys/net:rw\n"
+	"\0"
+	"host\0"
+	"user=root\n"
+	"net=host\n"
+	"ns.pid=host\n"
+	"ns.ipc=host\n"
+	"ns.uts=host\n"
+	"ns.mnt=host\n"
+	"ns.cgroup=host\n"
+	"mounts=none\n"
+	"etc=none\n"
+	"caps=all\n"
+	"syscalls=@all\n"
+	"no_new_privs=no\n"
+	"?memory.max=max\n"
+	"\0"
+	"oci\0"
+	"user=root\n"
+	"caps=oci\n"
+	"root=:rw\n"
+	"\0";
+
+/* The text of a preset; of the defaults where name is NULL. */
+const char *cfg_preset(const char *name)
+{
+	const char *p = presets, *text;
+
+	if (!name)
+		return defaults;
+	while (*p) {
+		text = p + strlen(p) + 1;
+		if (same(p, name))
+			return text;
+		p = text + strlen(text) + 1;
+	}
+	return NULL;
+}
+
+/* Is value a word of the line of key? */
+bool cfg_is_default(const char *key, const char *value)
+{
+	size_t n = strlen(key), len = strlen(value);
+	const char *p = defaults;
+
+	while (*p && !(starts(p, key) && p[n] == '='))
+		p = strchr(p, '\n') + 1;
+	for (p += n; *p && *p != '\n'; p += strcspn(p, " \n"))
+		if (starts(++p, value) && (p[len] == ' ' || p[len] == '\n'))
+			return true;
+	return false;
+}
