@@ -77,8 +77,8 @@ static void parse(struct mountinfo *m, char *p)
 {
 	char *w;
 
-	word(&p, ' ');
-	word(&p, ' ');
+	m->id = decimal(word(&p, ' '));
+	m->parent = decimal(word(&p, ' '));
 	w = word(&p, ' ');
 	m->major = decimal(word(&w, ':'));
 	m->minor = decimal(w);

@@ -209,6 +209,21 @@ static int settle(struct run *r, const char *name, uint32_t flags, unsigned how)
 	return mount(NULL, name, NULL, MS_REC | (how & BIND_SLAVE ? MS_SLAVE : MS_PRIVATE), NULL);
 }
 
+/* A tree of the host may contain the scratch tmpfs, which lies on its root:
+ * what cannot be bound does not come along. */
+static int bind_tree(const char *from, const char *name)
+{
+	int e = mount(NULL, ".", NULL, MS_UNBINDABLE, NULL), err;
+
+	if (e == 0)
+		e = mount(from, name, NULL, MS_BIND | MS_REC, NULL);
+	err = errno;
+	if (mount(NULL, ".", NULL, MS_PRIVATE, NULL) < 0)
+		return -1;
+	errno = err;
+	return e;
+}
+
 /* src is HOST's descriptor: of another mount namespace, so only good to compare
  * with. Without a path it is ours. */
 static int bind(int src, const char *path, const char *name, unsigned how)
@@ -219,10 +234,11 @@ static int bind(int src, const char *path, const char *name, unsigned how)
 
 	if (fd < 0)
 		return -1;
+	rootfs_fd(buf, fd);
 	if (fstat(fd, &a) == 0 && fstat(src, &b) == 0) {
 		errno = ESTALE;
 		if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-			e = mount(rootfs_fd(buf, fd), name, NULL, MS_BIND | (how & BIND_REC ? MS_REC : 0), NULL);
+			e = how & BIND_REC ? bind_tree(buf, name) : mount(buf, name, NULL, MS_BIND, NULL);
 	}
 	err = errno;
 	if (path)

@@ -19,6 +19,22 @@ static unsigned n;
 static char text[4096];		/* paths that are not what the configuration says: a link led elsewhere */
 static size_t used;
 
+/* Mounts of recursive binds, and what they were planned as: only what hangs on
+ * one of these may be there unplanned. The table lists a mount after its parent. */
+static struct {
+	unsigned id;
+	const struct plan *plan;
+} tree[1024];
+static unsigned ntree;
+
+/* A mount of the host's that another one lies on: no path leads to it, so its
+ * flags could not be set where that takes a path. The other must be seen too. */
+static struct {
+	unsigned id;
+	const char *path;
+} covered_up[16];
+static unsigned ncovered;
+
 int plan_add(struct run *r, const char *path, const char *said, unsigned kind, uint32_t flags, const char *type)
 {
 	size_t len = strlen(path) + 1;
@@ -89,22 +105,64 @@ static bool fits(const struct plan *p, const struct mountinfo *m, uint64_t scrat
 	return want == (m->flags & (ACCESS | ATIME));
 }
 
+static bool cover(const struct mountinfo *m)
+{
+	size_t len = strlen(m->path) + 1;
+
+	if (ncovered == sizeof covered_up / sizeof *covered_up || len > sizeof text - used)
+		return false;
+	covered_up[ncovered].id = m->id;
+	covered_up[ncovered++].path = memcpy(text + used, m->path, len);
+	used += len;
+	return true;
+}
+
+static void uncover(const struct mountinfo *m)
+{
+	unsigned i;
+
+	for (i = 0; i < ncovered; i++)
+		if (covered_up[i].id == m->parent && same(covered_up[i].path, m->path))
+			covered_up[i] = covered_up[--ncovered];
+}
+
+static bool grow(unsigned id, const struct plan *p)
+{
+	if (ntree == sizeof tree / sizeof *tree)
+		return false;
+	tree[ntree].id = id;
+	tree[ntree++].plan = p;
+	return true;
+}
+
+static bool hangs(const struct mountinfo *m)
+{
+	const struct plan *p;
+	unsigned i;
+
+	for (i = 0; i < ntree && tree[i].id != m->parent; i++)
+		;
+	if (i == ntree || m->shared || !grow(m->id, p = tree[i].plan))
+		return false;
+	if (p->kind & PLAN_SLAVE)
+		return true;
+	return !m->slave && (!(p->flags & ACCESS & ~m->flags) || cover(m));
+}
+
 /* Of several mounts on one path the line is the strictest that it can be. */
 bool plan_check(const struct mountinfo *m, uint64_t scratch)
 {
 	struct plan *p, *best = NULL;
 
+	uncover(m);
 	for (p = plan; p < plan + n; p++)
 		if (!p->seen && same(p->path, m->path) && fits(p, m, scratch) &&
 			(!best || p->flags > best->flags))
 			best = p;
-	if (best)
-		return best->seen = true;
-	for (p = plan; p < plan + n; p++)
-		if (p->kind & PLAN_REC && rootfs_below(m->path, p->path) && !same(m->path, p->path) &&
-			!m->shared && (p->kind & PLAN_SLAVE || (!m->slave && !(p->flags & ACCESS & ~m->flags))))
-			return true;
-	return false;
+	if (!best)
+		return hangs(m);
+	best->seen = true;
+	return !(best->kind & PLAN_REC) || grow(m->id, best);
 }
 
 const char *plan_missing(void)
@@ -114,5 +172,5 @@ const char *plan_missing(void)
 	for (i = 0; i < n; i++)
 		if (!plan[i].seen)
 			return plan[i].path;
-	return NULL;
+	return ncovered ? covered_up->path : NULL;
 }
