@@ -161,7 +161,7 @@ static uint16_t answer(int act)
 static void put_rules(int slot)
 {
 	const struct policy *p = g.policy;
-	uint16_t order[MAXRULE], start, *no = &g.label[answer(p->act[slot])];
+	uint16_t order[MAXRULE] = { 0 }, start, *no = &g.label[answer(p->act[slot])];
 	unsigned n = 0, i;
 
 	for (i = p->rule[slot]; i; i = p->rules[i - 1].next)

@@ -16,8 +16,8 @@
 #include "husk.h"
 #include "nr.h"
 
-#define G(g)	L_GROUP | g,
-#define T(t)	L_TEXT | t,
+#define G(g)	(L_GROUP | (g)),
+#define T(t)	(L_TEXT | (t)),
 #define END	L_END,
 
 enum { BASIC, SIGNAL, THREAD, IO, FILES, NET, PROCESS, IDS, TIME, IPC, SANDBOX, SERVICE,
@@ -208,7 +208,7 @@ static const uint16_t lists[] = {
 
 /* Which calls a capability is for, as moby's default profile has it. Behind
  * CAP(n) what it opens, up to the next. */
-#define CAP(c)	L_GROUP | c,
+#define CAP(c)	(L_GROUP | (c)),
 static const uint16_t caplists[] = {
 	CAP(CAP_SYS_ADMIN)
 	N_bpf N_clone N_clone3 N_fanotify_init N_fanotify_mark N_fsconfig N_fsmount N_fsopen

@@ -47,7 +47,8 @@ def test_no_function_above_60_lines(path):
 
 
 def test_one_own_header():
-    assert [str(h.relative_to(husk.TOP)) for h in HEADERS] == ["init/husk.h"]
+    # arch.h is asked by nr.sh through the target's compiler, and included by no .c
+    assert sorted(str(h.relative_to(husk.TOP)) for h in HEADERS) == ["filter/arch.h", "init/husk.h"]
     for p in SOURCES:
         own = re.findall(r'#include "([^"]+)"', p.read_text())
         assert set(own) <= {"husk.h", "nr.h", "cap.h"}, (p, own)
