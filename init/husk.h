@@ -470,6 +470,7 @@ int cfg_check(struct box *);
 int ns_join(struct run *);		/* HOST: opens what is joined; enters user and pid */
 int ns_clone(struct run *);		void ns_kill(struct left *);
 int ns_idmap(struct run *);
+int ns_map(const struct run *, bool gids, struct idmap m[MAXMAP + 2]);	/* the rows in force; r->uid and gid are known */
 int ns_go(struct run *);
 int ns_wait(struct run *);
 int ns_enter(struct run *);		/* INIT: joins the rest; cgroup namespace on old kernels */
@@ -512,6 +513,7 @@ bool cg_asked(const struct box *, int lim);	/* max is what a fresh leaf has: not
 /* ----------------------------------------------------------------- rootfs/ */
 
 int rootfs_sources(struct run *);
+int rootfs_idmap(struct run *);
 int rootfs_private(struct run *);
 int rootfs_root(struct run *);
 int rootfs_mounts(struct run *);
@@ -557,7 +559,7 @@ struct mountinfo {
 	unsigned at, have;
 	char	*path, *root, *type;	/* unescaped */
 	uint32_t flags;			/* MS_* */
-	unsigned major, minor;
+	unsigned id, parent, major, minor;
 	bool	 shared, slave;
 	char	 buf[6144];
 };
@@ -595,7 +597,7 @@ int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or 
 const char *caps_name(int number);		/* "chown" or NULL */
 int caps_last(void);				/* of this kernel: highest number */
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
-void caps_reset(void);		/* HOST, first: umask (0), signals, nice: nothing is inherited by accident */
+void caps_reset(void);		/* HOST, first: umask, signals, nice: nothing is inherited by accident */
 /* caps/user.c */
 int caps_find(struct run *, int root);	/* caps_user in that root */
 /* caps/ids.c */

@@ -11,6 +11,7 @@ static const struct { char row[18], what[62]; } fixed[] = {
 	{ "cg.devices",      "deny all devices but the listed ones" },
 	{ "init.pipes",      "a socket pair and a pipe between the processes" },
 	{ "caps.oom",        "write oom_score_adj" },
+	{ "rootfs.idmap",    "owners of bind=...:idmap by the maps" },
 	{ "ns.go",           "let PID 1 of the box go on" },
 	{ "init.close",      "close what was inherited" },
 	{ "caps.tether",     "not dumpable, dies with the keeper" },
@@ -122,7 +123,7 @@ static bool special(int row, const char *name, const struct box *b)
 /* Nothing to do for this box. */
 static bool idle(const char *name, const struct box *b)
 {
-	return (same(name, "ns.idmap") && b->ns[NS_USER] != NSM_NEW) ||
+	return ((same(name, "ns.idmap") || same(name, "rootfs.idmap")) && b->ns[NS_USER] != NSM_NEW) ||
 		(same(name, "ns.root") && b->ns[NS_USER] == NSM_HOST) ||
 		(same(name, "ns.sysctl") && !b->nsysctl && b->ns[NS_NET] != NSM_NEW) ||
 		(same(name, "ns.host") && !b->hostname && !b->domainname) ||

@@ -48,6 +48,7 @@
 	ROW(ns_clone,        HOST, ns_kill) \
 	ROW(cg_enter,        HOST, NO_UNDO)	/* INIT still waits: nothing of it runs outside its limits */ \
 	ROW(ns_idmap,        HOST, NO_UNDO) \
+	ROW(rootfs_idmap,    HOST, NO_UNDO)	/* by the maps just written, on mounts that INIT has not placed yet */ \
 	ROW(caps_oom,        HOST, NO_UNDO)	/* below /proc/PID: INIT is not dumpable and may not */ \
 	ROW(ns_go,           HOST, NO_UNDO) \
 	\

@@ -17,7 +17,7 @@
 enum { FIRST = 0x10000000, SPAN = 65536, HELPER_S = 10 };
 
 /* In a box whose user is a name, the number is in its own root. */
-static int auto_map(struct run *r, bool gids, struct idmap *m)
+static int auto_map(const struct run *r, bool gids, struct idmap *m)
 {
 	uint32_t user = gids ? r->gid : r->uid;
 
@@ -89,21 +89,29 @@ static int write_map(struct run *r, bool gids, const struct idmap *m, int n)
 	return write_at(r->proc, path, text) < 0 ? fail(r, "write %s", path) : 0;
 }
 
+int ns_map(const struct run *r, bool gids, struct idmap m[MAXMAP + 2])
+{
+	const struct box *b = r->box;
+	int n = gids ? b->ngidmap : b->nuidmap;
+
+	if (b->automap)
+		return auto_map(r, gids, m);
+	memcpy(m, gids ? b->gidmap : b->uidmap, (size_t)n * sizeof *m);
+	return n;
+}
+
 int ns_idmap(struct run *r)
 {
 	const struct box *b = r->box;
 	struct idmap m[2][MAXMAP + 2];
-	int e, g, n[2] = { b->nuidmap, b->ngidmap };
+	int e, g, n[2];
 
 	if (b->ns[NS_USER] != NSM_NEW)
 		return 0;
 	if (b->automap && b->who != WHO_AUTO && (e = caps_find(r, r->rootsrc)) != 0)
 		return e;
 	for (g = 0; g < 2; g++) {
-		if (b->automap)
-			n[g] = auto_map(r, g, m[g]);
-		else
-			memcpy(m[g], g ? b->gidmap : b->uidmap, (size_t)n[g] * sizeof **m);
+		n[g] = ns_map(r, g, m[g]);
 		if ((e = write_map(r, g, m[g], n[g])) != 0)
 			return e;
 	}

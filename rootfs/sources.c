@@ -10,10 +10,12 @@
 
 #include "husk.h"
 
-/* The number outside of an id of the box. */
-static uint32_t outside(const struct run *r, const struct idmap *map, unsigned n, uint32_t id)
+/* The number outside of the user's, or of the user's group */
+static uint32_t outside(const struct run *r, bool gids)
 {
-	unsigned i;
+	struct idmap map[MAXMAP + 2];
+	uint32_t id = gids ? r->gid : r->uid;
+	int i, n = ns_map(r, gids, map);
 
 	if (r->box->ns[NS_USER] != NSM_NEW)
 		return id;
@@ -23,37 +25,35 @@ static uint32_t outside(const struct run *r, const struct idmap *map, unsigned n
 	return ~0u;
 }
 
-/* Names are the box's own: looked up in its root, which is not mounted yet. */
-static int owner(struct run *r)
+static int give(struct run *r, int fd)
 {
+	uint32_t uid, gid;
 	int e;
 
-	if (r->box->who != WHO_NAME)
-		return 0;
-	r->root = r->rootsrc;
-	e = caps_user(r);
-	r->root = -1;
-	return e;
+	/* names are the box's own: looked up in its root, which is not mounted yet */
+	if (r->box->who != WHO_AUTO && (e = caps_find(r, r->rootsrc)) != 0)
+		return e;
+	uid = outside(r, false);
+	gid = outside(r, true);
+	if (uid == ~0u || gid == ~0u)
+		return fail_not(r, "user %u:%u is not in the maps", r->uid, r->gid);
+	return fchown(fd, uid, gid) < 0 ? fail(r, "chown") : 0;
 }
 
 static int make_dir(struct run *r, const struct mnt *m)
 {
-	uint32_t uid, gid;
 	int fd, e = 0;
 
 	if (mkdir(m->src, 0700) < 0)
 		return errno == EEXIST ? 0 : fail(r, "make %s", m->src);
 	if ((fd = open(m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		return fail(r, "open %s", m->src);
-	if (!r->unpriv)
-		e = owner(r);
-	uid = outside(r, r->box->uidmap, r->box->nuidmap, r->uid);
-	gid = outside(r, r->box->gidmap, r->box->ngidmap, r->gid);
-	if (!e && !r->unpriv && fchown(fd, uid, gid) < 0)
-		e = fail(r, "chown %s", m->src);
-	if (!e && m->mode && fchmod(fd, m->mode) < 0)
+		e = fail(r, "open %s", m->src);
+	else if ((r->unpriv || (e = give(r, fd)) == 0) && m->mode && fchmod(fd, m->mode) < 0)
 		e = fail(r, "chmod %s", m->src);
-	close(fd);
+	if (fd >= 0)
+		close(fd);
+	if (e)
+		(void)rmdir(m->src);
 	return e;
 }
 
