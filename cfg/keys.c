@@ -68,7 +68,7 @@
 	K("caps", CAPS, caps, LIST, "none|all|oci|NAME,-NAME", "none", "effective for the user whoever he is; opens the system calls that it is for") \
 	K("caps.ambient", CAPS, ambient, LIST, "none|all|oci|NAME,-NAME", "caps= if the user is not root", "kept over exec by a user other than root") \
 	K("caps.inheritable", CAPS, inheritable, LIST, "none|all|oci|NAME,-NAME", "caps.ambient=", "for files with inheritable capabilities") \
-	K("securebits", SECBITS, securebits, 0, "none | NAME,...", "by caps", "noroot, ... of capabilities(7), each _locked too") \
+	K("securebits", SECBITS, securebits, 0, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "by caps", "capabilities(7); several with commas") \
 	K("syscalls", SYSCALLS, syscalls, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "@service", "first word with + or -: change the default; a name covers its 64/time64/32 twins") \
 	K("syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "EPERM", "the answer to what is not allowed") \
 	K("no_new_privs", CHOICE, nnp, 0, "no|yes", "yes", "no: set-uid programs work") \
