@@ -191,10 +191,7 @@ static const uint16_t lists[] = {
 	N_socketcall N_ipc
 	END
 /* @obsolete: gone from the kernel, or without a user for decades */
-	N__sysctl N_afs_syscall N_bdflush N_break N_create_module N_epoll_ctl_old
-	N_epoll_wait_old N_ftime N_get_kernel_syms N_getpmsg N_gtty N_idle N_lock N_mpx
-	N_nfsservctl N_prof N_profil N_putpmsg N_query_module N_readdir N_security N_stty
-	N_sysfs N_tuxcall N_ulimit N_uselib N_usr26 N_usr32 N_ustat N_vserver
+	N__sysctl N_readdir N_sysfs N_uselib N_usr26 N_usr32 N_ustat
 	END
 /* @privileged: what a capability of root is for */
 	G(MOUNT) G(NAMESPACE) G(CLOCK) G(MODULE) G(REBOOT) G(SWAP) G(RAW) G(TRACE) G(NUMA)

@@ -1,18 +1,20 @@
 /*
  * nr.c - the target's system calls: names, numbers, widths of arguments.
  *
- * One array holds every name known on any of our architectures, in order, each
- * followed by two bytes of slot and one of type, which alone have bit 7: so the
- * array needs no index and no pointer, and a search may land anywhere in it.
+ * One array holds every name known on any of our architectures, in order. An
+ * entry is the count of letters shared with the one before, the other letters,
+ * and 15 bits of slot and type, of which the first byte alone has bit 7. Every
+ * 16th name stands whole: whole[] is the index.
  */
 #include <string.h>
 
 #include "husk.h"
 #include "nr.h"
 
-enum { ELSEWHERE = 0x3fff, UNTYPED = 127, TAIL = 3 };
+enum { ELSEWHERE = 511, UNTYPED = 63, LONGEST = 40 };
 
 static const uint8_t names[] = { NR_NAMES };
+static const uint16_t whole[] = { NR_STARTS };
 static const uint8_t known[] = { NR_KNOWN };
 static const struct { uint8_t word, half; } types[] = { NR_TYPES };
 
@@ -28,22 +30,25 @@ bool filter_known(int slot)
 	return known[slot / 8] >> slot % 8 & 1;
 }
 
-/* <0, 0, >0 as name stands before, at, behind the entry; *end: its tail */
-static int order(const char *name, size_t len, const uint8_t *p, const uint8_t **end)
+/* The name at p goes over the one before it in buf; returns its last two bytes. */
+static const uint8_t *unpack(const uint8_t *p, char *buf)
 {
-	size_t i;
-	int d = 0;
+	for (buf += *p++; *p < 0x80; p++)
+		*buf++ = (char)*p;
+	*buf = '\0';
+	return p;
+}
 
-	for (i = 0; *p < 0x80; p++, i++)
-		if (!d)
-			d = i < len ? (uint8_t)name[i] - *p : -1;
-	*end = p;
-	return d ? d : i < len;
+static int order(const char *name, size_t len, const char *other)
+{
+	int d = strncmp(name, other, len);
+
+	return d ? d : -(other[len] != '\0');
 }
 
 static void fill(struct call *c, const uint8_t *tail)
 {
-	int slot = (tail[0] & 0x7f) << 7 | (tail[1] & 0x7f), type = tail[2] & 0x7f;
+	int slot = (tail[0] & 0x7f) << 2 | tail[1] >> 6, type = tail[1] & 0x3f;
 
 	c->slot = (int16_t)(slot == ELSEWHERE ? -1 : slot);
 	c->typed = type != UNTYPED;
@@ -53,22 +58,25 @@ static void fill(struct call *c, const uint8_t *tail)
 
 bool filter_find(const char *name, size_t len, struct call *c)
 {
-	const uint8_t *lo = names, *hi = names + sizeof names, *mid, *tail;
+	unsigned lo = 0, hi = sizeof whole / sizeof *whole, mid;
+	const uint8_t *p;
+	char buf[LONGEST];
 	int d;
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		while (mid > lo && (*mid >= 0x80 || mid[-1] < 0x80))
-			mid--;
-		d = order(name, len, mid, &tail);
-		if (d == 0) {
-			fill(c, tail);
-			return true;
-		}
-		if (d < 0)
+	while (hi - lo > 1) {
+		mid = (lo + hi) / 2;
+		(void)unpack(names + whole[mid], buf);
+		if (order(name, len, buf) < 0)
 			hi = mid;
 		else
-			lo = tail + TAIL;
+			lo = mid;
+	}
+	for (p = names + whole[lo]; p < names + sizeof names; p += 2) {
+		p = unpack(p, buf);
+		if ((d = order(name, len, buf)) == 0)
+			fill(c, p);
+		if (d <= 0)
+			return d == 0;
 	}
 	return false;
 }
@@ -81,11 +89,8 @@ const char *filter_next(const char *prev, char *buf)
 		p = names;
 	if (p == names + sizeof names)
 		return NULL;
-	for (prev = buf; *p < 0x80; p++)
-		*buf++ = (char)*p;
-	*buf = '\0';
-	p += TAIL;
-	return prev;
+	p = unpack(p, buf) + 2;
+	return buf;
 }
 
 /* Calls that do one thing under names that no suffix tells. The first word of a

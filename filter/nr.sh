@@ -30,10 +30,10 @@ done > "$out/nr.num"
 grep -q '^read [0-9]' "$out/nr.num" || stop "read is not among the system calls of <asm/unistd.h>"
 
 { sed 's/ / : /' "$here/all.names"; cat "$out/nr.num"; } | sort | awk '
-function byte(v) { names = names (v % 128 + 128) ","; if (++col % 24 == 0) names = names "\\\n" }
+function byte(v) { bytes = bytes v ","; if (++col % 24 == 0) bytes = bytes "\\\n"; size++ }
 function widths(t, twin,	i, c, w, h) {
 	if (t == "?" || t == "")
-		return 127
+		return 63
 	for (i = 1; i <= length(t); i++) {
 		c = substr(t, i, 1)
 		if (c == "u")			# an id: 16 bits where a 32-bit twin exists
@@ -49,6 +49,20 @@ function widths(t, twin,	i, c, w, h) {
 	}
 	return type[w, h]
 }
+# the letters that the one before has too are a count; every 16th stands whole
+function entry(name, slot, t,	i, same) {
+	if (entries++ % 16 == 0)
+		starts = starts size + 0 ","
+	else
+		while (substr(name, 1, same + 1) == substr(last, 1, same + 1))
+			same++
+	last = name
+	byte(same + 0)
+	for (i = same + 1; i <= length(name); i++)
+		byte(ord[substr(name, i, 1)])
+	byte(128 + int(slot / 4))
+	byte(slot % 4 * 64 + t)
+}
 BEGIN { for (i = 33; i < 127; i++) ord[sprintf("%c", i)] = i }
 /^=/ { printf "#define NR_%s\t%.0fu\n", substr($1, 2), $2; next }
 !($1 in seen) { seen[$1] = 1; list[n++] = $1 }
@@ -59,29 +73,30 @@ $2 == ":" { width[$1] = $3; next }
 		max = $2
 	if ($2 >= 4096 && (!private || $2 < private))
 		private = $2
-	if ($2 >= 4096 && $2 > last)
-		last = $2
+	if ($2 >= 4096 && $2 > end)
+		end = $2
 }
 END {
+	slots = max + 1 + (private ? end - private + 1 : 0)
 	for (i = 0; i < n; i++) {
 		name = list[i]
-		slot = 16383
+		if (width[name] == "x")
+			continue
+		slot = 511
 		if (name in nr) {
 			slot = nr[name] < 4096 ? nr[name] : max + 1 + nr[name] - private
 			known[int(slot / 8)] += slot in dup ? 0 : 2 ^ (slot % 8)
 			dup[slot] = 1
 		}
-		for (j = 1; j <= length(name); j++) {
-			names = names ord[substr(name, j, 1)] ","
-			if (++col % 24 == 0)
-				names = names "\\\n"
-		}
-		byte(int(slot / 128)); byte(slot); byte(widths(width[name], (name "32") in nr))
-		printf "#define N_%s%s\n", name, slot == 16383 ? "" : "\t" slot ","
+		entry(name, slot, widths(width[name], (name "32") in nr))
+		printf "#define N_%s%s\n", name, slot == 511 ? "" : "\t" slot ","
 	}
-	printf "#define NR_MAX\t%d\n#define NR_PRIVATE\t%.0fu\n#define NR_NPRIVATE\t%d\n", max, private, private ? last - private + 1 : 0
-	for (i = 0; i * 8 <= max + (private ? last - private + 1 : 0); i++)
-		bits = bits (known[i] + 0) ","
-	printf "#define NR_KNOWN\t%s\n#define NR_TYPES\t%s\n#define NR_NAMES\t%s\n", bits, types, names
-}' > "$out/nr.h.new"
+	if (slots > 511 || ntypes > 63)
+		exit 1
+	for (i = 0; i < slots; i += 8)
+		bits = bits (known[i / 8] + 0) ","
+	printf "#define NR_MAX\t%d\n#define NR_PRIVATE\t%.0fu\n#define NR_NPRIVATE\t%d\n", max, private, slots - max - 1
+	printf "#define NR_KNOWN\t%s\n#define NR_TYPES\t%s\n", bits, types
+	printf "#define NR_STARTS\t%s\n#define NR_NAMES\t%s\n", starts, bytes
+}' > "$out/nr.h.new" || stop "the table does not fit: more than 511 calls"
 mv "$out/nr.h.new" "$out/nr.h"

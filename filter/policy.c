@@ -140,12 +140,24 @@ static const char *call(const struct word *w, const struct call *c)
 	return NULL;
 }
 
-static const char *unknown(const struct word *w, const char *what)
+/* name: with its @, if it is a group */
+static const char *unknown(const char *name, size_t len, const char *what)
 {
-	const char *near = filter_nearest(w->name - w->group, w->len + w->group);
+	struct near near;
+	char buf[64] = "@";
+	const char *p = NULL;
+	bool group = len && *name == '@';
+	int i;
 
-	fmt(phrase, sizeof phrase, "\"%.*s\" is not a %s%s%s%s", (int)w->len + w->group, w->name - w->group,
-	    what, near ? "; " : "", near ? near : "", near ? "?" : "");
+	fmt(phrase, sizeof phrase, "%.*s", (int)(len < sizeof buf ? len : 0), name);
+	near_begin(&near, phrase);
+	for (i = 0; group && (p = filter_groupname(i)) != NULL; i++) {
+		copy(buf + 1, sizeof buf - 1, p);
+		near_try(&near, buf);
+	}
+	while (!group && (p = filter_next(p, buf)) != NULL)
+		near_try(&near, buf);
+	fmt(phrase, sizeof phrase, "\"%.*s\" is not a %s%s", (int)len, name, what, near_hint(&near));
 	return phrase;
 }
 
@@ -161,7 +173,7 @@ static const char *name_word(const struct word *w)
 	else if ((n = filter_find(w->name, w->len, &twin[0]) ? 1 : -1) > 0 && twin[0].slot < 0)
 		n = 0;
 	if (n < 0)
-		return unknown(w, "system call");
+		return unknown(w->name, w->len, "system call");
 	if (differ && w->tests)
 		return wrong(w, "its twins take other arguments: write =NAME(...) for each");
 	for (i = 0; i < n && !e; i++)
@@ -202,7 +214,7 @@ static const char *group_word(struct word *w)
 	const uint16_t *list = filter_group(w->name, w->len);
 
 	if (!list)
-		return unknown(w, "group of system calls");
+		return unknown(w->name - 1, w->len + 1, "group of system calls");
 	if (w->tests)
 		return wrong(w, "a group takes no tests of arguments");
 	w->quiet = w->sign != '-' && w->act < 0;

@@ -627,7 +627,6 @@ void filter_begin(uint32_t fallback);		/* of known names that no rule allows: AC
  * word after filter_begin() has a sign, @service goes before it by itself. */
 const char *filter_word(const char *word, size_t len);
 const char *filter_caps(uint64_t caps);		/* a policy with @service allows what these capabilities are for, unless a word named the call; any time before filter_build */
-const char *filter_nearest(const char *name, size_t len);	/* the known call or @group nearest to it, or NULL */
 /* filter/build.c */
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);	/* n 0: everything is allowed, no filter */
 /* filter/load.c */

@@ -8,7 +8,7 @@ for b in $boards; do
 	make BOARD="$b" "out/$b/nr.h" >/dev/null || exit 1
 	gcc -std=gnu11 -O1 -g -D_GNU_SOURCE -Wall -Wextra -Wno-type-limits -fsanitize=address,undefined \
 		-fno-sanitize-recover -Iinit -Iout/"$b" -o out/"$b"/filter_test test/filter_test.c test/bpf.c \
-		filter/nr.c filter/groups.c filter/args.c filter/policy.c filter/nearest.c filter/build.c \
+		filter/nr.c filter/groups.c filter/args.c filter/policy.c cfg/near.c filter/build.c \
 		filter/pid1.c || exit 1
 	out/"$b"/filter_test "${b#qemu-}" test/filter.tbl || status=1
 done
