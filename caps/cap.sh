@@ -6,7 +6,7 @@ set -eu
 export LC_ALL=C
 out=$1
 shift
-trap 'rm -f "$out/cap.ask" "$out/cap.all"' EXIT
+trap 'rm -f "$out/cap.ask" "$out/cap.all" "$out/cap.h.new"' EXIT
 
 printf '#include <linux/capability.h>\n' > "$out/cap.ask"
 if ! "$@" -x c -E -dM "$out/cap.ask" > "$out/cap.all"; then

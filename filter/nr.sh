@@ -7,7 +7,7 @@ export LC_ALL=C
 out=$1
 shift
 here=$(dirname "$0")
-trap 'rm -f "$out/nr.all" "$out/nr.ask" "$out/nr.say" "$out/nr.num"' EXIT
+trap 'rm -f "$out/nr.all" "$out/nr.ask" "$out/nr.say" "$out/nr.num" "$out/nr.h.new"' EXIT
 
 stop() { echo "filter/nr.sh: $*" >&2; rm -f "$out/nr.h"; exit 1; }
 
