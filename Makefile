@@ -14,13 +14,14 @@ LIB	= $(MUSLROOT)/lib/$(MUSL)
 INC	= -nostdinc -isystem $(MUSLROOT)/include/$(MUSL) -isystem $(OUT)/include -Iinit -I$(OUT)
 WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wundef -Wstrict-prototypes \
 	-Wmissing-prototypes -Wswitch-enum -Wframe-larger-than=8192 -Werror
-HARD	= -fPIE -fstack-protector-strong -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks
-CFLAGS	= -std=c11 -Os $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables \
+HARD	= -fPIE -fstack-protector -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks
+CFLAGS	= -std=c11 $(OPT) $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables \
 	-ffunction-sections -fdata-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' $(INC)
-GCCONLY	= -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk
+OPT	= -Os
+GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk
 # static PIE by hand: musl-gcc -static-pie makes a dynamic program without a word
 LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
-	-Wl,-z,separate-code,-z,max-page-size=$(PAGE),--gc-sections,--build-id=none,-s
+	-Wl,-z,noseparate-code,-z,max-page-size=$(PAGE),--gc-sections,--build-id=none,-s
 PAGE	= 4096
 CRT	= $(LIB)/rcrt1.o $(LIB)/crti.o `$(CC) -print-file-name=crtbeginS.o`
 END	= -Wl,--start-group $(LIB)/libc.a `$(CC) -print-libgcc-file-name` -Wl,--end-group \
@@ -41,10 +42,10 @@ $(OUT)/include: Makefile boards/$(BOARD).mk
 	ln -s $(KHASM) $@/asm
 
 $(OUT)/nr.h: $(OUT)/include filter/nr.sh
-	sh filter/nr.sh $@ $(CC) $(CCFLAGS) $(INC)
+	sh filter/nr.sh $(OUT) $(CC) $(CCFLAGS) $(INC)
 
 $(OUT)/cap.h: $(OUT)/include caps/cap.sh
-	sh caps/cap.sh $@ $(CC) $(CCFLAGS) $(INC)
+	sh caps/cap.sh $(OUT) $(CC) $(CCFLAGS) $(INC)
 
 # every source once more with clang, for its warnings
 clang: $(OUT)/nr.h $(OUT)/cap.h

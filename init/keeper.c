@@ -108,6 +108,16 @@ void keeper_stop(const char *name)
 			stop(v, 0);
 }
 
+int keeper_state(const char *name)
+{
+	struct live *v;
+
+	for (v = table; v < table + MAXLIVE; v++)
+		if (v->state != FREE && v->state != GONE && same(name, v->name))
+			return v->state == STARTING ? 1 : 2;
+	return 0;
+}
+
 /* Undo needs no more than the state file, and that is what a killed keeper's
  * successor has, too. */
 static void undo(struct live *v)

@@ -12,7 +12,7 @@
 #include "husk.h"
 
 /* What the words of a verb that takes a box say. */
-struct call {
+struct words {
 	const char *file, *pidfile, *root, *arch;
 	char **words;
 	int nwords;
@@ -44,7 +44,7 @@ static const char *conf(const char *name)
 }
 
 /* run and check: options, one FILE, key=value ..., -- argv ... */
-static int words(struct call *c, char **argv, const char *options)
+static int parse(struct words *c, char **argv, const char *options)
 {
 	for (; *argv; argv++) {
 		if (same(*argv, "--")) {
@@ -74,9 +74,9 @@ static int words(struct call *c, char **argv, const char *options)
 	return 0;
 }
 
-static int load(struct call *c, char **argv, const char *options)
+static int load(struct words *c, char **argv, const char *options)
 {
-	if (words(c, argv, options))
+	if (parse(c, argv, options))
 		return 2;
 	if (c->nrest > 1)
 		return usage("one file at a time");
@@ -148,7 +148,7 @@ static void settle(struct run *r, const char *pidfile, int up)
 
 static int verb_run(char **argv)
 {
-	struct call c = { 0 };
+	struct words c = { 0 };
 	struct live *v;
 	int e, up = -1;
 
@@ -177,10 +177,10 @@ static int verb_run(char **argv)
 
 static int verb_check(char **argv)
 {
-	struct call c = { 0 };
+	struct words c = { 0 };
 	int i, e, worst = 0;
 
-	if (words(&c, argv + 2, "r"))
+	if (parse(&c, argv + 2, "r"))
 		return 2;
 	for (i = 0; i < c.nrest || (i == 0 && c.nwords); i++) {
 		e = cfg_load(&box, c.nrest ? conf(c.rest[i]) : NULL, c.words, c.nwords, c.argv);
@@ -193,7 +193,7 @@ static int verb_check(char **argv)
 
 static int verb_show(char **argv)
 {
-	struct call c = { 0 };
+	struct words c = { 0 };
 	int e = load(&c, argv + 2, "");
 
 	if (!e)
@@ -203,7 +203,7 @@ static int verb_show(char **argv)
 
 static int verb_plan(char **argv)
 {
-	struct call c = { 0 };
+	struct words c = { 0 };
 	int e = load(&c, argv + 2, "");
 
 	if (!e)

@@ -22,20 +22,19 @@
 #define MFD_EXEC		0x10	/* linux/memfd.h, from 6.3 */
 #endif
 
+extern const char __ehdr_start __attribute__((visibility("hidden")));	/* the linker's: where we are loaded */
+
 /* The linker only marks what is to be read-only after relocation, and in a
  * static program nobody else acts on it. */
 int init_relro(void)
 {
 	const ElfW(Phdr) *p = (const void *)getauxval(AT_PHDR), *relro = NULL;
 	size_t n = getauxval(AT_PHNUM), page = getauxval(AT_PAGESZ), from, to;
-	uintptr_t base = 0;
+	uintptr_t base = (uintptr_t)&__ehdr_start;
 
-	for (; n--; p++) {
-		if (p->p_type == PT_PHDR)
-			base = (uintptr_t)p - p->p_vaddr;
+	for (; n--; p++)
 		if (p->p_type == PT_GNU_RELRO)
 			relro = p;
-	}
 	if (!relro)
 		return 0;
 	from = (base + relro->p_vaddr) & -page;
