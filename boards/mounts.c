@@ -79,13 +79,16 @@ static void mount_cgroups(void)
 }
 
 /* 0, 1 and 2. PID 1 never waits for a console: a modem line without carrier, a
- * terminal that was stopped. Programs get a description of their own. */
-void board_console(int flags)
+ * terminal that was stopped. Programs get a description of their own that
+ * waits, or they would lose what they print. */
+void board_console(bool wait)
 {
-	int fd = open("/dev/console", O_RDWR | O_NOCTTY | flags), i;
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK), i;
 
 	if (fd < 0)
 		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	else if (wait)
+		(void)fcntl(fd, F_SETFL, 0);
 	for (i = 0; i < 3 && fd >= 0; i++)
 		if (fd != i)
 			dup2(fd, i);
@@ -101,7 +104,7 @@ void board_mounts(void)
 		if (mount_on(f->type, f->dst, f->data, f->flags) < 0 && f->must)
 			say(2, "husk: board.mounts: %s on %s: %s\n", f->type, f->dst, strerror(errno));
 		if (same(f->dst, "/dev"))
-			board_console(O_NONBLOCK);
+			board_console(false);
 	}
 	mount_cgroups();
 }

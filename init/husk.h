@@ -699,7 +699,7 @@ int board_ask(const char *verb);		/* halt, poweroff, reboot: asks PID 1 */
 /* boards/mounts.c, boards/plan.c, boards/off.c: its parts */
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
 void board_mounts(void);
-void board_console(int flags);		/* /dev/console on 0, 1 and 2 */
+void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, or not */
 void board_plan(int to);		/* a child's whole life: board.conf; lines "NAME FILE" in order; never returns */
 void board_guard(void);			/* PID 1 that crashes says so, and reboots */
 void board_off(int cmd);		/* RB_* of reboot(2), after all that comes before it; never returns */

@@ -281,6 +281,7 @@ static void starter(const char *file, int to)
 
 	r.left = &left;
 	r.board = true;
+	board_console(true);
 	if (cfg_load(&box, file, NULL, 0, NULL) || start_stdio(true, box.log == LOG_NONE) < 0 ||
 	    start_box(&r, &box))
 		_exit(125);
