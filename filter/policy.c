@@ -271,7 +271,7 @@ static const char *parts(struct word *w, const char *s, size_t len)
 
 const char *filter_word(const char *s, size_t len)
 {
-	struct word w = { .act = -1 }, base = { .name = "service", .len = 7, .act = -1 };
+	struct word w = { .act = -1 }, base = { .name = &"@service"[1], .len = 7, .act = -1 };
 	const char *e = NULL;
 
 	if (!filter_policy.begun && len && (*s == '+' || *s == '-'))
