@@ -87,9 +87,7 @@ int etc_copy(struct run *r)
 			;
 		if (n < 0)
 			return fail(r, "copy /etc/%s", r->box->etc[i]);
-		close(to);
-		close(r->etcsrc[i]);
-		r->etcsrc[i] = -1;
+		close(to);		/* before its file system becomes read-only */
 		copied |= 1 << i;
 	}
 	return 0;
@@ -102,10 +100,7 @@ static const char *link_of(struct run *r, const char *path, char buf[512])
 	size_t n = copy(buf, 512, "/etc/");
 	ssize_t got;
 
-	if (fd < 0)
-		return NULL;
-	got = readlinkat(fd, "", buf + n, 511 - n);
-	close(fd);
+	got = fd < 0 ? -1 : readlinkat(fd, "", buf + n, 511 - n);
 	if (got <= 0)
 		return NULL;
 	buf[n + (size_t)got] = '\0';
@@ -115,7 +110,7 @@ static const char *link_of(struct run *r, const char *path, char buf[512])
 static int place(struct run *r, int i)
 {
 	char path[96], real[512], text[512], buf[32], name[8];
-	int at = rootfs_target(r, path_of(path, r->box->etc[i]), false, real, sizeof real), e = 0;
+	int at = rootfs_target(r, path_of(path, r->box->etc[i]), false, real, sizeof real);
 	const char *link;
 
 	if (at < 0 && (link = link_of(r, path, text)))
@@ -123,11 +118,8 @@ static int place(struct run *r, int i)
 	if (at < 0)
 		return 0;
 	if (mount(name_of(name, i), rootfs_fd(buf, at), NULL, MS_BIND, NULL) == 0)
-		e = plan_add(r, real, "", PLAN_EXACT, FLAGS, "tmpfs");
-	else if (errno != ENOTDIR)
-		e = fail(r, "bind the copy of %s", path);
-	close(at);
-	return e;
+		return plan_add(r, real, "", PLAN_EXACT, FLAGS, "tmpfs");
+	return errno == ENOTDIR ? 0 : fail(r, "bind the copy of %s", path);
 }
 
 int etc_place(struct run *r)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -17,6 +18,9 @@
 
 static int here;		/* descriptor that is the working directory, or -1 */
 static char empty_dir[64], empty_file[64];
+struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
+static char list[4096] __attribute__((aligned(8)));	/* names in /proc, as getdents64 gives them */
+static long nlist;		/* 0: not known */
 
 static int go(int fd)
 {
@@ -35,8 +39,47 @@ static const char *own(const struct run *r, const char *path, int *fs)
 	return *fs >= 0 && !name[strcspn(name, "/")] ? name : NULL;
 }
 
-/* On a file system of ours what is not there needs no mask; and it must be the
- * target that is missing. */
+/* Of a directory we want the names that are no pids: procfs lists those first.
+ * One read for what would be two calls for each mask without a target. */
+static int list_proc(struct run *r)
+{
+	struct entry *e;
+	int fd = r->own[DM_PROC];
+	long got, i;
+
+	nlist = 0;
+	if (fd < 0)
+		return 0;
+	fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || (got = syscall(SYS_getdents64, fd, list, sizeof list)) < 0)
+		return fail(r, "list /proc");
+	for (i = 0; i < got; i += e->len) {
+		e = (void *)(list + i);
+		if (*e->name >= '1' && *e->name <= '9') {
+			nlist = i;
+			break;
+		}
+	}
+	return 0;
+}
+
+/* What is not there on a file system of ours needs no mask. */
+static bool listed(const struct run *r, int fs, const char *name)
+{
+	const struct entry *e;
+	long i;
+
+	if (fs != r->own[DM_PROC] || !nlist)
+		return true;
+	for (i = 0; i < nlist; i += e->len) {
+		e = (void *)(list + i);
+		if (same(e->name, name))
+			return true;
+	}
+	return false;
+}
+
+/* And it must be the target that is missing. */
 static bool gone(int fs, const char *name)
 {
 	return errno == ENOENT && faccessat(fs, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
@@ -60,6 +103,8 @@ static int mask(struct run *r, const char *path, const char *said, bool dir, boo
 	int fs, fd, e;
 
 	if ((name = own(r, path, &fs)) != NULL) {
+		if (skip && !listed(r, fs, name))
+			return 0;
 		if (go(fs) < 0)
 			return fail(r, "fchdir");
 		if (hide(name, &dir) < 0)
@@ -71,7 +116,6 @@ static int mask(struct run *r, const char *path, const char *said, bool dir, boo
 	e = rootfs_real(r, fd, path, real, sizeof real);
 	if (!e && hide(rootfs_fd(buf, fd), &dir) < 0)
 		e = fail(r, "mask %s", path);
-	close(fd);
 	return e ? e : plan_add(r, real, said, dir ? PLAN_DIR : PLAN_FILE, MS_RDONLY | QUIET, "tmpfs");
 }
 
@@ -84,6 +128,8 @@ static int forbid(struct run *r, const char *path, const char *said)
 	int fs, fd, e;
 
 	if ((name = own(r, path, &fs)) != NULL) {
+		if (!listed(r, fs, name))
+			return 0;
 		if (go(fs) < 0)
 			return fail(r, "fchdir");
 		if (mount(name, name, NULL, MS_BIND, NULL) < 0)
@@ -97,7 +143,6 @@ static int forbid(struct run *r, const char *path, const char *said)
 	e = rootfs_real(r, fd, path, real, sizeof real);
 	if (!e && (go(r->scratch) < 0 || rootfs_place(r, fd, NULL, rootfs_fd(buf, fd), MS_RDONLY, BIND_REC) < 0))
 		e = fail(r, "readonly %s", path);
-	close(fd);
 	return e ? e : plan_forbid(r, real, said);
 }
 
@@ -124,6 +169,9 @@ static int late(struct run *r)
 		for (j = 0; j < b->nmask; j++)
 			if (rootfs_below(b->mask[j], b->mnt[i].dst))
 				return fail_not(r, "%s would uncover mask=%s", b->mnt[i].dst, b->mask[j]);
+		for (j = 0; j < b->nro; j++)
+			if (rootfs_below(b->ro[j], b->mnt[i].dst) && !same(b->ro[j], b->mnt[i].dst))
+				return fail_not(r, "%s would uncover readonly=%s", b->mnt[i].dst, b->ro[j]);
 		e = go(r->scratch) < 0 ? fail(r, "fchdir") : rootfs_user(r, i);
 	}
 	return e;
@@ -142,9 +190,9 @@ static int close_root(struct run *r)
 
 int rootfs_masks(struct run *r)
 {
-	const struct box *b = r->box;
 	char path[512];
-	int i, e = 0;
+	const struct box *b = r->box;
+	int i, e;
 	size_t n;
 
 	if (!rootfs_ours(r))
@@ -152,18 +200,15 @@ int rootfs_masks(struct run *r)
 	here = -1;
 	rootfs_at(empty_dir, r->scratch, SCRATCH_DIR);
 	rootfs_at(empty_file, r->scratch, SCRATCH_FILE);
+	e = list_proc(r);
+	/* these first: a tree bound on itself would hide masks in it */
+	for (i = 0; i < b->nro && !e; i++)
+		e = forbid(r, trim(path, b->ro[i]), b->ro[i]);
 	for (i = 0; i < b->nmask && !e; i++) {
 		n = strlen(b->mask[i]);
 		e = mask(r, trim(path, b->mask[i]), b->mask[i], b->mask[i][n - 1] == '/', b->mask_skip[i]);
 	}
-	for (i = 0; i < b->nro && !e; i++)
-		e = forbid(r, trim(path, b->ro[i]), b->ro[i]);
-	if (e || (e = late(r)) != 0 || (e = close_root(r)) != 0)
+	if (e || (e = late(r)) != 0)
 		return e;
-	for (i = 0; i < NDM; i++)
-		if (r->own[i] >= 0) {
-			close(r->own[i]);
-			r->own[i] = -1;
-		}
-	return 0;
+	return close_root(r);
 }

@@ -2,7 +2,10 @@
  *
  * A mount is made on the scratch tmpfs, by a name that is ours, and then moved
  * onto a descriptor of its mount point: the kernel never resolves a path below
- * the box's root for us. The descriptor of proc, sys and dev is taken on the way. */
+ * the box's root for us. The descriptor of proc, sys and dev is taken on the way.
+ *
+ * Descriptors are left open here: INIT and PROG close all that they do not keep
+ * in one call each, and a start has a budget of calls. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -56,8 +59,8 @@ static unsigned kind_of(const char *type)
 	return PLAN_EXACT | (same(type, "tmpfs") ? PLAN_MAKE : 0);
 }
 
-/* Onto a mount point that must be a directory, and not by way of a link: where
- * proc is expected, another directory would get it. */
+/* proc, sys and dev are ordinary directories of the root or nothing: behind a
+ * link another directory would get them. */
 static int plain_target(struct run *r, const char *path, char *real, size_t max)
 {
 	int fd = strchr(path + 1, '/') ? -1 : openat(r->root, path + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -96,13 +99,9 @@ static int fresh(struct run *r, int i, const char *where)
  * refuses its file system: the host's, read-only, takes its place. */
 static int borrowed(struct run *r, int i, const char *where)
 {
-	int fd = open(field(i, 0), O_PATH | O_DIRECTORY | O_CLOEXEC), e;
+	int fd = open(field(i, 0), O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0)
-		return -1;
-	e = rootfs_place(r, fd, NULL, where, default_flags[i] | MS_RDONLY, BIND_REC);
-	close(fd);
-	return e;
+	return fd < 0 ? -1 : rootfs_place(r, fd, NULL, where, default_flags[i] | MS_RDONLY, BIND_REC);
 }
 
 static bool may_borrow(const struct box *b, int i)
@@ -146,9 +145,8 @@ static int outer(struct run *r, int i)
 	if (!e && kind != PLAN_REC)
 		e = mount(SCRATCH_DIR, buf, NULL, MS_MOVE, NULL);
 	if (e)
-		e = fail(r, "mount %s on %s", type, path);
-	close(at);
-	return e ? e : plan_add(r, real, path, kind, flags, type);
+		return fail(r, "mount %s on %s", type, path);
+	return plan_add(r, real, path, kind, flags, type);
 }
 
 static int default_mount(struct run *r, int i)
@@ -183,27 +181,23 @@ static int refuse(struct run *r, const char *path)
 	return fail_not(r, "%s: below /proc and /sys only the same path of the host's own can be bound", path);
 }
 
-static int bind_row(struct run *r, const struct mnt *m, int *src)
+static int bind_row(struct run *r, const struct mnt *m, int src)
 {
 	unsigned how = (m->rec ? BIND_REC : 0) | (m->slave ? BIND_SLAVE : 0);
 	char real[512], buf[32];
 	struct stat st;
-	int at, e = 0;
+	int at;
 
-	if (fstat(*src, &st) < 0)
+	if (fstat(src, &st) < 0)
 		return fail(r, "stat %s", m->src);
 	if ((at = rootfs_target(r, m->dst, S_ISDIR(st.st_mode), real, sizeof real)) < 0)
 		return at;
-	if (foreign(real, m->src, *src))
-		e = refuse(r, m->dst);
-	else if (rootfs_place(r, *src, m->src, rootfs_fd(buf, at), m->flags, how) < 0)
-		e = fail(r, "bind %s on %s", m->src, m->dst);
-	close(at);
-	close(*src);
-	*src = -1;
+	if (foreign(real, m->src, src))
+		return refuse(r, m->dst);
+	if (rootfs_place(r, src, m->src, rootfs_fd(buf, at), m->flags, how) < 0)
+		return fail(r, "bind %s on %s", m->src, m->dst);
 	how = rootfs_how(r, how);
-	return e ? e : plan_add(r, real, m->dst, (how & BIND_REC ? PLAN_REC : 0) | (m->slave ? PLAN_SLAVE : 0),
-		m->flags, NULL);
+	return plan_add(r, real, m->dst, (how & BIND_REC ? PLAN_REC : 0) | (m->slave ? PLAN_SLAVE : 0), m->flags, NULL);
 }
 
 static void memory_options(const struct mnt *m, char *to, size_t max)
@@ -221,7 +215,7 @@ static int fs_row(struct run *r, const struct mnt *m)
 {
 	const char *type = m->kind == MNT_TMPFS ? "tmpfs" : m->type, *src = m->src ? m->src : type;
 	char real[512], buf[32], data[64];
-	int at, e = 0;
+	int at;
 
 	if (!type)
 		return fail_not(r, "%s: which file system? SRC:BOX:TYPE", m->src);
@@ -229,13 +223,12 @@ static int fs_row(struct run *r, const struct mnt *m)
 		return at;
 	memory_options(m, data, sizeof data);
 	if (foreign(real, NULL, -1))
-		e = refuse(r, m->dst);
-	else if (mount(src, SCRATCH_DIR, type, m->flags, m->kind == MNT_TMPFS ? data : m->data) < 0 ||
+		return refuse(r, m->dst);
+	if (mount(src, SCRATCH_DIR, type, m->flags, m->kind == MNT_TMPFS ? data : m->data) < 0 ||
 		mount(SCRATCH_DIR, rootfs_fd(buf, at), NULL, MS_MOVE, NULL) < 0)
-		e = fail(r, "mount %s %s on %s", type, src, m->dst);
-	close(at);
+		return fail(r, "mount %s %s on %s", type, src, m->dst);
 	/* the kernel may show another name for the type: nfs4 for nfs */
-	return e ? e : plan_add(r, real, m->dst, kind_of(type), m->flags, m->kind == MNT_TMPFS ? type : NULL);
+	return plan_add(r, real, m->dst, kind_of(type), m->flags, m->kind == MNT_TMPFS ? type : NULL);
 }
 
 int rootfs_user(struct run *r, int i)
@@ -245,7 +238,7 @@ int rootfs_user(struct run *r, int i)
 
 	if (m->kind == MNT_BIND && r->src[i] < 0)
 		return 0;
-	e = m->kind == MNT_BIND ? bind_row(r, m, &r->src[i]) : fs_row(r, m);
+	e = m->kind == MNT_BIND ? bind_row(r, m, r->src[i]) : fs_row(r, m);
 	if (e && m->skip) {
 		note(r, "%s - went on without it", r->why);
 		(void)umount2(SCRATCH_DIR, MNT_DETACH);
@@ -271,10 +264,9 @@ int rootfs_mounts(struct run *r)
 	uint64_t done = 0;
 	int i, j, e = 0;
 
+	/* rootfs_root left us in the scratch tmpfs */
 	if (!rootfs_ours(r))
 		return 0;
-	if (fchdir(r->scratch) < 0)
-		return fail(r, "fchdir");
 	for (i = 0; i < NDM && !e; i++)
 		if (b->mounts >> i & 1) {
 			if ((j = instead(b, i)) >= 0)

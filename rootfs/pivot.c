@@ -37,12 +37,8 @@ int rootfs_pivot(struct run *r)
 	for (; old; old--)
 		if (umount2(".", MNT_DETACH) < 0)
 			return fail(r, "detach the old root");
-	if (chdir("/") < 0)
-		return fail(r, "chdir /");
-	/* the kernel writes "(unreachable)/" before what is not below the root */
+	/* we stand in it; the kernel writes "(unreachable)/" before what is not below the root */
 	if (sys_getcwd(cwd, sizeof cwd) < 0 || !same(cwd, "/"))
 		return fail_not(r, "the working directory is not the root");
-	close(r->root);
-	r->root = -1;
 	return 0;
 }

@@ -28,7 +28,6 @@ int rootfs_verify(struct run *r)
 {
 	struct mountinfo m;
 	struct stat st;
-	int e;
 
 	if (!rootfs_ours(r))
 		return 0;
@@ -36,9 +35,5 @@ int rootfs_verify(struct run *r)
 		return fail(r, "stat the scratch tmpfs");
 	if (mountinfo_open(&m, r->proc) < 0)
 		return fail(r, "open mountinfo");
-	e = compare(r, &m, (uint64_t)major(st.st_dev) << 32 | minor(st.st_dev));
-	close(m.fd);
-	close(r->scratch);
-	r->scratch = -1;
-	return e;
+	return compare(r, &m, (uint64_t)major(st.st_dev) << 32 | minor(st.st_dev));
 }
