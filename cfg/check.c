@@ -181,19 +181,24 @@ static int one_map(const struct box *b, const char *key, const struct idmap *m, 
 
 static int maps(struct box *b)
 {
+	const char *uid = "uidmap", *gid = "gidmap";
+
 	if (b->ns[NS_USER] != NSM_NEW)
 		return b->nuidmap ? cfg_error("uidmap", 0, "only with ns.user=new") :
 			b->ngidmap ? cfg_error("gidmap", 0, "only with ns.user=new") : 0;
 	b->automap = !b->nuidmap && !b->ngidmap;
-	if (!b->nuidmap)
+	if (!b->nuidmap) {
+		uid = gid;
 		memcpy(b->uidmap, b->gidmap, sizeof b->uidmap);
-	else if (!b->ngidmap)
-		memcpy(b->gidmap, b->uidmap, sizeof b->gidmap);
-	if (!b->nuidmap)
 		b->nuidmap = b->ngidmap;
-	if (!b->ngidmap)
+	} else if (!b->ngidmap) {
+		gid = uid;
+		memcpy(b->gidmap, b->uidmap, sizeof b->gidmap);
 		b->ngidmap = b->nuidmap;
-	return one_map(b, "uidmap", b->uidmap, b->nuidmap, b->uid) + one_map(b, "gidmap", b->gidmap, b->ngidmap, b->gid);
+	}
+	if (one_map(b, uid, b->uidmap, b->nuidmap, b->uid))
+		return 1;
+	return one_map(b, gid, b->gidmap, b->ngidmap, b->gid);
 }
 
 /* Offsets make the namespace; without offsets it would be for nothing. */
@@ -241,7 +246,8 @@ static int rights(struct box *b)
 	if (!inh)
 		b->inheritable = b->ambient;
 	n = within("caps.ambient", b->ambient, b->caps, "caps=");
-	n += within("caps.inheritable", b->inheritable, b->caps, "caps=");
+	if (inh)
+		n += within("caps.inheritable", b->inheritable, b->caps, "caps=");
 	if (amb && inh)
 		n += within("caps.ambient", b->ambient, b->inheritable, "caps.inheritable=");
 	if (cfg_layer("securebits", 0) < 0 && b->caps == b->ambient) {

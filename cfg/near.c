@@ -6,6 +6,12 @@
 
 enum { MAXLEN = 39 };
 
+/* Small and capital letters are the same here. */
+static bool alike(char a, char b)
+{
+	return (a | 32) == (b | 32);
+}
+
 static unsigned least(unsigned a, unsigned b)
 {
 	return a < b ? a : b;
@@ -25,8 +31,8 @@ static unsigned distance(const char *a, size_t la, const char *b, size_t lb)
 		for (j = 1; j <= lb; j++) {
 			unsigned n = least(one[j], now[j - 1]) + 1u;
 
-			n = least(n, one[j - 1] + (unsigned)(a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+			n = least(n, one[j - 1] + (alike(a[i - 1], b[j - 1]) ? 0u : 1u));
+			if (i > 1 && j > 1 && alike(a[i - 1], b[j - 2]) && alike(a[i - 2], b[j - 1]))
 				n = least(n, two[j - 2] + 1u);
 			now[j] = (uint8_t)n;
 		}

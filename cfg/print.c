@@ -12,6 +12,8 @@
 
 #include "husk.h"
 
+static const char mount_keys[][6] = { "bind", "tmpfs", "mount" };
+
 static struct { char *at; size_t n, max; int fd; bool marks; } out;
 
 static void flush(void)
@@ -296,34 +298,39 @@ static void show_options(const struct mnt *m)
 	}
 }
 
-static void show_mnt(const struct box *b, const char *key, int kind)
+static void show_mnt(const struct box *b, int i)
 {
-	const struct mnt *m;
-	bool any = false;
-	int i;
+	const struct mnt *m = &b->mnt[i];
 
-	for (i = 0; i < b->nmnt; i++) {
-		m = &b->mnt[i];
-		if (m->kind != kind)
-			continue;
-		any = true;
-		head(key, i, m->skip);
-		if (m->src) {
-			field(m->src);
-			chr(':');
-		}
-		field(m->dst);
+	head(mount_keys[m->kind], i, m->skip);
+	if (m->src) {
+		field(m->src);
 		chr(':');
-		if (m->type) {
-			field(m->type);
-			chr(',');
-		}
-		show_flags(m->flags);
-		show_options(m);
-		chr('\n');
 	}
-	if (!any)
-		empty(key);
+	field(m->dst);
+	chr(':');
+	if (m->type) {
+		field(m->type);
+		chr(',');
+	}
+	show_flags(m->flags);
+	show_options(m);
+	chr('\n');
+}
+
+/* Of three keys, but their order counts: one may lie below another. */
+static void show_mnts(const struct box *b)
+{
+	int i, k;
+
+	for (i = 0; i < b->nmnt; i++)
+		show_mnt(b, i);
+	for (k = 0; k < 3; k++) {
+		for (i = 0; i < b->nmnt && b->mnt[i].kind != k; i++)
+			;
+		if (i == b->nmnt)
+			empty(mount_keys[k]);
+	}
 }
 
 static void show_mounts(const struct box *b)
@@ -624,9 +631,8 @@ static void show_row(const struct box *b, int row)
 	case T_EXEC: show_exec(b); break;
 	case T_ENV: show_env(b); break;
 	case T_GROUPS: show_groups(b); break;
-	case T_BIND: show_mnt(b, k->name, MNT_BIND); break;
-	case T_TMPFS: show_mnt(b, k->name, MNT_TMPFS); break;
-	case T_MOUNT: show_mnt(b, k->name, MNT_FS); break;
+	case T_BIND: show_mnts(b); break;
+	case T_TMPFS: case T_MOUNT: break;	/* among the binds */
 	case T_ETC: show_list(k->name, b->etc, b->netc, true, ", \t"); break;
 	case T_DEVICE: show_devices(b); break;
 	case T_PATHS:

@@ -589,7 +589,7 @@ static void follow(unsigned n)
 	for (i = 0; i < n; i++)
 		for (at = NULL; peek((int)i, "use", &at, preset, sizeof preset); )
 			;
-	if (!same(preset, "service"))
+	if (*preset && !same(preset, "service"))
 		use(preset);
 	for (i = 0; i < n; i++)
 		for (at = NULL; peek((int)i, "include", &at, path, sizeof path); )

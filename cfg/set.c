@@ -12,6 +12,8 @@
 
 #include "husk.h"
 
+static char whole[84];			/* the value before it is cut, for messages */
+
 static const char *full(int max)
 {
 	return cfg_wrong("more than %d of them", max);
@@ -143,15 +145,12 @@ static const char *set_user(struct box *b, char *v)
 	int n = cfg_fields(v, f, 2);
 	bool group = n == 2, name;
 
-	if (n > 2)
-		return cfg_bad(v, "a user", like);
 	name = is_login(f[0]) && !same(f[0], "auto");
 	if (same(f[0], "root"))
 		uid = 0;
-	if (!name && !is_id(f[0], &uid) && (!same(f[0], "auto") || group))
-		return cfg_bad(f[0], "a user", like);
-	if (group && !is_id(f[1], &gid) && !(name && is_login(f[1])))
-		return cfg_bad(f[1], name ? "a group" : "the number of a group", NULL);
+	if (n > 2 || (!name && !is_id(f[0], &uid) && (!same(f[0], "auto") || group)) ||
+	    (group && !is_id(f[1], &gid) && !(name && is_login(f[1]))))
+		return cfg_bad(whole, "a user", like);
 	b->who = name && (uid || (group && gid == ~0u)) ? WHO_NAME : uid != ~0u ? WHO_NUMBER : WHO_AUTO;
 	b->user = b->who == WHO_NAME ? f[0] : NULL;
 	b->group = group && gid == ~0u ? f[1] : NULL;
@@ -193,7 +192,7 @@ static const char *set_root(struct box *b, char *v)
 	int n = cfg_fields(v, f, 2);
 
 	if (n > 2 || (n == 2 && !same(f[1], "rw") && !same(f[1], "ro")))
-		return cfg_bad(f[1], "what may follow the root", "rw, ro");
+		return cfg_bad(whole, "a root", "/, DIR, tmpfs; then :rw or nothing");
 	if (n == 2)
 		b->root_rw = f[1][1] == 'w';
 	if (n == 2 && !*f[0])
@@ -320,7 +319,7 @@ static const char *set_map(struct box *b, bool gid, char *v)
 		}
 		if (cfg_fields(w, f, 3) != 3 || !is_id(f[0], &m.in) || !is_id(f[1], &m.out) ||
 		    !is_id(f[2], &m.count) || !m.count)
-			return cfg_bad(w, "IN:OUT:COUNT", "0:100000:65536");
+			return cfg_bad(whole, "IN:OUT:COUNT", "0:100000:65536");
 		if (m.in + (uint64_t)m.count > UINT32_MAX || m.out + (uint64_t)m.count > UINT32_MAX)
 			return cfg_wrong("%u:%u:%u goes beyond 4294967294", m.in, m.out, m.count);
 		if (*n == MAXMAP)
@@ -389,7 +388,7 @@ static const char *set_cpu(struct box *b, char *v)
 	size_t len = w ? strlen(w) : 0;
 
 	if (!w || cfg_word(&v))
-		return cfg_bad(w ? w : v, "a share of CPUs", like);
+		return cfg_bad(whole, "a share of CPUs", like);
 	b->cpu_period = 100000;
 	b->lim[LIM_CPU] = LIM_MAX;
 	if (same(w, "max") && !p)
@@ -397,10 +396,10 @@ static const char *set_cpu(struct box *b, char *v)
 	if (!p && w[len - 1] == '%') {
 		w[len - 1] = '\0';
 		if (!cfg_digits(w, 100 * MAXCPU, &quota) || !quota)
-			return cfg_wrong("\"%s%%\" is not a share of CPUs (%s)", w, like);
+			return cfg_bad(whole, "a share of CPUs", like);
 		quota *= 1000;
 	} else if (!p || !cfg_digits(w, UINT32_MAX, &quota) || quota < 1000)
-		return cfg_bad(w, "a share of CPUs", like);
+		return cfg_bad(whole, "a share of CPUs", like);
 	else if (!cfg_digits(p, 1000000, &period) || period < 1000)
 		return cfg_bad(p, "a period of 1000..1000000 microseconds", NULL);
 	b->lim[LIM_CPU] = quota;
@@ -408,24 +407,29 @@ static const char *set_cpu(struct box *b, char *v)
 	return NULL;
 }
 
+static bool component(const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((s[i] < 'a' || s[i] > 'z') && (s[i] < 'A' || s[i] > 'Z') && (s[i] < '0' || s[i] > '9') &&
+		    s[i] != '_' && (i == 0 || (s[i] != '.' && s[i] != '-')))
+			return false;
+	return n > 0 && n <= 128;
+}
+
 /* Names only, one below the other: nothing climbs out of the hierarchy. */
 static const char *set_cgroup(struct box *b, const char *v)
 {
-	size_t i, start = 0;
-	char c;
+	const char *p = v, *end;
 
-	for (i = 0; i == 0 || v[i - 1]; i++) {
-		c = v[i];
-		if (c == '/' || c == '\0') {
-			if (i == start || v[start] == '.' || i - start > 128)
-				break;
-			start = i + 1;
-		} else if ((c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') &&
-		    c != '_' && c != '.' && c != '-')
+	for (;; p = end + 1) {
+		end = strchrnul(p, '/');
+		if (!component(p, (size_t)(end - p)) || end - v > 250)
+			return cfg_bad(v, "NAME/NAME, relative to the top of the hierarchy", NULL);
+		if (!*end)
 			break;
 	}
-	if (v[0] == '\0' || v[i - 1] || i > 250)
-		return cfg_bad(v, "NAME/NAME, relative to the top of the hierarchy", NULL);
 	b->cgroup = v;
 	return NULL;
 }
@@ -459,7 +463,7 @@ static const char *set_rlimit(struct box *b, const char *sub, char *v)
 		return e;
 	n = cfg_fields(v, f, 2);
 	if (n > 2 || !rlimit_value(f[0], &r.soft) || !rlimit_value(f[n - 1], &r.hard))
-		return cfg_bad(v, "SOFT[:HARD]", "1024:4096, 16M, unlimited");
+		return cfg_bad(whole, "SOFT[:HARD]", "1024:4096, 16M, unlimited");
 	if (r.soft > r.hard)
 		return cfg_wrong("the soft limit is above the hard one");
 	b->rlim[i] = r;
@@ -496,7 +500,7 @@ static const char *set_sched(struct box *b, char *v)
 	int n = cfg_fields(v, f, 2), policy, prio = 0;
 
 	if (cfg_choice("other|batch|idle|fifo|rr", f[0], &policy) || (n == 2) != (policy > 2))
-		return cfg_bad(f[0], "a policy", like);
+		return cfg_bad(whole, "a policy", like);
 	if (n == 2 && !integer(f[1], 1, 99, &prio))
 		return cfg_bad(f[1], "a priority of 1..99", NULL);
 	b->sched = (int8_t)("\0\3\5\1\2"[policy]);	/* SCHED_OTHER BATCH IDLE FIFO RR */
@@ -513,7 +517,7 @@ static const char *set_ionice(struct box *b, char *v)
 	int n = cfg_fields(v, f, 2), class, level = 0;
 
 	if (cfg_choice("rt|be|idle", f[0], &class) || (n == 2) != (class < 2))
-		return cfg_bad(f[0], "a class", "rt:0..7, be:0..7, idle");
+		return cfg_bad(whole, "a class", "rt:0..7, be:0..7, idle");
 	if (n == 2 && !integer(f[1], 0, 7, &level))
 		return cfg_bad(f[1], "a level of 0..7", NULL);
 	b->ioprio = (uint16_t)((class + 1) << 13 | level);
@@ -563,7 +567,7 @@ static const char *no_cap(const char *w)
 	struct near near;
 	int i;
 
-	near_begin(&near, w);
+	near_begin(&near, starts(w, "CAP_") || starts(w, "cap_") ? w + 4 : w);
 	for (i = 0; i < 64 && caps_name(i); i++)
 		near_try(&near, caps_name(i));
 	return cfg_wrong("\"%.*s\": no such capability%s", 40, w, near_hint(&near));
@@ -826,6 +830,7 @@ const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool s
 	bool scalar = !(key_row(row)->flags & (K_LIST | K_SUB));
 	const char *e = scalar ? cfg_twice(0) : NULL;
 
+	fmt(whole, sizeof whole, "%s", value);
 	if (!e)
 		e = set(b, row, sub, value, skip);
 	if (!e && scalar)

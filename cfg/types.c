@@ -252,6 +252,7 @@ const char *cfg_choice(const char *list, const char *word, int *n)
 {
 	size_t len = strlen(word), l;
 	const char *p = list;
+	char type[200];
 
 	for (*n = 0;; ++*n) {
 		l = (size_t)(strchrnul(p, '|') - p);
@@ -261,7 +262,8 @@ const char *cfg_choice(const char *list, const char *word, int *n)
 			break;
 		p += l + 1;
 	}
-	return cfg_bad(word, strchr(list, '|') ? "one of" : "known here", list);
+	fmt(type, sizeof type, "one of %s", list);
+	return cfg_bad(word, type, NULL);
 }
 
 #define SIGNALS(S) S(HUP) S(INT) S(QUIT) S(ILL) S(TRAP) S(ABRT) S(BUS) S(FPE) S(KILL) S(USR1) S(SEGV) \
