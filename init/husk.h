@@ -272,6 +272,7 @@ struct msg {
 /* init/stages.c: THE table */
 int stages_run(struct run *);			/* the rows of my side, from the top */
 const char *stage_name(int row);
+const char *stage_what(int row);
 int stage_side(int row);
 int stage_count(void);
 void stages_undo(struct left *, int from);	/* backwards; from < 0: all rows */

@@ -163,7 +163,7 @@ static int verb_run(char **argv)
 	if (start_stdio(c.background, box.log == LOG_NONE) < 0)
 		return usage("/dev/null");
 	run.left = &left;
-	run.unpriv = geteuid() != 0;
+	run.unpriv = getauxval(AT_EUID) != 0;
 	if ((e = start_box(&run, &box)))
 		return e;
 	v = keeper_add(run.name);
@@ -278,7 +278,7 @@ int main(int argc, char **argv)
 
 	if (init_relro() < 0 || getauxval(AT_SECURE))
 		return 125;
-	if (getpid() == 1 && (argc < 2 || !same(argv[1], "run")))
+	if ((argc < 2 || !same(argv[1], "run")) && getpid() == 1)
 		return verb_boot(argv);
 	base = base ? base + 1 : argc ? argv[0] : "";
 	if (same(base, "halt") || same(base, "poweroff") || same(base, "reboot"))

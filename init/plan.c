@@ -5,37 +5,6 @@
 
 #include "husk.h"
 
-/* Rows that always do the same. */
-static const struct { char row[18], what[62]; } fixed[] = {
-	{ "init.state",      "lock the name, open the state file" },
-	{ "cg.devices",      "deny all devices but the listed ones" },
-	{ "init.pipes",      "a socket pair and a pipe between the processes" },
-	{ "caps.oom",        "write oom_score_adj" },
-	{ "rootfs.idmap",    "owners of bind=...:idmap by the maps" },
-	{ "ns.go",           "let PID 1 of the box go on" },
-	{ "init.close",      "close what was inherited" },
-	{ "caps.tether",     "not dumpable, dies with the keeper" },
-	{ "ns.wait",         "wait for ns.go" },
-	{ "rootfs.private",  "no mount from here shows outside" },
-	{ "caps.user",       "find user and groups" },
-	{ "rootfs.pivot",    "make it the root, detach the old one" },
-	{ "rootfs.verify",   "compare the mount table with the plan" },
-	{ "caps.keyring",    "a session keyring of its own" },
-	{ "caps.sched",      "niceness, policy, affinity, umask" },
-	{ "caps.ids",        "groups, gid, uid" },
-	{ "caps.readback",   "read all rights back and compare" },
-	{ "init.report",     "ready; wait for the release" },
-	{ "caps.retether",   "dies with PID 1 of the box" },
-	{ "caps.close",      "close all descriptors but 0, 1 and 2" },
-	{ "init.signals",    "unblock all signals" },
-	{ "init.rights",     "PID 1 keeps CAP_KILL alone" },
-	{ "init.filter",     "PID 1 gets its own filter" },
-	{ "init.reap",       "reap and forward until the program ends" },
-	{ "init.ready",      "wait until all is read back" },
-	{ "init.release",    "from here the status is the program's" },
-	{ "init.up",         "wait for the exec" },
-};
-
 static void line(int row, const char *f, ...) __attribute__((format(printf, 2, 3)));
 static void line(int row, const char *f, ...)
 {
@@ -138,15 +107,9 @@ static bool idle(const char *name, const struct box *b)
 
 void plan_print(const struct box *b)
 {
-	unsigned i;
 	int row;
 
-	for (row = 0; row < stage_count(); row++) {
-		if (idle(stage_name(row), b) || special(row, stage_name(row), b))
-			continue;
-		for (i = 0; i < sizeof fixed / sizeof *fixed; i++)
-			if (same(fixed[i].row, stage_name(row)))
-				break;
-		line(row, "%s", i < sizeof fixed / sizeof *fixed ? fixed[i].what : "");
-	}
+	for (row = 0; row < stage_count(); row++)
+		if (!idle(stage_name(row), b) && !special(row, stage_name(row), b))
+			line(row, "%s", stage_what(row));
 }

@@ -119,7 +119,7 @@ static bool sealed(int exe)
  * ends with the process. So they run from where nobody can write. */
 int init_seal(char **argv)
 {
-	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int exe = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	if (exe >= 0 && sealed(exe)) {
 		close(exe);

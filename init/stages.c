@@ -32,86 +32,91 @@
  * its row, the program has never run, and the host is as it was. After it the
  * status is the program's.
  */
+#include <string.h>
+
 #include "husk.h"
 
 #define NO_UNDO(left)	((void)(left))
 
 #define STAGES(ROW) \
-	/* name            side  make             undo */ \
-	ROW(init_state,      HOST, init_forget)	/* locked and written before anything is made */ \
-	ROW(rootfs_sources,  HOST, NO_UNDO)	/* host paths are the host's business: opened before the clone */ \
-	ROW(cg_make,         HOST, cg_remove) \
-	ROW(cg_limits,       HOST, NO_UNDO)	/* in force before the first process is inside */ \
-	ROW(cg_devices,      HOST, NO_UNDO) \
-	ROW(init_pipes,      HOST, NO_UNDO)	/* all that supervising needs is there before there is something to supervise */ \
-	ROW(ns_join,         HOST, NO_UNDO)	/* joined user and pid come first: what is new is owned by them */ \
-	ROW(ns_clone,        HOST, ns_kill) \
-	ROW(cg_enter,        HOST, NO_UNDO)	/* INIT still waits: nothing of it runs outside its limits */ \
-	ROW(ns_idmap,        HOST, NO_UNDO) \
-	ROW(rootfs_idmap,    HOST, NO_UNDO)	/* by the maps just written, on mounts that INIT has not placed yet */ \
-	ROW(caps_oom,        HOST, NO_UNDO)	/* below /proc/PID: INIT is not dumpable and may not */ \
-	ROW(ns_go,           HOST, NO_UNDO) \
+	/* make             side  undo     what it does; "" where it depends on the box */ \
+	ROW(init_state,      HOST, init_forget, "lock the name, write what is made")	/* locked and written before anything is made */ \
+	ROW(rootfs_sources,  HOST, NO_UNDO, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
+	ROW(cg_make,         HOST, cg_remove, "a leaf of its own") \
+	ROW(cg_limits,       HOST, NO_UNDO, "")	/* in force before the first process is inside */ \
+	ROW(cg_devices,      HOST, NO_UNDO, "deny all devices but the listed") \
+	ROW(init_pipes,      HOST, NO_UNDO, "a socket pair and a pipe")	/* all that supervising needs is there before there is something to supervise */ \
+	ROW(ns_join,         HOST, NO_UNDO, "")	/* joined user and pid come first: what is new is owned by them */ \
+	ROW(ns_clone,        HOST, ns_kill, "") \
+	ROW(cg_enter,        HOST, NO_UNDO, "PID 1 into the leaf")	/* INIT still waits: nothing of it runs outside its limits */ \
+	ROW(ns_idmap,        HOST, NO_UNDO, "id maps") \
+	ROW(rootfs_idmap,    HOST, NO_UNDO, "shift mounts by the id maps")	/* by the maps just written, on mounts that INIT has not placed yet */ \
+	ROW(caps_oom,        HOST, NO_UNDO, "oom_score_adj")	/* below /proc/PID: INIT is not dumpable and may not */ \
+	ROW(ns_go,           HOST, NO_UNDO, "let PID 1 go on") \
 	\
-	ROW(init_close,      INIT, NO_UNDO)	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
-	ROW(caps_tether,     INIT, NO_UNDO)	/* not dumpable, and dies with the keeper */ \
-	ROW(ns_wait,         INIT, NO_UNDO)	/* end of file here: the keeper died before the tether held */ \
-	ROW(ns_enter,        INIT, NO_UNDO)	/* the cgroup namespace roots where we stand: after cg.enter */ \
-	ROW(ns_root,         INIT, NO_UNDO)	/* uid 0 of the box, as its maps have it */ \
-	ROW(ns_sysctl,       INIT, NO_UNDO)	/* before /proc/sys is read-only */ \
-	ROW(ns_host,         INIT, NO_UNDO) \
-	ROW(ns_loopback,     INIT, NO_UNDO) \
-	ROW(ns_clock,        INIT, NO_UNDO)	/* frozen by the next fork, and only children are in it */ \
-	ROW(rootfs_private,  INIT, NO_UNDO)	/* before any mount: nothing of ours shows outside */ \
-	ROW(rootfs_root,     INIT, NO_UNDO) \
-	ROW(caps_user,       INIT, NO_UNDO)	/* names are the box's own: looked up in its root, before mounts that they own */ \
-	ROW(rootfs_mounts,   INIT, NO_UNDO) \
-	ROW(rootfs_dev,      INIT, NO_UNDO) \
-	ROW(init_pty,        INIT, NO_UNDO)	/* from the box's own devpts */ \
-	ROW(rootfs_masks,    INIT, NO_UNDO)	/* last of the mounts: nothing may cover a mask */ \
-	ROW(rootfs_pivot,    INIT, NO_UNDO)	/* the host's tree is gone from here */ \
-	ROW(rootfs_verify,   INIT, NO_UNDO)	/* our own mount table against the plan */ \
-	ROW(caps_bound,      INIT, NO_UNDO)	/* once for INIT and PROG: 41 calls */ \
-	ROW(init_fork,       INIT, NO_UNDO) \
+	ROW(init_close,      INIT, NO_UNDO, "close what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
+	ROW(caps_tether,     INIT, NO_UNDO, "die with the keeper")	/* not dumpable, and dies with the keeper */ \
+	ROW(ns_wait,         INIT, NO_UNDO, "wait for ns.go")	/* end of file here: the keeper died before the tether held */ \
+	ROW(ns_enter,        INIT, NO_UNDO, "")	/* the cgroup namespace roots where we stand: after cg.enter */ \
+	ROW(ns_root,         INIT, NO_UNDO, "become root of the box")	/* uid 0 of the box, as its maps have it */ \
+	ROW(ns_sysctl,       INIT, NO_UNDO, "sysctls")	/* before /proc/sys is read-only */ \
+	ROW(ns_host,         INIT, NO_UNDO, "") \
+	ROW(ns_loopback,     INIT, NO_UNDO, "lo up") \
+	ROW(ns_clock,        INIT, NO_UNDO, "clock offsets")	/* frozen by the next fork, and only children are in it */ \
+	ROW(rootfs_private,  INIT, NO_UNDO, "no mount shows outside")	/* before any mount: nothing of ours shows outside */ \
+	ROW(rootfs_root,     INIT, NO_UNDO, "") \
+	ROW(caps_user,       INIT, NO_UNDO, "find user and groups")	/* names are the box's own: looked up in its root, before mounts that they own */ \
+	ROW(rootfs_mounts,   INIT, NO_UNDO, "") \
+	ROW(rootfs_dev,      INIT, NO_UNDO, "nodes and links") \
+	ROW(init_pty,        INIT, NO_UNDO, "a pty of its own")	/* from the box's own devpts */ \
+	ROW(rootfs_masks,    INIT, NO_UNDO, "")	/* last of the mounts: nothing may cover a mask */ \
+	ROW(rootfs_pivot,    INIT, NO_UNDO, "detach the host's tree")	/* the host's tree is gone from here */ \
+	ROW(rootfs_verify,   INIT, NO_UNDO, "compare the mount table with the plan")	/* our own mount table against the plan */ \
+	ROW(caps_bound,      INIT, NO_UNDO, "")	/* once for INIT and PROG: 41 calls */ \
+	ROW(init_fork,       INIT, NO_UNDO, "the program's process") \
 	\
-	ROW(init_tty,        PROG, NO_UNDO)	/* a session of its own, the pty its terminal */ \
-	ROW(caps_keyring,    PROG, NO_UNDO) \
-	ROW(caps_label,      PROG, NO_UNDO)	/* through the host's /proc: the box's may be anything */ \
-	ROW(caps_sched,      PROG, NO_UNDO)	/* while CAP_SYS_NICE is there */ \
-	ROW(caps_rlimits,    PROG, NO_UNDO)	/* while CAP_SYS_RESOURCE is there; never on PID 1 */ \
-	ROW(caps_ids,        PROG, NO_UNDO)	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
-	ROW(caps_sets,       PROG, NO_UNDO)	/* the five sets and securebits */ \
-	ROW(caps_nnp,        PROG, NO_UNDO) \
-	ROW(caps_readback,   PROG, NO_UNDO)	/* one read of /proc/self/status: what holds, not what was asked */ \
-	ROW(init_report,     PROG, NO_UNDO)	/* ready; waits for the release byte */ \
-	ROW(caps_retether,   PROG, NO_UNDO)	/* a change of ids forgets the death signal */ \
-	ROW(caps_close,      PROG, NO_UNDO)	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
-	ROW(init_cwd,        PROG, NO_UNDO)	/* as the user, with nothing open that leads out */ \
-	ROW(init_signals,    PROG, NO_UNDO) \
-	ROW(filter_load,     PROG, NO_UNDO)	/* last: it may forbid all of the above */ \
-	ROW(init_exec,       PROG, NO_UNDO) \
+	ROW(init_tty,        PROG, NO_UNDO, "a session of its own")	/* a session of its own, the pty its terminal */ \
+	ROW(caps_keyring,    PROG, NO_UNDO, "a keyring of its own") \
+	ROW(caps_label,      PROG, NO_UNDO, "AppArmor or SELinux label")	/* through the host's /proc: the box's may be anything */ \
+	ROW(caps_sched,      PROG, NO_UNDO, "nice, policy, affinity, umask")	/* while CAP_SYS_NICE is there */ \
+	ROW(caps_rlimits,    PROG, NO_UNDO, "rlimits")	/* while CAP_SYS_RESOURCE is there; never on PID 1 */ \
+	ROW(caps_ids,        PROG, NO_UNDO, "groups, gid, uid")	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
+	ROW(caps_sets,       PROG, NO_UNDO, "capabilities, securebits")	/* the five sets and securebits */ \
+	ROW(caps_nnp,        PROG, NO_UNDO, "no_new_privs") \
+	ROW(caps_readback,   PROG, NO_UNDO, "read all rights back")	/* one read of /proc/self/status: what holds, not what was asked */ \
+	ROW(init_report,     PROG, NO_UNDO, "ready; wait for the release")	/* ready; waits for the release byte */ \
+	ROW(caps_retether,   PROG, NO_UNDO, "die with PID 1")	/* a change of ids forgets the death signal */ \
+	ROW(caps_close,      PROG, NO_UNDO, "close all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
+	ROW(init_cwd,        PROG, NO_UNDO, "")	/* as the user, with nothing open that leads out */ \
+	ROW(init_signals,    PROG, NO_UNDO, "unblock all") \
+	ROW(filter_load,     PROG, NO_UNDO, "")	/* last: it may forbid all of the above */ \
+	ROW(init_exec,       PROG, NO_UNDO, "") \
 	\
-	ROW(init_rights,     INIT, NO_UNDO)	/* PROG is born: from here CAP_KILL is enough */ \
-	ROW(init_filter,     INIT, NO_UNDO) \
-	ROW(init_reap,       INIT, NO_UNDO)	/* does not return */ \
+	ROW(init_rights,     INIT, NO_UNDO, "keep CAP_KILL alone")	/* PROG is born: from here CAP_KILL is enough */ \
+	ROW(init_filter,     INIT, NO_UNDO, "a filter of its own") \
+	ROW(init_reap,       INIT, NO_UNDO, "reap and forward")	/* does not return */ \
 	\
-	ROW(init_ready,      HOST, NO_UNDO) \
-	ROW(init_release,    HOST, NO_UNDO)	/* the commit point */ \
-	ROW(init_up,         HOST, NO_UNDO)
+	ROW(init_ready,      HOST, NO_UNDO, "wait until all is read back") \
+	ROW(init_release,    HOST, NO_UNDO, "the commit point")	/* the commit point */ \
+	ROW(init_up,         HOST, NO_UNDO, "wait for the exec")
 
-/* The same rows four times: numbers, names, sides, calls. No pointers: each
+/* The same rows five times: numbers, names, texts, sides, calls. No pointers: each
  * would cost a relocation and dirty a page in every process of every box. */
-#define NUMBER(f, side, undo)	ROW_##f,
+#define NUMBER(f, side, undo, what)	ROW_##f,
 enum { STAGES(NUMBER) NSTAGES };
 
-#define NAME(f, side, undo)	#f "\0"
+#define NAME(f, side, undo, what)	#f "\0"
 static const char names[] = STAGES(NAME);
 
-#define SIDE(f, side, undo)	side,
+#define WHAT(f, side, undo, what)	what "\0"
+static const char whats[] = STAGES(WHAT);
+
+#define SIDE(f, side, undo, what)	side,
 static const uint8_t sides[] = { STAGES(SIDE) };
 
 static int make(int row, struct run *r)
 {
-#define MAKE(f, side, undo)	case ROW_##f: return f(r);
+#define MAKE(f, side, undo, what)	case ROW_##f: return f(r);
 	switch (row) {
 	STAGES(MAKE)
 	}
@@ -120,7 +125,7 @@ static int make(int row, struct run *r)
 
 static void unmake(int row, struct left *l)
 {
-#define UNDO(f, side, undo)	case ROW_##f: undo(l); break;
+#define UNDO(f, side, undo, what)	case ROW_##f: undo(l); break;
 	switch (row) {
 	STAGES(UNDO)
 	}
@@ -136,19 +141,26 @@ int stage_side(int row)
 	return sides[row];
 }
 
+static const char *nth(const char *list, int n)
+{
+	while (n-- > 0)
+		list += strlen(list) + 1;
+	return list;
+}
+
+const char *stage_what(int row)
+{
+	return nth(whats, row);
+}
+
 /* "rootfs.pivot" for rootfs_pivot: the first underscore is the dot */
 const char *stage_name(int row)
 {
 	static char name[32];
-	const char *p = names;
 	char *dot;
 
-	while (row-- > 0)
-		p += copy(name, sizeof name, p) + 1;
-	copy(name, sizeof name, p);
-	for (dot = name; *dot && *dot != '_'; dot++)
-		;
-	if (*dot)
+	copy(name, sizeof name, nth(names, row));
+	if ((dot = strchr(name, '_')))
 		*dot = '.';
 	return name;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ static void rundir(char *path, size_t max)
 
 	if (env && *env == '/')
 		copy(path, max, env);
-	else if (geteuid() && xdg && *xdg == '/')
+	else if (getauxval(AT_EUID) && xdg && *xdg == '/')
 		fmt(path, max, "%s/husk", xdg);
 	else
 		copy(path, max, RUNDIR);
@@ -34,12 +35,12 @@ int state_open(struct left *l, bool make)
 	struct stat st;
 
 	rundir(path, sizeof path);
-	l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	l->dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (l->dir < 0 && errno == ENOENT && make && mkdir(path, 0700) == 0)
-		l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		l->dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (l->dir < 0)
 		return -1;
-	if (fstat(l->dir, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022))
+	if (fstat(l->dir, &st) == 0 && st.st_uid == getauxval(AT_EUID) && !(st.st_mode & 022))
 		return 0;
 	close(l->dir);
 	l->dir = -1;

@@ -99,11 +99,12 @@ uint64_t now_ms(void)
 }
 
 /* All that we read and write below /proc goes through this one: what lies on
- * /proc of a box may be anything. */
+ * /proc of a box may be anything. openat() here and elsewhere, because musl's
+ * open() makes a second call to set close-on-exec once more. */
 int proc_fd(void)
 {
 	struct statfs fs;
-	int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -1;

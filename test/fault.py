@@ -78,8 +78,8 @@ def words(box):
             "--", "/bin/inside", "rights", "7"]
 
 
-def inject(log, *mode, box, timeout=TIME):
-    return husk.command(husk.INJECT, "-o", log, *mode, "--", *words(box), timeout=timeout)
+def inject(log, *mode, box, timeout=TIME, before=()):
+    return husk.command(*before, husk.INJECT, "-o", log, *mode, "--", *words(box), timeout=timeout)
 
 
 def record(box, log):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -43,15 +44,21 @@ def command(*args, timeout=10, stdin=subprocess.DEVNULL, text=None, env=None, **
     args = [str(a) for a in args]
     if text is not None:
         stdin = subprocess.PIPE
-    p = subprocess.Popen(args, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, **more)
-    try:
-        out, err = p.communicate(text.encode() if text is not None else None, timeout)
-    except subprocess.TimeoutExpired:
-        p.kill()
-        out, err = p.communicate()
-        raise AssertionError(f"no end after {timeout} s: {' '.join(args)}\n{out[-2000:]!r}\n{err[-2000:]!r}") from None
-    status = p.returncode if p.returncode >= 0 else 128 - p.returncode
-    return Result(status, out.decode(errors="replace"), err.decode(errors="replace"))
+    # files, not pipes: what stays in the background may keep them open
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        p = subprocess.Popen(args, stdin=stdin, stdout=out, stderr=err, env=env, **more)
+        late = False
+        try:
+            p.communicate(text.encode() if text is not None else None, timeout)
+        except subprocess.TimeoutExpired:
+            late = True
+            p.kill()
+            p.wait()
+        out.seek(0)
+        err.seek(0)
+        texts = [f.read().decode(errors="replace") for f in (out, err)]
+    assert not late, f"no end after {timeout} s: {' '.join(args)}\n{texts[0][-2000:]}\n{texts[1][-2000:]}"
+    return Result(p.returncode if p.returncode >= 0 else 128 - p.returncode, *texts)
 
 
 def husk(*args, **more):
@@ -97,6 +104,14 @@ def status_of(p, timeout=10):
     return code if code >= 0 else 128 - code
 
 
+def errors(p):
+    """What a box has said on standard error so far."""
+    if not p.stderr:
+        return ""
+    os.set_blocking(p.stderr.fileno(), False)
+    return (p.stderr.read() or b"").decode(errors="replace")
+
+
 def line(p, timeout=5):
     """The next line of a box's output."""
     import select
@@ -107,8 +122,7 @@ def line(p, timeout=5):
             raise AssertionError(f"no line after {timeout} s, only {text!r}")
         c = os.read(p.stdout.fileno(), 1)
         if not c:
-            err = p.stderr.read().decode() if p.stderr else ""
-            raise AssertionError(f"end of file after {text!r}: {err}")
+            raise AssertionError(f"end of file after {text!r}: {errors(p)}")
         text += c
     return text.decode().rstrip("\n")
 

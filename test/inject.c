@@ -6,6 +6,8 @@
  *	inject -o LOG fail ROLE N ERRNO       -- PROG ARG...	the Nth call, once
  *	inject -o LOG ever ROLE N ERRNO       -- PROG ARG...	that number, from the Nth call on
  *	inject -o LOG before|after ROLE N     -- PROG ARG...	SIGKILL there
+ *	inject -o LOG fake ROLE N             -- PROG ARG...	not done, but answered with 0
+ *	inject -o LOG hook ROLE N COMMAND     -- PROG ARG...	sh -c COMMAND first; $PID is the process
  *	inject -o LOG never NR,NR,path=NAME.. -- PROG ARG...	ENOSYS (ENOENT for a file) in every role
  *
  * A role is the order of birth: 0 the keeper, 1 INIT, 2 PROG. Calls are counted
@@ -33,13 +35,13 @@
 #include <sys/wait.h>
 #include <linux/ptrace.h>
 
-enum mode { LIST, FAIL, EVER, BEFORE, AFTER, NEVER };
-static const char *const modes[] = { "list", "fail", "ever", "before", "after", "never" };
+enum mode { LIST, FAIL, EVER, BEFORE, AFTER, FAKE, HOOK, NEVER };
+static const char *const modes[] = { "list", "fail", "ever", "before", "after", "fake", "hook", "never" };
 
 struct task {
 	pid_t	 pid;
 	int	 role, n;	/* n: calls so far */
-	int	 error;		/* to be put in at the exit stop */
+	int	 skip, error;	/* not done: the answer to be put in at the exit stop */
 	int	 dead;		/* kill at the exit stop */
 	long	 nr;
 	char	 text[256];
@@ -51,7 +53,7 @@ static enum mode mode;
 static int role = -1, point, wanted, target_nr = -1;
 static long never[32];
 static int nnever;
-static const char *never_path;
+static const char *never_path, *hook;
 static FILE *out;
 
 static void die(const char *what)
@@ -188,13 +190,29 @@ static int chosen(struct task *t, long nr)
 	return 0;
 }
 
+static void run_hook(pid_t pid)
+{
+	char text[16];
+	int status;
+	pid_t p;
+
+	snprintf(text, sizeof text, "%d", pid);
+	if ((p = fork()) == 0) {
+		setenv("PID", text, 1);
+		execl("/bin/sh", "sh", "-c", hook, (char *)NULL);
+		_exit(127);
+	}
+	waitpid(p, &status, 0);
+	fprintf(out, "hook %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
 static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 {
 	int e;
 
 	t->n++;
 	t->nr = (long)s->entry.nr;
-	t->error = t->dead = 0;
+	t->skip = t->error = t->dead = 0;
 	read_text(t, s);
 	if (mode == LIST && t->role == 2 && (t->nr == SYS_execve || t->nr == SYS_execveat))
 		list_fds(t);
@@ -202,9 +220,12 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 		return;
 	fprintf(out, "hit %d %d %ld\n", t->role, t->n, t->nr);
 	fflush(out);
-	if (e > 0) {
-		t->error = e;
+	if (e > 0 || mode == FAKE) {
+		t->skip = 1;
+		t->error = e > 0 ? e : 0;
 		set_regs(t->pid, 1, -1);
+	} else if (mode == HOOK) {
+		run_hook(t->pid);
 	} else if (mode == BEFORE) {
 		kill(t->pid, SIGKILL);
 	} else {
@@ -214,13 +235,13 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 
 static void on_exit_stop(struct task *t, const struct ptrace_syscall_info *s)
 {
-	if (t->error)
+	if (t->skip)
 		set_regs(t->pid, 0, -t->error);
 	if (t->dead)
 		kill(t->pid, SIGKILL);
 	if (mode == LIST && t->n)
 		fprintf(out, "call %d %d %ld %lld %s\n", t->role, t->n, t->nr, (long long)s->exit.rval, t->text);
-	t->error = t->dead = 0;
+	t->skip = t->error = t->dead = 0;
 }
 
 static void syscall_stop(struct task *t)
@@ -360,6 +381,8 @@ int main(int argc, char **argv)
 		role = atoi(argv[i]), point = atoi(argv[i + 1]), i += 2;
 	if (mode == FAIL || mode == EVER)
 		wanted = atoi(argv[i++]);
+	if (mode == HOOK)
+		hook = argv[i++];
 	if (i + 1 >= argc || strcmp(argv[i], "--"))
 		die("-- PROG ARG... is missing");
 	i = loop(start(argv + i + 1));

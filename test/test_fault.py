@@ -62,6 +62,60 @@ def test_fault(recorded, mode, role, part, tmp_path):
     assert not wrong, f"{len(wrong)} of {n} points:\n" + "\n".join(wrong[:20])
 
 
+# ------------------------------------------- the checks themselves: is a lie of the kernel noticed?
+
+PRIVATE = ("unshare", "-m", "--propagation", "private")		# a missed propagation call must not reach the host
+CHECKED = {1: {"mount", "move_mount", "mount_setattr", "umount2", "pivot_root"},
+           2: {"capset", "setgroups", "setresuid", "setresgid", "setuid", "setgid"}}
+
+
+@pytest.mark.parametrize("role", [1, 2])
+def test_a_call_that_does_nothing_is_noticed(recorded, role, tmp_path):
+    """Answered with 0 and not done: the start stops, or the box is complete all the same."""
+    calls, baseline = recorded
+    box, wrong, n = husk.name("tf"), [], 0
+    for call in [c for c in calls if c.role == role and c.name in CHECKED[role]]:
+        r = fault.inject(tmp_path / "log", "fake", role, call.n, box=box, before=PRIVATE)
+        n += 1
+        if not (r.status == 125 and fault.outcome(r) == "refused" or r.status == 7 and fault.normal(r.out) == baseline):
+            wrong.append(f"{call.name}({call.text}): {r.status} {r.err.strip()} {fault.difference(baseline, fault.normal(r.out))}")
+    count("fake", n)
+    assert n >= 3 and not wrong, "\n".join(wrong)
+    husk.nothing_left(box)
+
+
+def row_of_verify(calls):
+    """INIT's reading of its own table of mounts."""
+    return next(c for c in calls if c.role == 1 and "mountinfo" in c.text)
+
+
+@pytest.mark.parametrize("hook", ["mount -t tmpfs none /tmp", "mount -t tmpfs none /proc/sys", "mount -t proc none /proc", "umount -l /proc/kcore",
+                                  "mount -o remount,rw,bind /", "mount -o remount,dev,bind /tmp", "mount --make-shared /tmp", "mount --bind /tmp /proc/keys"])
+def test_a_changed_mount_table_stops_the_start(recorded, hook, tmp_path):
+    """Between the masks and the comparison somebody adds, removes or changes a mount."""
+    calls, _ = recorded
+    box = husk.name("tf")
+    command = f"nsenter -t $PID -m /bin/busybox {hook}"
+    r = fault.inject(tmp_path / "log", "hook", 1, row_of_verify(calls).n, command, box=box, before=PRIVATE)
+    assert "hook 0" in (tmp_path / "log").read_text(), "the hook did not work"
+    assert r.status == 125 and "rootfs.verify" in r.err, r
+    husk.nothing_left(box)
+
+
+def test_a_capability_that_is_left_stops_the_start(recorded, tmp_path):
+    """Each drop from the bounding set is made to do nothing."""
+    calls, _ = recorded
+    box, drops = husk.name("tf"), []
+    for role in (1, 2):
+        drops += [c for c in calls if c.role == role and c.name in ("prctl", "capset") and not c.released]
+    noticed = 0
+    for call in drops:
+        r = fault.inject(tmp_path / "log", "fake", call.role, call.n, box=box)
+        noticed += r.status == 125 and "caps.readback" in r.err
+    assert noticed >= 41, f"only {noticed} of {len(drops)} were noticed"
+    husk.nothing_left(box)
+
+
 NEWER = ["clone3", "openat2", "open_tree", "move_mount", "mount_setattr", "close_range", "pidfd_open", "cgroup.kill"]
 
 

@@ -233,7 +233,7 @@ def test_row_23_stop_during_the_start(name, delay):
     with husk.box("stop.timeout=400ms", "--", "/bin/inside", "signals", box=name) as p:
         time.sleep(delay)
         p.terminate()
-        assert husk.status_of(p) in (7, 125, 143), p.stderr.read()
+        assert husk.status_of(p) in (7, 125, 143), husk.errors(p)
     husk.nothing_left(name)
 
 

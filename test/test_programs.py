@@ -109,8 +109,8 @@ def test_nginx(name, data, words):
     (data / "nginx.conf").write_text(NGINX if words == ["use=daemon"] else NGINX.replace("user www-data;", ""))
     with husk.box(*words, f"bind={data}/nginx.conf:/etc/nginx/nginx.conf", "tmpfs=/var/log/nginx:1M,mode=777", "tmpfs=/var/lib/nginx:1M,mode=777", "--",
                   "/usr/sbin/nginx", box=name, root=husk.DEBIAN) as p:
-        r = fetch(p.pid, ["curl", "-s", "http://127.0.0.1/"])
-        assert r and r.out == "it works\n", p.stderr.read1(2000) if p.poll() is not None else r
+        r = fetch(p.pid, ["chroot", husk.DEBIAN, "/usr/bin/curl", "-s", "http://127.0.0.1/"])
+        assert r and r.out == "it works\n", husk.errors(p) if p.poll() is not None else r
         init = husk.init_of(p.pid)
         uids = {husk.fields(husk.read(f"/proc/{c}/status"))["Uid"].split()[0] for m in husk.children(init) for c in husk.children(m)}
         assert uids == {"33"}
@@ -151,7 +151,7 @@ def test_dropbear(name, data):
 def test_a_daemon_of_busybox(name, data):
     (data / "index.html").write_text("page\n")
     with husk.box(f"bind={data}:/srv", "--", "/bin/busybox", "httpd", "-f", "-h", "/srv", "-p", "127.0.0.1:80", box=name, root=husk.DEBIAN) as p:
-        r = fetch(p.pid, ["curl", "-s", "http://127.0.0.1/"])
+        r = fetch(p.pid, ["chroot", husk.DEBIAN, "/usr/bin/curl", "-s", "http://127.0.0.1/"])
         assert r and r.out == "page\n", r
         p.terminate()
         assert husk.status_of(p) in (0, 143)
