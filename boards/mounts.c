@@ -27,6 +27,7 @@ static const struct first {
 };
 
 #define CG	"/sys/fs/cgroup"
+#define NEW	"/.husk"
 
 /* A mount point has another device than the directory above. */
 static bool is_mounted(const char *path)
@@ -109,19 +110,41 @@ void board_mounts(void)
 	mount_cgroups();
 }
 
+/* What the initramfs has mounted goes along; what lies below another mount
+ * went with that one, and is refused. */
+static void move_mounts(char *text)
+{
+	char to[160], *path, *end;
+
+	for (; (path = strchr(text, ' ')) && (end = strchr(++path, ' ')); text = end) {
+		*end++ = '\0';
+		fmt(to, sizeof to, NEW "%s", path);
+		if (path[1])
+			(void)mount(path, to, NULL, MS_MOVE, NULL);
+		end += strcspn(end, "\n");
+	}
+}
+
 /* The root of an initramfs cannot be pivoted, because nothing lies below it: so
  * a bind of it is moved over it. Once; the boxes need it never again. After
  * the seal our own file lies on a read-only mount. */
 void board_root(void)
 {
 	struct statfs root, exe;
+	char text[4096];
 
 	if (statfs("/", &root) < 0 || ((uint32_t)root.f_type != RAMFS_MAGIC && (uint32_t)root.f_type != TMPFS_MAGIC))
 		return;
 	if (statfs("/proc/self/exe", &exe) == 0 && exe.f_flags & ST_RDONLY)
 		return;
-	(void)mkdir("/run", 0755);
-	if (mount("/", "/run", NULL, MS_BIND, NULL) < 0 || chdir("/run") < 0 ||
-	    mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
-		say(2, "husk: board.root: %s\n", strerror(errno));
+	if (read_at(AT_FDCWD, "/proc/self/mounts", text, sizeof text) < 0)
+		*text = '\0';
+	(void)mkdir(NEW, 0700);
+	if (mount("/", NEW, NULL, MS_BIND, NULL) == 0) {
+		move_mounts(text);
+		if (chdir(NEW) == 0 && mount(".", "/", NULL, MS_MOVE, NULL) == 0 && chroot(".") == 0 &&
+		    chdir("/") == 0 && rmdir(NEW) == 0)
+			return;
+	}
+	say(2, "husk: board.root: %s\n", strerror(errno));
 }

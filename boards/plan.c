@@ -169,16 +169,6 @@ static void read_box(struct plan *p)
 	cfg_forget();
 }
 
-static bool waits_for_all(const struct plan *p)
-{
-	const char *w;
-
-	for (w = pool + p->after; *w; w += strlen(w) + 1)
-		if (same(w, "*"))
-			return true;
-	return false;
-}
-
 /* Must q be there before p? */
 static bool waits_for(const struct plan *p, const struct plan *q)
 {
@@ -186,8 +176,6 @@ static bool waits_for(const struct plan *p, const struct plan *q)
 
 	if (q == p || q->placed || !q->boot)
 		return false;
-	if (waits_for_all(p) && !waits_for_all(q))
-		return true;
 	for (w = pool + p->after; *w; w += strlen(w) + 1)
 		if (same(w, q->name))
 			return true;

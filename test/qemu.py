@@ -186,13 +186,12 @@ def command(b, files, append="", init="/husk"):
             "-kernel", str(vmlinuz(b)), "-initrd", initrd, "-append", words], initrd
 
 
-class Boot:
+class Boot(str):
     """What the console said, and whether the machine ended by itself."""
-    def __init__(self, text, ended):
+    def __new__(cls, text, ended):
+        self = super().__new__(cls, f"{'ended by itself' if ended else 'had to be killed'}:\n{text[-6000:]}")
         self.text, self.ended = text, ended
-
-    def __repr__(self):
-        return f"{'ended by itself' if self.ended else 'had to be killed'}:\n{self.text[-6000:]}"
+        return self
 
 
 def boot(b, files, append="", init="/husk", timeout=60):

@@ -1,0 +1,276 @@
+"""Boards: husk as PID 1 of a machine, in QEMU, on Debian's kernels of all four architectures."""
+import re
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+import qemu
+
+QUICK = "qemu-arm64"		# the fastest to emulate: for what is not the architecture's business
+
+
+@pytest.fixture(scope="module", params=qemu.BOARDS)
+def each(request):
+    return request.param
+
+
+def ready(name):
+    if not shutil.which(qemu.board(name)["QEMU"].split()[0]):
+        pytest.skip("no QEMU")
+    if not (qemu.TOP / "out" / name / "husk").exists():
+        pytest.skip(f"make BOARD={name}")
+    return qemu.board(name)
+
+
+def said(boot, tag):
+    """What the lines @TAG said, in order."""
+    return re.findall(rf"^@{tag} ?(.*)$", boot.text, re.M)
+
+
+INSIDE = """exec=/bin/sh /inside.sh
+root=/srv/root
+user=1000
+memory.max=32M
+pids.max=20
+log=inherit
+"""
+INSIDE_SH = """
+trap 'echo "@in-term"; exit 0' TERM
+echo "@in-id $(id -u):$(id -g) groups $(id -G) pid $$ host $(hostname)"
+sed -n 's/^\\(Cap[A-Z][a-z]*\\|NoNewPrivs\\|Seccomp\\):[ \\t]*/@in-status \\1 /p' /proc/self/status
+echo "@in-fds $(ls /proc/self/fd | tr '\\n' ' ')"
+echo "@in-init $(cat /proc/1/comm) of $(ls -d /proc/[0-9]* | wc -l)"
+echo "@in-cgroup $(cat /proc/self/cgroup | tr '\\n' ' ')"
+cut -d' ' -f5,6 /proc/self/mountinfo | sed 's/^/@in-mount /'
+echo "@in-net $(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' \\n')"
+(echo x >/proc/sys/kernel/hostname) 2>&1 | sed 's/.*: /@in-sysctl /'
+(echo x >/file) 2>&1 | sed 's/.*: /@in-root /'
+kill -9 1; echo "@in-alive"
+while :; do sleep 1; done
+"""
+OUTSIDE = """use=host
+exec=/bin/sh /outside.sh
+log=inherit
+after=inside
+"""
+# two programs that print at once print into each other's lines: inside is done when it sleeps
+OUTSIDE_SH = """
+n=0; while [ $n -lt 100 ] && ! ps | grep -q '[s]leep 1$'; do sleep 0.2; n=$((n+1)); done
+echo "@out-host $(hostname) pid1 $(cat /proc/1/comm)"
+for k in kernel/kptr_restrict fs/suid_dumpable fs/protected_symlinks; do echo "@out-sysctl $k $(cat /proc/sys/$k)"; done
+for f in memory.max pids.max; do echo "@out-limit $f $(cat /sys/fs/cgroup/husk/inside/$f)"; done
+husk run /once.conf; echo "@out-once $?"
+husk run /once.conf -- /bin/sh -c 'kill -SEGV $$'; echo "@out-signal $?"
+husk run /once.conf -- /bin/nothing; echo "@out-nothing $?"
+husk run /once.conf memory.max=4M -- /bin/sh -c 'x=x; while :; do x=$x$x; done'; echo "@out-oom $?"
+grep -c . /proc/self/mounts | sed 's/^/@out-mounts /'
+ls /sys/fs/cgroup/husk | grep '^[a-z]*$' | grep -v '^cgroup' | tr '\\n' ' ' | sed 's/^/@out-left /'; echo
+ls /run/husk | grep -v '^uid' | tr '\\n' ' ' | sed 's/^/@out-state /'; echo
+sleep 1
+husk poweroff
+"""
+ONCE = "exec=/bin/sh -c 'exit 7'\nroot=/srv/root\nlog=inherit\n".replace("'", '"')
+
+
+def full(b, **more):
+    files = qemu.with_husk(b, {"inside": INSIDE, "outside": OUTSIDE}, **more)
+    files["srv/root/inside.sh"] = qemu.file(INSIDE_SH)
+    files["outside.sh"] = qemu.file(OUTSIDE_SH)
+    files["once.conf"] = qemu.file(ONCE)
+    return files
+
+
+def check_full(r, name, v2=True):
+    assert r.ended and "Power down" in r.text, r
+    status = dict(s.split() for s in said(r, "in-status"))
+    assert {k: int(v, 16) for k, v in status.items()} == {
+        "CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapBnd": 0, "CapAmb": 0, "NoNewPrivs": 1, "Seccomp": 2}, r
+    assert said(r, "in-id") == ["1000:1000 groups 1000 pid 2 host inside"], r
+    assert said(r, "in-fds") == ["0 1 2 3 "] and said(r, "in-init")[0].startswith("husk of "), r
+    assert said(r, "in-net") == ["lo"] and said(r, "in-alive") == [""], r
+    assert said(r, "in-sysctl") == ["Read-only file system"] and said(r, "in-root") == ["Read-only file system"], r
+    mounts = dict(m.split() for m in said(r, "in-mount"))
+    for point in ("/", "/proc/sys", "/sys", "/proc/kmsg"):
+        assert "ro" in mounts[point].split(","), (point, r)
+    for point, flags in mounts.items():
+        assert "nosuid" in flags and ("nodev" in flags or point.startswith("/dev")), (point, r)
+    assert said(r, "out-host") == [f"{name} pid1 husk"], r
+    assert said(r, "out-sysctl") == ["kernel/kptr_restrict 2", "fs/suid_dumpable 0", "fs/protected_symlinks 1"], r
+    if v2:
+        assert said(r, "in-cgroup") == ["0::/ "], r
+        assert said(r, "out-limit") == ["memory.max 33554432", "pids.max 20"], r
+        assert said(r, "out-left") == ["inside outside "], r
+    assert said(r, "out-once") == ["7"] and said(r, "out-signal") == ["139"], r
+    assert said(r, "out-nothing") == ["127"] and said(r, "out-oom") == ["137"], r
+    assert said(r, "out-state") == ["inside outside "], r
+    # on the way down: the box is asked, the program hears it, and nobody has to be killed
+    assert said(r, "in-term") == [""] and "killed" not in r.text.split("going down")[1], r
+
+
+def test_every_board(each):
+    """Boots from an initramfs, starts its boxes in order, and powers off when asked."""
+    check_full(qemu.boot(b := ready(each), full(b)), each)
+
+
+def test_read_only_root(tmp_path):
+    """init=/sbin/husk on a squashfs, after an initramfs that has mounted nothing else."""
+    b = ready(QUICK)
+    if not shutil.which("mksquashfs"):
+        pytest.skip("no mksquashfs")
+    tree = tmp_path / "tree"
+    for path, (mode, data) in sorted(full(b).items()):
+        p = tree / path
+        p.parent.mkdir(parents=True, exist_ok=True)
+        if stat.S_ISDIR(mode):
+            p.mkdir(exist_ok=True)
+        elif stat.S_ISLNK(mode):
+            p.symlink_to(data.decode())
+        elif stat.S_ISREG(mode):
+            p.write_bytes(data)
+            p.chmod(mode & 0o777)
+    subprocess.run(["mksquashfs", tree, tmp_path / "image", "-quiet", "-no-progress", "-all-root"], check=True, stdout=subprocess.DEVNULL)
+    files = qemu.rootfs(b) | {m + ".ko": qemu.file(qemu.module(b, m)) for m in ("loop", "squashfs")}
+    files |= {"dev/console": (stat.S_IFCHR | 0o600, (5, 1)), "image": qemu.file((tmp_path / "image").read_bytes()), "new": qemu.directory()}
+    files["init"] = qemu.program("""#!/bin/sh
+mount -t devtmpfs dev /dev; insmod /loop.ko; insmod /squashfs.ko
+losetup /dev/loop0 /image && mount -t squashfs -o ro /dev/loop0 /new && umount /dev && exec switch_root /new /sbin/husk
+""")
+    check_full(qemu.boot(b, files, init="/init"), QUICK)
+
+
+MOUNT_V1 = """#!/bin/sh
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs cg /sys/fs/cgroup
+for c in %s; do mkdir /sys/fs/cgroup/$c; mount -t cgroup -o $c cg /sys/fs/cgroup/$c; done
+%s
+exec /husk
+"""
+HYBRID = "mkdir /sys/fs/cgroup/unified; mount -t cgroup2 cg /sys/fs/cgroup/unified"
+LIMITS = """use=host
+exec=/bin/sh /limits.sh
+log=inherit
+after=inside
+"""
+LIMITS_SH = """
+n=0; while [ $n -lt 100 ] && ! ps | grep -q '[s]leep 1$'; do sleep 0.2; n=$((n+1)); done
+for f in FILES; do echo "@limit $f $(cat /sys/fs/cgroup/$f)"; done
+echo "@procs $(cat /sys/fs/cgroup/TREE/husk/inside/cgroup.procs | wc -l)"
+husk run /once.conf memory.max=4M -- /bin/sh -c 'x=x; while :; do x=$x$x; done'; echo "@oom $?"
+husk run /once.conf pids.max=8 -- /bin/sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 9 & done; sleep 1'; echo "@bomb $?"
+husk run /once.conf cpu.max=50% cpu.weight=200 -- /bin/true; echo "@cpu $?"
+husk run /once.conf caps=mknod user=root -- /bin/sh -c 'cd /dev; mknod m c 1 1 && cat m'; echo "@dev $?"
+echo "@left $(ls -d /sys/fs/cgroup/*/husk/once 2>/dev/null)"
+husk poweroff
+"""
+
+
+@pytest.mark.parametrize("layout, controllers, more, files, tree", [
+    ("v1", "memory pids cpu devices freezer", "", "memory/husk/inside/memory.limit_in_bytes pids/husk/inside/pids.max", "freezer"),
+    ("joined", "cpu,cpuacct memory,pids devices freezer", "",
+     "memory,pids/husk/inside/memory.limit_in_bytes memory,pids/husk/inside/pids.max", "memory,pids"),
+    ("hybrid", "memory", HYBRID, "memory/husk/inside/memory.limit_in_bytes unified/husk/inside/pids.max", "unified"),
+])
+def test_cgroup_layouts(layout, controllers, more, files, tree):
+    """What an initramfs has mounted is taken as it is, and the limits hold in each layout."""
+    b = ready(QUICK)
+    f = full(b)
+    del f["etc/husk/outside.conf"]
+    f["etc/husk/limits.conf"] = qemu.file(LIMITS)
+    f["limits.sh"] = qemu.file(LIMITS_SH.replace("FILES", files).replace("TREE", tree))
+    f["init"] = qemu.program(MOUNT_V1 % (controllers, more))
+    r = qemu.boot(b, f, init="/init")
+    assert r.ended, r
+    memory, pids = files.split()
+    assert said(r, "limit") == [f"{memory} 33554432", f"{pids} 20"], r
+    assert int(said(r, "procs")[0]) >= 2, r
+    assert said(r, "oom") == ["137"] and said(r, "cpu") == ["0"], r
+    assert "can't fork" in r.text, r
+    assert said(r, "dev") == ["1"] and "Operation not permitted" in r.text, r
+    assert said(r, "left") == [""], r
+
+
+def small(b, boxes, conf=None):
+    return qemu.with_husk(b, {n: "use=host\nlog=inherit\n" + t for n, t in boxes.items()}, conf=conf)
+
+
+def shell(text, more=""):
+    return f'exec=/bin/sh -c "{text}"\n{more}'
+
+
+def test_no_memory_controller():
+    """The most wanted line of all: why a limit cannot be applied."""
+    b = ready(QUICK)
+    f = full(b)
+    f["outside.sh"] = qemu.file("husk run /once.conf -- /bin/true; echo @plain $?\nhusk run /once.conf memory.max=8M -- /bin/true; echo @limit $?\nhusk poweroff\n")
+    r = qemu.boot(b, f, "cgroup_disable=memory")
+    assert r.ended, r
+    line = "cg.limits: memory.max: no memory controller - cgroup_disable=memory is on the kernel's command line"
+    assert f"husk: inside: {line}\n" in r.text, r
+    assert f"husk: once: {line}: not limited\n" in r.text, r	# the default is ?memory.max
+    assert said(r, "plain") == ["0"] and said(r, "limit") == ["125"], r
+
+
+def test_order_of_after():
+    """after=, what is wrong, what is not to be started, and a circle that holds nobody up."""
+    b = ready(QUICK)
+    f = small(b, {
+        "a": shell("echo @order a", "after=z\n"),
+        "b": shell("sleep 2; echo @order b; husk poweroff", "after=m\n"),
+        "m": shell("echo @order m", "after=a\nafter=not-there\n"),
+        "z": shell("echo @order z"),
+        "hand": shell("echo @order hand", "boot=no\n"),
+        "wrong": shell("echo @order wrong", "memroy.max=1\n"),
+        "x": shell("echo @order x", "after=y\n"),
+        "y": shell("echo @order y", "after=x\n"),
+    })
+    r = qemu.boot(b, f)
+    order = said(r, "order")
+    assert r.ended and sorted(order) == ["a", "b", "m", "x", "y", "z"], r
+    assert order.index("z") < order.index("a") < order.index("m") and order[-1] == "b", r
+    assert "/etc/husk/wrong.conf:4: memroy.max" in r.text and "after: a circle" in r.text, r
+
+
+def test_board_conf():
+    """Host name, mounts and knobs of the machine; what is wrong there is said and no more."""
+    b = ready(QUICK)
+    conf = "hostname=gate-1\nmount=none:/data:tmpfs,size=64k\nsysctl.kernel.panic=7\nsysctl.vm.no_such=1\n"
+    text = "echo @is $(hostname) $(cat /proc/sys/kernel/panic) $(grep -c ' /data tmpfs' /proc/mounts); husk poweroff"
+    r = qemu.boot(b, small(b, {"a": shell(text)}, conf=conf))
+    assert r.ended and said(r, "is") == ["gate-1 7 1"], r
+    assert "sysctl.vm.no_such" in r.text, r
+    r = qemu.boot(b, small(b, {"a": shell("echo @up; husk poweroff")}, conf="hostnmae=x\n"))
+    assert r.ended and said(r, "up") == [""] and "hostnmae: no such key" in r.text, r
+
+
+@pytest.mark.parametrize("how, end, ends", [
+    ("husk reboot", "Restarting system", True), ("kill -INT 1", "Restarting system", True),
+    ("kill -SEGV 1", "PID 1: signal 11: reboot", True), ("husk halt", "System halted", False)])
+def test_down(how, end, ends):
+    b = ready(QUICK)
+    r = qemu.boot(b, small(b, {"a": shell(f"sleep 1; {how}")}), timeout=30 if ends else 9)
+    assert r.ended == ends and end in r.text, r
+    assert "Kernel panic" not in r.text, r
+
+
+def test_down_in_order():
+    """The last one first, each within its own time; who does not hear is killed; what was written is on the disk."""
+    b = ready(QUICK)
+    trap = "trap 'echo @down {0}; exit' TERM; while :; do sleep 1; done"
+    f = small(b, {
+        "a": shell(trap.format("a")), "b": shell(trap.format("b"), "after=a\n"),
+        "c": shell("trap '' TERM; while :; do sleep 1; done", "after=b\nstop.timeout=1s\n"),
+        "d": shell("sleep 3; husk poweroff", "after=c\n")})
+    r = qemu.boot(b, f)
+    assert r.ended and said(r, "down") == ["b", "a"], r
+    assert "husk: c: did not stop in 1000 ms: killed" in r.text, r
+
+
+def test_storm():
+    """A box with limits forks and signals as it can; PID 1 still hears who asks it to end."""
+    b = ready(QUICK)
+    f = full(b)
+    f["srv/root/inside.sh"] = qemu.file("f() { f | f & }; f; while :; do kill -TERM 1 2>/dev/null; done\n")
+    f["outside.sh"] = qemu.file("sleep 3; echo @asked; husk poweroff\n")
+    r = qemu.boot(b, f)
+    assert r.ended and said(r, "asked") == [""] and "Power down" in r.text, r
