@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 
 #include "husk.h"
 
@@ -303,12 +303,25 @@ static int filter(struct box *b)
 	return 0;
 }
 
+/* What the caller's terminal is called; a pty is no worse than a console. */
+static void term(struct box *b)
+{
+	const char *name = getenv("TERM");
+	int i;
+
+	for (i = 0; i < b->nenv && !starts(b->env[i], "TERM="); i++)
+		;
+	if (b->tty && i == b->nenv && i < MAXENV)
+		b->env[b->nenv++] = name && cfg_printable(name) ? name - 5 : "TERM=linux";
+}
+
 int cfg_check(struct box *b)
 {
 	int n = 0;
 
 	if (b->file && !b->narg)
 		n += cfg_error("exec", 0, "missing: the program to run");
+	term(b);
 	n += files(b) + names(b) + maps(b) + clocks(b) + pids(b) + rights(b) + sysctls(b);
 	return n ? n : filter(b);
 }

@@ -330,16 +330,11 @@ static const char *set_map(struct box *b, bool gid, char *v)
 	return NULL;
 }
 
+/* What is a box's name may be its host's. */
 static const char *set_host(const char **at, const char *v)
 {
-	size_t i;
-
-	for (i = 0; v[i]; i++)
-		if ((v[i] < 'a' || v[i] > 'z') && (v[i] < 'A' || v[i] > 'Z') && (v[i] < '0' || v[i] > '9') &&
-		    v[i] != '_' && (i == 0 || (v[i] != '-' && v[i] != '.')))
-			return cfg_bad(v, "a host name", "letters digits - _ .");
-	if (i > 64)
-		return cfg_wrong("longer than 64 letters");
+	if (!cfg_name(v))
+		return cfg_bad(v, "a host name", "letters digits _ + - . ; at most 64");
 	*at = v;
 	return NULL;
 }
