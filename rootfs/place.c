@@ -73,6 +73,7 @@ static int make_one(struct run *r, int at, const char *path, const char *name, b
  * lead inside, and what is missing is made below the descriptor before it. */
 static int make(struct run *r, const char *path, bool dir)
 {
+	const char *whole = path;
 	char part[512], *end = part;
 	int at = walk(r->root, "/", O_PATH), fd;
 	bool last;
@@ -86,7 +87,7 @@ static int make(struct run *r, const char *path, bool dir)
 		*end = '\0';
 		fd = walk(r->root, part, O_PATH | (last && !dir ? 0 : O_DIRECTORY));
 		if (fd < 0)
-			fd = errno == ENOENT ? make_one(r, at, part, path, !last || dir) : fail(r, "%s", part);
+			fd = errno == ENOENT ? make_one(r, at, whole, path, !last || dir) : fail(r, "%s", whole);
 		close(at);
 		at = fd;
 		if (!last)
