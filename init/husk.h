@@ -324,6 +324,7 @@ int init_seal(char **argv);		/* run from where nobody can write; prints, 0 or 12
 struct live;
 int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and undone */
 
+int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; 0 or -1 */
 
 /* init/keeper.c: what stays outside. N boxes, one loop. */
@@ -340,7 +341,7 @@ int keeper_signal(void);		/* the next signal that is not the loop's own business
 /* init/tty.c: the caller's terminal and the pty of the box */
 void tty_open(int pty);			/* raw mode, window size */
 void tty_close(void);			/* as it was */
-void tty_resize(void);
+bool tty_resize(void);			/* false: there is no pty */
 int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
 void tty_relay(const void *fds, int n);
 void tty_drain(void);			/* what is still in the pty when the box has ended */
@@ -502,6 +503,7 @@ int cg_layout(void);			/* enum cglayout, or -1 */
 int cg_mount(int proc, int layout, int ctl, char *path, size_t max);	/* mount point; 0, or -1: ENOENT where there is none */
 const char *cg_name(int ctl);		/* "memory" */
 int cg_own(int proc, int ctl, char *path, size_t max);	/* the caller's own cgroup there; 0 or -1 */
+bool cg_next(const struct left *, const char *key, unsigned *at, char path[CGPATH]);	/* the next path that may be removed */
 int cg_count(const char *text, const char *key);	/* "oom_kill 3" among lines: 3, or -1 */
 /* cg/make.c */
 int cg_leaf(struct run *, int ctl);	/* one more leaf; 0, 1: not there or not writable, or an error */

@@ -136,11 +136,12 @@ static void undo(struct live *v)
 static void gone(struct live *v)
 {
 	undo(v);
-	if (v->fd >= 0)
-		close(v->fd);
+	v->state = GONE;
+	if (v->left)
+		return;		/* the only box of this process, which ends now */
+	close(v->fd);
 	if (v->lock >= 0)
 		close(v->lock);
-	v->state = GONE;
 }
 
 /* PID 1 of the box is dead and reaped. Its record tells how the program ended;
@@ -169,9 +170,11 @@ static void reap(void)
 		for (v = table; v < table + MAXLIVE; v++) {
 			if (v->state == FREE || v->state == GONE)
 				continue;
-			if (v->init == si.si_pid)
+			if (v->init == si.si_pid) {
 				box_ended(v, &si);
-			else if (v->starter == si.si_pid)
+				if (v->left)
+					return;
+			} else if (v->starter == si.si_pid)
 				v->starter = 0;
 		}
 	}
@@ -282,7 +285,7 @@ static void starter(const char *file, int to)
 	r.left = &left;
 	r.board = true;
 	board_console(true);
-	if (cfg_load(&box, file, NULL, 0, NULL) || start_stdio(true, box.log == LOG_NONE) < 0 ||
+	if (cfg_load(&box, file, NULL, 0, NULL) || start_what(&box) || start_stdio(true, box.log == LOG_NONE) < 0 ||
 	    start_box(&r, &box))
 		_exit(125);
 	hand_over(to, &r);
@@ -316,9 +319,7 @@ static void heard(const struct signalfd_siginfo *si)
 
 	if (sig == SIGCHLD)
 		reap();
-	else if (sig == SIGWINCH)
-		tty_resize();
-	else if (sig != SIGPIPE || si->ssi_code <= 0)
+	else if ((sig != SIGWINCH || !tty_resize()) && (sig != SIGPIPE || si->ssi_code <= 0))
 		pending = sig;
 }
 

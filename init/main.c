@@ -135,14 +135,17 @@ static void block_signals(void)
 /* The box is up: what was only needed to make it is given back. */
 static void settle(struct run *r, const char *pidfile, int up)
 {
+	int keep[] = { r->left->dir, r->statedir, r->status, r->pty };
+	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
+
 	if (pidfile && write_pid(pidfile) < 0)
 		keeper_stop(NULL);
 	if (up >= 0) {
-		(void)!write(up, "", 1);
+		(void)!write(up, &status, 1);
 		close(up);
 	}
-	close(r->sync);
-	close(r->proc);
+	if (close_others(r->proc, keep, 4) < 0)
+		keeper_stop(NULL);
 	cfg_forget();
 }
 
@@ -156,7 +159,7 @@ static int verb_run(char **argv)
 		return e;
 	block_signals();
 	caps_reset();
-	if ((e = load(&c, argv + 2, "dp")))
+	if ((e = load(&c, argv + 2, "dp")) || (e = start_what(&box)))
 		return e;
 	if (c.background && (e = background(&up)))
 		return e;

@@ -48,7 +48,7 @@ static int refuse(int fd, const char *what)
 	return 125;
 }
 
-/* A directory on 0, 1 or 2 is a way out of the box, and a closed one would be
+/* Descriptors above are the caller's and not for us. A directory on 0, 1 or 2 is a way out of the box, and a closed one would be
  * the place where our next descriptor lands. */
 int init_stdio(void)
 {
@@ -67,6 +67,8 @@ int init_stdio(void)
 		if (S_ISBLK(st.st_mode))
 			return refuse(fd, "a block device");
 	}
+	if (sys_close_range(3, ~0u) < 0 && close_others(AT_FDCWD, &fd, 0) < 0)
+		return refuse(3, "not to be closed");
 	return 0;
 }
 

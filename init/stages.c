@@ -84,10 +84,10 @@
 	ROW(caps_sets,       PROG, NO_UNDO, "capabilities, securebits")	/* the five sets and securebits */ \
 	ROW(caps_nnp,        PROG, NO_UNDO, "no_new_privs") \
 	ROW(caps_readback,   PROG, NO_UNDO, "read all rights back")	/* one read of /proc/self/status: what holds, not what was asked */ \
-	ROW(init_report,     PROG, NO_UNDO, "ready; wait for the release")	/* ready; waits for the release byte */ \
-	ROW(caps_retether,   PROG, NO_UNDO, "die with PID 1")	/* a change of ids forgets the death signal */ \
 	ROW(caps_close,      PROG, NO_UNDO, "close all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
 	ROW(init_cwd,        PROG, NO_UNDO, "")	/* as the user, with nothing open that leads out */ \
+	ROW(init_report,     PROG, NO_UNDO, "ready; wait for the release")	/* ready; waits for the release byte */ \
+	ROW(caps_retether,   PROG, NO_UNDO, "die with PID 1")	/* a change of ids forgets the death signal */ \
 	ROW(init_signals,    PROG, NO_UNDO, "unblock all") \
 	ROW(filter_load,     PROG, NO_UNDO, "")	/* last: it may forbid all of the above */ \
 	ROW(init_exec,       PROG, NO_UNDO, "") \

@@ -151,7 +151,6 @@ int init_report(struct run *r)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return fail(r, "wait for the release");
-	r->freed = n == 1;
 	return n == 1 ? 0 : fail_not(r, "the keeper is gone");
 }
 
@@ -166,7 +165,7 @@ static void confess(struct run *r)
 		m.len = sizeof m.text - 1;
 	if (r->sync >= 0)
 		(void)!write(r->sync, &m, sizeof m);
-	if (r->freed)
+	if (same(stage_name(r->row), "init.exec"))
 		status = r->err == ENOENT || r->err == ENOTDIR ? 127 : 126;
 	_exit(status);
 }
@@ -176,6 +175,15 @@ static void complain(const struct run *r)
 	const char *row = stage_name(r->row), *h = hint(row, r->err);
 
 	say(2, "husk: %s: %s: %s%s%s\n", r->name, row, r->why, h ? " - " : "", h ? h : "");
+}
+
+/* A file may go without exec=, as long as nobody starts it. */
+int start_what(const struct box *b)
+{
+	if (b->narg)
+		return 0;
+	say(2, "%s: exec: no program to run\n", b->file ? b->file : "command line");
+	return 2;
 }
 
 /* In the background, and with log=none, nothing of the caller's is held. */

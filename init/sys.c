@@ -79,7 +79,7 @@ static int close_listed(int proc, const int *keep, int n)
 	int dir, i, closed;
 
 	do {
-		if ((dir = openat(proc, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		if ((dir = openat(proc, proc < 0 ? "/proc/self/fd" : "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 			return -1;
 		for (closed = 0; (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0; )
 			for (at = 0; at < got; at += e->len) {
@@ -98,7 +98,7 @@ static int close_listed(int proc, const int *keep, int n)
 	} while (closed);
 	for (i = 0; i < n && keep[i] != proc; i++)
 		;
-	return i < n ? 0 : close(proc);
+	return i < n || proc < 0 ? 0 : close(proc);
 }
 
 /* Closes the gaps between what is kept. */

@@ -24,12 +24,13 @@ static struct termios saved;
 static bool raw;
 static int master = -1;
 
-void tty_resize(void)
+bool tty_resize(void)
 {
 	struct winsize w;
 
 	if (master >= 0 && ioctl(0, TIOCGWINSZ, &w) == 0)
 		(void)ioctl(master, TIOCSWINSZ, &w);
+	return master >= 0;
 }
 
 void tty_open(int pty)
