@@ -15,6 +15,8 @@
 
 enum { SLACK_NS = 50000 };	/* timers: the kernel's default; 0 would mean the parent's */
 
+uint64_t caps_had = ~(uint64_t)0;
+
 /* A caught signal is default after an exec, an ignored one is not. */
 static void reset_signals(uint64_t ignored)
 {
@@ -50,20 +52,25 @@ static void reset_scheduling(void)
 void caps_reset(void)
 {
 	char text[2048];
-	const char *ignored = NULL, *groups = NULL, *thp = NULL;
+	const char *ignored, *groups, *thp, *mask, *bound;
 
-	if (caps_status(AT_FDCWD, "/proc/self/status", text, sizeof text) > 0) {
-		ignored = caps_line(text, "SigIgn");
-		groups = caps_line(text, "Groups");
-		thp = caps_line(text, "THP_enabled");
-	}
+	if (caps_status(AT_FDCWD, "/proc/self/status", text, sizeof text) < 0)
+		*text = '\0';		/* then nothing is known, and all is reset */
+	ignored = caps_line(text, "SigIgn");
+	groups = caps_line(text, "Groups");
+	thp = caps_line(text, "THP_enabled");
+	mask = caps_line(text, "Umask");
+	bound = caps_line(text, "CapBnd");
 	reset_signals(ignored ? caps_mask(ignored) : ~(uint64_t)0);
 	if (!groups || *groups != '\n')
 		(void)caps_setgroups(0, NULL);	/* PROG sets its own, checked */
 	if (thp && *thp == '0')
 		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 	reset_scheduling();
-	umask(022);
+	if (!mask || !starts(mask, "0022\n"))
+		umask(022);
+	if (bound)
+		caps_had = caps_mask(bound);
 	personality(0);
 	prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0);
 }
