@@ -35,28 +35,28 @@ static int kill_listed(int fd)
 	return n;
 }
 
-/* One pass over the tree; how many were killed */
-static int kill_tree(int at, const char *path, int depth)
+/* One pass over a leaf and what a box that may write there has made below it:
+ * either kills all, and says how many, or removes all: then 0, or -1. */
+int cg_tree(int at, const char *path, bool away, int depth)
 {
 	char buf[512] __attribute__((aligned(8)));
 	int dir = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, n = 0;
 	struct entry *e;
 	long got, i;
 
-	if (dir < 0)
-		return 0;
-	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
+	if (!away && (fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
 		n = kill_listed(fd);
 		close(fd);
 	}
-	while (depth && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
+	while (depth < DEPTH && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
 		for (i = 0; i < got; i += e->len) {
 			e = (void *)(buf + i);
 			if (e->type == DT_DIR && *e->name != '.')
-				n += kill_tree(dir, e->name, depth - 1);
+				n += cg_tree(dir, e->name, away, depth + 1);
 		}
-	close(dir);
-	return n;
+	if (dir >= 0)
+		close(dir);
+	return away ? unlinkat(at, path, AT_REMOVEDIR) : n;
 }
 
 /* Without cgroup.kill: frozen, so that nobody forks; killed; thawed, because
@@ -74,7 +74,7 @@ static void kill_slowly(int dir, const char *path)
 			(void)nanosleep(&ms, NULL);
 		if (!v2)
 			(void)write_at(dir, "freezer.state", "FROZEN");
-		n = kill_tree(AT_FDCWD, path, DEPTH);
+		n = cg_tree(AT_FDCWD, path, false, 0);
 		if (!v2)
 			(void)write_at(dir, "freezer.state", "THAWED");
 	}
@@ -92,7 +92,7 @@ int cg_kill(const struct left *l)
 
 	if (!left_get(l, "init", &init, pid, sizeof pid))
 		return 0;
-	while (dir < 0 && left_get(l, "cgroup", &at, path, sizeof path))
+	while (dir < 0 && cg_next(l, "cgroup", &at, path))
 		dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -1;

@@ -125,17 +125,12 @@ int cg_own(int proc, int ctl, char *path, size_t max)
 	return 0;
 }
 
-/* "oom_kill 3" among lines: 3; -1 where the word is not */
-int cg_count(const char *text, const char *key)
+/* The next path of the state file that is ours to remove: one below the
+ * hierarchies, whatever else the text may say. */
+bool cg_next(const struct left *l, const char *key, unsigned *at, char path[CGPATH])
 {
-	size_t n = strlen(key);
-	uint64_t v = 0;
-
-	for (; text && *text; text = strchr(text, '\n'), text += text != NULL)
-		if (!strncmp(text, key, n) && text[n] == ' ') {
-			for (text += n + 1; *text >= '0' && *text <= '9'; text++)
-				v = v < 1 << 20 ? v * 10 + (uint64_t)(*text - '0') : v;
-			return (int)v;
-		}
-	return -1;
+	while (left_get(l, key, at, path, CGPATH))
+		if (starts(path, TOP "/") && !strstr(path, "/.."))
+			return true;
+	return false;
 }

@@ -75,42 +75,32 @@ static int subtree(struct run *r, int up, const char *what)
 	return what ? write_at(r->cgroup2, path, what) : faccessat(r->cgroup2, path, F_OK, 0);
 }
 
-/* From the top down, because a directory can only hand on what it was given. */
-static int enable_down(struct run *r, const char *what)
+/* At the nearest level: that is enough but for the first box after the boot.
+ * Else from the top down, because a directory hands on what it was given. */
+static void enable(struct run *r, const char *what)
 {
-	int up = 1, e = -1;
+	int up = 1;
 
+	if (subtree(r, up, what) == 0)
+		return;
 	while (up < DEPTH && subtree(r, up + 1, NULL) == 0)
 		up++;
 	for (; up > 0; up--)
-		e = subtree(r, up, what);
-	return e;
+		(void)subtree(r, up, what);
 }
 
-/* The controllers of the limits that no v1 hierarchy holds. All in one write
- * at the nearest level: that is enough but for the first box after the boot.
- * One that is not there fails the whole write: then each for itself. */
-static void enable(struct run *r)
+/* The controllers of all limits that no v1 hierarchy holds, in one write. One
+ * that is not there fails it whole: then each is asked for itself. */
+static void enable_all(struct run *r)
 {
-	char all[64] = "", one[10];
-	unsigned done = 0;
+	char all[64] = "";
 	size_t n = 0;
-	int i, c;
+	int i;
 
-	for (i = 0; i < NLIM; i++) {
-		c = knobs[i].ctl;
-		if (!cg_asked(r->box, i) || (r->cg1 | done) & 1u << c)
-			continue;
-		n += fmt(all + n, sizeof all - n, "+%s ", cg_name(c));
-		done |= 1u << c;
-	}
-	if (subtree(r, 1, all) == 0 || enable_down(r, all) == 0)
-		return;
-	for (c = 0; c < NCTL; c++)
-		if (done & 1u << c) {
-			fmt(one, sizeof one, "+%s", cg_name(c));
-			(void)enable_down(r, one);
-		}
+	for (i = 0; i < NLIM; i++)
+		if (cg_asked(r->box, i) && !(r->cg1 & 1u << knobs[i].ctl))
+			n += fmt(all + n, sizeof all - n, "+%s ", cg_name(knobs[i].ctl));
+	enable(r, all);
 }
 
 static bool has_word(const char *text, const char *word, char before, char after)
@@ -181,11 +171,28 @@ int cg_put(int ctl, const char *file, const char *text)
 	return write_at(AT_FDCWD, path, text);
 }
 
+static int put_v2(struct run *r, int i, const char *text, bool *enabled)
+{
+	const struct knob *k = &knobs[i];
+	char one[12];
+	int e = write_at(r->cgroup2, k->file, text);
+
+	if (e < 0 && errno == ENOENT && !*enabled) {
+		*enabled = true;
+		enable_all(r);
+		e = write_at(r->cgroup2, k->file, text);
+	}
+	if (e == 0 || errno != ENOENT)
+		return e;
+	fmt(one, sizeof one, "+%s", cg_name(k->ctl));
+	enable(r, one);
+	return write_at(r->cgroup2, k->file, text);
+}
+
 static int put(struct run *r, int i, bool *enabled)
 {
 	const struct knob *k = &knobs[i];
 	bool v1 = r->cg1 & 1u << k->ctl;
-	const char *file = k->file;
 	char text[48], period[16];
 	int e;
 
@@ -195,15 +202,10 @@ static int put(struct run *r, int i, bool *enabled)
 		return e;
 	fmt(period, sizeof period, "%u", r->box->cpu_period);
 	if (v1 && i == LIM_CPU && cg_put(k->ctl, "cpu.cfs_period_us", period) < 0 && errno != ENOENT)
-		return fail(r, "%s: period %s", file, period);
-	e = v1 ? cg_put(k->ctl, k->v1, text) : write_at(r->cgroup2, file, text);
-	if (e < 0 && errno == ENOENT && !v1 && !*enabled) {
-		*enabled = true;
-		enable(r);
-		e = write_at(r->cgroup2, file, text);
-	}
+		return fail(r, "%s: period %s", k->file, period);
+	e = v1 ? cg_put(k->ctl, k->v1, text) : put_v2(r, i, text, enabled);
 	if (e < 0)
-		return errno == ENOENT ? missing(r, i) : fail(r, "%s: write %s", file, text);
+		return errno == ENOENT ? missing(r, i) : fail(r, "%s: write %s", k->file, text);
 	return 0;
 }
 

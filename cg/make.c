@@ -5,18 +5,16 @@
  * INIT there, and it is the handle for kill and freeze), and in the v1
  * hierarchies that hold an asked limit. Where there is no v2 tree the freezer
  * is the handle, and the devices hierarchy the device policy. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-enum { NOT_OURS = 1, TRIES = 8, DEPTH = 8 };
+enum { NOT_OURS = 1, TRIES = 8 };
 
 /* Of the box that this process starts; NCTL: the v2 tree. */
 static struct leaf {
@@ -29,33 +27,16 @@ const char *cg_path(int ctl)
 	return leaves[ctl].path;
 }
 
-/* cgroup=: names below one another and nothing else. A line break would forge
- * lines of the state file. */
-static int parent_path(struct run *r, char *to, size_t max)
+/* own: our own cgroup, or "" for cgroup= or the top */
+static int plan(struct run *r, int layout, int ctl, const char *own)
 {
-	const char *p = r->box->cgroup ? r->box->cgroup : "", *c;
-	size_t n, at = 0;
-
-	for (*to = '\0', p += *p == '/'; *p; p += n + (p[n] == '/')) {
-		n = strcspn(p, "/");
-		for (c = p; c < p + n && (unsigned char)*c > ' '; c++)
-			;
-		if (!n || c != p + n || (*p == '.' && (n == 1 || (n == 2 && p[1] == '.'))) ||
-		    at + n + 2 > max)
-			return fail_not(r, "cgroup=%s: not a path of plain names, or too long", r->box->cgroup);
-		at += fmt(to + at, max - at, "/%.*s", (int)n, p);
-	}
-	return 0;
-}
-
-static int plan(struct run *r, int layout, int ctl, const char *parent)
-{
+	const char *parent = r->box->cgroup && !*own ? r->box->cgroup : own;
 	struct leaf *l = &leaves[ctl];
 
 	if (cg_mount(r->proc, layout, ctl, l->path, sizeof l->path) < 0)
 		return -1;
 	l->top = (uint16_t)strlen(l->path);
-	if (fmt(l->path + l->top, sizeof l->path - l->top, "%s/husk/%s", parent, r->name) <
+	if (fmt(l->path + l->top, sizeof l->path - l->top, "%s%s/husk/%s", *parent && *parent != '/' ? "/" : "", parent, r->name) <
 	    sizeof l->path - l->top - 1)
 		return 0;
 	errno = ENAMETOOLONG;
@@ -192,11 +173,10 @@ static int make_all(struct run *r, int layout, unsigned want)
  * is not there: whoever needs it says so. */
 static int make_some(struct run *r, int layout, unsigned want)
 {
-	char parent[CGPATH / 2];
-	int i, e = parent_path(r, parent, sizeof parent);
+	int i;
 
-	for (i = NCTL; i >= 0 && !e; i--) {
-		if (!(want & 1u << i) || plan(r, layout, i, parent) == 0)
+	for (i = NCTL; i >= 0; i--) {
+		if (!(want & 1u << i) || plan(r, layout, i, "") == 0)
 			continue;
 		if (errno != ENOENT && errno != ENOTDIR)
 			return fail(r, "%s", leaves[i].path);
@@ -204,7 +184,7 @@ static int make_some(struct run *r, int layout, unsigned want)
 		if (i == NCTL)
 			want |= 1u << CTL_FREEZER | 1u << CTL_DEVICES;
 	}
-	return e ? e : make_all(r, layout, want);
+	return make_all(r, layout, want);
 }
 
 int cg_leaf(struct run *r, int ctl)
@@ -231,27 +211,6 @@ int cg_make(struct run *r)
 
 /* ------------------------------------------------------------- and away again */
 
-struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
-
-/* A box that may write its cgroup may have made more below it. */
-static int remove_below(int at, const char *path, int depth)
-{
-	char buf[1024] __attribute__((aligned(8)));
-	struct entry *e;
-	long got, i;
-	int dir = depth ? openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
-
-	while (dir >= 0 && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
-		for (i = 0; i < got; i += e->len) {
-			e = (void *)(buf + i);
-			if (e->type == DT_DIR && *e->name != '.' && unlinkat(dir, e->name, AT_REMOVEDIR) < 0)
-				(void)remove_below(dir, e->name, depth - 1);
-		}
-	if (dir >= 0)
-		close(dir);
-	return unlinkat(at, path, AT_REMOVEDIR);
-}
-
 /* The last process may still be on its way out: half a second, in growing
  * steps. Its keeper has waited for PID 1 before this. */
 static int remove_leaf(const struct left *l, const char *path)
@@ -259,7 +218,7 @@ static int remove_leaf(const struct left *l, const char *path)
 	struct timespec t = { .tv_nsec = 1000000 };
 
 	for (;;) {
-		if (rmdir(path) == 0 || errno == ENOENT || remove_below(AT_FDCWD, path, DEPTH) == 0)
+		if (rmdir(path) == 0 || errno == ENOENT || cg_tree(AT_FDCWD, path, true, 0) == 0)
 			return 0;
 		if (errno != EBUSY || t.tv_nsec > 256000000)
 			return -1;
@@ -278,11 +237,11 @@ static void remove_dirs(const struct left *l)
 	unsigned at;
 	int i, n = 0, k;
 
-	for (at = 0; left_get(l, "cgdir", &at, path, sizeof path); n++)
+	for (at = 0; cg_next(l, "cgdir", &at, path); n++)
 		;
 	for (; n > 0; n--) {
 		for (at = 0, i = 0, k = n; i < k; i++)
-			(void)left_get(l, "cgdir", &at, path, sizeof path);
+			(void)cg_next(l, "cgdir", &at, path);
 		(void)rmdir(path);
 	}
 }
@@ -293,7 +252,7 @@ void cg_remove(struct left *l)
 	unsigned at = 0;
 	char *p;
 
-	while (left_get(l, "cgroup", &at, path, sizeof path)) {
+	while (cg_next(l, "cgroup", &at, path)) {
 		if (remove_leaf(l, path) < 0) {
 			l->stuck = true;
 			say(2, "husk: %s: cg.make: %s could not be removed: %s\n", l->name, path, strerror(errno));

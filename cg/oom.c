@@ -8,17 +8,19 @@
 
 bool cg_oom(const struct left *l)
 {
-	char path[CGPATH], text[256];
+	char path[CGPATH], text[256], *count;
 	unsigned at = 0;
 	bool oom = false;
 	int dir;
 
-	while (!oom && left_get(l, "cgroup", &at, path, sizeof path)) {
+	while (!oom && cg_next(l, "cgroup", &at, path)) {
 		if ((dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 			continue;
-		oom = (read_at(dir, "memory.events", text, sizeof text) > 0 ||
-			read_at(dir, "memory.oom_control", text, sizeof text) > 0) &&
-			cg_count(text, "oom_kill") > 0;
+		*text = '\0';
+		if (read_at(dir, "memory.events", text, sizeof text) < 0)
+			(void)read_at(dir, "memory.oom_control", text, sizeof text);
+		count = strstr(text, "oom_kill ");
+		oom = count && count[9] != '0';
 		close(dir);
 	}
 	return oom;

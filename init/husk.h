@@ -432,6 +432,7 @@ bool cfg_size(const char *, uint64_t *);	/* or PERCENT|n */
 bool cfg_time(const char *, uint64_t *ms);
 bool cfg_clean(char *path);			/* absolute, no ..; // and /./ are taken out */
 bool cfg_name(const char *);			/* of a box */
+bool cfg_chars(const char *, size_t n, const char *first, const char *later);
 bool cfg_printable(const char *);		/* no control character */
 int cfg_fields(char *value, char **f, int max);	/* A:B:C, in place; max + 1: too many */
 char *cfg_word(char **at);			/* next of a list by commas or blanks, or NULL */
@@ -457,6 +458,8 @@ int cfg_warn(const char *key, int item, const char *f, ...) __attribute__((forma
 int cfg_layer(const char *key, int item);	/* -1: nobody; 0: the defaults; 1: use= */
 void cfg_mark(int item);			/* here, by the line being read */
 const char *cfg_twice(int item);		/* a phrase if this layer has it already */
+const char *cfg_slot(int i, uint8_t *n, int max);	/* takes place i of a list, *n or one that is there; NULL or a phrase */
+const char *cfg_add(uint8_t *n, int max);	/* one more */
 void cfg_unmark(int row, int item);		/* item < 0: all */
 bool cfg_where(const char *key, int item, const char **file, unsigned *line);
 int cfg_error(const char *key, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* prints; 1 */
@@ -504,7 +507,8 @@ int cg_mount(int proc, int layout, int ctl, char *path, size_t max);	/* mount po
 const char *cg_name(int ctl);		/* "memory" */
 int cg_own(int proc, int ctl, char *path, size_t max);	/* the caller's own cgroup there; 0 or -1 */
 bool cg_next(const struct left *, const char *key, unsigned *at, char path[CGPATH]);	/* the next path that may be removed */
-int cg_count(const char *text, const char *key);	/* "oom_kill 3" among lines: 3, or -1 */
+/* cg/kill.c */
+int cg_tree(int at, const char *path, bool away, int depth);	/* kills all in it, and says how many; or removes it: 0 or -1 */
 /* cg/make.c */
 int cg_leaf(struct run *, int ctl);	/* one more leaf; 0, 1: not there or not writable, or an error */
 const char *cg_path(int ctl);		/* of a leaf of this start */
@@ -600,6 +604,7 @@ int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or 
 const char *caps_name(int number);		/* "chown" or NULL */
 int caps_last(void);				/* of this kernel: highest number */
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
+extern uint64_t caps_had;	/* the caller's bounding set, by caps_reset */
 void caps_reset(void);		/* HOST, first: umask, signals, nice: nothing is inherited by accident */
 /* caps/user.c */
 int caps_find(struct run *, int root);	/* caps_user in that root */
