@@ -157,17 +157,16 @@ static const char *source(const struct mnt *m, char **f)
 static const char *place(struct box *b, const struct mnt *m)
 {
 	static const char keys[][6] = { "bind", "tmpfs", "mount" };
+	const char *e;
 	int i;
 
 	for (i = 0; i < b->nmnt && !same(b->mnt[i].dst, m->dst); i++)
 		;
-	if (i < b->nmnt && (b->mnt[i].kind != m->kind || cfg_twice(i)))
+	if (i < b->nmnt && b->mnt[i].kind != m->kind)
 		return cfg_wrong("%s is the place of a %s= already", m->dst, keys[b->mnt[i].kind]);
-	if (i == MAXMNT)
-		return cfg_wrong("more than %d of bind=, tmpfs= and mount=", MAXMNT);
+	if ((e = cfg_slot(i, &b->nmnt, MAXMNT)))
+		return e;
 	b->mnt[i] = *m;
-	b->nmnt = (uint8_t)(i < b->nmnt ? b->nmnt : i + 1);
-	cfg_mark(i);
 	return NULL;
 }
 
@@ -278,12 +277,7 @@ const char *cfg_set_device(struct box *b, char *v, bool skip)
 		return e;
 	for (i = 0; i < b->ndev && !same(b->dev[i].dst, d.dst); i++)
 		;
-	if (i < b->ndev && (e = cfg_twice(i)))
-		return e;
-	if (i == MAXDEV)
-		return cfg_wrong("more than %d of them", MAXDEV);
-	b->dev[i] = d;
-	b->ndev = (uint8_t)(i < b->ndev ? b->ndev : i + 1);
-	cfg_mark(i);
-	return NULL;
+	if (!(e = cfg_slot(i, &b->ndev, MAXDEV)))
+		b->dev[i] = d;
+	return e;
 }

@@ -51,27 +51,21 @@ static void str(const char *s)
 		chr(*s++);
 }
 
+/* Short pieces only: what may be long goes through str(). */
+static void put(const char *f, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, f);
+	vfmt(text, sizeof text, f, &ap);
+	va_end(ap);
+	str(text);
+}
+
 static void num(uint64_t n)
 {
-	char text[24];
-
-	fmt(text, sizeof text, "%llu", (unsigned long long)n);
-	str(text);
-}
-
-static void num_signed(int64_t n)
-{
-	if (n < 0)
-		chr('-');
-	num((uint64_t)(n < 0 ? -n : n));
-}
-
-static void octal(unsigned n)
-{
-	char text[16];
-
-	fmt(text, sizeof text, "0%o", n);
-	str(text);
+	put("%llu", (unsigned long long)n);
 }
 
 /* A field: what would end it gets a backslash; so does a blank at its end. */
@@ -110,22 +104,17 @@ static void quoted(const char *s)
 
 static void size(uint64_t n)
 {
-	static const char units[] = "KMG";
-	int u = -1;
+	const char *unit = "\0K\0M\0G";
+	int u = 0;
 
 	if (n == LIM_MAX) {
 		str("max");
 		return;
 	}
-	while (!(n & PERCENT) && n && n % 1024 == 0 && u < 2) {
+	for (; !(n & PERCENT) && n && n % 1024 == 0 && u < 6; u += 2)
 		n /= 1024;
-		u++;
-	}
 	num(n & ~PERCENT);
-	if (n & PERCENT)
-		chr('%');
-	else if (u >= 0)
-		chr(units[u]);
+	str(n & PERCENT ? "%" : unit + u);
 }
 
 /* ------------------------------------------------------------ start of a line */
@@ -138,39 +127,28 @@ static void origin(const char *key, int item)
 
 	if (!out.marks || layer <= 0)
 		return;
-	str("# ");
-	if (layer == 1) {
-		str("use=");
-		str(cfg_used());
-	} else if (cfg_where(key, item, &file, &line)) {
-		str(file);
-		chr(':');
-		num(line);
-	} else
-		str("command line");
-	chr('\n');
+	if (layer == 1)
+		put("# use=%s\n", cfg_used());
+	else if (cfg_where(key, item, &file, &line))
+		put("# %s:%u\n", file, line);
+	else
+		str("# command line\n");
 }
 
 static void head(const char *key, int item, bool skip)
 {
 	origin(key, item);
-	if (skip)
-		chr('?');
-	str(key);
-	chr('=');
+	put("%s%s=", skip ? "?" : "", key);
 }
 
 static void empty(const char *key)
 {
-	str(key);
-	str("=\n");
+	put("%s=\n", key);
 }
 
 static void unset(const char *key)
 {
-	str("# ");
-	str(key);
-	str(" is not set\n");
+	put("# %s is not set\n", key);
 }
 
 /* ------------------------------------------------------------------ by type */
@@ -216,20 +194,18 @@ static void show_env(const struct box *b)
 
 static void show_user(const struct box *b)
 {
+	bool root = b->uid == 0 && b->gid == 0;
+
 	if (b->who == WHO_AUTO)
 		str("auto");
-	else if (b->who == WHO_NAME)
-		str(b->user);
-	else if (b->uid == 0 && b->gid == 0)
-		str("root");
+	else if (b->who == WHO_NAME || root)
+		str(root ? "root" : b->user);
 	else
 		num(b->uid);
-	if (b->group || (b->gid != ~0u && (b->uid || b->gid)))
-		chr(':');
 	if (b->group)
-		str(b->group);
-	else if (b->gid != ~0u && (b->uid || b->gid))
-		num(b->gid);
+		put(":%s", b->group);
+	else if (b->gid != ~0u && !root)
+		put(":%u", b->gid);
 }
 
 static void show_groups(const struct box *b)
@@ -241,10 +217,9 @@ static void show_groups(const struct box *b)
 	for (i = 0; i < b->ngroup; i++) {
 		head("groups", i, false);
 		if (b->groups[i].name)
-			str(b->groups[i].name);
+			put("%s\n", b->groups[i].name);
 		else
-			num(b->groups[i].id);
-		chr('\n');
+			put("%u\n", b->groups[i].id);
 	}
 }
 
@@ -276,18 +251,9 @@ static void show_flags(uint32_t flags)
 
 static void show_options(const struct mnt *m)
 {
-	if (m->rec)
-		str(",rec");
-	if (m->slave)
-		str(",slave");
-	if (m->idmap)
-		str(",idmap");
-	if (m->create)
-		str(",create");
-	if (m->mode) {
-		str(m->create ? "=" : ",mode=");
-		octal(m->mode);
-	}
+	put("%s%s%s%s", m->rec ? ",rec" : "", m->slave ? ",slave" : "", m->idmap ? ",idmap" : "", m->create ? ",create" : "");
+	if (m->mode)
+		put("%s0%o", m->create ? "=" : ",mode=", m->mode);
 	if (m->size) {
 		chr(',');
 		size(m->size);
@@ -339,10 +305,8 @@ static void show_mounts(const struct box *b)
 
 	str(b->mounts ? "default" : "none");
 	for (i = 0; i < NDM && b->mounts; i++)
-		if (!(b->mounts & 1u << i)) {
-			str(",-");
-			str(mounts_name(i));
-		}
+		if (!(b->mounts & 1u << i))
+			put(",-%s", mounts_name(i));
 }
 
 static void show_devices(const struct box *b)
@@ -356,17 +320,9 @@ static void show_devices(const struct box *b)
 		field(d->host);
 		chr(':');
 		field(d->dst);
-		chr(':');
-		if (d->perm & DEV_R)
-			chr('r');
-		if (d->perm & DEV_W)
-			chr('w');
-		if (d->perm & DEV_M)
-			chr('m');
-		if (d->mode) {
-			str(",mode=");
-			octal(d->mode);
-		}
+		put(":%s%s%s", d->perm & DEV_R ? "r" : "", d->perm & DEV_W ? "w" : "", d->perm & DEV_M ? "m" : "");
+		if (d->mode)
+			put(",mode=0%o", d->mode);
 		chr('\n');
 	}
 }
@@ -377,10 +333,9 @@ static void show_ns(const struct box *b, int ns)
 		str("host");
 	else if (b->ns[ns] == NSM_NEW)
 		str(ns == NS_NET ? "none" : "new");
-	else if (b->nsbox[ns]) {
-		str("box:");
-		str(b->nsbox[ns]);
-	} else
+	else if (b->nsbox[ns])
+		put("box:%s", b->nsbox[ns]);
+	else
 		str(b->nspath[ns]);
 }
 
@@ -394,12 +349,7 @@ static void show_map(const char *key, const struct idmap *m, int n)
 	}
 	for (i = 0; i < n; i++) {
 		head(key, i, false);
-		num(m[i].in);
-		chr(':');
-		num(m[i].out);
-		chr(':');
-		num(m[i].count);
-		chr('\n');
+		put("%u:%u:%u\n", m[i].in, m[i].out, m[i].count);
 	}
 }
 
@@ -414,16 +364,12 @@ static void show_limit(const struct box *b, const char *key, int type, int lim)
 	head(key, 0, b->lim_skip >> lim & 1);
 	if (type == T_SIZE || n == LIM_MAX)
 		size(n);
+	else if (type != T_CPU)
+		num(n);
+	else if (b->cpu_period == 100000 && n % 1000 == 0)
+		put("%u%%", (unsigned)(n / 1000));
 	else
-		num(type == T_CPU && b->cpu_period == 100000 && n % 1000 == 0 ? n / 1000 : n);
-	if (type == T_CPU && n != LIM_MAX) {
-		if (b->cpu_period == 100000 && n % 1000 == 0)
-			chr('%');
-		else {
-			chr(' ');
-			num(b->cpu_period);
-		}
-	}
+		put("%u %u", (unsigned)n, b->cpu_period);
 	chr('\n');
 }
 
@@ -475,24 +421,16 @@ static void choice(const char *list, int i)
 
 static void show_sched(const struct box *b)
 {
-	static const char names[] = "other|fifo|rr|batch||idle";
-
-	choice(names, b->sched);
-	if (b->sched_prio) {
-		chr(':');
-		num(b->sched_prio);
-	}
+	choice("other|fifo|rr|batch||idle", b->sched);
+	if (b->sched_prio)
+		put(":%u", b->sched_prio);
 }
 
 static void show_ionice(const struct box *b)
 {
-	int class = b->ioprio >> 13;
-
-	choice("|rt|be|idle", class);
-	if (class < 3) {
-		chr(':');
-		num(b->ioprio & 0x1fff);
-	}
+	choice("|rt|be|idle", b->ioprio >> 13);
+	if (b->ioprio >> 13 < 3)
+		put(":%u", b->ioprio & 0x1fff);
 }
 
 static bool cpu(const struct box *b, unsigned i)
@@ -510,14 +448,10 @@ static void show_affinity(const struct box *b)
 			;
 		if (end == i)
 			continue;
-		if (!first)
-			chr(',');
+		put(first ? "%u" : ",%u", i);
 		first = false;
-		num(i);
-		if (end > i + 1) {
-			chr('-');
-			num(end - 1);
-		}
+		if (end > i + 1)
+			put("-%u", end - 1);
 	}
 }
 
@@ -532,10 +466,8 @@ static void show_caps(uint64_t set)
 	most = (all & ~set) < set && set >> 32;
 	str(!set ? "none" : most ? "all" : "");
 	for (i = 0; i < 64 && caps_name(i); i++)
-		if (set && (set >> i & 1) != most) {
-			str(most ? ",-" : set & (((uint64_t)1 << i) - 1) ? "," : "");
-			str(caps_name(i));
-		}
+		if (set && (set >> i & 1) != most)
+			put("%s%s", most ? ",-" : set & (((uint64_t)1 << i) - 1) ? "," : "", caps_name(i));
 }
 
 static void show_securebits(const struct box *b, int row)
@@ -601,16 +533,16 @@ static void show_scalar(const struct box *b, const struct key *k, int row)
 	switch ((int)k->type) {
 	case T_CWD: case T_HOST: case T_LABEL: case T_CGROUP: case T_NAME: str(*(char *const *)at); break;
 	case T_USER: show_user(b); break;
-	case T_UMASK: octal(b->umask); break;
+	case T_UMASK: put("0%o", b->umask); break;
 	case T_CHOICE: choice(key_text(row, 0), *(const uint8_t *)at); break;
 	case T_ENUM: choice(key_text(row, 0), *(const int *)at); break;
 	case T_ONLY: choice(key_text(row, 0), 0); break;
 	case T_ROOT: show_root(b); break;
 	case T_MOUNTS: show_mounts(b); break;
 	case T_NS: show_ns(b, (int)(k->at - offsetof(struct box, ns))); break;
-	case T_CLOCK: num_signed(*(const int64_t *)at); chr('s'); break;
-	case T_NICE: num_signed(b->nice); break;
-	case T_OOM: num_signed(b->oom_score_adj); break;
+	case T_CLOCK: put("%llds", (long long)*(const int64_t *)at); break;
+	case T_NICE: put("%d", b->nice); break;
+	case T_OOM: put("%d", b->oom_score_adj); break;
 	case T_SCHED: show_sched(b); break;
 	case T_IONICE: show_ionice(b); break;
 	case T_AFFINITY: show_affinity(b); break;
@@ -618,7 +550,7 @@ static void show_scalar(const struct box *b, const struct key *k, int row)
 	case T_SECBITS: show_securebits(b, row); break;
 	case T_PERSONA: num(b->persona); break;
 	case T_SIGNAL: show_signal(b->stop_signal); break;
-	case T_TIME: num(b->stop_ms % 1000 ? b->stop_ms : b->stop_ms / 1000); str(b->stop_ms % 1000 ? "ms" : "s"); break;
+	case T_TIME: put(b->stop_ms % 1000 ? "%ums" : "%us", b->stop_ms % 1000 ? b->stop_ms : b->stop_ms / 1000); break;
 	}
 	chr('\n');
 }
@@ -682,19 +614,11 @@ static void help(int row, bool more)
 {
 	const struct key *k = key_row(row);
 
-	str(k->name);
-	str(k->flags & K_SUB ? "X=" : "=");
-	str(key_text(row, 0));
-	str("\n\t");
-	str(key_text(row, 2));
-	chr('\n');
+	put("%s%s=%s\n\t%s\n", k->name, k->flags & K_SUB ? "X" : "", key_text(row, 0), key_text(row, 2));
 	if (!more)
 		return;
-	if (*key_text(row, 1)) {
-		str("\tdefault: ");
-		str(key_text(row, 1));
-		chr('\n');
-	}
+	if (*key_text(row, 1))
+		put("\tdefault: %s\n", key_text(row, 1));
 	if (k->flags & K_LIST)
 		str("\ta list: lines add up, an empty value empties it\n");
 	if (k->flags & K_SKIP)

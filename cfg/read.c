@@ -101,6 +101,25 @@ const char *cfg_twice(int item)
 	return cfg_wrong("line %u has it too", m->line);
 }
 
+const char *cfg_slot(int i, uint8_t *n, int max)
+{
+	const char *e;
+
+	if (i == max)
+		return cfg_wrong("more than %d of them", max);
+	if (i < *n && (e = cfg_twice(i)))
+		return e;
+	if (i == *n)
+		++*n;
+	cfg_mark(i);
+	return NULL;
+}
+
+const char *cfg_add(uint8_t *n, int max)
+{
+	return cfg_slot(*n, n, max);
+}
+
 static const struct mark *mark_of(const char *key, int item)
 {
 	return find(key_find(key), item);

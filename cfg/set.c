@@ -14,26 +14,20 @@
 
 static char whole[84];			/* the value before it is cut, for messages */
 
-static const char *full(int max)
-{
-	return cfg_wrong("more than %d of them", max);
-}
-
 /* The same word again is the same wish. */
 static const char *put(const char **list, uint8_t *n, int max, const char *v)
 {
+	const char *e;
 	int i;
 
 	for (i = 0; i < *n; i++)
-		if (same(list[i], v))
-			break;
-	if (i == max)
-		return full(max);
-	list[i] = v;
-	if (i == *n)
-		++*n;
-	cfg_mark(i);
-	return NULL;
+		if (same(list[i], v)) {
+			cfg_mark(i);
+			return NULL;
+		}
+	if (!(e = cfg_add(n, max)))
+		list[i] = v;
+	return e;
 }
 
 static bool integer(const char *s, int min, int max, int *out)
@@ -57,12 +51,11 @@ static const char *set_exec(struct box *b, char *v)
 	char *word;
 
 	while (!(e = cfg_quoted(&v, &word, false)) && word) {
-		if (b->narg == MAXARG)
-			return full(MAXARG);
 		if (b->narg == 0 && (!*word || (*word != '/' && strchr(word, '/'))))
 			return cfg_bad(word, "a program", "/sbin/x, or x of PATH");
-		b->argv[b->narg] = word;
-		cfg_mark(b->narg++);
+		if ((e = cfg_add(&b->narg, MAXARG)))
+			break;
+		b->argv[b->narg - 1] = word;
 	}
 	return e;
 }
@@ -77,40 +70,23 @@ static const char *outside(const char *name, size_t len)
 	return NULL;
 }
 
-static bool is_variable(const char *s, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (s[i] != '_' && (s[i] < 'a' || s[i] > 'z') && (s[i] < 'A' || s[i] > 'Z') &&
-		    (i == 0 || s[i] < '0' || s[i] > '9'))
-			return false;
-	return len > 0;
-}
-
 static const char *set_env(struct box *b, const char *v)
 {
 	size_t len = (size_t)(strchrnul(v, '=') - v);
 	const char *e;
 	int i;
 
-	if (!is_variable(v, len))
+	if (!cfg_chars(v, len, "", "0123456789"))
 		return cfg_bad(v, "NAME=VALUE or NAME", NULL);
 	if (!v[len] && !(v = outside(v, len)))
 		return NULL;
 	if (strchr(v, '\n'))
 		return cfg_wrong("%.*s: a line break in the value", (int)len, v);
-	for (i = 0; i < b->nenv; i++)
-		if (strncmp(b->env[i], v, len + 1) == 0 && (e = cfg_twice(i)))
-			return e;
-		else if (strncmp(b->env[i], v, len + 1) == 0)
-			break;
-	if (i == MAXENV)
-		return full(MAXENV);
-	b->env[i] = v;
-	b->nenv = (uint8_t)(i < b->nenv ? b->nenv : i + 1);
-	cfg_mark(i);
-	return NULL;
+	for (i = 0; i < b->nenv && strncmp(b->env[i], v, len + 1) != 0; i++)
+		;
+	if (!(e = cfg_slot(i, &b->nenv, MAXENV)))
+		b->env[i] = v;
+	return e;
 }
 
 /* What looks like a number is one, wholly, and never falls back to a name. */
@@ -126,13 +102,9 @@ static bool is_id(const char *s, uint32_t *id)
 
 static bool is_login(const char *s)
 {
-	size_t i;
+	size_t n = strlen(s);
 
-	for (i = 0; s[i]; i++)
-		if ((s[i] < 'a' || s[i] > 'z') && (s[i] < 'A' || s[i] > 'Z') && s[i] != '_' &&
-		    (i == 0 || ((s[i] < '0' || s[i] > '9') && s[i] != '-' && s[i] != '.')))
-			return false;
-	return i > 0 && i < 33;
+	return n < 33 && cfg_chars(s, n, "", "0123456789.-");
 }
 
 /* root is 0 without a look into any file: an image need not have a passwd,
@@ -162,23 +134,17 @@ static const char *set_user(struct box *b, char *v)
 static const char *set_groups(struct box *b, char *v)
 {
 	struct named g;
+	const char *e;
 	char *w;
-	int i;
 
 	while ((w = cfg_word(&v))) {
 		g.name = is_login(w) ? w : NULL;
 		g.id = 0;
 		if (!g.name && !is_id(w, &g.id))
 			return cfg_bad(w, "a group", "NAME or GID");
-		for (i = 0; i < b->ngroup; i++)
-			if (b->groups[i].name && g.name ? same(b->groups[i].name, g.name) :
-			    !b->groups[i].name && !g.name && b->groups[i].id == g.id)
-				break;
-		if (i == MAXGRP)
-			return full(MAXGRP);
-		b->groups[i] = g;
-		b->ngroup = (uint8_t)(i < b->ngroup ? b->ngroup : i + 1);
-		cfg_mark(i);
+		if ((e = cfg_add(&b->ngroup, MAXGRP)))
+			return e;
+		b->groups[b->ngroup - 1] = g;
 	}
 	return NULL;
 }
@@ -310,6 +276,7 @@ static const char *set_map(struct box *b, bool gid, char *v)
 {
 	struct idmap *map = gid ? b->gidmap : b->uidmap, m;
 	uint8_t *n = gid ? &b->ngidmap : &b->nuidmap;
+	const char *e;
 	char *w, *f[3];
 
 	while ((w = cfg_word(&v))) {
@@ -322,10 +289,9 @@ static const char *set_map(struct box *b, bool gid, char *v)
 			return cfg_bad(whole, "IN:OUT:COUNT", "0:100000:65536");
 		if (m.in + (uint64_t)m.count > UINT32_MAX || m.out + (uint64_t)m.count > UINT32_MAX)
 			return cfg_wrong("%u:%u:%u goes beyond 4294967294", m.in, m.out, m.count);
-		if (*n == MAXMAP)
-			return full(MAXMAP);
-		map[*n] = m;
-		cfg_mark((*n)++);
+		if ((e = cfg_add(n, MAXMAP)))
+			return e;
+		map[*n - 1] = m;
 	}
 	return NULL;
 }
@@ -402,17 +368,6 @@ static const char *set_cpu(struct box *b, char *v)
 	return NULL;
 }
 
-static bool component(const char *s, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if ((s[i] < 'a' || s[i] > 'z') && (s[i] < 'A' || s[i] > 'Z') && (s[i] < '0' || s[i] > '9') &&
-		    s[i] != '_' && (i == 0 || (s[i] != '.' && s[i] != '-')))
-			return false;
-	return n > 0 && n <= 128;
-}
-
 /* Names only, one below the other: nothing climbs out of the hierarchy. */
 static const char *set_cgroup(struct box *b, const char *v)
 {
@@ -420,7 +375,7 @@ static const char *set_cgroup(struct box *b, const char *v)
 
 	for (;; p = end + 1) {
 		end = strchrnul(p, '/');
-		if (!component(p, (size_t)(end - p)) || end - v > 250)
+		if (!cfg_chars(p, (size_t)(end - p), "0123456789", "0123456789.-") || end - v > 250)
 			return cfg_bad(v, "NAME/NAME, relative to the top of the hierarchy", NULL);
 		if (!*end)
 			break;
@@ -626,10 +581,9 @@ static const char *set_syscalls(struct box *b, char *v)
 	if (*v != '+' && *v != '-' && b->nsyscall && !cfg_twice(b->nsyscall - 1))
 		cfg_empty(b, key_find("syscalls"));
 	while (!(e = cfg_quoted(&v, &w, true)) && w) {
-		if (b->nsyscall == MAXWORD)
-			return full(MAXWORD);
-		b->syscalls[b->nsyscall] = w;
-		cfg_mark(b->nsyscall++);
+		if ((e = cfg_add(&b->nsyscall, MAXWORD)))
+			break;
+		b->syscalls[b->nsyscall - 1] = w;
 	}
 	return e;
 }
@@ -645,13 +599,15 @@ static const char *set_label(const char **at, const char *v)
 /* Dots only: a slash, or two dots, would name another file below /proc/sys. */
 static bool is_sysctl(const char *s)
 {
-	size_t i;
+	const char *end;
 
-	for (i = 0; s[i]; i++)
-		if ((s[i] < 'a' || s[i] > 'z') && (s[i] < 'A' || s[i] > 'Z') && (s[i] < '0' || s[i] > '9') &&
-		    s[i] != '_' && s[i] != '-' && (s[i] != '.' || i == 0 || s[i - 1] == '.'))
+	for (;; s = end + 1) {
+		end = strchrnul(s, '.');
+		if (!cfg_chars(s, (size_t)(end - s), "0123456789-", "0123456789-"))
 			return false;
-	return i > 0 && i < 128 && s[i - 1] != '.';
+		if (!*end)
+			return true;
+	}
 }
 
 static const char *set_sysctl(struct box *b, const char *sub, const char *v)
@@ -665,14 +621,9 @@ static const char *set_sysctl(struct box *b, const char *sub, const char *v)
 		return "a control character in it";
 	for (i = 0; i < b->nsysctl && !same(b->sysctl[i].key, sub); i++)
 		;
-	if (i == MAXSYSCTL)
-		return full(MAXSYSCTL);
-	if (i < b->nsysctl && (e = cfg_twice(i)))
-		return e;
-	b->sysctl[i] = (struct pair){ sub, v };
-	b->nsysctl = (uint8_t)(i < b->nsysctl ? b->nsysctl : i + 1);
-	cfg_mark(i);
-	return NULL;
+	if (!(e = cfg_slot(i, &b->nsysctl, MAXSYSCTL)))
+		b->sysctl[i] = (struct pair){ sub, v };
+	return e;
 }
 
 static const char *set_personality(struct box *b, const char *v)

@@ -140,20 +140,23 @@ bool cfg_clean(char *path)
 	return true;
 }
 
-static bool letter_or_digit(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '+';
-}
-
-/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*: never an option, never .. */
-bool cfg_name(const char *s)
+/* Letters and _, and others by their place. */
+bool cfg_chars(const char *s, size_t n, const char *first, const char *later)
 {
 	size_t i;
 
-	for (i = 0; s[i]; i++)
-		if (!letter_or_digit(s[i]) && (i == 0 || (s[i] != '.' && s[i] != '-')))
+	for (i = 0; i < n; i++)
+		if ((unsigned)((s[i] | 32) - 'a') > 25 && s[i] != '_' && !strchr(i ? later : first, s[i]))
 			return false;
-	return i >= 1 && i <= MAXNAME;
+	return n > 0;
+}
+
+/* Never an option, never .. */
+bool cfg_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n <= MAXNAME && cfg_chars(s, n, "0123456789+", "0123456789+.-");
 }
 
 bool cfg_printable(const char *s)
