@@ -16,16 +16,18 @@ import os
 import pathlib
 import re
 import shutil
-import stat
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.dont_write_bytecode = True
+import qemu  # noqa: E402
+
 TOP = pathlib.Path(__file__).resolve().parent.parent
 OUT = TOP / "out/bench"
-KERNELS = TOP / "out/kernels"
-QEMU = ("qemu-system-x86_64 -M q35 -accel tcg -m 768 -nodefaults -display none -serial stdio -no-reboot "
-        "-icount shift=0,sleep=off -smp 1 -cpu qemu64,+rdrand -rtc base=2026-01-01,clock=vm -seed 1").split()
-ARGS = "console=ttyS0 quiet panic=-1 nokaslr norandmaps"
+QEMU = ("qemu-system-x86_64 -M q35 -m 768 -icount shift=0,sleep=off -smp 1 -cpu qemu64,+rdrand "
+        "-rtc base=2026-01-01,clock=vm -seed 1")
+TURNS = 5
 BARS = {"calls": 260, "us": 2900, "pss": 150, "size": 72 * 1024}
 
 BOX = "/srv/box"
@@ -161,49 +163,17 @@ exec /bin/busybox switch_root /new /sbin/rc
 """
 
 
-def cpio(entries):
-    """A newc archive: name -> (mode, bytes)."""
-    out = bytearray()
-    for ino, (name, (mode, data)) in enumerate(list(entries.items()) + [("TRAILER!!!", (0, b""))], 1):
-        n = name.encode() + b"\0"
-        numbers = [ino, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(n), 0]
-        out += b"070701" + b"".join(b"%08X" % x for x in numbers) + n
-        out += b"\0" * (-len(out) % 4) + data
-        out += b"\0" * (-len(out) % 4)
-    return bytes(out)
-
-
-def kernel():
-    found = sorted(KERNELS.glob("x-linux-image-6.1.*-cloud-amd64"))
-    if not found:
-        KERNELS.mkdir(parents=True, exist_ok=True)
-        name = re.search(r"Depends: (linux-image-6\.1\.\S+)", sh("apt-cache", "show", "linux-image-cloud-amd64"))[1]
-        sh("apt-get", "download", name, cwd=KERNELS)
-        for deb in KERNELS.glob(name + "_*.deb"):
-            sh("dpkg", "-x", deb, KERNELS / ("x-" + name))
-        found = [KERNELS / ("x-" + name)]
-    return found[-1]
-
-
 def boot(tree, fs):
     """Boots the tree on that file system; the guest's lines that begin with @."""
-    k = kernel()
-    module = {m: next(k.rglob(m + ".ko")).read_bytes() for m in ("loop", "squashfs")}
-    d, f = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755
-    entries = {"dev": (d, b""), "proc": (d, b""), "new": (d, b""), "bin": (d, b""),
-               "bin/busybox": (f, (tree / "bin/busybox").read_bytes()), "init": (f, INIT.encode()),
-               "loop.ko": (f, module["loop"]), "squashfs.ko": (f, module["squashfs"]),
-               "image": (f, image(tree, fs).read_bytes())}
-    (OUT / ("initrd." + fs)).write_bytes(cpio(entries))
-    vmlinuz = next((k / "boot").glob("vmlinuz*"))
-    r = subprocess.run(QEMU + ["-kernel", str(vmlinuz), "-initrd", str(OUT / ("initrd." + fs)),
-                               "-append", f"{ARGS} fs={fs}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       timeout=900, check=True)
-    text = r.stdout.decode(errors="replace").replace("\r", "")
-    (OUT / ("log." + fs)).write_text(text)
-    lines = [l[1:] for l in text.split("\n") if l.startswith("@")]
+    b = qemu.board("qemu-x86_64") | {"QEMU": QEMU}
+    files = {"dev": qemu.directory(), "proc": qemu.directory(), "new": qemu.directory(), "init": qemu.program(INIT.encode()),
+             "bin/busybox": qemu.program(qemu.busybox(b)), "image": qemu.file(image(tree, fs).read_bytes())}
+    files |= {m + ".ko": qemu.file(qemu.module(b, m)) for m in ("loop", "squashfs")}
+    said = qemu.boot(b, files, f"nokaslr norandmaps fs={fs}", "/init", 600)
+    (OUT / ("log." + fs)).write_text(said.text)
+    lines = [l[1:] for l in said.text.split("\n") if l.startswith("@")]
     if "end" not in lines:
-        sys.exit(f"bench: the guest on {fs} did not come to its end:\n{text[-2000:]}")
+        sys.exit(f"bench: the guest on {fs} did not come to its end:\n{said}")
     return lines
 
 
@@ -228,70 +198,82 @@ def idle(name):
 
 
 def tasks(tree, names, count, with_trace):
-    """What the guests do."""
+    """What the guests do. The times are taken in turns: the kernel's allocators remember what was before, and
+    a block of starts can be some percent faster than the next."""
     start = {n: quoted(full(n, "/bin/true")) for n in names}
-    first = [f"timed {n} {count} {start[n]}" for n in names if n != "tini-static"]
+    first = [f"works {n} {start[n]}" for n in names if n != "tini-static"]
+    first += [f"timed {n} {max(1, count // TURNS)} {start[n]}" for n in names if n != "tini-static"] * TURNS
     if "husk" in names:
         first.append("works 512K " + start["husk"].replace("=32M", "=512K"))
+    first += [f"calls {n} {start[n]}" for n in names if n not in ("bare", "tini-static")]
+    if with_trace and "husk" in names:
+        first.append(f"trace husk {start['husk']}")
     memory = [f"pss {n} {quoted(idle(n))}" for n in names if n in ("husk", "tini-static", "bubblewrap", "crun")]
-    calls = [f"calls {n} {start[n]}" for n in names if n not in ("bare", "tini-static")]
-    trace = [f"trace husk {start['husk']}"] if with_trace and "husk" in names else []
-    (tree / "etc/tasks.squashfs").write_text("\n".join(first + memory + calls + trace) + "\n")
+    (tree / "etc/tasks.squashfs").write_text("\n".join(first + memory) + "\n")
     (tree / "etc/tasks.ext4").write_text("\n".join(memory) + "\n")
 
 
 # ----------------------------------------------------------------- what came back
 
-def calls(lines):
-    """System calls of a strace -f -o file, by process in order of appearance, as strace -c counts them:
-    those that return. What the program does after its own execve is not counted."""
-    count, began, own = {}, {}, set()
+def strace(lines):
+    """[(process, call, its text)] of a strace -f -o file, as calls ended; processes are numbered as they appear."""
+    out, began, order = [], {}, {}
     for l in lines:
         m = re.match(r"(\d+) +(<\.\.\. )?(\w+)( resumed>|\()(.*)", l)
         if not m:
             continue
-        pid, call, rest = m[1], m[3], m[5]
-        count.setdefault(pid, collections.Counter())
-        if rest.endswith("<unfinished ...>"):
-            began[pid] = rest
-            continue
-        if m[2]:
-            rest = began.pop(pid, "") + rest
-        ret = rest.rpartition(" = ")[2]
-        if pid in own or ret.startswith("?"):
-            continue
-        count[pid][call] += 1
-        if call.startswith("execve") and "/bin/true\"" in rest.split("[")[0] and ret == "0":
-            own.add(pid)
-    return list(count.values())
+        who, text = order.setdefault(m[1], len(order)), m[5]
+        if text.endswith("<unfinished ...>"):
+            began[who] = text[:-len("<unfinished ...>")]
+        else:
+            out.append((who, m[3], began.pop(who, "") + text if m[2] else text))
+    return out
 
 
-def numbers():
-    text = pathlib.Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h").read_text()
-    return {int(n): name for name, n in re.findall(r"__NR_(\w+) (\d+)", text)}
+def calls(lines):
+    """A Counter of system calls for each process, as strace -c counts: those that return. What the program
+    does after its own execve is not counted."""
+    count, own = [], set()
+    for who, call, text in strace(lines):
+        while len(count) <= who:
+            count.append(collections.Counter())
+        result = text.rpartition(" = ")[2]
+        if who not in own and not result.startswith("?"):
+            count[who][call] += 1
+        if call.startswith("execve") and '/bin/true"' in text.split("[")[0] and result == "0":
+            own.add(who)
+    return count
 
 
 def spent(lines):
-    """[(process, what, us)] of an ftrace of system calls and switches: one processor, so the time between two
-    events belongs to whoever runs, to the call that he is in. The processes are numbered as they appear."""
-    nr, doing, order, out = numbers(), {}, {}, []
-    last = now = None
+    """[[process, call or "user", us]] of an ftrace of system calls and switches, from the first execve on. There
+    is one processor: the time between two events belongs to whoever runs, to the call that he is in."""
+    text = pathlib.Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h").read_text()
+    nr = {n: name for name, n in re.findall(r"__NR_(\w+) (\d+)", text)}
+    out, doing, order, now, last = [], {}, {}, None, 0
     for l in lines:
         m = re.match(r"\s*(.+)-(\d+)\s+\[\d+\] \S+\s+([\d.]+): (\w+): (.*)", l)
         if not m:
             continue
         pid, at, event, rest = m[2], float(m[3]), m[4], m[5]
-        if last is not None:
-            out.append((now, doing.get(now, "(user)"), (at - last) * 1e6))
+        if now in order:
+            if doing.get(now) is None:
+                doing[now] = [order[now], "user", 0]
+                out.append(doing[now])
+            doing[now][2] += (at - last) * 1e6
         last, now = at, pid
-        if event == "sys_enter":
-            order.setdefault(pid, len(order))
-            doing[pid] = nr.get(int(rest.split()[1]), rest)
+        call = nr.get(rest.split()[1], rest) if event.startswith("sys_") else None
+        if event == "sys_enter" and (order or call == "execve"):
+            doing[pid] = [order.setdefault(pid, len(order)), call, 0]
+            out.append(doing[pid])
         elif event == "sys_exit":
-            doing[pid] = "(user)"
+            if call == "execve" and rest.split()[-1] != "0":
+                order.clear()		# the shell looks for it along PATH
+                out.clear()
+            doing[pid] = None
         elif event == "sched_switch":
             now = re.search(r"next_pid=(\d+)", rest)[1]
-    return [(order.get(p, "kernel"), what, us) for p, what, us in out if p != "0"]
+    return out
 
 
 def by_kind(lines):
@@ -306,21 +288,23 @@ class Guest:
     """What the two boots said."""
     def __init__(self, tree):
         self.us, self.pss, self.works, self.calls = {}, {}, {}, {}
-        strace, self.trace = collections.defaultdict(list), []
+        self.strace, self.trace = collections.defaultdict(list), []
         for fs in ("squashfs", "ext4"):
             k = by_kind(boot(tree, fs))
             for name, text in k["works"]:
                 self.works[name] = text
+            turns = collections.defaultdict(list)
             for name, text in k["time"]:
-                self.us[name] = int(text.split()[0]) / 1000 if text[0].isdigit() else None
+                turns[name].append(int(text.split()[0]) / 1000 if text[0].isdigit() else 1e9)
+            self.us |= {name: sorted(t)[len(t) // 2] for name, t in turns.items()}
             for name, text in k["pss"]:
                 comm, kb = text.rsplit(" ", 1)
                 if comm != "true":
                     self.pss.setdefault((name, fs), []).append(int(kb))
             for name, text in k["strace"]:
-                strace[name].append(text)
+                self.strace[name].append(text)
             self.trace += [l for _, l in k["trace"]]
-        for name, lines in strace.items():
+        for name, lines in self.strace.items():
             self.calls[name] = calls(lines)
 
 
@@ -359,20 +343,35 @@ def table(names, g):
               + ("" if g.works.get(n, "0").startswith("0") else f"  failed: {g.works[n]}"))
 
 
+SIDES = "keeper INIT PROG".split()
+
+
+def side(who):
+    return SIDES[who] if who < len(SIDES) else "other"
+
+
 def sides(counters):
-    return f"{total(counters)} = " + " + ".join(
-        f"{who} {sum(c.values())}" for who, c in zip(["keeper", "INIT", "PROG"] + ["other"] * 99, counters))
+    return f"{total(counters)} = " + " + ".join(f"{side(i)} {total([c])}" for i, c in enumerate(counters))
 
 
 def costly(g):
-    """Where the time of one traced start goes."""
-    sums, count = collections.Counter(), collections.Counter()
-    for who, what, us in spent(g.trace):
-        sums[who, what] += us
-        count[who, what] += 1
-    print(f"\none start, traced: {sum(sums.values()):.0f} us\n{'process':>8} {'us':>7}  call")
-    for (who, what), us in sums.most_common(40):
-        print(f"{['keeper', 'INIT', 'PROG'][who] if who in (0, 1, 2) else who:>8} {us:7.0f}  {what}")
+    """Where the time of one traced start goes: by call here, one by one with their arguments in out/bench/trace."""
+    rows, sums = [r for r in spent(g.trace) if r[0] < len(SIDES)], collections.Counter()
+    text = collections.defaultdict(list)
+    for who, call, args in strace(g.strace["husk"]):
+        text[who].append((call, args))
+    with open(OUT / "trace", "w", encoding="ascii", errors="replace") as f:
+        for who, what, us in rows:
+            sums[who, what] += us
+            near, args = [c for c, _ in text[who][:4]], ""
+            if what in near:
+                args = text[who][near.index(what)][1][:150]
+                del text[who][:near.index(what) + 1]
+            if what != "user" or us >= 3:
+                f.write(f"{us:6.0f}  {'        ' * who}{side(who)} {what}{'(' if args else ''}{args}\n")
+    print(f"\none start, traced (out/bench/trace has it call by call): {sum(sums.values()):.0f} us")
+    for (who, what), us in sums.most_common(30):
+        print(f"{side(who):>8} {us:7.0f}  {what}")
 
 
 def broken(g, local, size):
@@ -397,19 +396,20 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("-c", action="store_true", help="no peers; check the bars")
     p.add_argument("-t", action="store_true", help="where the time of one start goes")
-    p.add_argument("-n", type=int, default=100, help="starts timed")
+    p.add_argument("-n", type=int, help="starts timed: 100, with -c or -t 25")
     a = p.parse_args()
+    quick = a.c or a.t
     husk = pathlib.Path(os.environ.get("HUSK", TOP / "out/husk"))
     if os.uname().machine != "x86_64":
         sys.exit("bench: the guest is an x86_64 one, with this machine's programs inside: an x86_64 Debian is needed")
     OUT.mkdir(parents=True, exist_ok=True)
-    peers = [x for x in PACKAGES if which(x) and (x == "strace" or not (a.c or a.t))]
-    for x in set(PACKAGES) - set(peers) if not (a.c or a.t) else ():
+    peers = [x for x in PACKAGES if which(x) and (x == "strace" or not quick)]
+    for x in set(PACKAGES) - set(peers) if not quick else ():
         print(f"bench: without {x}: apt-get install {PACKAGES[x]}")
     names = [n for n in STARTS if n == "bare" or (n == "husk" and husk.exists()) or STARTS[n][0] in peers
              and ("+" not in n or PROFILE.exists())]
     tree = make_tree(husk, peers)
-    tasks(tree, names, a.n, a.t)
+    tasks(tree, names, a.n or (25 if quick else 100), a.t)
     g, size = Guest(tree), sizes()
     local = here(husk, tree) if husk.exists() else "no husk"
     table(names, g)

@@ -25,7 +25,7 @@ works()
 timed()
 {
 	name=$1 count=$2; shift 2
-	works "$name" "$@" && bench "@time $name" "$count" "$@"
+	bench "@time $name" "$count" "$@"
 }
 
 # pss NAME COMMAND ...: the memory of each process of it, in kB, while its
@@ -43,6 +43,8 @@ pss()
 			[ "$key" = Pss: ] && echo "@pss $name $comm $size"
 		done <"$d/smaps_rollup" 2>/dev/null
 	done
+	kill $!
+	sleep 1
 	for d in /proc/[0-9]*; do
 		case $before in *" $d "*) continue ;; esac
 		kill -9 "${d#/proc/}" 2>/dev/null
