@@ -96,6 +96,16 @@ static int make_anew(struct run *r, const struct leaf *l)
 	return mkdir(l->path, 0755) < 0 ? fail(r, "mkdir %s", l->path) : 0;
 }
 
+/* Undo must not touch it: the line in memory is no line any more. */
+static void disown(struct run *r, const struct leaf *l)
+{
+	char line[CGPATH + 8], *p;
+
+	fmt(line, sizeof line, "cgroup=%s\n", l->path);
+	if ((p = strstr(r->left->text, line)))
+		*p = '#';
+}
+
 /* 0, NOT_OURS with errno, or an error. A box that ends may take "husk" away
  * under our feet. The v2 leaf stays open: clone3 wants a descriptor. */
 static int make(struct run *r, int ctl)
@@ -111,8 +121,10 @@ static int make(struct run *r, int ctl)
 		return NOT_OURS;
 	if (e < 0 && errno != EEXIST)
 		return fail(r, "mkdir %s", l->path);
-	if (e < 0 && (e = make_anew(r, l)) != 0)
+	if (e < 0 && (e = make_anew(r, l)) != 0) {
+		disown(r, l);
 		return e;
+	}
 	if (ctl < NCTL)
 		r->cg1 |= (uint8_t)(1u << ctl);
 	else if ((r->cgroup2 = open(l->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
