@@ -104,17 +104,17 @@ static void quoted(const char *s)
 
 static void size(uint64_t n)
 {
-	const char *unit = "\0K\0M\0G";
+	static const char units[][2] = { "", "K", "M", "G" };
 	int u = 0;
 
 	if (n == LIM_MAX) {
 		str("max");
 		return;
 	}
-	for (; !(n & PERCENT) && n && n % 1024 == 0 && u < 6; u += 2)
+	for (; !(n & PERCENT) && n && n % 1024 == 0 && u < 3; u++)
 		n /= 1024;
 	num(n & ~PERCENT);
-	str(n & PERCENT ? "%" : unit + u);
+	str(n & PERCENT ? "%" : units[u]);
 }
 
 /* ------------------------------------------------------------ start of a line */
