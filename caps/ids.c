@@ -32,15 +32,17 @@ int caps_become(uint32_t uid, uint32_t gid)
 int caps_groups(struct run *r, int n, const uint32_t *list)
 {
 	char text[8];
+	int e;
 
 	if (caps_setgroups(n, list) == 0)
 		return 0;
-	if (errno == EPERM && r->box->ns[NS_USER] != NSM_HOST && !r->box->ngroup &&
+	e = errno;
+	if (e == EPERM && r->box->ns[NS_USER] != NSM_HOST && !r->box->ngroup &&
 	    caps_status(r->proc, "self/setgroups", text, sizeof text) > 0 && starts(text, "deny")) {
 		r->groups_kept = true;
 		return 0;
 	}
-	errno = EPERM;
+	errno = e;
 	return fail(r, "set %d groups", n);
 }
 
