@@ -225,11 +225,11 @@ def test_an_unknown_label_stops_the_start(name):
 def test_e9_nothing_outlives_the_keeper(name, words):
     with husk.box(*words, "--", "/bin/inside", "sleep", "20000", box=name) as p:
         assert husk.line(p) == "up"
-        ids = [q for q in husk.pids() if name.encode() in open(f"/proc/{q}/cmdline", "rb").read() or q in husk.children(p.pid)]
-        below = [c for q in ids for c in husk.children(q)]
+        init = husk.init_of(p.pid)
+        inside = [init] + husk.children(init)
         p.kill()
         p.wait()
-        assert husk.wait_for(lambda: not [q for q in ids + below if q != p.pid and husk.alive(q)], 1)
+        assert husk.wait_for(lambda: not [q for q in inside if husk.alive(q)], 0.5)
     r = run(*words, "--", "/bin/true", box=name)
     assert r.status == 0, "the next start sweeps"
 
