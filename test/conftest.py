@@ -36,9 +36,13 @@ def name(request):
     """A fresh name; after the test nothing of this box is left."""
     n = husk.name(request.node.name.split("[")[0].replace("test_", "").replace("_", "-")[:30])
     yield n
-    for p in husk.tagged(n):
-        husk.send(p, 9)
-    husk.nothing_left(n, 2)
+    try:
+        husk.nothing_left(n, 0.5)
+    finally:
+        for p in husk.tagged(n):
+            husk.send(p, 9)
+        if husk.left(n):
+            husk.run("--", "/bin/true", box=n)
 
 
 @pytest.fixture(autouse=True)

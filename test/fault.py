@@ -45,10 +45,10 @@ ERRNOS = {k: v for names, v in {
     "close_range pidfd_open": "EPERM EINVAL ENOSYS EMFILE",
     "pidfd_send_signal kill tgkill": "EPERM ESRCH",
     "socket socketpair pipe2 pipe eventfd2 signalfd4 epoll_create1 memfd_create timerfd_create": "EMFILE ENFILE ENOMEM",
-    "epoll_ctl poll ppoll epoll_wait epoll_pwait": "EINTR ENOMEM EINVAL",
+    "epoll_ctl poll ppoll epoll_wait epoll_pwait": "EINTR ENOMEM",
     "sendto sendmsg recvfrom recvmsg": "EPIPE ENOBUFS EINTR EIO",
     "bind connect ioctl": "EPERM EINVAL ENOBUFS",
-    "wait4 waitid": "EINTR ECHILD EINVAL",
+    "wait4 waitid rt_sigtimedwait": "EINTR",
     "prctl seccomp": "EPERM EINVAL ENOMEM ENOSYS",
     "capset capget setgroups setresuid setresgid setuid setgid": "EPERM EAGAIN EINVAL",
     "prlimit64 setrlimit setpriority sched_setscheduler sched_setaffinity sched_setattr ioprio_set": "EPERM EINVAL EACCES",
@@ -61,6 +61,7 @@ ERRNOS = {k: v for names, v in {
     "fchmod fchown fchmodat fchownat": "EPERM EROFS EIO",
     "mprotect munmap mmap madvise brk": "ENOMEM EACCES",
 }.items() for k in names.split()}
+WAITS = ("poll", "ppoll", "read", "waitid", "rt_sigtimedwait", "signalfd4")
 # of no use to fail: they have no way to fail, or libc does not look
 NEVER_FAIL = set("getpid getppid gettid getuid geteuid getgid getegid exit exit_group rt_sigreturn set_tid_address "
                  "arch_prctl set_robust_list rt_sigprocmask rt_sigaction umask sigaltstack clock_gettime getrandom rseq".split())
@@ -75,7 +76,7 @@ def errnos_of(name):
 def words(box):
     """The start under test: a full default box with two limits, and a program that says what it sees."""
     return [husk.HUSK, "run", f"name={box}", f"root={husk.ROOT}", "memory.max=32M", "pids.max=64", "stop.timeout=1s",
-            "--", "/bin/inside", "rights", "7"]
+            "--", "/bin/inside", "rights", "7", "felt"]
 
 
 def inject(log, *mode, box, timeout=TIME, before=()):
@@ -104,7 +105,7 @@ def normal(text):
     """What the program saw, without numbers that differ from start to start."""
     text = re.sub(r"^(ns \w+:)\[\d+\]", r"\1", text, flags=re.M)
     text = re.sub(r"^\d+ \d+ \d+:\d+ ", "", text, flags=re.M)
-    text = re.sub(r"^(fd \d+ \w+:)\[\d+\]", r"\1", text, flags=re.M)
+    text = re.sub(r"^(fd \d+) .*", r"\1", text, flags=re.M)
     text = re.sub(r"^(pid|NSpid:).*\n", "", text, flags=re.M)
     text = re.sub(r"t[a-z]*-\d+-\d+", "BOX", text)
     text = re.sub(r"\b6[1-5]\d{3}\b", "UID", text)
@@ -118,8 +119,8 @@ def points(calls, mode):
             yield c, 0
             continue
         for e in errnos_of(c.name):
-            if mode == "ever" and e == "EINTR":
-                continue		# nothing is interrupted for ever
+            if mode == "ever" and (e == "EINTR" or c.name in WAITS and c.released):
+                continue		# nothing is interrupted for ever, and who cannot wait at all cannot supervise
             yield c, getattr(errno, e)
 
 
@@ -152,13 +153,14 @@ def allowed(call, err, mode):
 
 # ------------------------------------------------------------------------ the oracle
 
-STAGE = re.compile(r"^husk: ([^:\n]+): ([a-z0-9]+\.[a-z0-9]+): .+$", re.M)
+STAGE = re.compile(r"^husk: (?:([^:\n]+): )?([a-z0-9]+\.[a-z0-9]+): .+$", re.M)
+BEFORE = {"init.relro", "init.stdio", "init.seal", "init.signals"}	# what main does before there is a name
 
 
 @functools.lru_cache(None)
 def stages():
     text = (husk.TOP / "init/stages.c").read_text()
-    return {re.sub("_", ".", m, count=1) for m in re.findall(r"ROW\((\w+),", text)}
+    return BEFORE | {re.sub("_", ".", m, count=1) for m in re.findall(r"ROW\((\w+),", text)}
 
 
 def outcome(r):
@@ -181,11 +183,13 @@ def expected(call, mode, err):
     if mode in ("before", "after"):
         if call.role == 0:
             return {"137", "137-ran"} if call.released else {"137"}
-        if call.role == 1:
-            return {"137", "137-ran", "own"} if call.released else {"refused"}
-        if call.name.startswith("exec"):
+        if call.role == 1:		# it does not know of the release: it has its own pace after the fork
+            return {"137", "137-ran", "own", "refused"} if call.released else {"refused"}
+        if call.released or call.name.startswith("exec"):
             return {"137", "refused", "own"}
-        return {"137"} if call.released else {"refused"}
+        return {"137", "refused"} if call.text.startswith("R") else {"refused"}		# it has said that it is ready
+    if mode == "ever" and call.name in ("write", "writev") and call.role == 0:
+        return {"own"} if call.released else {"refused", "125"}		# nor could it say anything
     if call.role == 2:
         return {"refused", "exec"} if call.name.startswith("exec") else {"refused"}
     if call.released:
@@ -198,7 +202,15 @@ class Wrong(AssertionError):
 
 
 def check(call, mode, err, box, baseline, log):
-    """One point. Returns its outcome, or raises Wrong with everything that is wrong."""
+    """One point, once more if it was wrong: a machine under load can be late. Returns its outcome."""
+    try:
+        return check_once(call, mode, err, box, baseline, log)
+    except Wrong:
+        return check_once(call, mode, err, box, baseline, log)
+
+
+def check_once(call, mode, err, box, baseline, log):
+    """Raises Wrong with everything that is wrong."""
     args = (mode, call.role, call.n) + ((err,) if mode in ("fail", "ever") else ())
     what = f"{ROLES[call.role]} call {call.n} {call.name}({call.text}) {mode} {errno.errorcode.get(err, '')}"
     wrong = []
@@ -208,16 +220,18 @@ def check(call, mode, err, box, baseline, log):
         for p in husk.tagged(box):
             husk.send(p, signal.SIGKILL)
         husk.run("--", "/bin/true", box=box)
-        raise Wrong(f"{what}: hangs: {str(e)[-300:]}") from None
+        raise Wrong(f"{what}: hangs: {str(e)[:60]}") from None
     said = log.read_text(errors="replace")
     if "hit " not in said:
         return "not-reached"
     got = outcome(r)
+    if got == "own" and normal(r.out) != baseline:
+        got = "less"
     may = expected(call, mode, err) | allowed(call, err, mode)
     if got not in may:
-        wrong.append(f"outcome {got}, not one of {sorted(may)}")
-    if got == "own" and normal(r.out) != baseline:
-        wrong.append("the box is not complete: " + difference(baseline, normal(r.out)))
+        wrong.append(f"outcome {got}, not one of {sorted(may)}" + (": " + difference(baseline, normal(r.out)) if got == "less" else ""))
+    if got == "less" and "husk: " not in r.err:
+        wrong.append("something is missing in the box, and no line says so")
     if "alive " in said:
         wrong.append("outlives the keeper by 200 ms: " + said[said.index("alive "):].strip())
     wrong += leftovers(box, got, mode, r)

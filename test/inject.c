@@ -223,7 +223,8 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 	if (e > 0 || mode == FAKE) {
 		t->skip = 1;
 		t->error = e > 0 ? e : 0;
-		set_regs(t->pid, 1, -1);
+		if (t->nr != SYS_close)		/* the descriptor is gone whatever close answers */
+			set_regs(t->pid, 1, -1);
 	} else if (mode == HOOK) {
 		run_hook(t->pid);
 	} else if (mode == BEFORE) {

@@ -100,6 +100,33 @@ static void print_signals(void)
 			printf("signal %d is not default\n", i);
 }
 
+/* how many processes and how much memory there is: the limits, felt */
+static void print_felt(void)
+{
+	pid_t p[512];
+	int n = 0, i, status;
+	size_t mb, l = 1 << 20;
+	char *m;
+
+	while (n < 512 && (p[n] = fork()) >= 0)
+		if (p[n++] == 0)
+			for (;;)
+				pause();
+	for (i = 0; i < n; i++) {
+		kill(p[i], SIGKILL);
+		waitpid(p[i], &status, 0);
+	}
+	printf("processes %d\n", n);
+	fflush(stdout);
+	if ((p[0] = fork()) == 0) {
+		for (mb = 0; mb < 48 && (m = malloc(l)); mb++)
+			memset(m, 1, l);
+		_exit(0);
+	}
+	waitpid(p[0], &status, 0);
+	printf("48M %s\n", WIFSIGNALED(status) ? "killed" : "there");
+}
+
 /* everything that a start promises, as text: two runs must print the same */
 static int do_rights(int argc, char **argv)
 {
@@ -127,6 +154,8 @@ static int do_rights(int argc, char **argv)
 	print_file("/proc/self/mountinfo", NULL);
 	print_file("/proc/self/cgroup", NULL);
 	print_file("/proc/net/dev", NULL);
+	if (argc > 1)
+		print_felt();
 	return argc > 0 ? atoi(argv[0]) : 0;
 }
 
@@ -531,6 +560,16 @@ static int do_fill(int argc, char **argv)
 	return 0;
 }
 
+/* SOURCE TARGET TYPE FLAGS: for a test that enters the box with rights */
+static int do_mount(int argc, char **argv)
+{
+	if (argc < 4 || mount(argv[0], argv[1], argv[2], strtoul(argv[3], NULL, 0), NULL) < 0) {
+		printf("mount: %s\n", strerror(errno));
+		return 1;
+	}
+	return 0;
+}
+
 static int do_sleep(int argc, char **argv)
 {
 	if (write(1, "up\n", 3) != 3)
@@ -548,6 +587,7 @@ int main(int argc, char **argv)
 		{ "sockets", do_sockets }, { "calls", do_calls }, { "foreign", do_foreign },
 		{ "knobs", do_knobs }, { "exe", do_exe }, { "attack", do_attack }, { "tty", do_tty },
 		{ "euid", do_euid }, { "fill", do_fill }, { "sleep", do_sleep },
+		{ "mount", do_mount },
 	};
 	size_t i;
 

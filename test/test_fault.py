@@ -89,15 +89,23 @@ def row_of_verify(calls):
     return next(c for c in calls if c.role == 1 and "mountinfo" in c.text)
 
 
-@pytest.mark.parametrize("hook", ["mount -t tmpfs none /tmp", "mount -t tmpfs none /proc/sys", "mount -t proc none /proc", "umount -l /proc/kcore",
-                                  "mount -o remount,rw,bind /", "mount -o remount,dev,bind /tmp", "mount --make-shared /tmp", "mount --bind /tmp /proc/keys"])
-def test_a_changed_mount_table_stops_the_start(recorded, hook, tmp_path):
+REMOUNT = 0x1020
+CHANGES = {
+    "added": "/bin/inside mount none /tmp tmpfs 0", "over-a-mask": "/bin/inside mount none /proc/sys tmpfs 0",
+    "second-proc": "/bin/inside mount none /proc proc 0", "mask-removed": "/bin/busybox umount -l /proc/keys",
+    "root-writable": f"/bin/inside mount none / none {REMOUNT | 6}", "devices": f"/bin/inside mount none /tmp none {REMOUNT | 2}",
+    "set-uid": f"/bin/inside mount none /tmp none {REMOUNT | 4}", "knobs-writable": f"/bin/inside mount none /proc/sys none {REMOUNT | 14}",
+    "shared": f"/bin/inside mount none /tmp none {1 << 20}", "mask-replaced": "/bin/inside mount /proc/version /proc/keys none 0x1000",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_mount_table_stops_the_start(recorded, change, tmp_path):
     """Between the masks and the comparison somebody adds, removes or changes a mount."""
     calls, _ = recorded
-    box = husk.name("tf")
-    command = f"nsenter -t $PID -m /bin/busybox {hook}"
-    r = fault.inject(tmp_path / "log", "hook", 1, row_of_verify(calls).n, command, box=box, before=PRIVATE)
-    assert "hook 0" in (tmp_path / "log").read_text(), "the hook did not work"
+    box, log = husk.name("tf"), tmp_path / "log"
+    r = fault.inject(log, "hook", 1, row_of_verify(calls).n, f"nsenter -t $PID -m {CHANGES[change]}", box=box, before=PRIVATE)
+    assert "hook 0" in log.read_text(), "the hook did not work"
     assert r.status == 125 and "rootfs.verify" in r.err, r
     husk.nothing_left(box)
 

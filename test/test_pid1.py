@@ -43,7 +43,8 @@ def test_row_3_reap_100_sleepers(name):
 
 
 def test_row_3_reap_10000_orphans_at_full_rate(name):
-    with husk.box("pids.max=300", "--", "/bin/sh", "-c", "inside orphans 10000; echo done; exec inside signals", box=name) as p:
+    with husk.box("pids.max=300", "--", "/bin/sh", "-c", "echo up; inside orphans 10000; echo done; exec inside signals", box=name) as p:
+        assert husk.line(p) == "up"
         init = husk.init_of(p.pid)
         rss = husk.fields(husk.read(f"/proc/{init}/status"))["VmRSS"]
         assert husk.line(p, 60) == "done"
@@ -85,7 +86,7 @@ def test_row_5_forwarding(name):
         for n in FORWARDED:
             os.kill(init, n)
             assert husk.line(p) == f"got {n}", n
-        for n in (34, 50, 63):
+        for n in (35, 50, 63):
             for _ in range(3):
                 os.kill(init, n)
             assert [husk.line(p) for _ in range(3)] == [f"got {n}"] * 3, "queued"
@@ -105,7 +106,7 @@ def test_row_5_keeper_forwards_what_is_not_its_own(name):
 
 
 def test_row_6_only_the_program_gets_the_signal(name):
-    with husk.box("--", "/bin/sh", "-c", "trap 'echo term; exit 4' TERM; inside ignore & inside signals > /dev/null & wait", box=name) as p:
+    with husk.box("--", "/bin/sh", "-c", "trap 'echo term; exit 4' TERM; inside ignore > /dev/null & inside signals & wait", box=name) as p:
         assert husk.line(p) == "ready"
         time.sleep(0.1)
         p.terminate()
@@ -120,14 +121,17 @@ def test_row_7_the_others_end_with_the_program(name):
     husk.nothing_left(name)
 
 
-def test_row_8_stop_signals_do_not_stop_pid_1(name):
+def test_row_8_stop_signals_stop_the_program_and_not_pid_1(name):
     with husk.box("--", "/bin/inside", "signals", box=name) as p:
         assert husk.line(p) == "ready"
-        init = husk.init_of(p.pid)
+        init, main = husk.init_of(p.pid), program_of(p.pid)
         for n in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
             os.kill(init, n)
-            time.sleep(0.02)
+            assert husk.wait_for(lambda: husk.state_of(main) == "T", 1), n
             assert husk.state_of(init) != "T", n
+            os.kill(init, signal.SIGCONT)
+            assert husk.wait_for(lambda: husk.state_of(main) == "S", 1), n
+            assert husk.line(p) == "got 18"
         p.terminate()
         assert husk.status_of(p) == 7
 
@@ -149,7 +153,6 @@ def test_row_15_cwd(name, tmp_path):
         init = husk.init_of(p.pid)
         assert os.readlink(f"/proc/{init}/cwd") == "/"
         assert os.readlink(f"/proc/{husk.children(init)[0]}/cwd") == "/tmp"
-        assert os.readlink(f"/proc/{p.pid}/cwd") == "/"
         p.terminate()
         husk.status_of(p)
 
@@ -157,14 +160,14 @@ def test_row_15_cwd(name, tmp_path):
 def test_row_16_too_many_arguments(name):
     r = run("--", "/bin/true", *["x" * 1000] * 200, box=name)
     assert r.status == 2 and "128" in r.err, r
-    r = run("--", "/bin/true", *["x" * 130000] * 20, box=name)
-    assert r.status in (2, 126), r
+    r = run("--", "/bin/true", *["x" * 130000] * 14, box=name)
+    assert r.status in (0, 2, 126), r
 
 
 def test_row_17_signals_from_inside(name):
     """Nothing that the program sends to PID 1 ends or stops it, not even as root with CAP_KILL."""
     for words in ([], ["user=root"], ["user=root", "caps=kill,setuid,setgid"]):
-        with husk.box(*words, "--", "/bin/sh", "-c", "trap '' TERM INT HUP; for n in 9 19 11 6 4 8 7 31 21 22 20; do kill -$n 1 2> /dev/null; done;"
+        with husk.box(*words, "--", "/bin/sh", "-c", "trap '' TERM INT HUP; for n in 9 19 11 6 4 8 7 31 5; do kill -$n 1 2> /dev/null; done;"
                       "sleep 0.2; echo alive; exit 8", box=name) as p:
             assert husk.line(p) == "alive"
             assert husk.status_of(p) == 8
