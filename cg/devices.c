@@ -50,41 +50,13 @@ static int add(struct run *r, const struct stat *st, uint8_t perm)
 	return 0;
 }
 
-static bool matches(const char *name, const char *pattern)
+static int add_node(struct run *r, const struct dev *d, const char *path, const struct stat *st)
 {
-	const char *star = strchr(pattern, '*');
-	size_t n = strlen(name), head = (size_t)(star - pattern), tail = strlen(star + 1);
-
-	return *name != '.' && n >= head + tail && !strncmp(name, pattern, head) &&
-		same(name + n - tail, star + 1);
+	(void)path;
+	return add(r, st, d->perm);
 }
 
-struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
-
-/* The one * stands in the last component. */
-static int add_all(struct run *r, const char *host, uint8_t perm)
-{
-	char path[256], buf[2048] __attribute__((aligned(8)));
-	const char *last = strrchr(host, '/') + 1;
-	struct stat st;
-	struct entry *d;
-	int dir, e = 0;
-	long got, i;
-
-	fmt(path, sizeof path, "%.*s", (int)(last - host), host);
-	if ((dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		return errno == ENOENT ? 0 : fail(r, "open %s", path);
-	while (!e && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
-		for (i = 0; i < got && !e; i += d->len) {
-			d = (void *)(buf + i);
-			if (matches(d->name, last) && fstatat(dir, d->name, &st, 0) == 0)
-				e = add(r, &st, perm);
-		}
-	close(dir);
-	return e;
-}
-
-/* What is not there needs no rule: rootfs_sources has refused it, or skips it.
+/* What is not there needs no rule: rootfs_dev refuses it, or skips it.
  * INIT mounts file systems from its own cgroup: their devices are allowed, and
  * the box has no node for them. */
 static int collect(struct run *r)
@@ -96,10 +68,8 @@ static int collect(struct run *r)
 	nrules = sizeof fixed / sizeof *fixed;
 	memcpy(rules, fixed, sizeof fixed);
 	for (i = 0; i < b->ndev && !e; i++)
-		if (strchr(b->dev[i].host, '*'))
-			e = add_all(r, b->dev[i].host, b->dev[i].perm);
-		else if (stat(b->dev[i].host, &st) == 0)
-			e = add(r, &st, b->dev[i].perm);
+		if ((e = rootfs_nodes(r, b->dev + i, add_node)) != 0 && r->err == ENOENT)
+			e = 0;
 	for (i = 0; i < b->nmnt && !e; i++)
 		if (b->mnt[i].kind == MNT_FS && *b->mnt[i].src == '/' && stat(b->mnt[i].src, &st) == 0)
 			e = add(r, &st, DEV_R | DEV_W);

@@ -32,6 +32,10 @@
 #define CONFDIR		"/etc/husk"
 #endif
 
+/* Static storage that is still needed when the box runs. All else is zero
+ * after forget(). */
+#define STAYS	__attribute__((section(".bss.0b")))
+
 /* Fixed maxima: there is no malloc. Who hits one is told which. */
 enum {
 	MAXNAME	= 64,		/* bytes of a box's name */
@@ -287,6 +291,9 @@ int fail_not(struct run *, const char *f, ...) __attribute__((format(printf, 2, 
 void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* one log line: went on without */
 const char *hint(const char *row, int err);	/* what to do, or NULL */
 
+/* init/forget.c */
+void forget(void);			/* in the keeper and in PID 1 of a box, when it runs */
+
 /* init/util.c */
 size_t copy(char *to, size_t max, const char *from);	/* bounded, always ends; returns strlen(from) */
 bool same(const char *a, const char *b);
@@ -385,7 +392,6 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
 int cfg_parse(struct box *, const char *name, const char *text, size_t len);	/* the same from memory, no words */
 int cfg_board(struct board *, const char *file);	/* board.conf; a missing file is fine: 0 */
-void cfg_forget(void);			/* give the memory of the text back (madvise) */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
  * -r ROOTFS, below which all paths are looked for, or NULL */
 int cfg_machine(const struct box *, const char *root);
@@ -532,6 +538,11 @@ int rootfs_verify(struct run *);
  * inside, no magic links; returns a descriptor (flags as of open, O_CLOEXEC
  * added) or -1. As strong without openat2. */
 int walk(int dir, const char *path, int flags);
+/* rootfs/dev.c: each node of the host that a row of device= means; a missing one
+ * is fail(), with r->err == ENOENT */
+struct stat;
+typedef int node_fn(struct run *, const struct dev *, const char *host, const struct stat *);
+int rootfs_nodes(struct run *, const struct dev *, node_fn *);
 /* default mount i: its mount point and whether it is best effort */
 const char *rootfs_default(int i);
 
@@ -540,17 +551,17 @@ const char *rootfs_default(int i);
 #define SCRATCH_DIR	"husk.d"	/* the two mount points of the scratch tmpfs, */
 #define SCRATCH_FILE	"husk.f"	/* also what masks show: nothing */
 enum { BIND_REC = 1, BIND_SLAVE = 2 };
-const char *rootfs_fd(char buf[32], int fd);	/* "/proc/self/fd/N" */
-const char *rootfs_at(char buf[64], int fd, const char *name);	/* one component below it */
+const char *rootfs_at(int fd, const char *name);	/* /proc/self/fd/N, and one component below it or "": good until the next call */
 bool rootfs_below(const char *path, const char *top);	/* or the same */
 bool rootfs_ours(const struct run *);	/* false: ns.mnt is the host's or another box's */
-/* descriptor of a mount point, made where that is allowed, or fail(); real: its
- * path as mountinfo says it */
-int rootfs_target(struct run *, const char *path, bool dir, char *real, size_t max);
-int rootfs_real(struct run *, int fd, const char *path, char *real, size_t max);	/* 0 or fail() */
+/* descriptor of a mount point, made where that is allowed, or fail(); then
+ * rootfs_path is its path as mountinfo says it */
+extern char rootfs_path[512];
+int rootfs_target(struct run *, const char *path, bool dir);
+int rootfs_real(struct run *, int fd, const char *path);	/* sets rootfs_path; 0 or fail() */
 int rootfs_clone(struct run *, const char *path, uint32_t flags, unsigned how);	/* HOST: detached, or O_PATH; -1 */
-unsigned rootfs_how(const struct run *, unsigned how);	/* more may come along than was asked for */
-int rootfs_place(struct run *, int src, const char *path, const char *where, uint32_t flags, unsigned how);	/* cwd is the scratch tmpfs; 0 or -1 */
+unsigned rootfs_planned(const struct run *, unsigned how);	/* PLAN_* of what rootfs_place has placed */
+int rootfs_place(struct run *, int src, const char *path, int at, uint32_t flags, unsigned how);	/* at -1: on /; cwd is the scratch tmpfs; 0 or -1 */
 /* rootfs/root.c */
 uint32_t rootfs_root_flags(const struct run *);
 /* rootfs/mounts.c */
@@ -570,7 +581,7 @@ struct mountinfo {
 	bool	 shared, slave;
 	char	 buf[6144];
 };
-int mountinfo_open(struct mountinfo *, int proc);	/* 0 or -1 */
+struct mountinfo *mountinfo_open(int proc);		/* one at a time; NULL: errno */
 int mountinfo_next(struct mountinfo *);			/* 1, 0 at the end, -1 */
 /* rootfs/plan.c: what the box's mount table will be */
 enum { PLAN_EXACT = 1,			/* flags are these, else at least these */

@@ -49,11 +49,10 @@ static int parent(struct run *r, const char *path, const char **name)
 
 static int bind_node(struct run *r, int at, const char *name, const char *host, const char *path, dev_t rdev)
 {
-	char buf[64];
 	struct stat st;
 
 	if (mknodat(at, name, S_IFREG | 0600, 0) < 0 ||
-		mount(host, rootfs_at(buf, at, name), NULL, MS_BIND, NULL) < 0 || fstatat(at, name, &st, 0) < 0)
+		mount(host, rootfs_at(at, name), NULL, MS_BIND, NULL) < 0 || fstatat(at, name, &st, 0) < 0)
 		return fail(r, "bind %s on %s", host, path);
 	if (!(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) || st.st_rdev != rdev)
 		return fail_not(r, "%s of the host is not that device", host);
@@ -81,18 +80,6 @@ static int make(struct run *r, const struct dev *d, const char *host, const char
 
 /* ---------------------------------------------------------------- device= */
 
-static int device(struct run *r, const struct dev *d, const char *host, const char *path)
-{
-	mode_t mode = d->mode ? d->mode : (d->perm & DEV_R ? 0400u : 0) | (d->perm & DEV_W ? 0200u : 0);
-	struct stat st;
-
-	if (stat(host, &st) < 0)
-		return fail(r, "%s", host);
-	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
-		return fail_not(r, "%s is no device", host);
-	return make(r, d, host, path, (st.st_mode & S_IFMT) | mode, st.st_rdev);
-}
-
 static bool matches(const char *name, const char *pattern)
 {
 	const char *star = strchr(pattern, '*');
@@ -104,32 +91,44 @@ static bool matches(const char *name, const char *pattern)
 struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
 
 /* The one * stands in the last component; what matches and is no device is not
- * meant. The place inside is the same. */
-static int devices(struct run *r, const struct dev *d)
+ * meant. */
+int rootfs_nodes(struct run *r, const struct dev *d, node_fn *each)
 {
-	char path[512], buf[2048] __attribute__((aligned(8)));
-	const char *last = strrchr(d->host, '/') + 1;
-	size_t n = (size_t)(last - d->host);
+	static char path[512], buf[2048] __attribute__((aligned(8)));
+	char *last = path + (strrchr(d->host, '/') + 1 - d->host);
+	const char *star = strchr(d->host, '*');
 	struct entry *entry;
 	struct stat st;
 	int dir, e = 0;
 	long got, i;
 
-	if (copy(path, sizeof path, d->host) > 255)
+	if (copy(path, sizeof path, d->host) > sizeof path - 256)
 		return fail_not(r, "%s: too long", d->host);
-	path[n] = '\0';
-	if ((dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (!star)
+		return stat(path, &st) < 0 ? fail(r, "%s", path) : each(r, d, path, &st);
+	*last = '\0';
+	if ((dir = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return errno == ENOENT ? 0 : fail(r, "%s", path);
 	while (!e && (got = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
 		for (i = 0; i < got && !e; i += entry->len) {
 			entry = (void *)(buf + i);
-			copy(path + n, sizeof path - n, entry->name);
-			if (matches(entry->name, last) && stat(path, &st) == 0 &&
-				(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
-				e = device(r, d, path, path);
+			if (!matches(entry->name, d->host + (last - path)))
+				continue;
+			copy(last, 256, entry->name);
+			if (stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+				e = each(r, d, path, &st);
 		}
 	close(dir);
 	return e;
+}
+
+static int node(struct run *r, const struct dev *d, const char *host, const struct stat *st)
+{
+	mode_t mode = d->mode ? d->mode : (d->perm & DEV_R ? 0400u : 0) | (d->perm & DEV_W ? 0200u : 0);
+
+	if (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode))
+		return fail_not(r, "%s is no device", host);
+	return make(r, d, host, strchr(d->host, '*') ? host : d->dst, (st->st_mode & S_IFMT) | mode, st->st_rdev);
 }
 
 static int configured(struct run *r)
@@ -138,7 +137,7 @@ static int configured(struct run *r)
 	int i, e = 0;
 
 	for (i = 0; i < r->box->ndev && !e; i++, d++) {
-		e = strchr(d->host, '*') ? devices(r, d) : device(r, d, d->host, d->dst);
+		e = rootfs_nodes(r, d, node);
 		if (e && d->skip) {
 			note(r, "%s - went on without it", r->why);
 			e = 0;

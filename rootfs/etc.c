@@ -17,10 +17,12 @@
 #define FLAGS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 static unsigned copied;		/* bit i: row i of box.etc is in the scratch tmpfs */
 
-static const char *path_of(char buf[96], const char *name)
+static const char *path_of(const char *name)
 {
-	fmt(buf, 96, "/etc/%s", name);
-	return buf;
+	static char path[96];
+
+	fmt(path, sizeof path, "/etc/%s", name);
+	return path;
 }
 
 static bool taken(const struct box *b, const char *path)
@@ -54,34 +56,35 @@ static bool wanted(const struct run *r, const char *path)
 
 int etc_sources(struct run *r)
 {
-	char path[96];
+	const char *path;
 	int i;
 
 	for (i = 0; i < r->box->netc; i++)
-		if (wanted(r, path_of(path, r->box->etc[i]))) {
-			r->etcsrc[i] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (wanted(r, path = path_of(r->box->etc[i]))) {
+			r->etcsrc[i] = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 			if (r->etcsrc[i] < 0 && errno != ENOENT)
 				return fail(r, "%s", path);
 		}
 	return 0;
 }
 
-static const char *name_of(char buf[8], int i)
+static const char *name_of(int i)
 {
-	fmt(buf, 8, "etc.%d", i);
-	return buf;
+	static char name[] = "etc.0";
+
+	name[4] = (char)('0' + i);
+	return name;
 }
 
 int etc_copy(struct run *r)
 {
-	char name[8];
 	int i, to;
 	ssize_t n;
 
 	for (i = 0; i < r->box->netc; i++) {
 		if (r->etcsrc[i] < 0)
 			continue;
-		if ((to = open(name_of(name, i), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
+		if ((to = openat(AT_FDCWD, name_of(i), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
 			return fail(r, "make the copy of %s", r->box->etc[i]);
 		while ((n = sendfile(to, r->etcsrc[i], NULL, 1 << 20)) > 0)
 			;
@@ -94,13 +97,14 @@ int etc_copy(struct run *r)
 }
 
 /* Where a link of that name in the root leads, itself not followed any more. */
-static const char *link_of(struct run *r, const char *path, char buf[512])
+static const char *link_of(struct run *r, const char *path)
 {
+	static char buf[512];
 	int fd = walk(r->root, path, O_PATH | O_NOFOLLOW);
-	size_t n = copy(buf, 512, "/etc/");
+	size_t n = copy(buf, sizeof buf, "/etc/");
 	ssize_t got;
 
-	got = fd < 0 ? -1 : readlinkat(fd, "", buf + n, 511 - n);
+	got = fd < 0 ? -1 : readlinkat(fd, "", buf + n, sizeof buf - 1 - n);
 	if (got <= 0)
 		return NULL;
 	buf[n + (size_t)got] = '\0';
@@ -109,16 +113,15 @@ static const char *link_of(struct run *r, const char *path, char buf[512])
 
 static int place(struct run *r, int i)
 {
-	char path[96], real[512], text[512], buf[32], name[8];
-	int at = rootfs_target(r, path_of(path, r->box->etc[i]), false, real, sizeof real);
-	const char *link;
+	const char *path = path_of(r->box->etc[i]), *link;
+	int at = rootfs_target(r, path, false);
 
-	if (at < 0 && (link = link_of(r, path, text)))
-		at = rootfs_target(r, link, false, real, sizeof real);
+	if (at < 0 && (link = link_of(r, path)))
+		at = rootfs_target(r, link, false);
 	if (at < 0)
 		return 0;
-	if (mount(name_of(name, i), rootfs_fd(buf, at), NULL, MS_BIND, NULL) == 0)
-		return plan_add(r, real, "", PLAN_EXACT, FLAGS, "tmpfs");
+	if (mount(name_of(i), rootfs_at(at, ""), NULL, MS_BIND, NULL) == 0)
+		return plan_add(r, rootfs_path, "", PLAN_EXACT, FLAGS, "tmpfs");
 	return errno == ENOTDIR ? 0 : fail(r, "bind the copy of %s", path);
 }
 

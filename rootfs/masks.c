@@ -17,7 +17,7 @@
 #define QUIET	(MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static int here;		/* descriptor that is the working directory, or -1 */
-static char empty_dir[64], empty_file[64];
+static char empty_dir[32], empty_file[32];
 struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
 static char list[4096] __attribute__((aligned(8)));	/* names in /proc, as getdents64 gives them */
 static long nlist;		/* 0: not known */
@@ -98,7 +98,6 @@ static int hide(const char *at, bool *dir)
 
 static int mask(struct run *r, const char *path, const char *said, bool dir, bool skip)
 {
-	char real[512], buf[32];
 	const char *name;
 	int fs, fd, e;
 
@@ -113,17 +112,16 @@ static int mask(struct run *r, const char *path, const char *said, bool dir, boo
 	}
 	if ((fd = walk(r->root, path, O_PATH)) < 0)
 		return skip && errno == ENOENT ? 0 : fail(r, "mask %s", path);
-	e = rootfs_real(r, fd, path, real, sizeof real);
-	if (!e && hide(rootfs_fd(buf, fd), &dir) < 0)
+	e = rootfs_real(r, fd, path);
+	if (!e && hide(rootfs_at(fd, ""), &dir) < 0)
 		e = fail(r, "mask %s", path);
-	return e ? e : plan_add(r, real, said, dir ? PLAN_DIR : PLAN_FILE, MS_RDONLY | QUIET, "tmpfs");
+	return e ? e : plan_add(r, rootfs_path, said, dir ? PLAN_DIR : PLAN_FILE, MS_RDONLY | QUIET, "tmpfs");
 }
 
 /* Bound on itself, and that mount made read-only: what is mounted below comes
  * along and is made read-only too. */
 static int forbid(struct run *r, const char *path, const char *said)
 {
-	char real[512], buf[32];
 	const char *name;
 	int fs, fd, e;
 
@@ -140,18 +138,19 @@ static int forbid(struct run *r, const char *path, const char *said)
 	}
 	if ((fd = walk(r->root, path, O_PATH)) < 0)
 		return rootfs_late(path) && fs < 0 && errno == ENOENT ? 0 : fail(r, "readonly %s", path);
-	e = rootfs_real(r, fd, path, real, sizeof real);
-	if (!e && (go(r->scratch) < 0 || rootfs_place(r, fd, NULL, rootfs_fd(buf, fd), MS_RDONLY, BIND_REC) < 0))
+	e = rootfs_real(r, fd, path);
+	if (!e && (go(r->scratch) < 0 || rootfs_place(r, fd, NULL, fd, MS_RDONLY, BIND_REC) < 0))
 		e = fail(r, "readonly %s", path);
-	return e ? e : plan_forbid(r, real, said);
+	return e ? e : plan_forbid(r, rootfs_path, said);
 }
 
 /* Without the slash that says directory */
-static const char *trim(char buf[512], const char *path)
+static const char *trim(const char *path)
 {
-	size_t n = copy(buf, 512, path);
+	static char buf[512];
+	size_t n = copy(buf, sizeof buf, path);
 
-	if (n > 1 && n < 512 && buf[n - 1] == '/')
+	if (n > 1 && n < sizeof buf && buf[n - 1] == '/')
 		buf[n - 1] = '\0';
 	return buf;
 }
@@ -180,17 +179,14 @@ static int late(struct run *r)
 /* A root in memory was writable until its mount points were made. */
 static int close_root(struct run *r)
 {
-	char buf[32];
-
 	if (r->box->root != ROOT_TMPFS || r->box->root_rw)
 		return 0;
-	return mount(NULL, rootfs_fd(buf, r->root), NULL, MS_REMOUNT | MS_BIND | rootfs_root_flags(r), NULL) < 0 ?
+	return mount(NULL, rootfs_at(r->root, ""), NULL, MS_REMOUNT | MS_BIND | rootfs_root_flags(r), NULL) < 0 ?
 		fail(r, "remount /") : 0;
 }
 
 int rootfs_masks(struct run *r)
 {
-	char path[512];
 	const struct box *b = r->box;
 	int i, e;
 	size_t n;
@@ -198,15 +194,15 @@ int rootfs_masks(struct run *r)
 	if (!rootfs_ours(r))
 		return 0;
 	here = -1;
-	rootfs_at(empty_dir, r->scratch, SCRATCH_DIR);
-	rootfs_at(empty_file, r->scratch, SCRATCH_FILE);
+	copy(empty_dir, sizeof empty_dir, rootfs_at(r->scratch, SCRATCH_DIR));
+	copy(empty_file, sizeof empty_file, rootfs_at(r->scratch, SCRATCH_FILE));
 	e = list_proc(r);
 	/* these first: a tree bound on itself would hide masks in it */
 	for (i = 0; i < b->nro && !e; i++)
-		e = forbid(r, trim(path, b->ro[i]), b->ro[i]);
+		e = forbid(r, trim(b->ro[i]), b->ro[i]);
 	for (i = 0; i < b->nmask && !e; i++) {
 		n = strlen(b->mask[i]);
-		e = mask(r, trim(path, b->mask[i]), b->mask[i], b->mask[i][n - 1] == '/', b->mask_skip[i]);
+		e = mask(r, trim(b->mask[i]), b->mask[i], b->mask[i][n - 1] == '/', b->mask_skip[i]);
 	}
 	if (e || (e = late(r)) != 0)
 		return e;

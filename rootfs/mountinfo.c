@@ -10,11 +10,13 @@
 
 #include "husk.h"
 
-int mountinfo_open(struct mountinfo *m, int proc)
+struct mountinfo *mountinfo_open(int proc)
 {
-	m->at = m->have = 0;
-	m->fd = openat(proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
-	return m->fd < 0 ? -1 : 0;
+	static struct mountinfo m;
+
+	m.at = m.have = 0;
+	m.fd = openat(proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+	return m.fd < 0 ? NULL : &m;
 }
 
 /* Cuts off what stands up to the next separator. */

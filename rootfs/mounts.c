@@ -61,19 +61,21 @@ static unsigned kind_of(const char *type)
 
 /* proc, sys and dev are ordinary directories of the root or nothing: behind a
  * link another directory would get them. */
-static int plain_target(struct run *r, const char *path, char *real, size_t max)
+static int plain_target(struct run *r, const char *path)
 {
 	int fd = strchr(path + 1, '/') ? -1 : openat(r->root, path + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	if (fd >= 0) {
-		copy(real, max, path);
+		copy(rootfs_path, sizeof rootfs_path, path);
 		return fd;
 	}
+	if (!strchr(path + 1, '/') && errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
+		return fail(r, "%s", path);
 	if (!starts(path, "/run") && !starts(path, "/tmp") && !strchr(path + 1, '/') &&
 		fstatat(r->root, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return fail_not(r, "%s: must be an ordinary directory in the root", path);
-	return rootfs_target(r, path, true, real, max);
+	return rootfs_target(r, path, true);
 }
 
 /* ----------------------------------------------------------------- defaults */
@@ -97,11 +99,11 @@ static int fresh(struct run *r, int i, const char *where)
 
 /* Where a namespace is the host's and the user namespace is not, the kernel
  * refuses its file system: the host's, read-only, takes its place. */
-static int borrowed(struct run *r, int i, const char *where)
+static int borrowed(struct run *r, int i, int at)
 {
-	int fd = open(field(i, 0), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(AT_FDCWD, field(i, 0), O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 ? -1 : rootfs_place(r, fd, NULL, where, default_flags[i] | MS_RDONLY, BIND_REC);
+	return fd < 0 ? -1 : rootfs_place(r, fd, NULL, at, default_flags[i] | MS_RDONLY, BIND_REC);
 }
 
 static bool may_borrow(const struct box *b, int i)
@@ -116,9 +118,8 @@ static bool may_borrow(const struct box *b, int i)
 static int inner(struct run *r, int i)
 {
 	const char *name = strrchr(field(i, 0), '/') + 1;
-	char buf[64];
 
-	if (mkdirat(r->own[DM_DEV], name, 0755) < 0 || fresh(r, i, rootfs_at(buf, r->own[DM_DEV], name)) < 0)
+	if (mkdirat(r->own[DM_DEV], name, 0755) < 0 || fresh(r, i, rootfs_at(r->own[DM_DEV], name)) < 0)
 		return fail(r, "mount %s on %s", field(i, 1), field(i, 0));
 	return plan_add(r, field(i, 0), field(i, 0), kind_of(field(i, 1)), default_flags[i], field(i, 1));
 }
@@ -126,27 +127,25 @@ static int inner(struct run *r, int i)
 static int outer(struct run *r, int i)
 {
 	const char *path = field(i, 0), *type = field(i, 1);
-	char real[512], buf[32];
-	int at = plain_target(r, path, real, sizeof real), e = 0;
+	int at = plain_target(r, path), e = 0;
 	unsigned kind = kind_of(type);
 	uint32_t flags = default_flags[i];
 
 	if (at < 0)
 		return at;
-	rootfs_fd(buf, at);
 	if (may_borrow(r->box, i)) {
 		kind = PLAN_REC;
 		flags |= MS_RDONLY;
-		e = borrowed(r, i, buf);
+		e = borrowed(r, i, at);
 	} else
 		e = fresh(r, i, SCRATCH_DIR);
-	if (!e && (i == DM_PROC || i == DM_SYS || i == DM_DEV) && kind != PLAN_REC)
-		e = (r->own[i] = open(SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0;
-	if (!e && kind != PLAN_REC)
-		e = mount(SCRATCH_DIR, buf, NULL, MS_MOVE, NULL);
+	if (!e && (i == DM_PROC || i == DM_SYS || i == DM_DEV) && !(kind & PLAN_REC))
+		e = (r->own[i] = openat(AT_FDCWD, SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0;
+	if (!e && !(kind & PLAN_REC))
+		e = mount(SCRATCH_DIR, rootfs_at(at, ""), NULL, MS_MOVE, NULL);
 	if (e)
 		return fail(r, "mount %s on %s", type, path);
-	return plan_add(r, real, path, kind, flags, type);
+	return plan_add(r, rootfs_path, path, kind, flags, type);
 }
 
 static int default_mount(struct run *r, int i)
@@ -154,7 +153,8 @@ static int default_mount(struct run *r, int i)
 	bool nested = i == DM_PTS || i == DM_SHM || i == DM_MQUEUE;
 	int e = nested && r->own[DM_DEV] >= 0 ? inner(r, i) : outer(r, i);
 
-	if (e && nested) {
+	/* not in the kernel, or not for a user namespace; or no place in somebody else's /dev */
+	if (e && nested && (r->err == ENODEV || r->err == EPERM || r->own[DM_DEV] < 0)) {
 		note(r, "%s - went on without it", r->why);
 		(void)umount2(SCRATCH_DIR, MNT_DETACH);
 		return 0;
@@ -166,13 +166,13 @@ static int default_mount(struct run *r, int i)
 
 /* Nothing may pose as a kernel's file: below /proc and /sys only what is there
  * outside, on its own place. */
-static bool foreign(const char *real, const char *src, int fd)
+static bool foreign(const char *src, int fd)
 {
 	struct statfs fs;
 
-	if (!rootfs_below(real, "/proc") && !rootfs_below(real, "/sys"))
+	if (!rootfs_below(rootfs_path, "/proc") && !rootfs_below(rootfs_path, "/sys"))
 		return false;
-	return !src || !same(real, src) || fstatfs(fd, &fs) < 0 ||
+	return !src || !same(rootfs_path, src) || fstatfs(fd, &fs) < 0 ||
 		((unsigned long)fs.f_type != PROC_SUPER_MAGIC && (unsigned long)fs.f_type != SYSFS_MAGIC);
 }
 
@@ -184,20 +184,18 @@ static int refuse(struct run *r, const char *path)
 static int bind_row(struct run *r, const struct mnt *m, int src)
 {
 	unsigned how = (m->rec ? BIND_REC : 0) | (m->slave ? BIND_SLAVE : 0);
-	char real[512], buf[32];
 	struct stat st;
 	int at;
 
 	if (fstat(src, &st) < 0)
 		return fail(r, "stat %s", m->src);
-	if ((at = rootfs_target(r, m->dst, S_ISDIR(st.st_mode), real, sizeof real)) < 0)
+	if ((at = rootfs_target(r, m->dst, S_ISDIR(st.st_mode))) < 0)
 		return at;
-	if (foreign(real, m->src, src))
+	if (foreign(m->src, src))
 		return refuse(r, m->dst);
-	if (rootfs_place(r, src, m->src, rootfs_fd(buf, at), m->flags, how) < 0)
+	if (rootfs_place(r, src, m->src, at, m->flags, how) < 0)
 		return fail(r, "bind %s on %s", m->src, m->dst);
-	how = rootfs_how(r, how);
-	return plan_add(r, real, m->dst, (how & BIND_REC ? PLAN_REC : 0) | (m->slave ? PLAN_SLAVE : 0), m->flags, NULL);
+	return plan_add(r, rootfs_path, m->dst, rootfs_planned(r, how), m->flags, NULL);
 }
 
 static void memory_options(const struct mnt *m, char *to, size_t max)
@@ -214,21 +212,21 @@ static void memory_options(const struct mnt *m, char *to, size_t max)
 static int fs_row(struct run *r, const struct mnt *m)
 {
 	const char *type = m->kind == MNT_TMPFS ? "tmpfs" : m->type, *src = m->src ? m->src : type;
-	char real[512], buf[32], data[64];
+	char data[64];
 	int at;
 
 	if (!type)
 		return fail_not(r, "%s: which file system? SRC:BOX:TYPE", m->src);
-	if ((at = rootfs_target(r, m->dst, true, real, sizeof real)) < 0)
+	if ((at = rootfs_target(r, m->dst, true)) < 0)
 		return at;
 	memory_options(m, data, sizeof data);
-	if (foreign(real, NULL, -1))
+	if (foreign(NULL, -1))
 		return refuse(r, m->dst);
 	if (mount(src, SCRATCH_DIR, type, m->flags, m->kind == MNT_TMPFS ? data : m->data) < 0 ||
-		mount(SCRATCH_DIR, rootfs_fd(buf, at), NULL, MS_MOVE, NULL) < 0)
+		mount(SCRATCH_DIR, rootfs_at(at, ""), NULL, MS_MOVE, NULL) < 0)
 		return fail(r, "mount %s %s on %s", type, src, m->dst);
 	/* the kernel may show another name for the type: nfs4 for nfs */
-	return plan_add(r, real, m->dst, kind_of(type), m->flags, m->kind == MNT_TMPFS ? type : NULL);
+	return plan_add(r, rootfs_path, m->dst, kind_of(type), m->flags, m->kind == MNT_TMPFS ? type : NULL);
 }
 
 int rootfs_user(struct run *r, int i)

@@ -25,16 +25,14 @@
 #define ATTR_ATIME		0x70
 #define ATTR_NODIRATIME		0x80
 
-const char *rootfs_fd(char buf[32], int fd)
-{
-	fmt(buf, 32, "/proc/self/fd/%d", fd);
-	return buf;
-}
+char rootfs_path[512];
 
-const char *rootfs_at(char buf[64], int fd, const char *name)
+const char *rootfs_at(int fd, const char *name)
 {
-	fmt(buf, 64, "/proc/self/fd/%d/%s", fd, name);
-	return buf;
+	static char path[64];
+
+	fmt(path, sizeof path, *name ? "/proc/self/fd/%d/%s" : "/proc/self/fd/%d", fd, name);
+	return path;
 }
 
 bool rootfs_below(const char *path, const char *top)
@@ -51,17 +49,25 @@ bool rootfs_ours(const struct run *r)
 
 /* ------------------------------------------------------------- mount points */
 
+static int real_path(int fd)
+{
+	ssize_t n = readlink(rootfs_at(fd, ""), rootfs_path, sizeof rootfs_path);
+
+	if (n == sizeof rootfs_path)
+		errno = ENAMETOOLONG;
+	if (n < 1 || n == sizeof rootfs_path)
+		return -1;
+	rootfs_path[n] = '\0';
+	return 0;
+}
+
 /* A missing mount point is made in a tmpfs that we mounted or in a root that is
  * to be written; what the caller binds is never written to. */
 static int make_one(struct run *r, int at, const char *path, const char *name, bool dir)
 {
-	char buf[32], where[512];
-	ssize_t n = readlink(rootfs_fd(buf, at), where, sizeof where);
-
-	if (n < 0 || n == sizeof where)
+	if (real_path(at) < 0)
 		return fail(r, "%s", path);
-	where[n] = '\0';
-	if (!(plan_kind(where) & PLAN_MAKE))
+	if (!(plan_kind(rootfs_path) & PLAN_MAKE))
 		return fail_not(r, "%s: not in the read-only root - make it in the image, or overlay=64K", path);
 	if (dir ? mkdirat(at, name, 0755) < 0 : mknodat(at, name, S_IFREG | 0644, 0) < 0)
 		return fail(r, "make %s", path);
@@ -73,8 +79,9 @@ static int make_one(struct run *r, int at, const char *path, const char *name, b
  * lead inside, and what is missing is made below the descriptor before it. */
 static int make(struct run *r, const char *path, bool dir)
 {
+	static char part[512];
 	const char *whole = path;
-	char part[512], *end = part;
+	char *end = part;
 	int at = walk(r->root, "/", O_PATH), fd;
 	bool last;
 
@@ -96,30 +103,20 @@ static int make(struct run *r, const char *path, bool dir)
 	return at;
 }
 
-int rootfs_real(struct run *r, int fd, const char *path, char *real, size_t max)
+int rootfs_real(struct run *r, int fd, const char *path)
 {
-	char buf[32];
-	ssize_t n = readlink(rootfs_fd(buf, fd), real, max);
-
-	if (n < 0)
-		return fail(r, "readlink %s", path);
-	if ((size_t)n == max || n < 2)
-		return fail_not(r, "%s: no place for a mount", path);
-	real[n] = '\0';
-	return 0;
+	if (real_path(fd) < 0)
+		return fail(r, "%s", path);
+	return rootfs_path[1] ? 0 : fail_not(r, "%s: no place for a mount", path);
 }
 
-int rootfs_target(struct run *r, const char *path, bool dir, char *real, size_t max)
+int rootfs_target(struct run *r, const char *path, bool dir)
 {
 	int fd = walk(r->root, path, O_PATH | (dir ? O_DIRECTORY : 0)), e;
 
 	if (fd < 0)
 		fd = errno == ENOENT ? make(r, path, dir) : fail(r, "%s", path);
-	if (fd >= 0 && (e = rootfs_real(r, fd, path, real, max)) != 0) {
-		close(fd);
-		return e;
-	}
-	return fd;
+	return fd < 0 || (e = rootfs_real(r, fd, path)) == 0 ? fd : e;
 }
 
 /* ------------------------------------------------------------------ sources */
@@ -154,7 +151,7 @@ int rootfs_clone(struct run *r, const char *path, uint32_t flags, unsigned how)
 		r->paths = fd < 0;
 	}
 	if (r->paths)
-		return open(path, O_PATH | O_CLOEXEC);
+		return openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
 	if (!r->late && set_flags(fd, flags, how) < 0) {
 		r->late = absent();
 		if (!r->late) {
@@ -181,26 +178,20 @@ static int remount(const char *path, uint32_t flags)
  * the program cannot reach either. */
 static int remount_below(struct run *r, const char *name, uint32_t flags)
 {
-	struct mountinfo m;
-	char buf[32];
+	struct mountinfo *m = mountinfo_open(r->proc);
 	int fd, e;
 
-	if (mountinfo_open(&m, r->proc) < 0)
-		return -1;
-	while ((e = mountinfo_next(&m)) > 0) {
-		if (!rootfs_below(m.path + 1, name) || same(m.path + 1, name))
+	while (m && (e = mountinfo_next(m)) > 0) {
+		if (!rootfs_below(m->path + 1, name) || same(m->path + 1, name))
 			continue;
-		fd = walk(r->scratch, m.path, O_PATH);
-		e = fd < 0 ? -1 : remount(rootfs_fd(buf, fd), flags);
+		fd = walk(r->scratch, m->path, O_PATH);
+		e = fd < 0 ? -1 : remount(rootfs_at(fd, ""), flags);
+		if (e < 0 && !(r->unpriv && errno == EACCES))
+			return -1;
 		if (fd >= 0)
 			close(fd);
-		if (e < 0 && !(r->unpriv && errno == EACCES))
-			break;
 	}
-	fd = errno;
-	close(m.fd);
-	errno = fd;
-	return e;
+	return m ? e : -1;
 }
 
 static int settle(struct run *r, const char *name, uint32_t flags, unsigned how)
@@ -229,23 +220,17 @@ static int bind_tree(const char *from, const char *name)
  * with. Without a path it is ours. */
 static int bind(int src, const char *path, const char *name, unsigned how)
 {
-	int fd = path ? open(path, O_PATH | O_CLOEXEC) : src, e = -1, err;
+	int fd = path ? openat(AT_FDCWD, path, O_PATH | O_CLOEXEC) : src;
 	struct stat a, b;
-	char buf[32];
 
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &a) < 0 || fstat(src, &b) < 0)
 		return -1;
-	rootfs_fd(buf, fd);
-	if (fstat(fd, &a) == 0 && fstat(src, &b) == 0) {
+	if (a.st_dev != b.st_dev || a.st_ino != b.st_ino) {
 		errno = ESTALE;
-		if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-			e = how & BIND_REC ? bind_tree(buf, name) : mount(buf, name, NULL, MS_BIND, NULL);
+		return -1;
 	}
-	err = errno;
-	if (path)
-		close(fd);
-	errno = err;
-	return e;
+	path = rootfs_at(fd, "");
+	return how & BIND_REC ? bind_tree(path, name) : mount(path, name, NULL, MS_BIND, NULL);
 }
 
 static int attach(int src, const char *where)
@@ -254,18 +239,23 @@ static int attach(int src, const char *where)
 }
 
 /* A user namespace may not uncover what lies under the host's mounts. */
-unsigned rootfs_how(const struct run *r, unsigned how)
+static unsigned more(const struct run *r, unsigned how)
 {
 	return how | (r->paths && r->box->ns[NS_USER] == NSM_NEW ? BIND_REC : 0);
 }
 
-int rootfs_place(struct run *r, int src, const char *path, const char *where, uint32_t flags, unsigned how)
+unsigned rootfs_planned(const struct run *r, unsigned how)
+{
+	return (more(r, how) & BIND_REC ? PLAN_REC : 0) | (how & BIND_SLAVE ? PLAN_SLAVE : 0);
+}
+
+int rootfs_place(struct run *r, int src, const char *path, int at, uint32_t flags, unsigned how)
 {
 	const char *name = SCRATCH_DIR;
 	struct stat st;
 
 	if (path && !r->paths && !r->late) {
-		if (attach(src, where) == 0)
+		if (attach(src, at < 0 ? "/" : rootfs_at(at, "")) == 0)
 			return 0;
 		if (!absent())
 			return -1;
@@ -279,11 +269,11 @@ int rootfs_place(struct run *r, int src, const char *path, const char *where, ui
 		if (path && !r->paths && !absent())
 			return -1;
 		r->paths |= path != NULL;
-		how = rootfs_how(r, how);
+		how = more(r, how);
 		if (bind(src, path, name, how) < 0)
 			return -1;
 	}
 	if (settle(r, name, flags, how) < 0)
 		return -1;
-	return mount(name, where, NULL, MS_MOVE, NULL);
+	return mount(name, at < 0 ? "/" : rootfs_at(at, ""), NULL, MS_MOVE, NULL);
 }

@@ -23,17 +23,10 @@ static size_t used;
  * one of these may be there unplanned. The table lists a mount after its parent. */
 static struct {
 	unsigned id;
+	unsigned bare;		/* hash of its path, if it lacks flags: another must lie on it */
 	const struct plan *plan;
 } tree[1024];
 static unsigned ntree;
-
-/* A mount of the host's that another one lies on: no path leads to it, so its
- * flags could not be set where that takes a path. The other must be seen too. */
-static struct {
-	unsigned id;
-	const char *path;
-} covered_up[16];
-static unsigned ncovered;
 
 int plan_add(struct run *r, const char *path, const char *said, unsigned kind, uint32_t flags, const char *type)
 {
@@ -105,64 +98,57 @@ static bool fits(const struct plan *p, const struct mountinfo *m, uint64_t scrat
 	return want == (m->flags & (ACCESS | ATIME));
 }
 
-static bool cover(const struct mountinfo *m)
+static unsigned hash(const char *s)
 {
-	size_t len = strlen(m->path) + 1;
+	unsigned h = 1;
 
-	if (ncovered == sizeof covered_up / sizeof *covered_up || len > sizeof text - used)
-		return false;
-	covered_up[ncovered].id = m->id;
-	covered_up[ncovered++].path = memcpy(text + used, m->path, len);
-	used += len;
-	return true;
+	while (*s)
+		h = h * 66 ^ (unsigned char)*s++;
+	return h | 1;
 }
 
-static void uncover(const struct mountinfo *m)
-{
-	unsigned i;
-
-	for (i = 0; i < ncovered; i++)
-		if (covered_up[i].id == m->parent && same(covered_up[i].path, m->path))
-			covered_up[i] = covered_up[--ncovered];
-}
-
-static bool grow(unsigned id, const struct plan *p)
+static bool grow(const struct mountinfo *m, const struct plan *p, bool bare)
 {
 	if (ntree == sizeof tree / sizeof *tree)
 		return false;
-	tree[ntree].id = id;
+	tree[ntree].id = m->id;
+	tree[ntree].bare = bare ? hash(m->path) : 0;
 	tree[ntree++].plan = p;
 	return true;
 }
 
-static bool hangs(const struct mountinfo *m)
+/* The flags of a host's mount that another one lies on could not be set where
+ * that takes a path; and no path leads to it. */
+static bool hangs(const struct mountinfo *m, unsigned parent)
 {
 	const struct plan *p;
-	unsigned i;
 
-	for (i = 0; i < ntree && tree[i].id != m->parent; i++)
-		;
-	if (i == ntree || m->shared || !grow(m->id, p = tree[i].plan))
+	if (parent == ntree || m->shared)
 		return false;
+	p = tree[parent].plan;
 	if (p->kind & PLAN_SLAVE)
-		return true;
-	return !m->slave && (!(p->flags & ACCESS & ~m->flags) || cover(m));
+		return grow(m, p, false);
+	return !m->slave && grow(m, p, p->flags & ACCESS & ~m->flags);
 }
 
 /* Of several mounts on one path the line is the strictest that it can be. */
 bool plan_check(const struct mountinfo *m, uint64_t scratch)
 {
 	struct plan *p, *best = NULL;
+	unsigned i;
 
-	uncover(m);
+	for (i = 0; i < ntree && tree[i].id != m->parent; i++)
+		;
+	if (i < ntree && tree[i].bare == hash(m->path))
+		tree[i].bare = 0;
 	for (p = plan; p < plan + n; p++)
 		if (!p->seen && same(p->path, m->path) && fits(p, m, scratch) &&
 			(!best || p->flags > best->flags))
 			best = p;
 	if (!best)
-		return hangs(m);
+		return hangs(m, i);
 	best->seen = true;
-	return !(best->kind & PLAN_REC) || grow(m->id, best);
+	return !(best->kind & PLAN_REC) || grow(m, best, false);
 }
 
 const char *plan_missing(void)
@@ -172,5 +158,8 @@ const char *plan_missing(void)
 	for (i = 0; i < n; i++)
 		if (!plan[i].seen)
 			return plan[i].path;
-	return ncovered ? covered_up->path : NULL;
+	for (i = 0; i < ntree; i++)
+		if (tree[i].bare)
+			return tree[i].plan->path;
+	return NULL;
 }

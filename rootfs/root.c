@@ -9,7 +9,9 @@
  * leads to whatever lies on top of it. The scratch tmpfs is where new mounts
  * are made by names that are ours before they are moved into place, it is what
  * masks show, and it holds the copies of etc=. It is reached by its descriptor
- * only and ends with the pivot; what was bound from it stays. */
+ * only and ends with the pivot; what was bound from it stays.
+ *
+ * (openat everywhere: musl's open sets O_CLOEXEC once more, by another call.) */
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -28,7 +30,7 @@ static int scratch(struct run *r)
 {
 	if (mount("husk", "/", "tmpfs", QUIET, "mode=755,size=512K,nr_inodes=32") < 0 || chdir("/..") < 0)
 		return fail(r, "mount tmpfs on /");
-	if ((r->scratch = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if ((r->scratch = openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return fail(r, "open the new tmpfs");
 	if (mkdir(SCRATCH_DIR, 0555) < 0 || mknod(SCRATCH_FILE, S_IFREG | 0444, 0) < 0)
 		return fail(r, "make %s", SCRATCH_DIR);
@@ -40,7 +42,7 @@ static int memory(struct run *r)
 {
 	if (mount("husk", SCRATCH_DIR, "tmpfs", MS_NODEV | (r->box->nnp ? MS_NOSUID : 0), "mode=755") < 0)
 		return fail(r, "mount tmpfs");
-	r->root = open(SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r->root = openat(AT_FDCWD, SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (r->root < 0 || mount(SCRATCH_DIR, "/", NULL, MS_MOVE, NULL) < 0)
 		return fail(r, "move the root into place");
 	return plan_add(r, "/", "/", PLAN_MAKE | PLAN_EXACT, rootfs_root_flags(r), "tmpfs");
@@ -50,19 +52,16 @@ static int directory(struct run *r)
 {
 	const struct box *b = r->box;
 	const char *path = b->root == ROOT_HOST ? "/" : b->rootdir;
-	unsigned how = 0;
 
-	if (rootfs_place(r, r->rootsrc, path, "/", rootfs_root_flags(r), 0) < 0)
+	if (rootfs_place(r, r->rootsrc, path, -1, rootfs_root_flags(r), 0) < 0)
 		return fail(r, "root %s", path);
-	how = rootfs_how(r, 0);
 	/* a clone that HOST made is in our namespace now; what was bound is another mount */
 	r->root = r->rootsrc;
-	if (r->paths && (chdir("/..") < 0 || (r->root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+	if (r->paths && (chdir("/..") < 0 || (r->root = openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
 		close(r->rootsrc) < 0 || fchdir(r->scratch) < 0))
 		return fail(r, "open the root");
 	r->rootsrc = -1;
-	return plan_add(r, "/", "/", (b->root_rw ? PLAN_MAKE : 0) | (how & BIND_REC ? PLAN_REC : 0),
-		rootfs_root_flags(r), NULL);
+	return plan_add(r, "/", "/", (b->root_rw ? PLAN_MAKE : 0) | rootfs_planned(r, 0), rootfs_root_flags(r), NULL);
 }
 
 int rootfs_root(struct run *r)

@@ -46,7 +46,7 @@ static int make_dir(struct run *r, const struct mnt *m)
 
 	if (mkdir(m->src, 0700) < 0)
 		return errno == EEXIST ? 0 : fail(r, "make %s", m->src);
-	if ((fd = open(m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+	if ((fd = openat(AT_FDCWD, m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		e = fail(r, "open %s", m->src);
 	else if ((r->unpriv || (e = give(r, fd)) == 0) && m->mode && fchmod(fd, m->mode) < 0)
 		e = fail(r, "chmod %s", m->src);

@@ -20,20 +20,20 @@ static int compare(struct run *r, struct mountinfo *m, uint64_t scratch)
 	if (e < 0)
 		return fail(r, "read mountinfo");
 	if ((path = plan_missing()) != NULL)
-		return fail_not(r, "%s: the mount is missing", path);
+		return fail_not(r, "%s: the mount is missing, or one below it is too many", path);
 	return 0;
 }
 
 int rootfs_verify(struct run *r)
 {
-	struct mountinfo m;
+	struct mountinfo *m;
 	struct stat st;
 
 	if (!rootfs_ours(r))
 		return 0;
 	if (fstat(r->scratch, &st) < 0)
 		return fail(r, "stat the scratch tmpfs");
-	if (mountinfo_open(&m, r->proc) < 0)
+	if (!(m = mountinfo_open(r->proc)))
 		return fail(r, "open mountinfo");
-	return compare(r, &m, (uint64_t)major(st.st_dev) << 32 | minor(st.st_dev));
+	return compare(r, m, (uint64_t)major(st.st_dev) << 32 | minor(st.st_dev));
 }
