@@ -180,23 +180,24 @@ static int write_rules(struct run *r)
 
 int cg_devices(struct run *r)
 {
-	int e = 0;
+	bool leaf = r->cgroup2 >= 0 || r->cg1;
+	int e = 0, why = ENOENT;
 
-	if ((r->cgroup2 >= 0 || r->cg1 & 1u << CTL_DEVICES) && (e = collect(r)) != 0)
+	if (leaf && (e = collect(r)) != 0)
 		return e;
 	if (r->cgroup2 >= 0) {
 		if (attach(r) == 0)
 			return 0;
-		e = errno;
-		if (cg_leaf(r, CTL_DEVICES) < 0)
-			return -e;
+		why = errno;
 	}
+	if (leaf && !(r->cg1 & 1u << CTL_DEVICES) && (e = cg_leaf(r, CTL_DEVICES)) < 0)
+		return e;
 	if (r->cg1 & 1u << CTL_DEVICES)
 		return write_rules(r);
-	errno = e;
+	errno = why;
 	if (required(r->box))
 		return fail(r, "no device policy, and device= or caps=mknod need it (CONFIG_CGROUP_BPF)");
-	if (e && !r->unpriv)
-		note(r, "no device policy: %s (CONFIG_CGROUP_BPF)", strerror(e));
+	if (leaf && !r->unpriv)
+		note(r, "no device policy: %s (CONFIG_CGROUP_BPF)", strerror(why));
 	return 0;
 }
