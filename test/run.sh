@@ -1,10 +1,10 @@
 #!/bin/sh
 # run.sh - all tests (make test). Each part prints its lines; the last line is the sum.
-#	run.sh [PART ...]	build gates units boots python; all of them without a word
+#	run.sh [PART ...]	build gates units python; all of them without a word
 set -u
 cd "$(dirname "$0")/.." || exit 1
 boards="qemu-x86_64 qemu-i386 qemu-armv7 qemu-arm64"
-parts=${*:-build gates units boots python}
+parts=${*:-build gates units python}
 passed=0 failed=0 skipped=0
 
 ok()
@@ -140,14 +140,6 @@ units()
 	done
 }
 
-boots()
-{
-	[ -e test/qemu.sh ] || return 0
-	for b in $boards; do
-		tap "boot of $b" sh test/qemu.sh "$b"
-	done
-}
-
 python()
 {
 	rm -f out/fault.count out/fault.wrong
@@ -170,7 +162,7 @@ python()
 sh test/setup.sh test || exit 1
 for part in $parts; do
 	case $part in
-	build | gates | units | boots | python) ;;
+	build | gates | units | python) ;;
 	*) echo "run.sh: no part $part" >&2 && exit 2 ;;
 	esac
 	began=$(date +%s)

@@ -270,7 +270,7 @@ def test_storm():
     """A box with limits forks and signals as it can; PID 1 still hears who asks it to end."""
     b = ready(QUICK)
     f = full(b)
-    f["srv/root/inside.sh"] = qemu.file("f() { f | f & }; f; while :; do kill -TERM 1 2>/dev/null; done\n")
+    f["srv/root/inside.sh"] = qemu.file("exec 2>/dev/null; f() { f | f & }; f; while :; do kill -TERM 1; done\n")
     f["outside.sh"] = qemu.file("sleep 3; echo @asked; husk poweroff\n")
     r = qemu.boot(b, f)
     assert r.ended and said(r, "asked") == [""] and "Power down" in r.text, r
