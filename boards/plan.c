@@ -104,7 +104,6 @@ static void board_conf(void)
 				b.mnt[i].dst, strerror(errno), b.mnt[i].skip ? ": going on" : "");
 	for (i = 0; i < b.nsysctl; i++)
 		set_knob(b.sysctl[i].key, b.sysctl[i].val, true);
-	cfg_forget();
 }
 
 /* The files, sorted by name: so the order is the same on every boot. */
@@ -166,7 +165,6 @@ static void read_box(struct plan *p)
 	for (i = 0; i < b.nafter; i++)
 		keep_word(b.after[i]);
 	pool[used++] = '\0';
-	cfg_forget();
 }
 
 /* Must q be there before p? */
