@@ -16,12 +16,12 @@ WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wundef -Wstrict-proto
 	-Wmissing-prototypes -Wswitch-enum -Wframe-larger-than=8192 -Werror
 HARD	= -fPIE -fstack-protector -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks
 CFLAGS	= -std=c11 $(OPT) $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables \
-	-ffunction-sections -fdata-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' $(INC)
+	-ffunction-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' $(INC)
 OPT	= -Os
 GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk
 # static PIE by hand: musl-gcc -static-pie makes a dynamic program without a word
 LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
-	-Wl,-z,noseparate-code,-z,max-page-size=$(PAGE),--gc-sections,--build-id=none,-s
+	-Wl,-z,noseparate-code,-z,max-page-size=$(PAGE),--gc-sections,--sort-section=name,--build-id=none,-s
 PAGE	= 4096
 CRT	= $(LIB)/rcrt1.o $(LIB)/crti.o `$(CC) -print-file-name=crtbeginS.o`
 END	= -Wl,--start-group $(LIB)/libc.a `$(CC) -print-libgcc-file-name` -Wl,--end-group \
@@ -29,8 +29,8 @@ END	= -Wl,--start-group $(LIB)/libc.a `$(CC) -print-libgcc-file-name` -Wl,--end-
 
 all: $(OUT)/husk
 
-$(OUT)/husk: $(SRC) init/husk.h $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
-	$(CC) $(CFLAGS) $(GCCONLY) $(LINK) -o $@ $(CRT) $(SRC) $(END)
+$(OUT)/husk: $(SRC) init/husk.h init/order.ld $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
+	$(CC) $(CFLAGS) $(GCCONLY) $(LINK) -o $@ $(CRT) $(SRC) -Wl,-T,init/order.ld $(END)
 
 # The kernel's headers and the compiler's own, and nothing else of the build
 # machine: its C library stays out of sight.

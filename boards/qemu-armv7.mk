@@ -1,6 +1,6 @@
 # QEMU's virt machine with a Cortex-A7
 CC	= arm-linux-gnueabihf-gcc
-CCFLAGS	= -mthumb
+CCFLAGS	= -mthumb -mcpu=cortex-a7 -mfloat-abi=hard
 CLANG	= clang --target=armv7-linux-gnueabihf
 MUSL	= arm-linux-musleabihf
 KH	= /usr/arm-linux-gnueabihf/include

@@ -458,20 +458,44 @@ void cfg_drop_mnt(struct box *, int i);
 const char *mnt_option(unsigned i, uint32_t *set, uint32_t *clear);	/* "ro", or NULL */
 const char *mounts_name(int i);			/* "proc" of DM_PROC */
 
-/* cfg/read.c, for the setters and checks: where things were said */
-const char *cfg_used(void);			/* the preset's name */
-int cfg_warn(const char *key, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* 0 */
-int cfg_layer(const char *key, int item);	/* -1: nobody; 0: the defaults; 1: use= */
+/* cfg/where.c: who said what, for the setters and checks */
+enum layer { L_DEFAULTS, L_USE, L_INCLUDE, L_FILE, L_LOCAL, L_WORDS, NLAYERS };
+enum { MAXSOURCE = 12 };
+struct source {
+	const char *name;		/* NULL: built in, or the command line */
+	char	*text;
+	size_t	 len;
+	uint8_t	 layer;
+};
+extern struct reading {			/* the line being read, and all that is read */
+	int	 src, key;
+	uint32_t line;
+	struct source source[MAXSOURCE];
+	unsigned nsources, nmarks, errors;
+	size_t	 used;
+	bool	 warning;		/* the next complaint is one */
+} cfg;
+int cfg_layer(const char *key, int item);	/* enum layer, or -1: nobody */
 void cfg_mark(int item);			/* here, by the line being read */
 const char *cfg_twice(int item);		/* a phrase if this layer has it already */
 const char *cfg_slot(int i, uint8_t *n, int max);	/* takes place i of a list, *n or one that is there; NULL or a phrase */
 const char *cfg_add(uint8_t *n, int max);	/* one more */
 void cfg_unmark(int row, int item);		/* item < 0: all */
 bool cfg_where(const char *key, int item, const char **file, unsigned *line);
+void cfg_complain(const char *file, unsigned line, const char *key, const char *what);
+void cfg_here(const char *key, const char *what);
 int cfg_error(const char *key, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* prints; 1 */
-const char *cfg_path(char **path);		/* ./x becomes absolute; NULL or a phrase */
+int cfg_warn(const char *key, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* 0 */
+const char *cfg_used(void);			/* the preset's name */
+
+/* cfg/text.c */
 char *cfg_room(size_t n);			/* of the text buffer, or NULL */
 char *cfg_rest(size_t *n);			/* what is free of it, as scratch */
+const char *cfg_path(char **path);		/* ./x becomes absolute; NULL or a phrase */
+bool text_file(const char *path, int layer);	/* false: there is none; errors are said */
+bool text_copy(const char *name, int layer, const char *text, size_t len);
+void text_words(char *const words[], int n);
+unsigned text_line(const char *from, const char *at);
 
 /* cfg/check.c: rules between keys, what is derived, the filter; errors counted */
 int cfg_check(struct box *);
@@ -553,6 +577,7 @@ const char *rootfs_default(int i);
 enum { BIND_REC = 1, BIND_SLAVE = 2 };
 const char *rootfs_at(int fd, const char *name);	/* /proc/self/fd/N, and one component below it or "": good until the next call */
 bool rootfs_below(const char *path, const char *top);	/* or the same */
+int rootfs_without(struct run *, bool skip, int e);	/* 0 and a line where skip allows it, else e */
 bool rootfs_ours(const struct run *);	/* false: ns.mnt is the host's or another box's */
 /* descriptor of a mount point, made where that is allowed, or fail(); then
  * rootfs_path is its path as mountinfo says it */

@@ -40,8 +40,9 @@ struct live {
 	int	 result;
 };
 
-static struct live table[MAXLIVE];
-static int signals = -1, pending;
+static struct live table[MAXLIVE] STAYS;
+static int signals = -1;
+static int pending STAYS;
 
 /* What a starter tells the keeper about a box that is up. */
 struct handover {
@@ -279,7 +280,7 @@ static void hand_over(int to, const struct run *r)
 static void starter(const char *file, int to)
 {
 	static struct box box;
-	static struct run r;
+	static struct run r STAYS;
 	static struct left left;
 
 	r.left = &left;
@@ -397,11 +398,12 @@ static void for_the_box(struct live *v, int sig)
 		(void)kill(v->init, sig);
 }
 
-int keeper_loop(void)
+__attribute__((noinline)) int keeper_loop(void)
 {
 	struct live *v = table;
 	int sig;
 
+	forget();
 	while (v->state != GONE) {
 		keeper_turn(-1);
 		if ((sig = keeper_signal()) && v->state != GONE)

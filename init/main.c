@@ -23,8 +23,8 @@ struct words {
 };
 
 static struct box box;
-static struct run run;
-static struct left left;
+static struct run run STAYS;
+static struct left left STAYS;
 
 static int usage(const char *what)
 {
@@ -146,7 +146,6 @@ static void settle(struct run *r, const char *pidfile, int up)
 	}
 	if (close_others(r->proc, keep, 4) < 0)
 		keeper_stop(NULL);
-	cfg_forget();
 }
 
 static int verb_run(char **argv)

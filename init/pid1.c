@@ -161,6 +161,7 @@ int init_reap(struct run *r)
 	if ((e = init_say_ready(r)) != 0)
 		return e;
 	close(r->sync);
+	forget();
 	sigfillset(&all);
 	for (;;) {
 		sig = sigwaitinfo(&all, NULL);

@@ -4,28 +4,27 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "husk.h"
 
 /* Longest wait between two processes. Mounts of a slow disk are inside it. */
-enum { PATIENCE_S = 30 };
+enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20 };
 
 /* One socket pair for both directions: each message whole, end of file when
  * the other side is dead, and a time limit on every read. */
 int init_pipes(struct run *r)
 {
-	struct timeval limit = { .tv_sec = PATIENCE_S };
+	long limit[2] = { PATIENCE_S, 0 };	/* the old form, of machine words: all kernels have it */
 	int s[2], p[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
 		return fail(r, "socketpair");
 	r->sync = s[0];
 	r->inner_sync = s[1];
-	if (setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
-	    setsockopt(s[1], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0)
+	if (setsockopt(s[0], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0 ||
+	    setsockopt(s[1], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0)
 		return fail(r, "a time limit for the socket");
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return fail(r, "pipe");

@@ -19,9 +19,9 @@ struct pipe {
 	char buf[4096];
 };
 
-static struct pipe in, out;		/* terminal to pty, pty to terminal */
-static struct termios saved;
-static bool raw;
+static struct pipe in STAYS, out STAYS;		/* terminal to pty, pty to terminal */
+static struct termios saved STAYS;
+static bool raw STAYS;
 static int master = -1;
 
 bool tty_resize(void)

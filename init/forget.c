@@ -1,0 +1,32 @@
+/* forget.c - what was only needed to make a box is given back when it runs:
+ * its configuration, the compiler's tables, used stack, and the code itself,
+ * which comes back from the page cache where it is called again. A keeper and
+ * a PID 1 wait for years; they hold what waiting takes. */
+#include <sys/mman.h>
+
+#include "husk.h"
+
+/* The linker sorts sections by name (--sort-section=name): first .bss, where all
+ * of ours lies that is not marked STAYS, then this page, then .bss.0b with what
+ * is, then musl's. */
+static char fence[1] __attribute__((section(".bss.0a"), aligned(4096), used));
+extern const char __executable_start, etext, __bss_start;	/* the linker's */
+
+enum { PAGE = 4096, DEEP = 24 * PAGE };		/* more stack than any start has used */
+
+static void drop(uintptr_t from, uintptr_t to)
+{
+	from = (from + PAGE - 1) & -(uintptr_t)PAGE;
+	to &= -(uintptr_t)PAGE;
+	if (from < to)
+		(void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+void forget(void)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	drop((uintptr_t)&__bss_start, (uintptr_t)fence);
+	drop(here - DEEP, here - PAGE);
+	drop((uintptr_t)&__executable_start, (uintptr_t)&etext);
+}

@@ -1,0 +1,283 @@
+/*
+ * libc.c - some functions of the C library, smaller.
+ *
+ * musl's are made for threads, for kernels of all ages and for speed; those
+ * here are the bare call or the plain loop, under the same names, and the
+ * linker takes them first. On ARMv7 that is 12 KB less. What they leave out:
+ * thread locks (husk has no threads), cancellation, and the way back for
+ * kernels below 4.3 on i386, where sockets were one call.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+/* Called by code that the compiler makes up after it has looked. */
+#define KEEP	__attribute__((used))
+/* A loop that is a memcpy must not become a call of memcpy. */
+#define PLAIN	__asm__ volatile("" ::: "memory")
+
+KEEP void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	char *t = to;
+	const char *f = from;
+
+	for (; n; n--) {
+		*t++ = *f++;
+		PLAIN;
+	}
+	return to;
+}
+
+KEEP void *memmove(void *to, const void *from, size_t n)
+{
+	char *t = to;
+	const char *f = from;
+
+	if (t <= f)
+		return memcpy(to, from, n);
+	while (n--) {
+		t[n] = f[n];
+		PLAIN;
+	}
+	return to;
+}
+
+KEEP void *memset(void *to, int c, size_t n)
+{
+	size_t *w;
+	char *t = to;
+
+	for (; n && (uintptr_t)t % sizeof *w; n--)
+		*t++ = (char)c;
+	for (w = (void *)t; n >= sizeof *w && !c; n -= sizeof *w) {
+		*w++ = 0;
+		PLAIN;
+	}
+	for (t = (void *)w; n; n--) {
+		*t++ = (char)c;
+		PLAIN;
+	}
+	return to;
+}
+
+KEEP void *memchr(const void *s, int c, size_t n)
+{
+	const unsigned char *p = s;
+
+	for (; n; n--, p++)
+		if (*p == (unsigned char)c)
+			return (void *)(uintptr_t)p;
+	return NULL;
+}
+
+KEEP char *strchr(const char *s, int c)
+{
+	for (; *s != (char)c; s++)
+		if (!*s)
+			return NULL;
+	return (char *)(uintptr_t)s;
+}
+
+KEEP char *strstr(const char *s, const char *what)
+{
+	size_t n = strlen(what);
+
+	for (; *s || !n; s++)
+		if (!strncmp(s, what, n))
+			return (char *)(uintptr_t)s;
+	return NULL;
+}
+
+KEEP size_t strspn(const char *s, const char *of)
+{
+	size_t n = 0;
+
+	while (s[n] && strchr(of, s[n]))
+		n++;
+	return n;
+}
+
+KEEP size_t strcspn(const char *s, const char *of)
+{
+	size_t n = 0;
+
+	while (s[n] && !strchr(of, s[n]))
+		n++;
+	return n;
+}
+
+/* Raw: musl's blocks signals, takes locks and runs handlers around it. */
+pid_t fork(void)
+{
+	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return (int)syscall(SYS_openat, dir, path, flags | O_LARGEFILE, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_LARGEFILE, mode);
+}
+
+#ifdef SYS_fcntl64
+#define FCNTL	SYS_fcntl64
+#else
+#define FCNTL	SYS_fcntl
+#endif
+
+int fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	long arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, long);
+	va_end(ap);
+	return (int)syscall(FCNTL, fd, cmd, arg);
+}
+
+int ioctl(int fd, int request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+int faccessat(int dir, const char *path, int mode, int flags)
+{
+	return (int)(flags ? syscall(SYS_faccessat2, dir, path, mode, flags) :
+		syscall(SYS_faccessat, dir, path, mode));
+}
+
+int pipe2(int fd[2], int flags)
+{
+	return (int)syscall(SYS_pipe2, fd, flags);
+}
+
+int socket(int family, int type, int protocol)
+{
+	return (int)syscall(SYS_socket, family, type, protocol);
+}
+
+int socketpair(int family, int type, int protocol, int fd[2])
+{
+	return (int)syscall(SYS_socketpair, family, type, protocol, fd);
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t n)
+{
+	return (int)syscall(SYS_setsockopt, fd, level, name, value, n);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	return syscall(SYS_sendmsg, fd, m, flags);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *m, int flags)
+{
+	return syscall(SYS_recvmsg, fd, m, flags);
+}
+
+int setrlimit(int resource, const struct rlimit *l)
+{
+	return (int)syscall(SYS_prlimit64, 0, resource, l, NULL);
+}
+
+/* Without a time limit the two forms of 32-bit kernels are one. */
+int sigwaitinfo(const sigset_t *restrict set, siginfo_t *restrict si)
+{
+	return (int)syscall(SYS_rt_sigtimedwait, set, si, NULL, _NSIG / 8);
+}
+
+/* The old form, of machine words, which all kernels have: durations are short. */
+static void words(const struct timespec *t, long w[2])
+{
+	w[0] = (long)t->tv_sec;
+	w[1] = t->tv_nsec;
+}
+
+int nanosleep(const struct timespec *t, struct timespec *rest)
+{
+	long w[2];
+
+	(void)rest;
+	words(t, w);
+	return (int)syscall(SYS_nanosleep, w, NULL);
+}
+
+unsigned alarm(unsigned seconds)
+{
+	long w[4] = { 0, 0, (long)seconds, 0 }, old[4];
+
+	return syscall(SYS_setitimer, 0, w, old) < 0 ? 0 : (unsigned)old[2];
+}
+
+#ifdef SYS_clock_gettime32
+/* The time since boot fits into a word for 68 years. */
+int clock_gettime(clockid_t clock, struct timespec *t)
+{
+	long w[2];
+	int e = (int)syscall(SYS_clock_gettime32, clock, w);
+
+	t->tv_sec = w[0];
+	t->tv_nsec = w[1];
+	return e;
+}
+#endif
+
+/* The errors that our calls can have, in musl's words. A number is an octal
+ * escape: those of the four architectures are the same. */
+char *strerror(int e)
+{
+	static const char text[] =
+		"\1Operation not permitted\0" "\2No such file or directory\0" "\3No such process\0"
+		"\4Interrupted system call\0" "\5I/O error\0" "\6No such device or address\0"
+		"\7Argument list too long\0" "\10Exec format error\0" "\11Bad file descriptor\0"
+		"\12No child process\0" "\13Resource temporarily unavailable\0" "\14Out of memory\0"
+		"\15Permission denied\0" "\16Bad address\0" "\17Block device required\0" "\20Resource busy\0"
+		"\21File exists\0" "\22Cross-device link\0" "\23No such device\0" "\24Not a directory\0"
+		"\25Is a directory\0" "\26Invalid argument\0" "\27Too many open files in system\0"
+		"\30No file descriptors available\0" "\31Not a tty\0" "\32Text file busy\0" "\33File too large\0"
+		"\34No space left on device\0" "\36Read-only file system\0" "\37Too many links\0" "\40Broken pipe\0"
+		"\42Result not representable\0" "\44Filename too long\0" "\46Function not implemented\0"
+		"\47Directory not empty\0" "\50Symbolic link loop\0" "\137Not supported\0" "\151No buffer space available\0"
+		"\156Operation timed out\0" "\172Quota exceeded\0";
+	static char other[16];
+	const char *p;
+
+	for (p = text; *p; p += strlen(p) + 1)
+		if (*p == (char)e)
+			return (char *)(uintptr_t)(p + 1);
+	fmt(other, sizeof other, "error %d", e);
+	return other;
+}
