@@ -188,6 +188,7 @@ static const char *set_paths(struct box *b, bool mask, char *v)
 {
 	uint8_t *n = mask ? &b->nmask : &b->nro;
 	const char **list = mask ? b->mask : b->ro, *e;
+	const char *key = mask ? "mask" : "readonly";
 	bool *skip = mask ? b->mask_skip : b->ro_skip;
 	size_t len;
 	bool dir;
@@ -205,7 +206,7 @@ static const char *set_paths(struct box *b, bool mask, char *v)
 			return e;
 		for (i = 0; !same(list[i], w); i++)
 			;
-		skip[i] = cfg_is_default(mask ? "mask" : "readonly", w);
+		skip[i] = !cfg_layer(key, i) || cfg_is_default(key, w);
 	}
 	return NULL;
 }

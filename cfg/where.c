@@ -1,0 +1,179 @@
+/* where.c - who said what, in which file and line; and how errors are said. */
+#include <string.h>
+
+#include "husk.h"
+
+enum { MAXMARK = 1024 };
+
+struct reading cfg;
+
+/* Where an item of a key was said. */
+static struct mark {
+	uint16_t what;			/* key << 8 | item */
+	uint16_t src;
+	uint32_t line;
+} marks[MAXMARK];
+
+static struct mark *find(int key, int item)
+{
+	unsigned i;
+
+	for (i = 0; i < cfg.nmarks; i++)
+		if (marks[i].what == (key << 8 | item))
+			return &marks[i];
+	return NULL;
+}
+
+void cfg_mark(int item)
+{
+	struct mark *m = find(cfg.key, item);
+
+	if (!m && cfg.nmarks < MAXMARK)
+		m = &marks[cfg.nmarks++];
+	if (m)
+		*m = (struct mark){ (uint16_t)(cfg.key << 8 | item), (uint16_t)cfg.src, cfg.line };
+}
+
+/* Where an item is taken out of a list, those behind it move up. */
+void cfg_unmark(int key, int item)
+{
+	unsigned i, n = 0;
+	struct mark m;
+
+	for (i = 0; i < cfg.nmarks; i++) {
+		m = marks[i];
+		if (m.what >> 8 == key && (item < 0 || (m.what & 255) == item))
+			continue;
+		if (m.what >> 8 == key && (m.what & 255) > item)
+			m.what--;
+		marks[n++] = m;
+	}
+	cfg.nmarks = n;
+}
+
+const char *cfg_twice(int item)
+{
+	const struct mark *m = find(cfg.key, item);
+
+	if (!m || cfg.source[m->src].layer != cfg.source[cfg.src].layer)
+		return NULL;
+	if (cfg.source[m->src].layer == L_WORDS)
+		return "given twice";
+	if (m->src != cfg.src)
+		return cfg_wrong("%s:%u has it too", cfg.source[m->src].name, m->line);
+	return cfg_wrong("line %u has it too", m->line);
+}
+
+const char *cfg_slot(int i, uint8_t *n, int max)
+{
+	const char *e;
+
+	if (i == max)
+		return cfg_wrong("more than %d of them", max);
+	if (i < *n && (e = cfg_twice(i)))
+		return e;
+	if (i == *n)
+		++*n;
+	cfg_mark(i);
+	return NULL;
+}
+
+const char *cfg_add(uint8_t *n, int max)
+{
+	return cfg_slot(*n, n, max);
+}
+
+static const struct mark *mark_of(const char *key, int item)
+{
+	return find(key_find(key), item);
+}
+
+int cfg_layer(const char *key, int item)
+{
+	const struct mark *m = mark_of(key, item);
+
+	return m ? cfg.source[m->src].layer : -1;
+}
+
+/* What a preset says is blamed on the use= that named it. */
+bool cfg_where(const char *key, int item, const char **file, unsigned *line)
+{
+	const struct mark *m = mark_of(key, item);
+
+	if (m && cfg.source[m->src].layer == L_USE && !cfg.source[m->src].name)
+		m = mark_of("use", 0);
+	if (!m || !cfg.source[m->src].name)
+		return false;
+	*file = cfg.source[m->src].name;
+	*line = m->line;
+	return true;
+}
+
+/* ------------------------------------------------------------------- errors */
+
+/* What a file holds may be anything; a terminal obeys some of it. */
+static void print(char *line, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	say(2, "%s\n", line);
+}
+
+/* key NULL: the line as a whole; line 0: the file as a whole. */
+void cfg_complain(const char *file, unsigned line, const char *key, const char *what)
+{
+	char text[480];
+	size_t n = fmt(text, sizeof text, "%s", file ? file : "command line");
+
+	if (file && line)
+		n += fmt(text + n, sizeof text - n, ":%u", line);
+	if (key)
+		n += fmt(text + n, sizeof text - n, ": %.*s", 60, key);
+	n += fmt(text + n, sizeof text - n, ": %s%s", what, cfg.warning ? " (warning)" : "");
+	print(text, n);
+	cfg.errors += !cfg.warning;
+	cfg.warning = false;
+}
+
+void cfg_here(const char *key, const char *what)
+{
+	cfg_complain(cfg.source[cfg.src].name, cfg.line, key, what);
+}
+
+static void blame(const char *key, int item, const char *f, va_list *ap)
+{
+	const char *file = NULL;
+	unsigned line = 0, i;
+	char what[320];
+
+	vfmt(what, sizeof what, f, ap);
+	if (!cfg_where(key, item, &file, &line))
+		for (i = 0; i < cfg.nsources; i++)
+			if (cfg.source[i].layer == L_FILE && cfg_layer(key, item) != L_WORDS)
+				file = cfg.source[i].name;
+	cfg_complain(file, line, key, what);
+}
+
+int cfg_error(const char *key, int item, const char *f, ...)
+{
+	va_list ap;
+
+	va_start(ap, f);
+	blame(key, item, f, &ap);
+	va_end(ap);
+	return 1;
+}
+
+int cfg_warn(const char *key, int item, const char *f, ...)
+{
+	va_list ap;
+
+	va_start(ap, f);
+	cfg.warning = true;
+	blame(key, item, f, &ap);
+	va_end(ap);
+	return 0;
+}
