@@ -128,7 +128,7 @@ struct box {
 	struct dev dev[MAXDEV];
 	const char *etc[8];		/* names below /etc */
 	const char *mask[MAXPATHS], *ro[MAXPATHS];	/* absolute; a / at the end: a directory */
-	bool	 mask_skip[MAXPATHS], ro_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
+	bool	 mask_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
 
 	/* NAMESPACES */
 	uint8_t	 ns[NNS];		/* enum nsmode */

@@ -24,27 +24,15 @@ static const char links[] =
 	"fd\0/proc/self/fd\0" "stdin\0/proc/self/fd/0\0" "stdout\0/proc/self/fd/1\0"
 	"stderr\0/proc/self/fd/2\0" "ptmx\0pts/ptmx\0";
 
-/* The descriptor of the directory of path below /dev, made as needed, and the
- * last component in *name. Closed by the caller unless it is /dev itself. */
-static int parent(struct run *r, const char *path, const char **name)
+/* The directory of a node, made in our /dev as needed. */
+static int parent(struct run *r, const char *path, const char *name)
 {
-	int at = r->own[DM_DEV], next;
-	char part[256];
-	size_t n;
+	char dir[256];
 
-	for (path += strlen("/dev/"); (n = strcspn(path, "/")) && path[n]; path += n + 1) {
-		fmt(part, sizeof part, "%.*s", (int)n, path);
-		if (mkdirat(at, part, 0755) < 0 && errno != EEXIST)
-			next = -1;
-		else
-			next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (at != r->own[DM_DEV])
-			close(at);
-		if ((at = next) < 0)
-			return -1;
-	}
-	*name = path;
-	return at;
+	if (name - path == sizeof "/dev/" - 1)
+		return r->own[DM_DEV];
+	fmt(dir, sizeof dir, "%.*s", (int)(name - path), path);
+	return rootfs_target(r, dir, true);
 }
 
 static int bind_node(struct run *r, int at, const char *name, const char *host, const char *path, dev_t rdev)
@@ -62,20 +50,18 @@ static int bind_node(struct run *r, int at, const char *name, const char *host, 
 /* d: the row of device=, whose node belongs to the user; NULL for an ordinary one */
 static int make(struct run *r, const struct dev *d, const char *host, const char *path, mode_t mode, dev_t rdev)
 {
-	const char *name;
-	int at = parent(r, path, &name), e = 0;
+	const char *name = strrchr(path, '/') + 1;
+	int at = parent(r, path, name);
 
 	if (at < 0)
-		return fail(r, "make the directory of %s", path);
+		return at;
 	if (d)
 		(void)unlinkat(at, name, 0);	/* the row takes the place of an ordinary one */
 	if (mknodat(at, name, mode, rdev) < 0)
-		e = errno == EPERM ? bind_node(r, at, name, host, path, rdev) : fail(r, "make %s", path);
-	else if (d && fchownat(at, name, r->uid, r->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		e = fail(r, "chown %s", path);
-	if (at != r->own[DM_DEV])
-		close(at);
-	return e;
+		return errno == EPERM ? bind_node(r, at, name, host, path, rdev) : fail(r, "make %s", path);
+	if (d && fchownat(at, name, r->uid, r->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return fail(r, "chown %s", path);
+	return 0;
 }
 
 /* ---------------------------------------------------------------- device= */
@@ -136,13 +122,8 @@ static int configured(struct run *r)
 	const struct dev *d = r->box->dev;
 	int i, e = 0;
 
-	for (i = 0; i < r->box->ndev && !e; i++, d++) {
-		e = rootfs_nodes(r, d, node);
-		if (e && d->skip) {
-			note(r, "%s - went on without it", r->why);
-			e = 0;
-		}
-	}
+	for (i = 0; i < r->box->ndev && !e; i++, d++)
+		e = rootfs_without(r, d->skip, rootfs_nodes(r, d, node));
 	return e;
 }
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -56,22 +55,16 @@ static unsigned decimal(const char *s)
 
 static uint32_t flags(char *words)
 {
-	static const struct {
-		char name[12];
-		uint32_t flag;
-	} known[] = {
-		{ "ro", MS_RDONLY }, { "nosuid", MS_NOSUID }, { "nodev", MS_NODEV },
-		{ "noexec", MS_NOEXEC }, { "noatime", MS_NOATIME },
-		{ "nodiratime", MS_NODIRATIME }, { "relatime", MS_RELATIME },
-	};
+	static const char known[7][11] = { "ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime" };
+	static const uint8_t bit[] = { 0, 1, 2, 3, 10, 11, 21 };	/* of MS_RDONLY, ... MS_RELATIME */
 	uint32_t f = 0;
 	unsigned i;
 	char *w;
 
 	while (*words)
-		for (w = word(&words, ','), i = 0; i < sizeof known / sizeof *known; i++)
-			if (same(w, known[i].name))
-				f |= known[i].flag;
+		for (w = word(&words, ','), i = 0; i < sizeof bit; i++)
+			if (same(w, known[i]))
+				f |= 1u << bit[i];
 	return f;
 }
 

@@ -21,7 +21,7 @@
 static const char defaults[] =
 	"/proc\0proc\0\0"
 	"/dev\0tmpfs\0mode=755,size=64K,nr_inodes=512\0"
-	"/dev/pts\0devpts\0newinstance,ptmxmode=0666,mode=0620,gid=5\0"
+	"/dev/pts\0devpts\0newinstance,ptmxmode=0666,mode=0620\0"
 	"/dev/shm\0tmpfs\0mode=1777,size=64M\0"
 	"/dev/mqueue\0mqueue\0\0"
 	"/sys\0sysfs\0\0"
@@ -78,34 +78,53 @@ static int plain_target(struct run *r, const char *path)
 	return rootfs_target(r, path, true);
 }
 
+/* On the scratch tmpfs, by our own name, and from there onto its place. own: the
+ * descriptor of it is wanted. */
+static int put(struct run *r, const struct mnt *m, int at, int *own)
+{
+	const char *src = m->src ? m->src : m->type;
+	int e;
+
+	if (at < 0)
+		return at;
+	e = mount(src, SCRATCH_DIR, m->type, m->flags, m->data);
+	if (!e && own)
+		e = (*own = openat(AT_FDCWD, SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0;
+	if (e || mount(SCRATCH_DIR, rootfs_at(at, ""), NULL, MS_MOVE, NULL) < 0)
+		return fail(r, "mount %s %s on %s", m->type, src, m->dst);
+	/* the kernel says nfs4 for nfs */
+	return plan_add(r, rootfs_path, m->dst, kind_of(m->type), m->flags, starts(m->type, "nfs") ? NULL : m->type);
+}
+
 /* ----------------------------------------------------------------- defaults */
 
-static int fresh(struct run *r, int i, const char *where)
+/* A directory in our own /dev. */
+static int inner(struct run *r, const struct mnt *m)
 {
-	const char *type = field(i, 1);
-	char data[80];
+	const char *name = m->dst + sizeof "/dev/" - 1;
 
-	copy(data, sizeof data, field(i, 2));
-	if (i == DM_RUN)
-		fmt(data, sizeof data, "%s,uid=%u,gid=%u", field(i, 2), r->uid, r->gid);
-	if (mount(type, where, type, default_flags[i], data) == 0)
-		return 0;
-	if (i != DM_PTS || errno != EINVAL)
-		return -1;
-	/* gid 5 is not one of the user namespace's */
-	*strrchr(data, ',') = '\0';
-	return mount(type, where, type, default_flags[i], data);
+	if (mkdirat(r->own[DM_DEV], name, 0755) < 0 ||
+		mount(m->type, rootfs_at(r->own[DM_DEV], name), m->type, m->flags, m->data) < 0)
+		return fail(r, "mount %s on %s", m->type, m->dst);
+	return plan_add(r, m->dst, m->dst, kind_of(m->type), m->flags, m->type);
+}
+
+/* Is group 5, tty, one of the box? */
+static bool has_tty_group(const struct run *r)
+{
+	struct idmap map[MAXMAP + 2];
+	int n;
+
+	if (r->box->ns[NS_USER] != NSM_NEW)
+		return r->box->ns[NS_USER] == NSM_HOST;
+	for (n = ns_map(r, true, map); n--; )
+		if (5 - map[n].in < map[n].count)
+			return true;
+	return false;
 }
 
 /* Where a namespace is the host's and the user namespace is not, the kernel
  * refuses its file system: the host's, read-only, takes its place. */
-static int borrowed(struct run *r, int i, int at)
-{
-	int fd = openat(AT_FDCWD, field(i, 0), O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? -1 : rootfs_place(r, fd, NULL, at, default_flags[i] | MS_RDONLY, BIND_REC);
-}
-
 static bool may_borrow(const struct box *b, int i)
 {
 	int ns = i == DM_PROC ? NS_PID : i == DM_SYS ? NS_NET : NS_IPC;
@@ -114,50 +133,38 @@ static bool may_borrow(const struct box *b, int i)
 		(i == DM_PROC || i == DM_SYS || i == DM_MQUEUE);
 }
 
-/* A directory in our own /dev. */
-static int inner(struct run *r, int i)
+static int borrowed(struct run *r, const struct mnt *m, int at)
 {
-	const char *name = strrchr(field(i, 0), '/') + 1;
-
-	if (mkdirat(r->own[DM_DEV], name, 0755) < 0 || fresh(r, i, rootfs_at(r->own[DM_DEV], name)) < 0)
-		return fail(r, "mount %s on %s", field(i, 1), field(i, 0));
-	return plan_add(r, field(i, 0), field(i, 0), kind_of(field(i, 1)), default_flags[i], field(i, 1));
-}
-
-static int outer(struct run *r, int i)
-{
-	const char *path = field(i, 0), *type = field(i, 1);
-	int at = plain_target(r, path), e = 0;
-	unsigned kind = kind_of(type);
-	uint32_t flags = default_flags[i];
+	int fd = openat(AT_FDCWD, m->dst, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (at < 0)
 		return at;
-	if (may_borrow(r->box, i)) {
-		kind = PLAN_REC;
-		flags |= MS_RDONLY;
-		e = borrowed(r, i, at);
-	} else
-		e = fresh(r, i, SCRATCH_DIR);
-	if (!e && (i == DM_PROC || i == DM_SYS || i == DM_DEV) && !(kind & PLAN_REC))
-		e = (r->own[i] = openat(AT_FDCWD, SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0;
-	if (!e && !(kind & PLAN_REC))
-		e = mount(SCRATCH_DIR, rootfs_at(at, ""), NULL, MS_MOVE, NULL);
-	if (e)
-		return fail(r, "mount %s on %s", type, path);
-	return plan_add(r, rootfs_path, path, kind, flags, type);
+	if (fd < 0 || rootfs_place(r, fd, NULL, at, m->flags | MS_RDONLY, BIND_REC) < 0)
+		return fail(r, "bind %s", m->dst);
+	return plan_add(r, rootfs_path, m->dst, PLAN_REC, m->flags | MS_RDONLY, m->type);
 }
 
 static int default_mount(struct run *r, int i)
 {
-	bool nested = i == DM_PTS || i == DM_SHM || i == DM_MQUEUE;
-	int e = nested && r->own[DM_DEV] >= 0 ? inner(r, i) : outer(r, i);
+	static char data[80];
+	struct mnt m = { .dst = field(i, 0), .type = field(i, 1), .data = field(i, 2), .flags = default_flags[i] };
+	bool nested = i == DM_PTS || i == DM_SHM || i == DM_MQUEUE, borrow = may_borrow(r->box, i);
+	int e;
 
-	/* not in the kernel, or not for a user namespace; or no place in somebody else's /dev */
-	if (e && nested && (r->err == ENODEV || r->err == EPERM || r->own[DM_DEV] < 0)) {
-		note(r, "%s - went on without it", r->why);
+	if (i == DM_RUN || (i == DM_PTS && has_tty_group(r))) {
+		fmt(data, sizeof data, i == DM_RUN ? "%s,uid=%u,gid=%u" : "%s,gid=5", m.data, r->uid, r->gid);
+		m.data = data;
+	}
+	if (borrow)
+		e = borrowed(r, &m, plain_target(r, m.dst));
+	else if (nested && r->own[DM_DEV] >= 0)
+		e = inner(r, &m);
+	else
+		e = put(r, &m, plain_target(r, m.dst), i == DM_PROC || i == DM_SYS || i == DM_DEV ? &r->own[i] : NULL);
+	/* not in the kernel, or not for a user namespace; not there outside; no place in somebody else's /dev */
+	if (e && nested && (r->err == ENODEV || r->err == EPERM || borrow || r->own[DM_DEV] < 0)) {
 		(void)umount2(SCRATCH_DIR, MNT_DETACH);
-		return 0;
+		return rootfs_without(r, true, e);
 	}
 	return e;
 }
@@ -166,67 +173,54 @@ static int default_mount(struct run *r, int i)
 
 /* Nothing may pose as a kernel's file: below /proc and /sys only what is there
  * outside, on its own place. */
-static bool foreign(const char *src, int fd)
+static int foreign(struct run *r, const char *src, int fd)
 {
 	struct statfs fs;
 
 	if (!rootfs_below(rootfs_path, "/proc") && !rootfs_below(rootfs_path, "/sys"))
-		return false;
-	return !src || !same(rootfs_path, src) || fstatfs(fd, &fs) < 0 ||
-		((unsigned long)fs.f_type != PROC_SUPER_MAGIC && (unsigned long)fs.f_type != SYSFS_MAGIC);
-}
-
-static int refuse(struct run *r, const char *path)
-{
-	return fail_not(r, "%s: below /proc and /sys only the same path of the host's own can be bound", path);
+		return 0;
+	if (src && same(rootfs_path, src) && fstatfs(fd, &fs) == 0 &&
+		((unsigned long)fs.f_type == PROC_SUPER_MAGIC || (unsigned long)fs.f_type == SYSFS_MAGIC))
+		return 0;
+	return fail_not(r, "%s: below /proc and /sys only the same path of the host's own can be bound", rootfs_path);
 }
 
 static int bind_row(struct run *r, const struct mnt *m, int src)
 {
 	unsigned how = (m->rec ? BIND_REC : 0) | (m->slave ? BIND_SLAVE : 0);
 	struct stat st;
-	int at;
+	int at, e;
 
 	if (fstat(src, &st) < 0)
 		return fail(r, "stat %s", m->src);
 	if ((at = rootfs_target(r, m->dst, S_ISDIR(st.st_mode))) < 0)
 		return at;
-	if (foreign(m->src, src))
-		return refuse(r, m->dst);
+	if ((e = foreign(r, m->src, src)) != 0)
+		return e;
 	if (rootfs_place(r, src, m->src, at, m->flags, how) < 0)
 		return fail(r, "bind %s on %s", m->src, m->dst);
 	return plan_add(r, rootfs_path, m->dst, rootfs_planned(r, how), m->flags, NULL);
 }
 
-static void memory_options(const struct mnt *m, char *to, size_t max)
+static int fs_row(struct run *r, struct mnt m)
 {
+	char data[64] = "";
 	size_t n = 0;
+	int at, e;
 
-	*to = '\0';
-	if (m->size)
-		n = fmt(to, max, m->size & PERCENT ? "size=%llu%%," : "size=%llu,", (unsigned long long)(m->size & ~PERCENT));
-	if (m->mode)
-		fmt(to + n, max - n, "mode=%o", m->mode);
-}
-
-static int fs_row(struct run *r, const struct mnt *m)
-{
-	const char *type = m->kind == MNT_TMPFS ? "tmpfs" : m->type, *src = m->src ? m->src : type;
-	char data[64];
-	int at;
-
-	if (!type)
-		return fail_not(r, "%s: which file system? SRC:BOX:TYPE", m->src);
-	if ((at = rootfs_target(r, m->dst, true)) < 0)
+	if (m.kind == MNT_TMPFS) {
+		m.type = "tmpfs";
+		if (m.size)
+			n = fmt(data, sizeof data, m.size & PERCENT ? "size=%llu%%," : "size=%llu,", (unsigned long long)(m.size & ~PERCENT));
+		if (m.mode)
+			fmt(data + n, sizeof data - n, "mode=%o", m.mode);
+		m.data = data;
+	}
+	if (!m.type)
+		return fail_not(r, "%s: which file system? SRC:BOX:TYPE", m.src);
+	if ((at = rootfs_target(r, m.dst, true)) < 0)
 		return at;
-	memory_options(m, data, sizeof data);
-	if (foreign(NULL, -1))
-		return refuse(r, m->dst);
-	if (mount(src, SCRATCH_DIR, type, m->flags, m->kind == MNT_TMPFS ? data : m->data) < 0 ||
-		mount(SCRATCH_DIR, rootfs_at(at, ""), NULL, MS_MOVE, NULL) < 0)
-		return fail(r, "mount %s %s on %s", type, src, m->dst);
-	/* the kernel may show another name for the type: nfs4 for nfs */
-	return plan_add(r, rootfs_path, m->dst, kind_of(type), m->flags, m->kind == MNT_TMPFS ? type : NULL);
+	return (e = foreign(r, NULL, -1)) != 0 ? e : put(r, &m, at, NULL);
 }
 
 int rootfs_user(struct run *r, int i)
@@ -236,14 +230,12 @@ int rootfs_user(struct run *r, int i)
 
 	if (m->kind == MNT_BIND && r->src[i] < 0)
 		return 0;
-	e = m->kind == MNT_BIND ? bind_row(r, m, r->src[i]) : fs_row(r, m);
+	e = m->kind == MNT_BIND ? bind_row(r, m, r->src[i]) : fs_row(r, *m);
 	if (e && m->skip) {
-		note(r, "%s - went on without it", r->why);
 		(void)umount2(SCRATCH_DIR, MNT_DETACH);
 		(void)umount2(SCRATCH_FILE, MNT_DETACH);
-		return 0;
 	}
-	return e;
+	return rootfs_without(r, m->skip, e);
 }
 
 /* The row of box.mnt that takes the place of default mount i, or -1 */

@@ -82,9 +82,7 @@ int rootfs_sources(struct run *r)
 			return fail(r, "root %s", root);
 	}
 	for (i = 0; i < b->nmnt && !e; i++)
-		if (b->mnt[i].kind == MNT_BIND && (e = take(r, i)) != 0 && b->mnt[i].skip) {
-			note(r, "%s - went on without it", r->why);
-			e = 0;
-		}
+		if (b->mnt[i].kind == MNT_BIND)
+			e = rootfs_without(r, b->mnt[i].skip, take(r, i));
 	return e ? e : etc_sources(r);
 }
