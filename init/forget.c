@@ -2,6 +2,9 @@
  * its configuration, the compiler's tables, used stack, and the code itself,
  * which comes back from the page cache where it is called again. A keeper and
  * a PID 1 wait for years; they hold what waiting takes. */
+#include <elf.h>
+#include <link.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "husk.h"
@@ -10,7 +13,8 @@
  * of ours lies that is not marked STAYS, then this page, then .bss.0b with what
  * is, then musl's. */
 static char fence[1] __attribute__((section(".bss.0a"), aligned(4096), used));
-extern const char __executable_start, etext, __bss_start;	/* the linker's */
+extern const char __ehdr_start __attribute__((visibility("hidden")));	/* the linker's, as */
+extern const char __bss_start __attribute__((visibility("hidden")));
 
 enum { PAGE = 4096, DEEP = 24 * PAGE };		/* more stack than any start has used */
 
@@ -24,9 +28,12 @@ static void drop(uintptr_t from, uintptr_t to)
 
 void forget(void)
 {
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), start = (uintptr_t)&__ehdr_start;
+	const ElfW(Phdr) *code = (const void *)getauxval(AT_PHDR);
 
 	drop((uintptr_t)&__bss_start, (uintptr_t)fence);
 	drop(here - DEEP, here - PAGE);
-	drop((uintptr_t)&__executable_start, (uintptr_t)&etext);
+	for (; code->p_type != PT_LOAD; code++)
+		;
+	drop(start, start + code->p_memsz);
 }

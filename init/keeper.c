@@ -41,7 +41,7 @@ struct live {
 };
 
 static struct live table[MAXLIVE] STAYS;
-static int signals = -1;
+static int signals STAYS;		/* the signalfd, from its first turn; 0: none yet */
 static int pending STAYS;
 
 /* What a starter tells the keeper about a box that is up. */
@@ -200,13 +200,18 @@ static void overdue(struct live *v)
 	v->result = 1;
 }
 
+static bool stopping(const struct live *v)
+{
+	return v->state == STOPPING || v->state == KILLED;
+}
+
 static int time_left(int most)
 {
-	uint64_t now = now_ms();
 	struct live *v;
+	uint64_t now;
 
 	for (v = table; v < table + MAXLIVE; v++)
-		if ((v->state == STOPPING || v->state == KILLED) && (most < 0 || v->deadline < now + (uint64_t)most))
+		if (stopping(v) && (now = now_ms(), most < 0 || v->deadline < now + (uint64_t)most))
 			most = v->deadline > now ? (int)(v->deadline - now) : 0;
 	return most;
 }
@@ -216,7 +221,7 @@ static void expire(void)
 	struct live *v;
 
 	for (v = table; v < table + MAXLIVE; v++)
-		if ((v->state == STOPPING || v->state == KILLED) && v->deadline <= now_ms())
+		if (stopping(v) && v->deadline <= now_ms())
 			overdue(v);
 }
 
@@ -328,7 +333,7 @@ static void listen_once(void)
 {
 	sigset_t all;
 
-	if (signals >= 0)
+	if (signals)
 		return;
 	sigfillset(&all);
 	signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);

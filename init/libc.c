@@ -243,17 +243,21 @@ unsigned alarm(unsigned seconds)
 }
 
 #ifdef SYS_clock_gettime32
-/* The time since boot fits into a word for 68 years. */
+#define CLOCK_GETTIME	SYS_clock_gettime32	/* of machine words: time since boot fits for 68 years */
+#else
+#define CLOCK_GETTIME	SYS_clock_gettime
+#endif
+
+/* Not by the vDSO, whose search costs more code and memory than the call. */
 int clock_gettime(clockid_t clock, struct timespec *t)
 {
 	long w[2];
-	int e = (int)syscall(SYS_clock_gettime32, clock, w);
+	int e = (int)syscall(CLOCK_GETTIME, clock, w);
 
 	t->tv_sec = w[0];
 	t->tv_nsec = w[1];
 	return e;
 }
-#endif
 
 /* The errors that our calls can have, in musl's words. A number is an octal
  * escape: those of the four architectures are the same. */
