@@ -100,6 +100,9 @@ static int one_mount(struct box *b, int i)
 		return cfg_error("bind", i, "idmap: only with ns.user=new");
 	if (kernels && m->kind == MNT_BIND && !same(m->src, m->dst))
 		return cfg_error("bind", i, "below /proc and /sys only the host's own %s", m->dst);
+	for (d = 0; d < b->nmask && strrchr(m->dst, '/') > m->dst && m->kind == MNT_BIND; d++)
+		if (kernels && below(b->mask[d], m->dst))
+			return cfg_error("bind", i, "%s would uncover mask=%s", m->dst, b->mask[d]);
 	if (kernels && m->kind == MNT_TMPFS)
 		return cfg_error("tmpfs", i, "mask= hides what is below /proc and /sys");
 	if (m->kind == MNT_FS && *m->src != '/' && strchr(m->src, '='))

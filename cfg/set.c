@@ -188,8 +188,6 @@ static const char *set_paths(struct box *b, bool mask, char *v)
 {
 	uint8_t *n = mask ? &b->nmask : &b->nro;
 	const char **list = mask ? b->mask : b->ro, *e;
-	const char *key = mask ? "mask" : "readonly";
-	bool *skip = mask ? b->mask_skip : b->ro_skip;
 	size_t len;
 	bool dir;
 	char *w;
@@ -197,7 +195,7 @@ static const char *set_paths(struct box *b, bool mask, char *v)
 
 	while ((w = cfg_word(&v))) {
 		dir = w[strlen(w) - 1] == '/';
-		if (!cfg_clean(w) || !w[1])
+		if (!cfg_clean(w) || !w[1] || strlen(w) > 500)
 			return cfg_bad(w, "an absolute path inside", NULL);
 		len = strlen(w);
 		if (dir)
@@ -206,7 +204,8 @@ static const char *set_paths(struct box *b, bool mask, char *v)
 			return e;
 		for (i = 0; !same(list[i], w); i++)
 			;
-		skip[i] = !cfg_layer(key, i) || cfg_is_default(key, w);
+		if (mask)
+			b->mask_skip[i] = !cfg_layer("mask", i) || cfg_is_default("mask", w);
 	}
 	return NULL;
 }

@@ -32,7 +32,7 @@ static const char *differs(void)
 	int i;
 
 	SAME(who); SAME(uid); SAME(gid); SAME(umask); SAME(tty); SAME(pid1_program);
-	SAME(root); SAME(root_rw); SAME(mounts); SAME(mask_skip); SAME(ro_skip);
+	SAME(root); SAME(root_rw); SAME(mounts); SAME(mask_skip);
 	SAME(ns); SAME(automap); SAME(uidmap); SAME(gidmap); SAME(clock_monotonic); SAME(clock_boottime);
 	SAME(lim); SAME(lim_skip); SAME(cpu_period); SAME(rlim); SAME(has_nice); SAME(has_ioprio); SAME(has_oom);
 	SAME(has_affinity); SAME(has_persona); SAME(nice); SAME(sched); SAME(sched_prio); SAME(ioprio);
