@@ -11,10 +11,12 @@ import gzip
 import os
 import pathlib
 import re
+import select
 import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 KERNELS = TOP / "out" / "kernels"
@@ -175,14 +177,14 @@ def with_husk(b, boxes=None, conf=None):
 
 # ------------------------------------------------------------------------- the boot
 
-def command(b, files, append="", init="/husk"):
+def command(b, files, append="", init="/husk", serial="stdio"):
     where = TOP / "out" / b["NAME"]
     where.mkdir(parents=True, exist_ok=True)
     fd, initrd = tempfile.mkstemp(prefix="initrd-", dir=where)
     with open(fd, "wb") as f:
         f.write(cpio(files))
     words = f"console={b['CONSOLE']} rdinit={init} quiet panic=-1 {append}"
-    return [*b["QEMU"].split(), "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
+    return [*b["QEMU"].split(), "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot", "-serial", serial,
             "-kernel", str(vmlinuz(b)), "-initrd", initrd, "-append", words], initrd
 
 
@@ -194,16 +196,22 @@ class Boot(str):
         return self
 
 
-def boot(b, files, append="", init="/husk", timeout=60):
+def boot(b, files, append="", init="/husk", timeout=120, until=None):
+    """To the end of the machine, of the time, or until the console has said that text."""
     args, initrd = command(b, files, append, init)
+    out, more, end = b"", b" ", time.monotonic() + timeout
     with subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
         try:
-            out, ended = p.communicate(timeout=timeout)[0], True
-        except subprocess.TimeoutExpired:
+            while select.select([p.stdout], [], [], max(0, end - time.monotonic()))[0]:
+                more = os.read(p.stdout.fileno(), 65536)
+                out += more
+                if not more or (until and until.encode() in out):
+                    break
+            ended = not more and p.wait(10) == 0
+        finally:
             p.kill()
-            out, ended = p.communicate()[0], False
-    os.unlink(initrd)
-    return Boot(out.decode(errors="replace").replace("\r", ""), ended and p.returncode == 0)
+            os.unlink(initrd)
+    return Boot(out.decode(errors="replace").replace("\r", ""), ended)
 
 
 DEMO = """exec=/bin/sh -c "echo; echo hello from a box on $(uname -m); grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status; id; exec sleep 1000000"
@@ -223,8 +231,8 @@ def main(args):
         print(__doc__, file=sys.stderr)
         return 2
     b = board(args[0])
-    words, initrd = command(b, with_husk(b, {"hello": DEMO}))
-    print("(Ctrl-a x ends it)" if "-nographic" in words else "(Ctrl-c ends it)")
+    words, initrd = command(b, with_husk(b, {"hello": DEMO}), serial="mon:stdio")
+    print("(Ctrl-a x ends it)")
     try:
         return subprocess.run(words, check=False).returncode
     finally:

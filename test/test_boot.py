@@ -248,7 +248,7 @@ def test_board_conf():
     ("kill -SEGV 1", "PID 1: signal 11: reboot", True), ("husk halt", "System halted", False)])
 def test_down(how, end, ends):
     b = ready(QUICK)
-    r = qemu.boot(b, small(b, {"a": shell(f"sleep 1; {how}")}), timeout=30 if ends else 9)
+    r = qemu.boot(b, small(b, {"a": shell(f"sleep 1; {how}")}), until=None if ends else end)
     assert r.ended == ends and end in r.text, r
     assert "Kernel panic" not in r.text, r
 
