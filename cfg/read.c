@@ -175,7 +175,7 @@ static void include(char *path)
 	if (!*path)
 		return;
 	if (!(copied = cfg_room(n))) {
-		cfg_here("include", cfg_wrong("the text is larger than %u bytes", MAXTEXT));
+		cfg_here("include", text_full());
 		return;
 	}
 	fmt(copied, n, "%s%s", *path == '/' || starts(path, "./") ? "" : "./", path);

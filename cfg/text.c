@@ -21,6 +21,11 @@ enum { SCRATCH = 4096 };		/* always free for cfg_rest() */
 
 static char buffer[MAXTEXT];
 
+const char *text_full(void)
+{
+	return cfg_wrong("the text is larger than %u bytes", MAXTEXT - SCRATCH);
+}
+
 char *cfg_room(size_t n)
 {
 	char *p = buffer + cfg.used;
@@ -67,7 +72,7 @@ const char *cfg_path(char **path)
 			return "the working directory is out of reach";
 		n = strlen(dir) + strlen(p) + 1;
 		if (!(*path = cfg_room(n)))
-			return cfg_wrong("the text is larger than %u bytes", MAXTEXT);
+			return text_full();
 		fmt(*path, n, "%s%s", dir, p + 1);
 	}
 	if (strlen(*path) >= PATH_MAX)
@@ -115,7 +120,7 @@ static const char *slurp(int fd, struct source *s)
 	if (n < 0)
 		return strerror(errno);
 	s->len = (size_t)n;
-	return cfg_room(s->len + 1) ? NULL : cfg_wrong("the text is larger than %u bytes", MAXTEXT);
+	return cfg_room(s->len + 1) ? NULL : text_full();
 }
 
 unsigned text_line(const char *from, const char *at)
@@ -184,7 +189,7 @@ bool text_copy(const char *name, int layer, const char *text, size_t len)
 	char *p = s ? cfg_room(len + 1) : NULL;
 
 	if (!p) {
-		cfg_complain(name, 0, NULL, cfg_wrong("the text is larger than %u bytes", MAXTEXT));
+		cfg_complain(name, 0, NULL, text_full());
 		return false;
 	}
 	memcpy(p, text, len);
@@ -213,7 +218,7 @@ void text_words(char *const words[], int n)
 			return;
 		}
 		if (!(p = cfg_room(len + 1))) {
-			cfg_complain(NULL, 0, NULL, cfg_wrong("the text is larger than %u bytes", MAXTEXT));
+			cfg_complain(NULL, 0, NULL, text_full());
 			return;
 		}
 		memcpy(p, words[i], len);

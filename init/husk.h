@@ -215,6 +215,7 @@ struct run {
 	bool	 freed;			/* past the release byte: the program runs */
 	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
 	bool	 late;			/* no mount_setattr: INIT sets the flags of mounts */
+	int	 sigfd;			/* the keeper's, for all signals; -1 in a starter */
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
 	int	 err;			/* errno of the last fail(), 0: none */
 
@@ -335,6 +336,7 @@ int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; 0 or -1 */
 
 /* init/keeper.c: what stays outside. N boxes, one loop. */
+int keeper_listen(void);		/* from here all signals come as reads; descriptor or -1 */
 struct live *keeper_add(const char *name);
 void keeper_adopt(struct live *, const struct run *);	/* it is up */
 int keeper_start(const char *file, const char *name);	/* by a starter; 0 or -1 */
@@ -496,6 +498,7 @@ bool text_file(const char *path, int layer);	/* false: there is none; errors are
 bool text_copy(const char *name, int layer, const char *text, size_t len);
 void text_words(char *const words[], int n);
 unsigned text_line(const char *from, const char *at);
+const char *text_full(void);			/* a phrase */
 
 /* cfg/check.c: rules between keys, what is derived, the filter; errors counted */
 int cfg_check(struct box *);
