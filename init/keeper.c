@@ -41,7 +41,7 @@ struct live {
 };
 
 static struct live table[MAXLIVE] STAYS;
-static int signals STAYS;		/* the signalfd, from its first turn; 0: none yet */
+static int signals STAYS;		/* the signalfd */
 static int pending STAYS;
 
 /* What a starter tells the keeper about a box that is up. */
@@ -329,14 +329,13 @@ static void heard(const struct signalfd_siginfo *si)
 		pending = sig;
 }
 
-static void listen_once(void)
+int keeper_listen(void)
 {
 	sigset_t all;
 
-	if (signals)
-		return;
 	sigfillset(&all);
 	signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	return signals;
 }
 
 void keeper_turn(int timeout_ms)
@@ -346,7 +345,6 @@ void keeper_turn(int timeout_ms)
 	struct signalfd_siginfo si;
 	int n = 1, tty, i;
 
-	listen_once();
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
 	for (v = table; v < table + MAXLIVE; v++)
 		if (v->state == STARTING && v->fd >= 0) {

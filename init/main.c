@@ -135,7 +135,7 @@ static void block_signals(void)
 /* The box is up: what was only needed to make it is given back. */
 static void settle(struct run *r, const char *pidfile, int up)
 {
-	int keep[] = { r->left->dir, r->statedir, r->status, r->pty };
+	int keep[] = { r->left->dir, r->statedir, r->status, r->pty, r->sigfd };
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
 
 	if (pidfile && write_pid(pidfile) < 0)
@@ -144,7 +144,7 @@ static void settle(struct run *r, const char *pidfile, int up)
 		(void)!write(up, &status, 1);
 		close(up);
 	}
-	if (close_others(r->proc, keep, 4) < 0)
+	if (close_others(r->proc, keep, 5) < 0)
 		keeper_stop(NULL);
 }
 

@@ -39,12 +39,15 @@ int init_relro(void)
 		return 0;
 	from = (base + relro->p_vaddr) & -page;
 	to = (base + relro->p_vaddr + relro->p_memsz) & -page;
-	return mprotect((void *)from, to - from, PROT_READ);
+	if (mprotect((void *)from, to - from, PROT_READ) == 0)
+		return 0;
+	say(2, "husk: init.relro: mprotect: %s\n", strerror(errno));
+	return -1;
 }
 
 static int refuse(int fd, const char *what)
 {
-	say(2, "husk: descriptor %d is %s: refused\n", fd, what);
+	say(2, "husk: init.stdio: descriptor %d: %s\n", fd, what);
 	return 125;
 }
 
@@ -57,18 +60,18 @@ int init_stdio(void)
 
 	for (fd = 0; fd < 3; fd++) {
 		flags = fcntl(fd, F_GETFL);
-		if (flags < 0) {
-			if (open("/dev/null", O_RDWR) != fd)
-				return refuse(fd, "closed, and /dev/null is missing");
+		if (flags < 0 && errno == EBADF) {
+			if (openat(AT_FDCWD, "/dev/null", O_RDWR) != fd)
+				return refuse(fd, "is closed, and /dev/null is missing");
 			continue;
 		}
-		if (flags & O_PATH || fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
-			return refuse(fd, "a directory or a bare path");
-		if (S_ISBLK(st.st_mode))
-			return refuse(fd, "a block device");
+		if (flags < 0 || fstat(fd, &st) < 0)
+			return refuse(fd, strerror(errno));
+		if (flags & O_PATH || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
+			return refuse(fd, "a directory, a bare path or a block device is refused");
 	}
 	if (sys_close_range(3, ~0u) < 0 && close_others(AT_FDCWD, &fd, 0) < 0)
-		return refuse(3, "not to be closed");
+		return refuse(3, strerror(errno));
 	return 0;
 }
 
@@ -104,17 +107,22 @@ static int by_memfd(int exe, char **argv)
 	return sys_execveat(fd, "", argv, environ, AT_EMPTY_PATH);
 }
 
-static bool sealed(int exe)
+/* 1, 0, or -1. Who comes from here and is still not sealed goes no further:
+ * that would be for ever. */
+static int sealed(int exe)
 {
 	struct statfs fs;
 	int seals;
 
 	if (fstatfs(exe, &fs) < 0)
-		return false;
+		return -1;
 	if (fs.f_flags & ST_RDONLY)
-		return true;
+		return 1;
 	seals = fs.f_type == TMPFS_MAGIC ? fcntl(exe, F_GET_SEALS) : -1;
-	return seals >= 0 && seals & F_SEAL_WRITE;
+	if (seals >= 0 && seals & F_SEAL_WRITE)
+		return 1;
+	errno = EROFS;
+	return starts((const char *)getauxval(AT_EXECFN), "/dev/fd/") ? -1 : 0;
 }
 
 /* A box can reach the file of its PID 1 and of who enters it; "text file busy"
@@ -123,11 +131,13 @@ int init_seal(char **argv)
 {
 	int exe = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-	if (exe >= 0 && sealed(exe)) {
+	int is = exe < 0 ? -1 : sealed(exe);
+
+	if (is > 0) {
 		close(exe);
 		return 0;
 	}
-	if (exe >= 0) {
+	if (is == 0) {
 		by_clone(exe, argv);
 		by_memfd(exe, argv);
 	}

@@ -30,6 +30,8 @@ int init_pipes(struct run *r)
 		return fail(r, "pipe");
 	r->status = p[0];
 	r->inner_status = p[1];
+	if (!r->board && (r->sigfd = keeper_listen()) < 0)
+		return fail(r, "signalfd");
 	return 0;
 }
 
@@ -125,7 +127,9 @@ int init_up(struct run *r)
 
 	if (n == -EREMOTEIO)
 		r->exec_errno = r->err ? r->err : EIO;
-	return n < 0 ? n : 0;
+	else if (n)
+		note(r, "%s", r->why);		/* it runs, as far as we know: go on */
+	return n == -EREMOTEIO ? n : 0;
 }
 
 /* Inside. write() and not send(), which is socketcall() on i386: a filter has

@@ -159,12 +159,15 @@ static int sweep(struct run *r)
 	return 0;
 }
 
-static bool owns(const struct left *l, const char *link)
+/* 1: the link is of this name, 0: another's or not there, -1 */
+static int owns(const struct left *l, const char *link)
 {
 	char owner[MAXNAME + 1];
 	ssize_t n = readlinkat(l->dir, link, owner, sizeof owner - 1);
 
-	owner[n < 0 ? 0 : n] = '\0';
+	if (n < 0)
+		return errno == ENOENT ? 0 : -1;
+	owner[n] = '\0';
 	return same(owner, l->name);
 }
 
@@ -190,7 +193,7 @@ static int number_user(struct run *r)
 			return 0;
 		if (errno != EEXIST)
 			return fail(r, "note the number of user=auto");
-		if (owns(r->left, link))
+		if (owns(r->left, link) == 1)
 			return 0;
 	}
 	return fail_not(r, "user=auto: no number between %u and %u is free", AUTO_FIRST, AUTO_LAST);
@@ -222,23 +225,30 @@ int init_state(struct run *r)
 	return number_user(r);
 }
 
+static void kept(struct left *l, const char *what)
+{
+	say(2, "husk: %s: init.state: %s could not be removed: %s\n", l->name, what, strerror(errno));
+	l->stuck = true;
+}
+
 /* Last of the undo rows: the state file goes when nothing is left that it lists. */
 void init_forget(struct left *l)
 {
 	char buf[MAXNAME + 8];
 	unsigned at = 0;
+	int n;
 
 	if (l->stuck || l->dir < 0 || !*l->name)
 		return;
 	while (left_get(l, "uid", &at, buf + 4, sizeof buf - 4)) {
 		memcpy(buf, "uid.", 4);
-		if (owns(l, buf) && unlinkat(l->dir, buf, 0) < 0)
-			l->stuck = true;
+		if ((n = owns(l, buf)) < 0 || (n && unlinkat(l->dir, buf, 0) < 0))
+			kept(l, buf);
 	}
+	if (l->stuck)
+		return;
 	fmt(buf, sizeof buf, "%s/state", l->name);
-	if (l->stuck || (unlinkat(l->dir, buf, 0) < 0 && errno != ENOENT) ||
-	    (unlinkat(l->dir, l->name, AT_REMOVEDIR) < 0 && errno != ENOENT)) {
-		l->stuck = true;
-		say(2, "husk: %s: init.state: the state file could not be removed: %s\n", l->name, strerror(errno));
-	}
+	if ((unlinkat(l->dir, buf, 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(l->dir, l->name, AT_REMOVEDIR) < 0 && errno != ENOENT))
+		kept(l, buf);
 }
