@@ -45,11 +45,11 @@ static bool wanted(const struct run *r, const char *path)
 		return false;
 	if (b->root == ROOT_TMPFS || b->root_rw)
 		return true;
-	fd = walk(r->rootsrc, path, O_PATH);
-	if (fd >= 0) {
+	if (b->root == ROOT_HOST && !r->paths && (fd = walk(r->rootsrc, path, O_PATH)) >= 0) {
 		close(fd);
-		return b->root != ROOT_HOST || r->paths;
+		return false;
 	}
+	/* a file, or a link that may lead somewhere when all is mounted */
 	fd = walk(r->rootsrc, path, O_PATH | O_NOFOLLOW);
 	return fd >= 0 && close(fd) == 0;
 }

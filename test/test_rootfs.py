@@ -269,7 +269,7 @@ def test_knobs_below_proc(name):
     assert r.status != 0, r
     for words in (["mask=/proc/sys/net/ipv4/", "bind=/proc/sys/net:rw"], ["readonly=/proc/sys/net/ipv4", "bind=/proc/sys/net:rw"]):
         r = run(*words, "--", "/bin/true", box=name)
-        assert r.status == 125 and "would uncover" in r.err, r
+        assert r.status in (2, 125) and "uncover" in r.err, r
 
 
 def test_links_do_not_lead_below_proc(name, root, tmp_path):
@@ -469,4 +469,4 @@ def test_calls_of_the_rows(name, tmp_path):
     own = [l.split(None, 1)[1] for l in log.read_text(errors="replace").splitlines() if l.split()[0] == pid]
     own = own[own.index(lines[start]):]
     end = next(i for i, l in enumerate(own) if "self/mountinfo" in l)
-    assert end + 4 <= 85, "\n".join(own[:end + 4])
+    assert end + 4 <= 75, "\n".join(own[:end + 4])
