@@ -73,10 +73,10 @@ def errnos_of(name):
 
 # -------------------------------------------------------------- the recorded start
 
-def words(box):
-    """The start under test: a full default box with two limits, and a program that says what it sees."""
-    return [husk.HUSK, "run", f"name={box}", f"root={husk.ROOT}", "memory.max=32M", "pids.max=64", "stop.timeout=1s",
-            "--", "/bin/inside", "rights", "7", "felt"]
+def words(box, *program):
+    """The start under test: a full default box with two limits, and a program that says what it sees and feels."""
+    return [husk.HUSK, "run", f"name={box}", f"root={husk.ROOT}", "memory.max=8M", "memory.swap.max=0", "pids.max=16", "stop.timeout=1s",
+            "--", *(program or ("/bin/inside", "rights", "7", "felt"))]
 
 
 def inject(log, *mode, box, timeout=TIME, before=()):
@@ -235,7 +235,7 @@ def check_once(call, mode, err, box, baseline, log):
     if "alive " in said:
         wrong.append("outlives the keeper by 200 ms: " + said[said.index("alive "):].strip())
     wrong += leftovers(box, got, mode, r)
-    again = husk.command(*words(box), timeout=TIME)
+    again = husk.command(*words(box, "/bin/inside", "exit", "7"), timeout=TIME)
     if again.status != 7:
         wrong.append(f"the next start does not work: {again}")
     if husk.left(box):

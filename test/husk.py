@@ -268,8 +268,9 @@ def make_root(path, busybox="/bin/busybox"):
     path = pathlib.Path(path)
     for d in DIRS:
         (path / d).mkdir(parents=True, exist_ok=True)
-    shutil.copy(busybox, path / "bin/busybox")
-    shutil.copy(INSIDE, path / "bin/inside")
+    for f, to in ((busybox, "busybox"), (INSIDE, "inside")):		# by a rename: the old one may be running
+        shutil.copy(f, path / "bin/.new")
+        os.rename(path / "bin/.new", path / "bin" / to)
     have = command(busybox, "--list").out.split()
     for applet in have:
         link = path / "bin" / applet

@@ -119,12 +119,12 @@ static void print_felt(void)
 	printf("processes %d\n", n);
 	fflush(stdout);
 	if ((p[0] = fork()) == 0) {
-		for (mb = 0; mb < 48 && (m = malloc(l)); mb++)
+		for (mb = 0; mb < 12 && (m = malloc(l)); mb++)
 			memset(m, 1, l);
 		_exit(0);
 	}
 	waitpid(p[0], &status, 0);
-	printf("48M %s\n", WIFSIGNALED(status) ? "killed" : "there");
+	printf("12M %s\n", WIFSIGNALED(status) ? "killed" : "there");
 }
 
 /* everything that a start promises, as text: two runs must print the same */
@@ -519,9 +519,85 @@ static int do_attack(int argc, char **argv)
 		printf("tried %d\n", pid);
 	}
 	fflush(stdout);
-	kill(1, SIGKILL), kill(1, SIGSTOP), kill(1, SIGSEGV), kill(1, SIGTERM), kill(1, SIGINT);
+	kill(1, SIGKILL), kill(1, SIGSTOP), kill(1, SIGSEGV), kill(1, SIGABRT), kill(1, SIGSYS);
 	usleep(100000);
 	printf("still here\n");
+	return 0;
+}
+
+static int is_husk(const char *pid)
+{
+	char path[300], comm[32] = "";
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%s/comm", pid);
+	if ((fd = open(path, O_RDONLY)) >= 0) {
+		if (read(fd, comm, sizeof comm - 1) < 0)
+			comm[0] = 0;
+		close(fd);
+	}
+	return !strcmp(comm, "husk\n");
+}
+
+/* is it a box of that name, and not yet its program? */
+static int is_starting(const char *pid, const char *word)
+{
+	char path[300], line[2048];
+	ssize_t n, i;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%s/cmdline", pid);
+	if (!is_husk(pid) || (fd = open(path, O_RDONLY)) < 0)
+		return 0;
+	n = read(fd, line, sizeof line - 1);
+	close(fd);
+	for (i = 0; i < n; i++)
+		if (!line[i])
+			line[i] = ' ';
+	line[n < 0 ? 0 : n] = 0;
+	return strstr(line, word) != NULL;
+}
+
+static void spy_on(const char *pid)
+{
+	static const char *const files[] = { "mem", "fd/0", "fd/3", "fd/4", "fd/5", "fd/6", "fd/7", "root/etc", "cwd/etc", "exe", "environ" };
+	char path[300];
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof files / sizeof *files; i++) {
+		snprintf(path, sizeof path, "/proc/%s/%s", pid, files[i]);
+		if ((fd = open(path, O_RDONLY | O_NONBLOCK)) < 0)
+			continue;
+		if (is_husk(pid))
+			printf("GOT %s\n", path);
+		close(fd);
+	}
+	if (syscall(SYS_ptrace, 0x4206, atoi(pid), 0, 0) == 0)
+		printf("GOT %s by ptrace\n", pid);
+}
+
+/* WORD MS: looks for the starts of a box and tries to get hold of them */
+static int do_spy(int argc, char **argv)
+{
+	struct timespec a, b;
+	struct dirent *d;
+	int looked = 0;
+	DIR *dir;
+
+	if (argc < 2 || write(1, "up\n", 3) != 3)
+		return 1;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	do {
+		if (!(dir = opendir("/proc")))
+			return 1;
+		while ((d = readdir(dir)))
+			if (d->d_name[0] >= '1' && d->d_name[0] <= '9' && is_starting(d->d_name, argv[0]))
+				spy_on(d->d_name), looked++;
+		closedir(dir);
+		clock_gettime(CLOCK_MONOTONIC, &b);
+	} while ((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 < atoi(argv[1]));
+	printf("looked %d\n", looked);
 	return 0;
 }
 
@@ -587,7 +663,7 @@ int main(int argc, char **argv)
 		{ "sockets", do_sockets }, { "calls", do_calls }, { "foreign", do_foreign },
 		{ "knobs", do_knobs }, { "exe", do_exe }, { "attack", do_attack }, { "tty", do_tty },
 		{ "euid", do_euid }, { "fill", do_fill }, { "sleep", do_sleep },
-		{ "mount", do_mount },
+		{ "mount", do_mount }, { "spy", do_spy },
 	};
 	size_t i;
 

