@@ -27,7 +27,7 @@ CRT	= $(LIB)/rcrt1.o $(LIB)/crti.o `$(CC) -print-file-name=crtbeginS.o`
 END	= -Wl,--start-group $(LIB)/libc.a `$(CC) -print-libgcc-file-name` -Wl,--end-group \
 	`$(CC) -print-file-name=crtendS.o` $(LIB)/crtn.o
 
-all: $(OUT)/husk
+all: $(OUT)/husk $(OUT)/husk.conf.5
 
 $(OUT)/husk: $(SRC) init/husk.h init/order.ld $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
 	$(CC) $(CFLAGS) $(GCCONLY) $(LINK) -o $@ $(CRT) $(SRC) -Wl,-T,init/order.ld $(END)
@@ -46,6 +46,9 @@ $(OUT)/nr.h: $(OUT)/include filter/nr.sh filter/arch.h filter/all.names
 
 $(OUT)/cap.h: $(OUT)/include caps/cap.sh
 	sh caps/cap.sh $(OUT) $(CC) $(CCFLAGS) $(INC)
+
+$(OUT)/husk.conf.5: cfg/husk.conf.5.in cfg/keys.c cfg/man.sh
+	sh cfg/man.sh $(OUT)
 
 # every source once more with clang, for its warnings
 clang: $(OUT)/nr.h $(OUT)/cap.h

@@ -15,6 +15,10 @@
 
 #include "husk.h"
 
+#ifndef SYS_setresuid32
+#define SYS_setresuid32	SYS_setresuid	/* where ids have always had 32 bits */
+#endif
+
 /* O_CLOEXEC does not close on fork: descriptors of the keeper, and of other
  * boxes that it keeps, go first. */
 int init_close(struct run *r)
@@ -82,14 +86,34 @@ static int keep_three(struct run *r)
 /* PROG is born, so CAP_KILL is enough: the program may change its uid, and
  * still must get its signals. Standard input and output are closed too: PID 1
  * never reads or writes them, and who waits for their end must not wait for it. */
+/* A program with the uid of PID 1 may lower its limits and send it signals. So
+ * where the program is root, PID 1 is not; a change of ids forgets the death
+ * signal, and may make it dumpable. Where the maps have one id alone, PID 1
+ * has to keep it. */
+static int other_uid(struct run *r)
+{
+	enum { NOBODY = 65534 };
+
+	if (r->uid != 0 || r->unpriv)
+		return 0;
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setresuid32, NOBODY, NOBODY, NOBODY) < 0)
+		return errno == EINVAL && r->box->ns[NS_USER] != NSM_HOST ? 0 : fail(r, "a uid of its own");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    (r->box->ns[NS_PID] == NSM_NEW && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0))
+		return fail(r, "tether again");
+	return 0;
+}
+
 int init_rights(struct run *r)
 {
 	uint64_t left = r->box->caps;
-	int c;
+	int c, e;
 
 	for (c = 0; left; c++, left >>= 1)
 		if (left & 1 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL)
 			return fail(r, "drop capability %d", c);
+	if ((e = other_uid(r)) != 0)
+		return e;
 	if (caps_set((uint64_t)1 << 5, (uint64_t)1 << 5, 0) < 0)
 		return fail(r, "keep CAP_KILL alone");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
