@@ -12,11 +12,11 @@
 static int policy(struct run *r)
 {
 	static const char names[][6] = { "other", "fifo", "rr", "batch", "iso", "idle" };
-	int prio = r->box->sched_prio, p = r->box->sched;
+	int prio = r->box->sched_prio, p = (uint8_t)r->box->sched;
 
-	if (p == SCHED_UNSET || syscall(SYS_sched_setscheduler, 0, p, &prio) == 0)
+	if (r->box->sched == SCHED_UNSET || syscall(SYS_sched_setscheduler, 0, p, &prio) == 0)
 		return 0;
-	return fail(r, prio ? "%s:%d" : "%s", p >= 0 && p < 6 ? names[p] : "sched", prio);
+	return fail(r, prio ? "%s:%d" : "%s", p < 6 ? names[p] : "sched", prio);
 }
 
 int caps_sched(struct run *r)

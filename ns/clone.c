@@ -121,8 +121,8 @@ static int visit(struct run *r, int home[NNS])
 	char path[24];
 	int i;
 
+	memset(home, 0xff, NNS * sizeof *home);
 	for (i = 0; i < NNS; i++) {
-		home[i] = -1;
 		if (r->nsfd[i] < 0 || r->box->ns[NS_USER] != NSM_NEW || i == NS_MNT)
 			continue;
 		fmt(path, sizeof path, "self/ns/%s", ns_name(i));
