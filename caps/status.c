@@ -18,7 +18,7 @@ int caps_status(int dir, const char *path, char *buf, size_t max)
 	do
 		n = read(fd, buf, max - 1);
 	while (n < 0 && errno == EINTR);
-	close(fd);
+	let_go(fd);
 	if (n < 0)
 		return -1;
 	buf[n] = '\0';

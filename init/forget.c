@@ -1,5 +1,5 @@
 /* forget.c - what was only needed to make a box is given back when it runs:
- * its configuration, the compiler's tables, used stack, and the code itself,
+ * its configuration, the compiler's tables, and the code itself,
  * which comes back from the page cache where it is called again. A keeper and
  * a PID 1 wait for years; they hold what waiting takes. */
 #include <elf.h>
@@ -16,7 +16,7 @@ static char fence[1] __attribute__((section(".bss.0a"), aligned(4096), used));
 extern const char __ehdr_start __attribute__((visibility("hidden")));	/* the linker's, as */
 extern const char __bss_start __attribute__((visibility("hidden")));
 
-enum { PAGE = 4096, DEEP = 24 * PAGE };		/* more stack than any start has used */
+enum { PAGE = 4096 };
 
 static void drop(uintptr_t from, uintptr_t to)
 {
@@ -28,11 +28,10 @@ static void drop(uintptr_t from, uintptr_t to)
 
 void forget(void)
 {
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0), start = (uintptr_t)&__ehdr_start;
+	uintptr_t start = (uintptr_t)&__ehdr_start;
 	const ElfW(Phdr) *code = (const void *)getauxval(AT_PHDR);
 
 	drop((uintptr_t)&__bss_start, (uintptr_t)fence);
-	drop(here - DEEP, here - PAGE);
 	for (; code->p_type != PT_LOAD; code++)
 		;
 	drop(start, start + code->p_memsz);

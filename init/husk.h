@@ -300,6 +300,8 @@ size_t copy(char *to, size_t max, const char *from);	/* bounded, always ends; re
 bool same(const char *a, const char *b);
 bool starts(const char *s, const char *prefix);
 const char *number(const char *s, uint64_t max, uint64_t *out);	/* whole string, decimal; NULL or what is wrong */
+void making_a_box(bool yes);	/* from now on let_go() leaves descriptors to the next close of all */
+void let_go(int fd);			/* close(), errno kept */
 int read_at(int dir, const char *path, char *buf, size_t max);	/* whole small file, NUL-terminated; length or -1 */
 int write_at(int dir, const char *path, const char *text);	/* one open, one write, one close; 0 or -1 */
 uint64_t ram(void);				/* bytes */

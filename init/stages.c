@@ -41,11 +41,11 @@
 #define STAGES(ROW) \
 	/* make             side  undo     what it does; "" where it depends on the box */ \
 	ROW(init_state,      HOST, init_forget, "lock the name, write what is made")	/* locked and written before anything is made */ \
+	ROW(init_pipes,      HOST, NO_UNDO, "a socket pair and a pipe")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(rootfs_sources,  HOST, NO_UNDO, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST, cg_remove, "a leaf of its own") \
 	ROW(cg_limits,       HOST, NO_UNDO, "")	/* in force before the first process is inside */ \
 	ROW(cg_devices,      HOST, NO_UNDO, "deny all devices but the listed") \
-	ROW(init_pipes,      HOST, NO_UNDO, "a socket pair and a pipe")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(ns_join,         HOST, NO_UNDO, "")	/* joined user and pid come first: what is new is owned by them */ \
 	ROW(ns_clone,        HOST, ns_kill, "") \
 	ROW(cg_enter,        HOST, NO_UNDO, "PID 1 into the leaf")	/* INIT still waits: nothing of it runs outside its limits */ \

@@ -12,27 +12,27 @@
 /* Longest wait between two processes. Mounts of a slow disk are inside it. */
 enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20 };
 
-/* One socket pair for both directions: each message whole, end of file when
+/* In this order, because what stays in one process lies side by side then, and
+ * closing the rest takes few calls. One socket pair for both directions: each message whole, end of file when
  * the other side is dead, and a time limit on every read. */
 int init_pipes(struct run *r)
 {
 	long limit[2] = { PATIENCE_S, 0 };	/* the old form, of machine words: all kernels have it */
 	int s[2], p[2];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
-		return fail(r, "socketpair");
-	r->sync = s[0];
-	r->inner_sync = s[1];
-	if (setsockopt(s[0], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0 ||
-	    setsockopt(s[1], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0)
-		return fail(r, "a time limit for the socket");
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return fail(r, "pipe");
 	r->status = p[0];
 	r->inner_status = p[1];
-	if (!r->board && (r->sigfd = keeper_listen()) < 0)
-		return fail(r, "signalfd");
-	return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0)
+		return fail(r, "socketpair");
+	r->inner_sync = s[0];
+	r->sync = s[1];
+	if (setsockopt(s[0], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0 ||
+	    setsockopt(s[1], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0)
+		return fail(r, "a time limit for the socket");
+	r->proc = proc_fd();
+	return r->proc < 0 ? fail(r, "/proc") : 0;
 }
 
 /* The next message from inside: 1, 0 at end of file, or an error. A descriptor
@@ -102,8 +102,8 @@ int init_ready(struct run *r)
 {
 	int n, left = r->box->pid1_program ? 1 : 2;
 
-	close(r->inner_sync);
-	close(r->inner_status);
+	if (r->inner_sync != r->inner_status + 1 || sys_close_range((unsigned)r->inner_status, (unsigned)r->inner_sync) < 0)
+		close(r->inner_sync), close(r->inner_status);
 	for (; left; left--)
 		if ((n = hear_until(r, MSG_READY)) != MSG_READY)
 			return n ? n : silent_death(r);
@@ -226,8 +226,10 @@ int start_box(struct run *r, const struct box *b)
 	int e;
 
 	begin(r, b);
-	r->proc = proc_fd();
-	e = r->proc < 0 ? fail(r, "/proc") : stages_run(r);
+	making_a_box(true);
+	r->sigfd = r->board ? -1 : keeper_listen();
+	e = r->board || r->sigfd >= 0 ? stages_run(r) : fail(r, "signalfd");
+	making_a_box(false);
 	if (r->side != HOST)
 		confess(r);
 	if (e)

@@ -46,6 +46,24 @@ const char *number(const char *s, uint64_t max, uint64_t *out)
 	return NULL;
 }
 
+/* While a box is made its processes let descriptors of small files lie: init.close,
+ * init.rights, caps.close and settle() close all of them with one call. */
+static bool making STAYS;
+
+void making_a_box(bool yes)
+{
+	making = yes;
+}
+
+void let_go(int fd)
+{
+	int e = errno;
+
+	if (!making)
+		close(fd);
+	errno = e;
+}
+
 int read_at(int dir, const char *path, char *buf, size_t max)
 {
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -59,7 +77,7 @@ int read_at(int dir, const char *path, char *buf, size_t max)
 		if (n > 0)
 			len += (size_t)n;
 	} while ((n > 0 && len < max - 1) || (n < 0 && errno == EINTR));
-	close(fd);
+	let_go(fd);
 	if (n < 0)
 		return -1;
 	buf[len] = '\0';
@@ -78,7 +96,7 @@ int write_at(int dir, const char *path, const char *text)
 		n = write(fd, text, len);
 	while (n < 0 && errno == EINTR);
 	e = n < 0 ? errno : EIO;
-	close(fd);
+	let_go(fd);
 	errno = e;
 	return n == (ssize_t)len ? 0 : -1;
 }

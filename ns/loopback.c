@@ -39,6 +39,6 @@ int ns_loopback(struct run *r)
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (fd < 0 || raise_lo(fd) < 0)
 		return fail(r, "bring lo up");
-	close(fd);
+	let_go(fd);
 	return 0;
 }
