@@ -1,11 +1,11 @@
 #!/bin/sh
-# size.sh FILE ...: bytes of each, and what they are made of. `private` is what
-# every process of it has for itself: data that is written, and pages that the
-# relocations of its pointers dirty. An ARMv7 binary has a bar.
+# size.sh FILE ...: bytes of each, and what they are made of. `data` is all that
+# can be written, most of it never touched; a relocation is a pointer in a table,
+# and dirties its page in every process. An ARMv7 binary has a bar.
 set -eu
 bar=73728
 
-printf '%-24s %7s %7s %7s %7s %7s\n' file bytes code tables private relocs
+printf '%-24s %7s %7s %7s %7s %7s\n' file bytes code tables data relocs
 for f; do
 	readelf -SW "$f" | tr -d '[]' | awk -v f="$f" -v bytes="$(wc -c <"$f")" '
 	function hex(s, n, i) {
@@ -17,10 +17,10 @@ for f; do
 		size = hex($6)
 		if ($2 ~ /^\.rela?\./) relocs += size / hex($7)
 		if ($8 ~ /X/) code += size
-		else if ($8 ~ /W/) private += size
+		else if ($8 ~ /W/) data += size
 		else if ($8 ~ /A/) tables += size
 	}
-	END { printf "%-24s %7d %7d %7d %7d %7d\n", f, bytes, code, tables, private, relocs }'
+	END { printf "%-24s %7d %7d %7d %7d %7d\n", f, bytes, code, tables, data, relocs }'
 done
 for f; do
 	case $f in *armv7*) ;; *) continue ;; esac
