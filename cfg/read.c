@@ -261,6 +261,7 @@ static void program(struct box *b, char *const argv[])
 		b->argv[b->narg] = *argv;
 		cfg_mark(b->narg++);
 	}
+	b->argv[b->narg] = NULL;
 	if (*argv)
 		cfg_complain(NULL, 0, "exec", cfg_wrong("more than %d words", MAXARG));
 	else if (b->narg && (!*b->argv[0] || (*b->argv[0] != '/' && strchr(b->argv[0], '/'))))
