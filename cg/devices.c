@@ -151,7 +151,7 @@ static int attach(struct run *r)
 	a.attach_bpf_fd = (uint32_t)fd;
 	a.attach_type = BPF_CGROUP_DEVICE;
 	e = bpf(BPF_PROG_ATTACH, &a);
-	close(fd);
+	let_go(fd);
 	return e;
 }
 

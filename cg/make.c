@@ -43,8 +43,9 @@ static int plan(struct run *r, int layout, int ctl, const char *own)
 	return -1;
 }
 
-/* The directories above the leaf. Those of cgroup= are noted first; "husk" is
- * everybody's, and the last box takes it away. */
+/* The directories above the leaf, where they are missing. Those of cgroup= are
+ * noted first. "husk" is everybody's and stays, with its controllers: to make
+ * and remove it costs as much as the leaf itself. */
 static int parents(struct run *r, struct leaf *l)
 {
 	char *last = strrchr(l->path, '/'), *p = r->box->cgroup ? l->path + l->top + 1 : last - 1;
@@ -61,28 +62,14 @@ static int parents(struct run *r, struct leaf *l)
 	return e;
 }
 
-/* Two controllers may be one hierarchy: then the second finds our own leaf. */
-static bool is_one_of_ours(const struct run *r, const struct leaf *l)
-{
-	struct stat a, b;
-	int i;
-
-	for (i = 0; i < NCTL; i++)
-		if (r->cg1 & 1u << i && stat(leaves[i].path, &a) == 0 && stat(l->path, &b) == 0 &&
-		    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-			return true;
-	return false;
-}
-
 /* The name is taken. An empty directory is made anew, because its limits and
- * counters are another's; a frozen one is somebody's, empty or not. */
+ * counters are another's; a frozen one is somebody's, empty or not. Two
+ * controllers may be one hierarchy: then it is our own, and no matter. */
 static int make_anew(struct run *r, const struct leaf *l)
 {
 	char state[16] = "";
 	int dir;
 
-	if (is_one_of_ours(r, l))
-		return 0;
 	if ((dir = open(l->path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return fail(r, "open %s", l->path);
 	if (read_at(dir, "cgroup.freeze", state, sizeof state) < 0)
@@ -106,17 +93,15 @@ static void disown(struct run *r, const struct leaf *l)
 		*p = '#';
 }
 
-/* 0, NOT_OURS with errno, or an error. A box that ends may take "husk" away
- * under our feet. The v2 leaf stays open: clone3 wants a descriptor. */
+/* 0, NOT_OURS with errno, or an error. The v2 leaf stays open: clone3 wants a descriptor. */
 static int make(struct run *r, int ctl)
 {
 	struct leaf *l = &leaves[ctl];
 	int e, tries = 0;
 
-	do
-		if ((e = parents(r, l)) == 0)
-			e = mkdir(l->path, 0755);
-	while (e < 0 && errno == ENOENT && ++tries < TRIES);
+	while ((e = mkdir(l->path, 0755)) < 0 && errno == ENOENT && tries++ < TRIES)
+		if ((e = parents(r, l)) < 0)
+			break;
 	if (e < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
 		return NOT_OURS;
 	if (e < 0 && errno != EEXIST)
@@ -262,15 +247,12 @@ void cg_remove(struct left *l)
 {
 	char path[CGPATH];
 	unsigned at = 0;
-	char *p;
 
 	while (cg_next(l, "cgroup", &at, path)) {
 		if (remove_leaf(l, path) < 0) {
 			l->stuck = true;
 			say(2, "husk: %s: cg.make: %s could not be removed: %s\n", l->name, path, strerror(errno));
 		}
-		if ((p = strrchr(path, '/')) && (*p = '\0', p - path > 5) && same(p - 5, "/husk"))
-			(void)rmdir(path);
 	}
 	remove_dirs(l);
 }

@@ -197,9 +197,10 @@ enum ctl { CTL_MEMORY, CTL_PIDS, CTL_CPU, CTL_DEVICES, CTL_FREEZER, NCTL };
  * line for each undo row, written before the side effect. Undo reads this. */
 struct left {
 	char	 text[1536];
-	uint16_t len;
+	uint16_t len, written;
 	int	 dir;			/* RUNDIR, O_PATH; -1: none */
 	char	 name[MAXNAME + 1];
+	bool	 ended;			/* PID 1 has been seen to end */
 	bool	 stuck;			/* a row could not be undone: the state file stays */
 };
 

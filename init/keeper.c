@@ -155,6 +155,8 @@ static void box_ended(struct live *v, const siginfo_t *si)
 		e.code = si->si_code;
 		e.status = si->si_status;
 	}
+	if (v->left)
+		v->left->ended = true;
 	v->result = e.code == CLD_EXITED ? e.status : 128 + e.status;
 	gone(v);
 }

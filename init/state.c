@@ -81,9 +81,13 @@ int left_add(struct run *r, const char *f, ...)
 		errno = ENOSPC;
 		return -1;
 	}
-	if (r->state >= 0 && write(r->state, l->text + l->len, n) != (ssize_t)n)
-		return -1;
 	l->len = (uint16_t)(l->len + n);
+	n = l->len - l->written;
+	if (r->state < 0)
+		return 0;		/* with the first line that has something to undo */
+	if (write(r->state, l->text + l->written, n) != (ssize_t)n)
+		return -1;
+	l->written = l->len;
 	return 0;
 }
 
@@ -209,11 +213,11 @@ int init_state(struct run *r)
 	copy(r->left->name, sizeof r->left->name, r->name);
 	if ((e = lock_name(r, &fresh)) != 0 || (!fresh && (e = sweep(r)) != 0))
 		return e;
+	if (left_add(r, "version=1\nkeeper=%d\n", r->keeper) < 0)
+		return fail(r, "begin the state file");
 	r->state = openat(r->statedir, "state", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (r->state < 0)
 		return fail(r, "make the state file");
-	if (left_add(r, "version=1\nkeeper=%d\n", r->keeper) < 0)
-		return fail(r, "write state");
 	if (r->box->who != WHO_AUTO &&
 	    (r->unpriv || r->box->ns[NS_USER] != NSM_NEW || !r->box->automap))
 		return 0;

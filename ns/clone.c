@@ -237,7 +237,7 @@ void ns_kill(struct left *l)
 
 	if (!ns_init(l, &pid, &start))
 		return;
-	gone = kill(pid, 0) < 0 && errno == ESRCH;
+	gone = l->ended || (kill(pid, 0) < 0 && errno == ESRCH);
 	if (gone && !strstr(l->text, " shared\n"))
 		return;
 	(void)cg_kill(l);
