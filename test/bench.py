@@ -296,7 +296,7 @@ class Guest:
             turns = collections.defaultdict(list)
             for name, text in k["time"]:
                 turns[name].append(int(text.split()[0]) / 1000 if text[0].isdigit() else 1e9)
-            self.us |= {name: sorted(t)[len(t) // 2] for name, t in turns.items()}
+            self.us |= {name: sorted(t)[len(t) // 2] for name, t in turns.items() if max(t) < 1e9}
             for name, text in k["pss"]:
                 comm, kb = text.rsplit(" ", 1)
                 if comm != "true":
@@ -411,7 +411,7 @@ def main():
     tree = make_tree(husk, peers)
     tasks(tree, names, a.n or (25 if quick else 100), a.t)
     g, size = Guest(tree), sizes()
-    local = here(husk, tree) if husk.exists() else "no husk"
+    local = here(tree / "sbin/husk", tree) if husk.exists() else "no husk"
     table(names, g)
     if "husk" in g.calls:
         print("\nhusk's system calls in the guest:", sides(g.calls["husk"]))
