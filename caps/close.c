@@ -5,7 +5,7 @@
 /* The socket is the exception, and marked: its end tells HOST that exec worked. */
 int caps_close(struct run *r)
 {
-	if (close_others(r->proc, &r->sync, 1) < 0)
+	if (close_others(r->proc, 3, &r->sync, 1) < 0)
 		return fail(r, "close descriptors");
 	r->proc = -1;
 	return 0;

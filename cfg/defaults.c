@@ -19,7 +19,7 @@ static const char defaults[] =
 	"mounts=default\n"
 	"etc=resolv.conf,hosts,localtime\n"
 	"mask=/proc/acpi/ /proc/asound/ /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list"
-	" /proc/timer_stats /proc/sched_debug /proc/scsi/ /proc/kallsyms /proc/kmsg"
+	" /proc/timer_stats /proc/sched_debug /proc/scsi/ /proc/kallsyms /proc/kmsg /proc/iomem /proc/slabinfo /proc/vmallocinfo /proc/kpagecount"
 	" /sys/firmware/ /sys/devices/virtual/powercap/\n"
 	"readonly=/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger\n"
 	"ns.user=host\n"

@@ -323,8 +323,8 @@ int sys_pidfd_send(int pidfd, int sig);
 int sys_pivot_root(const char *, const char *);
 int sys_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags);
 long sys_getcwd(char *, size_t);		/* the kernel's own: "(unreachable)/..." is seen */
-/* closes all descriptors but 0-2 and those in keep[n] (sorted or not; -1 ignored) */
-int close_others(int proc, const int *keep, int n);
+/* closes all descriptors from `from` on but those in keep[n] (sorted or not; -1 ignored) */
+int close_others(int proc, unsigned from, const int *keep, int n);
 
 /* init/seal.c */
 int init_relro(void);			/* what the loader does for others */

@@ -144,7 +144,7 @@ static void settle(struct run *r, const char *pidfile, int up)
 		(void)!write(up, &status, 1);
 		close(up);
 	}
-	if (close_others(r->proc, keep, 5) < 0)
+	if (close_others(r->proc, 3, keep, 5) < 0)
 		keeper_stop(NULL);
 }
 

@@ -31,7 +31,7 @@ int init_close(struct run *r)
 	for (fd = &r->proc; fd <= &r->last_fd; fd++)
 		if (*fd >= 0)
 			keep[n++] = *fd;
-	return close_others(r->proc, keep, n) < 0 ? fail(r, "close what was inherited") : 0;
+	return close_others(r->proc, 3, keep, n) < 0 ? fail(r, "close what was inherited") : 0;
 }
 
 /* clone() and not fork(): musl's fork blocks and restores signals, four calls.
@@ -74,9 +74,7 @@ static int keep_three(struct run *r)
 {
 	int keep[3] = { r->sync, r->status, r->killfd };
 
-	if (sys_close_range(0, 2) < 0)
-		close(0), close(1), close(2);
-	if (close_others(r->proc, keep, 3) < 0)
+	if (close_others(r->proc, 0, keep, 3) < 0)
 		return fail(r, "close descriptors");
 	if (r->killfd >= 0 && watch_keeper(r) < 0)
 		return fail(r, "watch the keeper");

@@ -70,7 +70,7 @@ int init_stdio(void)
 		if (flags & O_PATH || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
 			return refuse(fd, "a directory, a bare path or a block device is refused");
 	}
-	if (sys_close_range(3, ~0u) < 0 && close_others(AT_FDCWD, &fd, 0) < 0)
+	if (sys_close_range(3, ~0u) < 0 && close_others(AT_FDCWD, 3, &fd, 0) < 0)
 		return refuse(3, strerror(errno));
 	return 0;
 }

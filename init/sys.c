@@ -70,7 +70,7 @@ long sys_getcwd(char *buf, size_t n)
 
 /* Without close_range: what /proc/self/fd lists. Read again until a pass finds
  * nothing, because closing moves the directory under the reader. */
-static int close_listed(int proc, const int *keep, int n)
+static int close_listed(int proc, unsigned from, const int *keep, int n)
 {
 	struct { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; } *e;
 	char buf[2048] __attribute__((aligned(8)));
@@ -84,7 +84,7 @@ static int close_listed(int proc, const int *keep, int n)
 		for (closed = 0; (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0; )
 			for (at = 0; at < got; at += e->len) {
 				e = (void *)(buf + at);
-				if (number(e->name, 1 << 30, &fd) || fd < 3 ||
+				if (number(e->name, 1 << 30, &fd) || fd < from ||
 				    (int)fd == dir || (int)fd == proc)
 					continue;
 				for (i = 0; i < n && keep[i] != (int)fd; i++)
@@ -102,9 +102,9 @@ static int close_listed(int proc, const int *keep, int n)
 }
 
 /* Closes the gaps between what is kept. */
-int close_others(int proc, const int *keep, int n)
+int close_others(int proc, unsigned from, const int *keep, int n)
 {
-	unsigned from = 3, next;
+	unsigned next, first = from;
 	int i;
 
 	while (from != ~0u) {
@@ -112,7 +112,7 @@ int close_others(int proc, const int *keep, int n)
 			if (keep[i] >= (int)from && (unsigned)keep[i] < next)
 				next = (unsigned)keep[i];
 		if (next != from && sys_close_range(from, next == ~0u ? ~0u : next - 1) < 0)
-			return errno == ENOSYS || errno == EPERM ? close_listed(proc, keep, n) : -1;
+			return errno == ENOSYS || errno == EPERM ? close_listed(proc, first, keep, n) : -1;
 		from = next == ~0u ? ~0u : next + 1;
 	}
 	return 0;

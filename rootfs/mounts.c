@@ -78,8 +78,9 @@ static int plain_target(struct run *r, const char *path)
 	return rootfs_target(r, path, true);
 }
 
-/* On the scratch tmpfs, by our own name, and from there onto its place. own: the
- * descriptor of it is wanted. */
+/* Onto its place, that was walked to. Where the descriptor of the new mount is
+ * wanted (own), first on the scratch tmpfs, by our own name: below the image no
+ * name is resolved again. */
 static int put(struct run *r, const struct mnt *m, int at, int *own)
 {
 	const char *src = m->src ? m->src : m->type;
@@ -87,10 +88,11 @@ static int put(struct run *r, const struct mnt *m, int at, int *own)
 
 	if (at < 0)
 		return at;
-	e = mount(src, SCRATCH_DIR, m->type, m->flags, m->data);
+	e = mount(src, own ? SCRATCH_DIR : rootfs_at(at, ""), m->type, m->flags, m->data);
 	if (!e && own)
-		e = (*own = openat(AT_FDCWD, SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0;
-	if (e || mount(SCRATCH_DIR, rootfs_at(at, ""), NULL, MS_MOVE, NULL) < 0)
+		e = (*own = openat(AT_FDCWD, SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+			mount(SCRATCH_DIR, rootfs_at(at, ""), NULL, MS_MOVE, NULL) < 0;
+	if (e)
 		return fail(r, "mount %s %s on %s", m->type, src, m->dst);
 	/* the kernel says nfs4 for nfs */
 	return plan_add(r, rootfs_path, m->dst, kind_of(m->type), m->flags, starts(m->type, "nfs") ? NULL : m->type);
