@@ -44,12 +44,13 @@ INSIDE
 chmod 755 out/demo/data/look
 echo "read-only for the box" >out/demo/data/note
 
-echo "test/demo.conf:"
+cp test/demo.conf out/demo/
+echo "out/demo/demo.conf:"
 grep -v '^#' test/demo.conf | sed 's/^/  /'
 echo
 limit=$(sed -n 's/^memory.max=//p' test/demo.conf)
 status=0
-out/husk run test/demo.conf -- /bin/sh /data/look "$limit" || status=$?
+out/husk run out/demo/demo.conf -- /bin/sh /data/look "$limit" || status=$?
 echo
 echo "exit status of the box: $status (its program said 7)"
 [ $status = 7 ]
