@@ -96,9 +96,12 @@ def record(box, log):
         elif f[0] == "exec" and f[1] == "2":
             raw.append(("exec",))
     at = raw.index(("exec",))
+    forked = next(i for i, c in enumerate(raw) if c[0] == 1 and c[3] in ("clone", "clone3", "fork", "vfork"))
     sends = [i for i, c in enumerate(raw[:at]) if c[0] == 0 and c[3] in ("write", "sendto", "sendmsg")]
     release = sends[-1]
-    return [Call(*c, released=i > release) for i, c in enumerate(raw) if c != ("exec",)], normal(r.out)
+    # INIT does not know of the release: from its fork on it goes at its own pace
+    late = lambda i, c: i > (forked if c[0] == 1 else release)
+    return [Call(*c, released=late(i, c)) for i, c in enumerate(raw) if c != ("exec",)], normal(r.out)
 
 
 def normal(text):
@@ -183,7 +186,7 @@ def expected(call, mode, err):
     if mode in ("before", "after"):
         if call.role == 0:
             return {"137", "137-ran"} if call.released else {"137"}
-        if call.role == 1:		# it does not know of the release: it has its own pace after the fork
+        if call.role == 1:
             return {"137", "137-ran", "own", "refused"} if call.released else {"refused"}
         if call.released or call.name.startswith("exec"):
             return {"137", "refused", "own"}
@@ -193,7 +196,7 @@ def expected(call, mode, err):
     if call.role == 2:
         return {"refused", "exec"} if call.name.startswith("exec") else {"refused"}
     if call.released:
-        return {"own"}
+        return {"own", "refused"} if call.role == 1 else {"own"}
     return {"refused"}
 
 
