@@ -64,20 +64,11 @@ static void start_next(void)
 
 static int wanted(int sig)
 {
-	switch (sig) {
-	case SIGUSR1:
-	case SIGPWR:
-	case RT_HALT:
+	if (sig == SIGUSR1 || sig == SIGPWR || sig == RT_HALT)
 		return RB_HALT_SYSTEM;
-	case SIGUSR2:
-	case RT_POWEROFF:
+	if (sig == SIGUSR2 || sig == RT_POWEROFF)
 		return RB_POWER_OFF;
-	case SIGTERM:
-	case SIGINT:
-	case RT_REBOOT:
-		return RB_AUTOBOOT;
-	}
-	return 0;
+	return sig == SIGTERM || sig == SIGINT || sig == RT_REBOOT ? RB_AUTOBOOT : 0;
 }
 
 /* Where the line before `at` begins. */
@@ -137,7 +128,9 @@ int board_boot(char **argv)
 	board_mounts();
 	board_guard();
 	(void)reboot(RB_DISABLE_CAD);
-	if (init_seal(argv) == 0) {
+	if (keeper_listen() < 0)
+		say(2, "husk: board.boot: %s - CONFIG_SIGNALFD\n", strerror(errno));
+	else if (init_seal(argv) == 0) {
 		caps_reset();
 		begin_plan();
 	}

@@ -12,19 +12,17 @@
 
 #include "husk.h"
 
-static const struct first {
-	char	type[10], dst[16], data[32];
-	uint8_t	flags;
-	bool	must;			/* else its absence is no news */
-} table[] = {
-	{ "proc",     "/proc",          "",                     MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
-	{ "sysfs",    "/sys",           "",                     MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
-	{ "devtmpfs", "/dev",           "mode=755",             MS_NOSUID, true },
-	{ "devpts",   "/dev/pts",       "mode=620,gid=5,ptmxmode=666", MS_NOSUID | MS_NOEXEC, false },
-	{ "tmpfs",    "/dev/shm",       "mode=1777",            MS_NOSUID | MS_NODEV, false },
-	{ "tmpfs",    "/run",           "mode=755",             MS_NOSUID | MS_NODEV, true },
-	{ "tmpfs",    "/tmp",           "mode=1777",            MS_NOSUID | MS_NODEV, false },
-};
+/* flags and type, place, options. Flags: 2 nosuid, 4 nodev, 8 noexec, as the
+ * kernel has them; 16: its absence is no news. */
+enum { OPTIONAL = 16 };
+static const char table[] =
+	"\016proc\0/proc\0\0"
+	"\016sysfs\0/sys\0\0"
+	"\002devtmpfs\0/dev\0mode=755\0"
+	"\032devpts\0/dev/pts\0mode=620,gid=5,ptmxmode=666\0"
+	"\036tmpfs\0/dev/shm\0mode=1777\0"
+	"\006tmpfs\0/run\0mode=755\0"
+	"\026tmpfs\0/tmp\0mode=1777\0";
 
 #define CG	"/sys/fs/cgroup"
 #define NEW	"/.husk"
@@ -99,12 +97,14 @@ void board_console(bool wait)
 
 void board_mounts(void)
 {
-	const struct first *f;
+	const char *row, *dst, *data;
 
-	for (f = table; f < table + sizeof table / sizeof *table; f++) {
-		if (mount_on(f->type, f->dst, f->data, f->flags) < 0 && f->must)
-			say(2, "husk: board.mounts: %s on %s: %s\n", f->type, f->dst, strerror(errno));
-		if (same(f->dst, "/dev"))
+	for (row = table; *row; row = data + strlen(data) + 1) {
+		dst = row + strlen(row) + 1;
+		data = dst + strlen(dst) + 1;
+		if (mount_on(row + 1, dst, data, *row & ~OPTIONAL) < 0 && !(*row & OPTIONAL))
+			say(2, "husk: board.mounts: %s on %s: %s\n", row + 1, dst, strerror(errno));
+		if (same(dst, "/dev"))
 			board_console(false);
 	}
 	mount_cgroups();

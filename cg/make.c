@@ -44,16 +44,16 @@ static int plan(struct run *r, int layout, int ctl, const char *own)
 }
 
 /* The directories above the leaf, where they are missing. Those of cgroup= are
- * noted first. "husk" is everybody's and stays, with its controllers: to make
- * and remove it costs as much as the leaf itself. */
+ * noted first. "husk" at the top is everybody's and stays, with its
+ * controllers: to make and remove it costs as much as the leaf itself. */
 static int parents(struct run *r, struct leaf *l)
 {
-	char *last = strrchr(l->path, '/'), *p = r->box->cgroup ? l->path + l->top + 1 : last - 1;
+	char *p = r->box->cgroup ? l->path + l->top + 1 : strrchr(l->path, '/') - 1;
 	int e = 0;
 
 	while (!e && (p = strchr(p, '/'))) {
 		*p = '\0';
-		if (p != last && access(l->path, F_OK) < 0)
+		if (r->box->cgroup && access(l->path, F_OK) < 0)
 			e = left_add(r, "cgdir=%s\n", l->path);
 		if (!e && mkdir(l->path, 0755) < 0 && errno != EEXIST)
 			e = -1;
