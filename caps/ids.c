@@ -31,14 +31,14 @@ int caps_become(uint32_t uid, uint32_t gid)
  * group can also be what keeps somebody out. Then the caller's stay. */
 int caps_groups(struct run *r, int n, const uint32_t *list)
 {
-	char text[8];
+	const char *text;
 	int e;
 
 	if (caps_setgroups(n, list) == 0)
 		return 0;
 	e = errno;
 	if (e == EPERM && r->box->ns[NS_USER] != NSM_HOST && !r->box->ngroup &&
-	    caps_status(r->proc, "self/setgroups", text, sizeof text) > 0 && starts(text, "deny")) {
+	    (text = caps_status(r->proc, "self/setgroups")) && starts(text, "deny")) {
 		r->groups_kept = true;
 		return 0;
 	}

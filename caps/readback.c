@@ -5,33 +5,32 @@
 
 #include "husk.h"
 
-static const char *next_number(const char *s, uint64_t *v)
+static const char *next_number(const char *s, uint32_t *v)
 {
-	s += strspn(s, "\t ");
+	for (; *s == '\t' || *s == ' '; s++)
+		;
 	if (*s < '0' || *s > '9')
 		return NULL;
 	for (*v = 0; *s >= '0' && *s <= '9'; s++)
-		*v = *v * 10 + (uint64_t)(*s - '0');
+		*v = *v * 10 + (uint32_t)(*s - '0');
 	return s;
 }
 
 /* real, effective, saved, file system */
 static bool four(const char *s, uint32_t id)
 {
-	uint64_t v;
+	uint32_t v;
 	int i;
 
-	for (i = 0; i < 4; i++) {
-		s = s ? next_number(s, &v) : NULL;
-		if (!s || v != id)
-			return false;
-	}
-	return true;
+	for (i = 0; i < 4 && s; i++)
+		if ((s = next_number(s, &v)) && v != id)
+			s = NULL;
+	return s;
 }
 
 static bool same_groups(const char *s, const struct run *r)
 {
-	uint64_t v;
+	uint32_t v;
 	int n = 0, i;
 
 	if (r->groups_kept)
@@ -45,48 +44,48 @@ static bool same_groups(const char *s, const struct run *r)
 	return n == r->ngroups;
 }
 
-/* The bounding set may have less where the caller had less. */
-static bool same_mask(const char *s, uint64_t want, uint64_t most)
-{
-	uint64_t v = s ? caps_mask(s) : 0;
+/* In the order of the kernel's text. */
+enum { UID, GID, GROUPS, INH, PRM, EFF, BND, AMB, NNP };
+static const char names[] = "Uid\0Gid\0Groups\0CapInh\0CapPrm\0CapEff\0CapBnd\0CapAmb\0NoNewPrivs\0";
 
-	return s && (v & want) == want && !(v & ~most);
-}
-
-static const char *wrong(const struct run *r, const char *text)
+static bool right(const struct run *r, int line, const char *s)
 {
 	const struct box *b = r->box;
-	const char *nnp = caps_line(text, "NoNewPrivs");
-	uint64_t inh = b->inheritable & r->caps, amb = b->ambient & r->caps;
+	uint64_t want = r->caps, v;
 
-	if (!four(caps_line(text, "Uid"), r->uid))
-		return "Uid";
-	if (!four(caps_line(text, "Gid"), r->gid))
-		return "Gid";
-	if (!same_groups(caps_line(text, "Groups"), r))
-		return "Groups";
-	if (!same_mask(caps_line(text, "CapInh"), inh, inh))
-		return "CapInh";
-	if (!same_mask(caps_line(text, "CapPrm"), r->caps, r->caps))
-		return "CapPrm";
-	if (!same_mask(caps_line(text, "CapEff"), r->caps, r->caps))
-		return "CapEff";
-	if (!same_mask(caps_line(text, "CapBnd"), r->caps, b->caps))
-		return "CapBnd";
-	if ((amb || caps_line(text, "CapAmb")) && !same_mask(caps_line(text, "CapAmb"), amb, amb))
-		return "CapAmb";	/* no such line before 4.3 */
-	if (b->nnp && (nnp ? *nnp != '1' : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1))
-		return "NoNewPrivs";	/* no such line before 4.10 */
-	return NULL;
+	switch (line) {
+	case UID:
+		return four(s, r->uid);
+	case GID:
+		return four(s, r->gid);
+	case GROUPS:
+		return same_groups(s, r);
+	case NNP:			/* no such line before 4.10 */
+		return !b->nnp || (s ? *s == '1' : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	case INH:
+		want &= b->inheritable;
+		break;
+	case AMB:			/* no such line before 4.3 */
+		want &= b->ambient;
+		if (!s && !want)
+			return true;
+	}
+	if (!s)
+		return false;
+	v = caps_mask(s);
+	/* the bounding set may have less where the caller had less */
+	return (v & want) == want && !(v & ~(line == BND ? b->caps : want));
 }
 
 int caps_readback(struct run *r)
 {
-	char text[4096];
-	const char *line;
+	const char *text = caps_status(r->proc, "self/status"), *name;
+	int line = 0;
 
-	if (caps_status(r->proc, "self/status", text, sizeof text) < 0)
+	if (!text)
 		return fail(r, "read /proc/self/status");
-	line = wrong(r, text);
-	return line ? fail_not(r, "%s is not as asked for", line) : 0;
+	for (name = names; *name; name += strlen(name) + 1, line++)
+		if (!right(r, line, caps_line(&text, name)))
+			return fail_not(r, "%s is not as asked for", name);
+	return 0;
 }

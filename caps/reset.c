@@ -51,26 +51,20 @@ static void reset_scheduling(void)
 
 void caps_reset(void)
 {
-	char text[2048];
-	const char *ignored, *groups, *thp, *mask, *bound;
+	const char *text = caps_status(AT_FDCWD, "/proc/self/status"), *p;
 
-	if (caps_status(AT_FDCWD, "/proc/self/status", text, sizeof text) < 0)
-		*text = '\0';		/* then nothing is known, and all is reset */
-	ignored = caps_line(text, "SigIgn");
-	groups = caps_line(text, "Groups");
-	thp = caps_line(text, "THP_enabled");
-	mask = caps_line(text, "Umask");
-	bound = caps_line(text, "CapBnd");
-	reset_signals(ignored ? caps_mask(ignored) : ~(uint64_t)0);
-	if (!groups || *groups != '\n')
-		(void)caps_setgroups(0, NULL);	/* PROG sets its own, checked */
-	if (thp && *thp == '0')
-		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
-	reset_scheduling();
-	if (!mask || !starts(mask, "0022\n"))
+	if (!text)
+		text = "";		/* then nothing is known, and all is reset */
+	if (!(p = caps_line(&text, "Umask")) || !starts(p, "0022\n"))
 		umask(022);
-	if (bound)
-		caps_had = caps_mask(bound);
+	if (!(p = caps_line(&text, "Groups")) || *p != '\n')
+		(void)caps_setgroups(0, NULL);	/* PROG sets its own, checked */
+	if ((p = caps_line(&text, "THP_enabled")) && *p == '0')
+		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+	reset_signals((p = caps_line(&text, "SigIgn")) ? caps_mask(p) : ~(uint64_t)0);
+	if ((p = caps_line(&text, "CapBnd")))
+		caps_had = caps_mask(p);
+	reset_scheduling();
 	personality(0);
 	prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0);
 }

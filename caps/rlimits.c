@@ -23,9 +23,10 @@ static uint64_t value(uint32_t v)
 /* A column of /proc/self/limits. */
 static const char *column(const char *s, uint64_t *v)
 {
-	s += strspn(s, " ");
+	while (*s == ' ')
+		s++;
 	*v = *s == 'u' ? ~(uint64_t)0 : 0;
-	for (; *s && *s != ' ' && *s != '\n'; s++)
+	for (; *s > ' '; s++)
 		if (*s >= '0' && *s <= '9')
 			*v = *v * 10 + (uint64_t)(*s - '0');
 	return s;
@@ -36,12 +37,12 @@ static const char *column(const char *s, uint64_t *v)
 static uint64_t computed(struct run *r, const struct rlim *now)
 {
 	const struct rlim *p = now + RLIMIT_NPROC, *s = now + RLIMIT_SIGPENDING;
-	char text[16];
+	const char *text;
 	uint64_t v;
 
 	if (p->soft == p->hard && p->soft == s->soft && s->soft == s->hard)
 		return p->soft;
-	if (caps_status(r->proc, "sys/kernel/threads-max", text, sizeof text) < 1)
+	if (!(text = caps_status(r->proc, "sys/kernel/threads-max")))
 		return p->hard;
 	column(text, &v);
 	return v / 2;
@@ -81,18 +82,19 @@ static int set(struct run *r, int i, const struct rlim *want, uint64_t hard)
 /* One read, in the order of the numbers, tells what there is to do. */
 int caps_rlimits(struct run *r)
 {
+	enum { NAME = 26 };		/* the width of the first column */
+	const char *p = caps_status(r->proc, "self/limits");
 	struct rlim now[ALL], want;
-	char text[2048], *p = text;
 	int i, e;
 
-	if (caps_status(r->proc, "self/limits", text, sizeof text) < 0)
+	if (!p)
 		return fail(r, "read /proc/self/limits");
 	for (i = 0; i < ALL; i++) {
-		p = strchr(p, '\n');
-		if (!p || strlen(p) < 30)
+		while (*p && *p++ != '\n')
+			;
+		if (memchr(p, '\0', NAME))
 			return fail_not(r, "/proc/self/limits is damaged");
-		column(column(p + 1 + 26, &now[i].soft), &now[i].hard);
-		p++;
+		p = column(column(p + NAME, &now[i].soft), &now[i].hard);
 	}
 	for (i = 0; i < ALL; i++) {
 		want = r->box->rlim[i].set ? r->box->rlim[i] : usual(r, now, i);

@@ -7,34 +7,42 @@
 #include "husk.h"
 
 /* The kernel gives such a file whole if the buffer has the room; what a short
- * buffer loses is its end. */
-int caps_status(int dir, const char *path, char *buf, size_t max)
+ * buffer loses is its end. Good until the next one is read. */
+const char *caps_status(int dir, const char *path)
 {
+	static char text[4096];
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
-		return -1;
+		return NULL;
 	do
-		n = read(fd, buf, max - 1);
+		n = read(fd, text, sizeof text - 1);
 	while (n < 0 && errno == EINTR);
 	let_go(fd);
 	if (n < 0)
-		return -1;
-	buf[n] = '\0';
-	return (int)n;
+		return NULL;
+	text[n] = '\0';
+	return text;
 }
 
-/* What stands behind NAME and a colon at the start of a line. */
-const char *caps_line(const char *text, const char *name)
+/* What stands behind NAME and a colon at the start of a line. Lines are asked
+ * for in their order, so the search goes on where the last one ended. */
+const char *caps_line(const char **text, const char *name)
 {
 	size_t n = strlen(name);
 	const char *p;
 
-	for (p = text; p; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		if (!strncmp(p, name, n) && p[n] == ':')
-			return p + n + 1 + strspn(p + n + 1, "\t ");
+	for (p = *text; *p; p++) {
+		if (*p == *name && !strncmp(p, name, n) && p[n] == ':') {
+			for (p += n + 1; *p == '\t' || *p == ' '; p++)
+				;
+			return *text = p;
+		}
+		while (*p && *p != '\n')
+			p++;
+		if (!*p)
+			break;
 	}
 	return NULL;
 }

@@ -640,6 +640,8 @@ int caps_ids(struct run *);
 int caps_sets(struct run *);
 int caps_readback(struct run *);
 int caps_nnp(struct run *);
+bool caps_nnp_early(const struct box *);	/* INIT has set it for PROG too */
+int caps_no_new_privs(struct run *);
 int caps_retether(struct run *);
 int caps_close(struct run *);
 int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or -1 */
@@ -655,8 +657,8 @@ int caps_setgroups(int n, const uint32_t *);	/* the bare call */
 int caps_groups(struct run *, int n, const uint32_t *);	/* a stage's: 0 or fail() */
 int caps_become(uint32_t uid, uint32_t gid);	/* all four ids; 0 or -1 */
 /* caps/status.c */
-int caps_status(int dir, const char *path, char *buf, size_t max);	/* a file of /proc, one read; length or -1 */
-const char *caps_line(const char *text, const char *name);	/* behind "Name:\t", or NULL */
+const char *caps_status(int dir, const char *path);	/* a file of /proc, one read: good until the next; NULL: errno */
+const char *caps_line(const char **text, const char *name);	/* behind "Name:\t", and *text goes there; or NULL */
 uint64_t caps_mask(const char *hex);
 
 /* ----------------------------------------------------------------- filter/ */

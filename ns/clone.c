@@ -85,10 +85,10 @@ static pid_t clone_any(struct run *r, int without)
 uint64_t ns_start(int dir, const char *path)
 {
 	uint64_t start = 0;
-	char buf[512], *p;
+	const char *p = caps_status(dir, path);
 	int i;
 
-	if (caps_status(dir, path, buf, sizeof buf) < 0 || !(p = strrchr(buf, ')')))
+	if (!p || !(p = strrchr(p, ')')))
 		return 0;
 	if (strlen(p) < 3 || p[2] == 'Z' || p[2] == 'X')
 		return 0;
