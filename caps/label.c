@@ -24,7 +24,7 @@ int caps_label(struct run *r)
 	const struct box *b = r->box;
 	int e = b->apparmor ? apparmor(r, b->apparmor) : 0;
 
-	if (e || !b->selinux || write_at(r->proc, "self/attr/exec", b->selinux) == 0)
-		return e;
-	return fail(r, "selinux=%s (with no_new_privs and nosuid the policy needs nnp_nosuid_transition)", b->selinux);
+	if (!e && b->selinux && write_at(r->proc, "self/attr/exec", b->selinux) < 0)
+		e = fail(r, "selinux=%s (with no_new_privs and nosuid the policy needs nnp_nosuid_transition)", b->selinux);
+	return e || !b->nnp || caps_nnp_early(b) ? e : caps_no_new_privs(r);
 }

@@ -114,8 +114,8 @@ int init_rights(struct run *r)
 		return e;
 	if (caps_set((uint64_t)1 << 5, (uint64_t)1 << 5, 0) < 0)
 		return fail(r, "keep CAP_KILL alone");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return fail(r, "no_new_privs");
+	if (!caps_nnp_early(r->box) && (e = caps_no_new_privs(r)) != 0)
+		return e;
 	return keep_three(r);
 }
 

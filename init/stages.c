@@ -73,6 +73,7 @@
 	ROW(rootfs_pivot,    INIT, NO_UNDO, "detach the host's tree")	/* the host's tree is gone from here */ \
 	ROW(rootfs_verify,   INIT, NO_UNDO, "compare the mount table with the plan")	/* our own mount table against the plan */ \
 	ROW(caps_bound,      INIT, NO_UNDO, "")	/* once for INIT and PROG: 41 calls */ \
+	ROW(caps_nnp,        INIT, NO_UNDO, "no_new_privs") \
 	ROW(init_fork,       INIT, NO_UNDO, "the program's process") \
 	\
 	ROW(init_tty,        PROG, NO_UNDO, "a session of its own")	/* a session of its own, the pty its terminal */ \
@@ -82,7 +83,6 @@
 	ROW(caps_rlimits,    PROG, NO_UNDO, "rlimits")	/* while CAP_SYS_RESOURCE is there; never on PID 1 */ \
 	ROW(caps_ids,        PROG, NO_UNDO, "groups, gid, uid")	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
 	ROW(caps_sets,       PROG, NO_UNDO, "capabilities, securebits")	/* the five sets and securebits */ \
-	ROW(caps_nnp,        PROG, NO_UNDO, "no_new_privs") \
 	ROW(caps_readback,   PROG, NO_UNDO, "read all rights back")	/* one read of /proc/self/status: what holds, not what was asked */ \
 	ROW(caps_close,      PROG, NO_UNDO, "close all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
 	ROW(init_cwd,        PROG, NO_UNDO, "")	/* as the user, with nothing open that leads out */ \
