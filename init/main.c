@@ -124,6 +124,22 @@ static int background(int *up)
 	return 0;
 }
 
+/* A keeper in the background holds no directory of its caller's busy. */
+static void go_to_root(const char **pidfile)
+{
+	static char path[512] STAYS;
+	size_t n;
+
+	if (*pidfile && **pidfile != '/') {
+		if (sys_getcwd(path, sizeof path / 2) < 0)
+			return;
+		n = strlen(path);
+		fmt(path + n, sizeof path - n, "/%s", *pidfile);
+		*pidfile = path;
+	}
+	(void)!chdir("/");
+}
+
 static void block_signals(void)
 {
 	sigset_t all;
@@ -168,6 +184,8 @@ static int verb_run(char **argv)
 	run.unpriv = getauxval(AT_EUID) != 0;
 	if ((e = start_box(&run, &box)))
 		return e;
+	if (c.background)
+		go_to_root(&c.pidfile);
 	v = keeper_add(run.name);
 	keeper_adopt(v, &run);
 	settle(&run, c.pidfile, up);
