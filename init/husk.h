@@ -353,6 +353,7 @@ int keeper_signal(void);		/* the next signal that is not the loop's own business
 /* init/tty.c: the caller's terminal and the pty of the box */
 void tty_open(int pty);			/* raw mode, window size */
 void tty_close(void);			/* as it was */
+void tty_size(int pty);			/* the window of standard input, on it */
 bool tty_resize(void);			/* false: there is no pty */
 int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
 void tty_relay(const void *fds, int n);

@@ -60,6 +60,8 @@ static int hear(struct run *r, struct msg *m)
 	m->text[m->len] = '\0';
 	if (mh.msg_controllen >= CMSG_LEN(sizeof(int)) && c.h.cmsg_type == SCM_RIGHTS)
 		memcpy(&r->pty, CMSG_DATA(&c.h), sizeof(int));
+	if (m->kind == MSG_PTY)
+		tty_size(r->pty);	/* before the program can ask */
 	return 1;
 }
 
@@ -223,7 +225,7 @@ static void begin(struct run *r, const struct box *b)
  * status of the program, 126 or 127, comes by the usual way. */
 int start_box(struct run *r, const struct box *b)
 {
-	int e;
+	int e, keep[2];
 
 	begin(r, b);
 	making_a_box(true);
@@ -236,6 +238,9 @@ int start_box(struct run *r, const struct box *b)
 		complain(r);
 	if (!e || r->exec_errno)
 		return 0;
+	keep[0] = r->left->dir;
+	keep[1] = r->statedir;
+	(void)close_others(AT_FDCWD, 3, keep, 2);	/* undo may need what a failing start has used up */
 	stages_undo(r->left, r->row);
 	return 125;
 }

@@ -24,12 +24,18 @@ static struct termios saved STAYS;
 static bool raw STAYS;
 static int master = -1;
 
-bool tty_resize(void)
+void tty_size(int pty)
 {
 	struct winsize w;
 
-	if (master >= 0 && ioctl(0, TIOCGWINSZ, &w) == 0)
-		(void)ioctl(master, TIOCSWINSZ, &w);
+	if (ioctl(0, TIOCGWINSZ, &w) == 0)
+		(void)ioctl(pty, TIOCSWINSZ, &w);
+}
+
+bool tty_resize(void)
+{
+	if (master >= 0)
+		tty_size(master);
 	return master >= 0;
 }
 
