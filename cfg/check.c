@@ -12,71 +12,46 @@
 
 #include "husk.h"
 
-static const char mount_keys[][6] = { "bind", "tmpfs", "mount" };
-
 /* "ns.mnt=host by use=host, line 1" */
-static const char *because(const struct box *b, int ns, const char *key)
+static const char *because(const struct box *b, int ns)
 {
-	static char text[160];
-	bool preset = cfg_layer(key, 0) == 1;
-	const char *file;
+	static char text[160], key[16], at[16];
+	const char *box = b->nsbox[ns], *file;
+	bool preset;
 	unsigned line;
-	size_t n;
 
-	n = fmt(text, sizeof text, "%s=%s%s", key, b->ns[ns] == NSM_HOST ? "host" : b->nsbox[ns] ? "box:" : b->nspath[ns],
-		b->nsbox[ns] ? b->nsbox[ns] : "");
-	if (preset)
-		n += fmt(text + n, sizeof text - n, " by use=%s", cfg_used());
+	fmt(key, sizeof key, "%s%s", ns == NS_NET ? "" : "ns.", ns_name(ns));
+	preset = cfg_layer(key, 0) == L_USE;
+	*at = '\0';
 	if (cfg_where(key, 0, &file, &line))
-		fmt(text + n, sizeof text - n, ", line %u", line);
+		fmt(at, sizeof at, ", line %u", line);
+	fmt(text, sizeof text, "%s=%s%s%s%s%s", key, box ? "box:" : "", b->ns[ns] == NSM_HOST ? "host" : box ? box : b->nspath[ns],
+		preset ? " by use=" : "", preset ? cfg_used() : "", at);
 	return text;
 }
 
 /* -------------------------------------------------------------------- FILES */
 
-static bool said(const char *key, int item)
-{
-	return cfg_layer(key, item) > 1;
-}
-
-static int not_ours(const struct box *b, const char *key, int item)
-{
-	return !said(key, item) ? 0 : cfg_error(key, item, "this box has %s mounts (%s)",
-		b->ns[NS_MNT] == NSM_HOST ? "the host's" : "another's", because(b, NS_MNT, "ns.mnt"));
-}
-
 /* Without a mount namespace of its own there is nothing to build. */
 static int no_mounts(struct box *b)
 {
-	int i, n = 0;
+	int row = key_find("root"), last = key_find("readonly"), i, items, n = 0;
+	const struct key *k;
 
-	if (b->root != ROOT_HOST || b->root_rw)
-		n += not_ours(b, "root", 0);
-	for (i = 0; i < b->nmnt; i++)
-		n += not_ours(b, mount_keys[b->mnt[i].kind], i);
-	for (i = 0; i < b->ndev; i++)
-		n += not_ours(b, "device", i);
-	for (i = 0; i < b->nmask; i++)
-		n += not_ours(b, "mask", i);
-	for (i = 0; i < b->nro; i++)
-		n += not_ours(b, "readonly", i);
-	for (i = 0; i < b->netc; i++)
-		n += not_ours(b, "etc", i);
-	if (b->mounts)
-		n += not_ours(b, "mounts", 0);
+	for (; row <= last; row++) {
+		k = key_row(row);
+		items = k->type == T_ROOT ? b->root != ROOT_HOST || b->root_rw :
+			k->type == T_MOUNTS ? b->mounts != 0 : *((uint8_t *)b + k->at);
+		for (i = 0; i < items; i++)
+			if (cfg_layer(key_name(row), i) > L_USE)
+				n += cfg_error(i, "%s: this box has %s mounts (%s)", key_name(row),
+					b->ns[NS_MNT] == NSM_HOST ? "the host's" : "another's", because(b, NS_MNT));
+	}
 	b->root = ROOT_HOST;
 	b->root_rw = false;
 	b->nmnt = b->ndev = b->nmask = b->nro = b->netc = 0;
 	b->mounts = 0;
 	return n;
-}
-
-/* "/dev/pts" of DM_PTS */
-static bool is_default(int i, const char *dst)
-{
-	bool below = i == DM_PTS || i == DM_SHM || i == DM_MQUEUE;
-
-	return starts(dst, below ? "/dev/" : "/") && same(dst + (below ? 5 : 1), mounts_name(i));
 }
 
 static bool below(const char *path, const char *top)
@@ -94,19 +69,19 @@ static int one_mount(struct box *b, int i)
 	int d;
 
 	for (d = 0; d < NDM; d++)
-		if (is_default(d, m->dst))
+		if (same(rootfs_default(d), m->dst))
 			b->mounts &= (uint16_t)~(1u << d);
 	if (m->idmap && b->ns[NS_USER] != NSM_NEW)
-		return cfg_error("bind", i, "idmap: only with ns.user=new");
+		return cfg_error(i, "bind: idmap: only with ns.user=new");
 	if (kernels && m->kind == MNT_BIND && !same(m->src, m->dst))
-		return cfg_error("bind", i, "below /proc and /sys only the host's own %s", m->dst);
+		return cfg_error(i, "bind: below /proc and /sys only the host's own %s", m->dst);
 	for (d = 0; d < b->nmask && strrchr(m->dst, '/') > m->dst && m->kind == MNT_BIND; d++)
 		if (kernels && below(b->mask[d], m->dst))
-			return cfg_error("bind", i, "%s would uncover mask=%s", m->dst, b->mask[d]);
+			return cfg_error(i, "bind: %s would uncover mask=%s", m->dst, b->mask[d]);
 	if (kernels && m->kind == MNT_TMPFS)
-		return cfg_error("tmpfs", i, "mask= hides what is below /proc and /sys");
+		return cfg_error(i, "tmpfs: mask= hides what is below /proc and /sys");
 	if (m->kind == MNT_FS && *m->src != '/' && strchr(m->src, '='))
-		return cfg_error("mount", i, "%s: a device or an image in a box, please", m->src);
+		return cfg_error(i, "mount: %s: a device or an image in a box, please", m->src);
 	return 0;
 }
 
@@ -119,9 +94,9 @@ static int files(struct box *b)
 	for (i = 0; i < b->nmnt; i++)
 		n += one_mount(b, i);
 	if (b->tty && !(b->mounts & 1u << DM_PTS))
-		n += cfg_error("tty", 0, "needs the box's own /dev/pts (mounts=default)");
+		n += cfg_error(0, "tty: needs the box's own /dev/pts (mounts=default)");
 	for (i = 0; i < b->ndev && !(b->mounts & 1u << DM_DEV); i++)
-		n += cfg_error("device", i, "needs the box's own /dev (mounts=default)");
+		n += cfg_error(i, "device: needs the box's own /dev (mounts=default)");
 	/* names need a net: what the defaults say about it is only in the way */
 	for (i = b->netc - 1; i >= 0 && b->ns[NS_NET] == NSM_NEW; i--)
 		if (cfg_layer("etc", i) == 0 && !same(b->etc[i], "localtime")) {
@@ -136,15 +111,16 @@ static int files(struct box *b)
 
 static int names(struct box *b)
 {
+	const char *key;
 	int n = 0;
 
-	if (b->ns[NS_UTS] != NSM_NEW) {
-		if (b->hostname)
-			n += cfg_error("hostname", 0, "this box has no name of its own (%s)", because(b, NS_UTS, "ns.uts"));
-		if (b->domainname)
-			n += cfg_error("domainname", 0, "this box has no name of its own (%s)", because(b, NS_UTS, "ns.uts"));
-	} else if (!b->hostname)
-		b->hostname = b->name;
+	if (b->ns[NS_UTS] == NSM_NEW) {
+		b->hostname = b->hostname ? b->hostname : b->name;
+		return 0;
+	}
+	for (key = "hostname"; key; key = *key == 'h' ? "domainname" : NULL)
+		if (*key == 'h' ? b->hostname : b->domainname)
+			n += cfg_error(0, "%s: this box has no name of its own (%s)", key, because(b, NS_UTS));
 	return n;
 }
 
@@ -171,14 +147,14 @@ static int one_map(const struct box *b, const char *key, const struct idmap *m, 
 		for (j = 0; j < i; j++)
 			if (overlap(m[i].in, m[j].in, m[i].count, m[j].count) ||
 			    overlap(m[i].out, m[j].out, m[i].count, m[j].count))
-				return cfg_error(key, i, "%u:%u:%u overlaps %u:%u:%u", m[i].in, m[i].out, m[i].count,
+				return cfg_error(i, "%s: %u:%u:%u overlaps %u:%u:%u", key, m[i].in, m[i].out, m[i].count,
 					m[j].in, m[j].out, m[j].count);
 	if (n && !mapped(m, n, 0, 0))
-		return cfg_error(key, 0, "0, the box's own root, is not in it");
+		return cfg_error(0, "%s: 0, the box's own root, is not in it", key);
 	if (n && b->who == WHO_NUMBER && !mapped(m, n, id, id))
-		return cfg_error(key, 0, "%u of user= is not in it", id);
+		return cfg_error(0, "%s: %u of user= is not in it", key, id);
 	if (n && b->who == WHO_AUTO && !mapped(m, n, 61184, 65519))
-		return cfg_error(key, 0, "61184..65519 of user=auto is not in it");
+		return cfg_error(0, "%s: 61184..65519 of user=auto is not in it", key);
 	return 0;
 }
 
@@ -187,8 +163,7 @@ static int maps(struct box *b)
 	const char *uid = "uidmap", *gid = "gidmap";
 
 	if (b->ns[NS_USER] != NSM_NEW)
-		return b->nuidmap ? cfg_error("uidmap", 0, "only with ns.user=new") :
-			b->ngidmap ? cfg_error("gidmap", 0, "only with ns.user=new") : 0;
+		return b->nuidmap || b->ngidmap ? cfg_error(0, "%s: only with ns.user=new", b->nuidmap ? uid : gid) : 0;
 	b->automap = !b->nuidmap && !b->ngidmap;
 	if (!b->nuidmap) {
 		uid = gid;
@@ -211,9 +186,9 @@ static int clocks(struct box *b)
 	bool set = b->clock_monotonic || b->clock_boottime;
 
 	if (!set)
-		return b->ns[NS_TIME] == NSM_NEW ? cfg_error("ns.time", 0, "new is for clock.monotonic= or clock.boottime=") : 0;
+		return b->ns[NS_TIME] == NSM_NEW ? cfg_error(0, "ns.time: new is for clock.monotonic= or clock.boottime=") : 0;
 	if (b->ns[NS_TIME] != NSM_NEW && cfg_layer("ns.time", 0) > 0)
-		return cfg_error(key, 0, "only with ns.time=new (%s)", because(b, NS_TIME, "ns.time"));
+		return cfg_error(0, "%s: only with ns.time=new (%s)", key, because(b, NS_TIME));
 	b->ns[NS_TIME] = NSM_NEW;
 	return 0;
 }
@@ -222,7 +197,7 @@ static int pids(const struct box *b)
 {
 	if (b->ns[NS_PID] == NSM_NEW || !b->pid1_program)
 		return 0;
-	return cfg_error("pid1", 0, "process 1 is not the box's (%s)", because(b, NS_PID, "ns.pid"));
+	return cfg_error(0, "pid1: process 1 is not the box's (%s)", because(b, NS_PID));
 }
 
 /* ------------------------------------------------------------------- RIGHTS */
@@ -233,7 +208,7 @@ static int within(const char *key, uint64_t set, uint64_t of, const char *name)
 
 	for (i = 0; i < 64; i++)
 		if (set & ~of & (uint64_t)1 << i)
-			return cfg_error(key, 0, "%s is not in %s", caps_name(i), name);
+			return cfg_error(0, "%s: %s is not in %s", key, caps_name(i), name);
 	return 0;
 }
 
@@ -259,7 +234,7 @@ static int rights(struct box *b)
 			b->securebits |= SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
 	}
 	if (b->ambient && b->securebits & SECBIT_NO_CAP_AMBIENT_RAISE)
-		n += cfg_error("securebits", 0, "no_cap_ambient_raise against caps.ambient=");
+		n += cfg_error(0, "securebits: no_cap_ambient_raise against caps.ambient=");
 	return n;
 }
 
@@ -269,18 +244,18 @@ static int sysctls(const struct box *b)
 	static const char ipc[][14] = { "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue." };
 	int i, n = 0, ns;
 	unsigned k;
-	char key[140];
+	const char *key;
 
 	for (i = 0; i < b->nsysctl; i++) {
-		ns = starts(b->sysctl[i].key, "net.") ? NS_NET : NNS;
+		key = b->sysctl[i].key;
+		ns = starts(key, "net.") ? NS_NET : NNS;
 		for (k = 0; k < sizeof ipc / sizeof *ipc; k++)
-			if (starts(b->sysctl[i].key, ipc[k]))
+			if (starts(key, ipc[k]))
 				ns = NS_IPC;
-		fmt(key, sizeof key, "sysctl.%s", b->sysctl[i].key);
 		if (ns == NNS)
-			n += cfg_error(key, i, "the host's, not a box's: board.conf may set it");
+			n += cfg_error(i, "sysctl.%s: the host's, not a box's: board.conf may set it", key);
 		else if (b->ns[ns] != NSM_NEW)
-			n += cfg_error(key, i, "the host's here (%s)", because(b, ns, ns == NS_NET ? "net" : "ns.ipc"));
+			n += cfg_error(i, "sysctl.%s: the host's here (%s)", key, because(b, ns));
 	}
 	return n;
 }
@@ -292,17 +267,17 @@ static int filter(struct box *b)
 	int i, n = 0;
 
 	if (!b->nsyscall)
-		return cfg_error("syscalls", 0, "nothing is allowed: no program could start");
+		return cfg_error(0, "syscalls: nothing is allowed: no program could start");
 	filter_begin(answers[b->calls_default]);
 	for (i = 0; i < b->nsyscall; i++)
 		if ((e = filter_word(b->syscalls[i], strlen(b->syscalls[i]))))
-			n += cfg_error("syscalls", i, "%s", e);
+			n += cfg_error(i, "syscalls: %s", e);
 	if (n)
 		return n;
 	if ((e = filter_caps(b->caps)) || (e = filter_build(b->bpf, MAXBPF, &b->nbpf)))
-		return cfg_error("syscalls", 0, "%s", e);
+		return cfg_error(0, "syscalls: %s", e);
 	if (!b->nnp && b->nbpf && !(b->caps & (uint64_t)1 << CAP_SYS_ADMIN))
-		return cfg_error("no_new_privs", 0, "no: only with syscalls=@all or caps=sys_admin, or the kernel refuses the filter");
+		return cfg_error(0, "no_new_privs: no: only with syscalls=@all or caps=sys_admin, or the kernel refuses the filter");
 	return 0;
 }
 
@@ -315,7 +290,7 @@ static void term(struct box *b)
 	for (i = 0; i < b->nenv && !starts(b->env[i], "TERM="); i++)
 		;
 	if (b->tty && i == b->nenv && i < MAXENV)
-		b->env[b->nenv++] = name && cfg_printable(name) ? name - 5 : "TERM=linux";
+		b->env[b->nenv++] = name && !cfg_plain(name) ? name - 5 : "TERM=linux";
 }
 
 int cfg_check(struct box *b)
@@ -323,7 +298,7 @@ int cfg_check(struct box *b)
 	int n = 0;
 
 	if (b->file && !b->narg)
-		n += cfg_error("exec", 0, "missing: the program to run");
+		n += cfg_error(0, "exec: missing: the program to run");
 	term(b);
 	n += files(b) + names(b) + maps(b) + clocks(b) + pids(b) + rights(b) + sysctls(b);
 	return n ? n : filter(b);

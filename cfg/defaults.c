@@ -70,19 +70,32 @@ static const char presets[] =
 	"root=:rw\n"
 	"\0";
 
+static const char *next(const char *p)
+{
+	return p + strlen(p) + 1;
+}
+
+/* NULL: no more */
+const char *cfg_preset_name(int i)
+{
+	const char *p = presets;
+
+	while (*p && i-- > 0)
+		p = next(next(p));
+	return *p ? p : NULL;
+}
+
 /* The text of a preset; of the defaults where name is NULL. */
 const char *cfg_preset(const char *name)
 {
-	const char *p = presets, *text;
+	const char *p;
+	int i;
 
 	if (!name)
 		return defaults;
-	while (*p) {
-		text = p + strlen(p) + 1;
+	for (i = 0; (p = cfg_preset_name(i)); i++)
 		if (same(p, name))
-			return text;
-		p = text + strlen(text) + 1;
-	}
+			return next(p);
 	return NULL;
 }
 

@@ -1,16 +1,19 @@
 /*
  * keys.c - THE other table: the words of the configuration language.
  *
- * One row per key: name, type, where it goes in struct box, flags; then for
- * people: its values, its default, one line of help. The parser, husk show,
- * husk help and the manual page's list (man.sh reads these very lines) come
- * from here. A CHOICE takes its words from the values column.
+ * One row per key: name, type, where it goes in struct box, flags; what a
+ * value is, as errors and husk help say it (of CHOICE and MOUNTS: the words);
+ * one line of help; then for the manual alone: the default, and what else
+ * there is to say. The parser, husk show, husk help and the manual page's
+ * list (man.sh reads these very lines) come from here.
  *
- * No pointers: each would cost a relocation and dirty a page. Flags:
+ * No pointers: each would cost a relocation and dirty a page. An empty text
+ * says what the row above says. A LIST of things is found by its count. Flags:
  *	LIST	several lines add up, `key=` empties it
  *	SKIP	`?` may stand before it; never before rights
  *	BOARD	board.conf knows it too
  *	SUB	the name goes on: rlimit.nofile
+ *	OPEN	is not set unless somebody says it
  */
 #include <string.h>
 
@@ -18,98 +21,93 @@
 
 #define KEYS(K) \
 	/* PROGRAM */ \
-	K("exec", EXEC, argv, LIST, "PATH ARG ...", "", "the program; a second exec= line goes on with more arguments") \
-	K("cwd", CWD, cwd, 0, "DIR", "/", "where it starts, inside") \
-	K("env", ENV, env, LIST, "NAME=VALUE | NAME", "PATH, container", "set, or pass one through from outside; nothing else comes in") \
-	K("user", USER, who, 0, "NAME[:GROUP] | UID[:GID] | auto", "auto", "auto: a number of its own, from the box's name; UID alone: GID the same") \
-	K("groups", GROUPS, groups, LIST, "NAME,GID", "", "supplementary groups") \
-	K("umask", UMASK, umask, 0, "OCTAL", "022", "of the program") \
-	K("tty", CHOICE, tty, 0, "no|yes", "no", "yes: a pty of the box's own") \
-	K("pid1", CHOICE, pid1_program, 0, "husk|program", "husk", "who is process 1 inside") \
+	K("exec", EXEC, narg, LIST, "a program (/sbin/x, or x of PATH)", "and its arguments", "", "a second line goes on with more arguments") \
+	K("cwd", CWD, cwd, 0, "an absolute path inside", "where it starts", "/", "") \
+	K("env", ENV, nenv, LIST, "NAME=VALUE or NAME", "NAME: as it is outside", "PATH, container", "nothing else comes in") \
+	K("user", USER, who, 0, "a user (NAME, NAME:GROUP, UID, UID:GID, auto)", "auto: a number of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
+	K("groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "supplementary", "", "numbers 0..4294967294") \
+	K("umask", UMASK, umask, 0, "octal (022)", "of the program", "022", "") \
+	K("tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "") \
+	K("pid1", CHOICE, pid1_program, 0, "husk|program", "process 1 inside", "husk", "") \
 	/* FILES */ \
-	K("root", ROOT, root, 0, "/ | DIR | tmpfs [:rw]", "/", "/ is the host's root file system alone, without what is mounted on it") \
-	K("bind", BIND, mnt, LIST | SKIP, "HOST[:BOX][:OPTS]", "", "ro,nosuid,nodev; rw (then noexec) exec dev suid rec slave idmap optional create[=MODE]") \
-	K("tmpfs", TMPFS, mnt, LIST, "BOX[:SIZE,mode=M,exec]", "", "a file system in memory; replaces a default mount on the same BOX") \
-	K("mount", MOUNT, mnt, LIST | SKIP | BOARD, "SRC:BOX[:TYPE,OPTS]", "", "any file system") \
-	K("mounts", MOUNTS, mounts, LIST, "default|none|-NAME", "default", "proc dev pts shm mqueue sys, tmpfs run (the user's) and tmp") \
-	K("etc", ETC, etc, LIST, "NAME,...|none", "resolv.conf,hosts,localtime", "copies of the host's; without net: localtime only") \
-	K("device", DEVICE, dev, LIST | SKIP, "HOST[:BOX][:rwm,mode=M]", "", "makes the node and allows it (default rw); HOST may hold *") \
-	K("mask", PATHS, mask, LIST, "PATH", "OCI's list", "hidden; / at the end: a directory") \
-	K("readonly", PATHS, ro, LIST, "PATH", "OCI's list", "not writable") \
+	K("root", ROOT, root, 0, "a root (/, DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
+	K("bind", BIND, nmnt, LIST | SKIP, "HOST[:BOX][:OPTS]", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
+	K("tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec]", "in memory", "", "replaces a default mount on the same BOX") \
+	K("mount", MOUNT, nmnt, LIST | SKIP | BOARD, "SRC:BOX[:TYPE,OPTS]", "any file system", "", "") \
+	K("mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "what the box has by itself", "default", "a tmpfs on /run is the user's") \
+	K("etc", ETC, netc, LIST, "a name below /etc", "copied; or none", "resolv.conf,hosts,localtime", "without net: localtime only") \
+	K("device", DEVICE, ndev, LIST | SKIP, "HOST[:BOX][:rwm,mode=M]", "made and allowed; HOST may hold *", "", "rw unless it says otherwise") \
+	K("mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
+	K("readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
 	/* NAMESPACES */ \
-	K("net", NS, ns[NS_NET], 0, "none | host | box:NAME | /PATH", "none", "none: a network of its own with only lo") \
-	K("ns.pid", NS, ns[NS_PID], 0, "new | host | box:NAME | /PATH", "new", "processes") \
-	K("ns.ipc", NS, ns[NS_IPC], 0, "new | host | box:NAME | /PATH", "new", "System V and POSIX queues, shared memory") \
-	K("ns.uts", NS, ns[NS_UTS], 0, "new | host | box:NAME | /PATH", "new", "host name") \
-	K("ns.mnt", NS, ns[NS_MNT], 0, "new | host | box:NAME | /PATH", "new", "mounts; not new: root, bind, tmpfs, mask are errors") \
-	K("ns.cgroup", NS, ns[NS_CGROUP], 0, "new | host | box:NAME | /PATH", "new", "the view of the cgroup tree") \
-	K("ns.user", NS, ns[NS_USER], 0, "new | host | box:NAME | /PATH", "host", "user ids") \
-	K("ns.time", NS, ns[NS_TIME], 0, "new | host | box:NAME | /PATH", "host", "clocks; clock.* makes it new") \
-	K("uidmap", MAP, uidmap, LIST, "IN:OUT:COUNT | auto", "auto", "only with ns.user=new; gidmap left out: the same") \
-	K("gidmap", MAP, gidmap, LIST, "IN:OUT:COUNT | auto", "auto", "only with ns.user=new; uidmap left out: the same") \
-	K("hostname", HOST, hostname, BOARD, "NAME", "the box's name", "with ns.uts=new") \
-	K("domainname", HOST, domainname, 0, "NAME", "", "the NIS domain, with ns.uts=new") \
-	K("clock.monotonic", CLOCK, clock_monotonic, 0, "[-]TIME", "", "added to the clock inside, whole seconds") \
-	K("clock.boottime", CLOCK, clock_boottime, 0, "[-]TIME", "", "added to the clock inside, whole seconds") \
+	K("net", NS, ns[NS_NET], 0, "none, host, box:NAME or /PATH", "none: only lo", "none", "a network of its own") \
+	K("ns.pid", NS, ns[NS_PID], 0, "new, host, box:NAME or /PATH", "processes", "new", "") \
+	K("ns.ipc", NS, ns[NS_IPC], 0, "", "queues, shared memory", "new", "of System V and POSIX") \
+	K("ns.uts", NS, ns[NS_UTS], 0, "", "host name", "new", "") \
+	K("ns.mnt", NS, ns[NS_MNT], 0, "", "mounts", "new", "not new: root, bind, tmpfs, mask are errors") \
+	K("ns.cgroup", NS, ns[NS_CGROUP], 0, "", "view of the cgroups", "new", "") \
+	K("ns.user", NS, ns[NS_USER], 0, "", "user ids", "host", "") \
+	K("ns.time", NS, ns[NS_TIME], 0, "", "clocks", "host", "clock.monotonic and clock.boottime make it new") \
+	K("uidmap", MAP, nuidmap, LIST, "IN:OUT:COUNT (0:100000:65536)", "or auto; with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
+	K("gidmap", MAP, ngidmap, LIST, "", "", "auto", "uidmap left out: the same") \
+	K("hostname", HOST, hostname, BOARD, "a host name (letters digits _ + - . ; at most 64)", "with ns.uts=new", "the box's name", "") \
+	K("domainname", HOST, domainname, OPEN, "", "", "", "of NIS") \
+	K("clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "added to the clock inside", "", "") \
+	K("clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "") \
 	/* LIMITS */ \
-	K("memory.max", SIZE, lim[LIM_MEM], SKIP, "SIZE | % | max", "?50%", "more is killed; the box's files in memory count") \
-	K("memory.swap.max", SIZE, lim[LIM_SWAP], SKIP, "SIZE | % | max", "", "0: nothing of it is swapped out") \
-	K("pids.max", COUNT, lim[LIM_PIDS], SKIP, "N | max", "?256", "processes and threads, husk's PID 1 is one") \
-	K("cpu.max", CPU, lim[LIM_CPU], SKIP, "N% | QUOTA PERIOD | max", "max", "50% is half of one CPU; microseconds") \
-	K("cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP, "N", "", "share when it is scarce; 100 is usual") \
-	K("cgroup", CGROUP, cgroup, 0, "PATH", "", "husk/NAME is made below it; relative to the top of the hierarchy") \
-	K("rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD]", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock ...; unlimited") \
-	K("nice", NICE, nice, 0, "N", "", "-20 first .. 19 last") \
-	K("sched", SCHED, sched, 0, "other|batch|idle|fifo:N|rr:N", "", "policy; N 1..99") \
-	K("ionice", IONICE, ioprio, 0, "rt:N | be:N | idle", "", "disk priority, N 0..7") \
-	K("affinity", AFFINITY, affinity, 0, "CPU,CPU-CPU", "", "the CPUs it may run on") \
-	K("oom_score_adj", OOM, oom_score_adj, 0, "N", "", "-1000 never .. 1000 first killed when memory is short") \
+	K("memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size (4M, 512K, 25%)", "or max; more is killed", "?50%", "the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
+	K("memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "", "or max", "", "0: nothing of it is swapped out") \
+	K("pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN, "a number of 2..4194304, or max", "processes and threads", "?256", "husk's PID 1 is one") \
+	K("cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN, "a share of CPUs (50%, 20000 100000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
+	K("cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
+	K("cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
+	K("rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD] (1024:4096, 16M, unlimited)", "setrlimit(2)", "nofile 1024:4096, core 0", "nofile core nproc as stack memlock and the others") \
+	K("nice", NICE, nice, OPEN, "a number of -20..19", "-20 first", "", "") \
+	K("sched", SCHED, sched, OPEN, "a policy (other, batch, idle, fifo:10, rr:10)", "sched(7)", "", "priorities 1..99") \
+	K("ionice", IONICE, ioprio, OPEN, "a class (rt:0..7, be:0..7, idle)", "of the disk", "", "") \
+	K("affinity", AFFINITY, affinity, OPEN, "a CPU (0, 2-3; 1023 at most)", "where it may run", "", "") \
+	K("oom_score_adj", OOM, oom_score_adj, OPEN, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
 	/* RIGHTS */ \
-	K("caps", CAPS, caps, LIST, "none|all|oci|NAME,-NAME", "none", "effective for the user whoever he is; opens the system calls that it is for") \
-	K("caps.ambient", CAPS, ambient, LIST, "none|all|oci|NAME,-NAME", "caps= if the user is not root", "kept over exec by a user other than root") \
-	K("caps.inheritable", CAPS, inheritable, LIST, "none|all|oci|NAME,-NAME", "caps.ambient=", "for files with inheritable capabilities") \
-	K("securebits", SECBITS, securebits, 0, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "by caps", "capabilities(7); several with commas") \
-	K("syscalls", SYSCALLS, syscalls, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "@service", "first word with + or -: change the default; a name covers its 64/time64/32 twins") \
-	K("syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "EPERM", "the answer to what is not allowed") \
-	K("no_new_privs", CHOICE, nnp, 0, "no|yes", "yes", "no: set-uid programs work") \
-	K("keyring", CHOICE, keyring, 0, "no|yes", "yes", "a session keyring of its own") \
-	K("apparmor", LABEL, apparmor, 0, "PROFILE", "", "loaded outside before") \
-	K("selinux", LABEL, selinux, 0, "CONTEXT", "", "user:role:type:level of the program") \
-	K("sysctl.", SYSCTL, sysctl, SUB | BOARD, "VALUE", "", "net.* kernel.sem,shm*,msg* fs.mqueue.* of its own namespaces; in board.conf: all") \
-	K("reboot", ENUM, reboot, 0, "no|box|board", "no", "what reboot(2) and `reboot` inside do") \
-	K("personality", PERSONA, persona, 0, "linux | linux32 | N", "", "personality(2); linux32: uname says a 32-bit machine") \
+	K("caps", CAPS, caps, LIST, "none, all, oci, NAME or -NAME", "capabilities(7)", "none", "effective for the user whoever he is; opens the system calls that it is for") \
+	K("caps.ambient", CAPS, ambient, LIST, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
+	K("caps.inheritable", CAPS, inheritable, LIST, "", "for files with some", "caps.ambient=", "") \
+	K("securebits", SECBITS, securebits, 0, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "with commas", "by caps", "see capabilities(7)") \
+	K("syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "first with + or -: changes @service", "@service", "a name covers its 64/time64/32 twins") \
+	K("syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "to what is not allowed", "EPERM", "") \
+	K("no_new_privs", CHOICE, nnp, 0, "no|yes", "no: set-uid programs work", "yes", "") \
+	K("keyring", CHOICE, keyring, 0, "", "of the session", "yes", "one of its own") \
+	K("apparmor", LABEL, apparmor, OPEN, "PROFILE", "loaded before", "", "outside") \
+	K("selinux", LABEL, selinux, OPEN, "CONTEXT", "user:role:type:level", "", "of the program") \
+	K("sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
+	K("reboot", CHOICE, reboot, 0, "no|box|board", "what reboot(2) inside does", "no", "") \
+	K("personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "personality(2)", "", "linux32: uname says a 32-bit machine") \
 	/* LIFE */ \
-	K("boot", CHOICE, boot, 0, "no|yes", "yes", "started with the board, or by hand only") \
-	K("after", AFTER, after, LIST, "NAME", "", "order only: that box is up, failed or skipped") \
-	K("stop.signal", SIGNAL, stop_signal, 0, "NAME | N", "TERM", "what asks the program to end") \
-	K("stop.timeout", TIME, stop_ms, 0, "TIME", "5s", "then the whole tree is killed") \
-	K("restart", ONLY, name, 0, "no", "no", "when the program has ended") \
-	K("log", ENUM, log, 0, "inherit|none", "inherit", "where its output goes") \
+	K("boot", CHOICE, boot, 0, "no|yes", "starts with the board", "yes", "or by hand only") \
+	K("after", AFTER, nafter, LIST, "the name of a box", "order only", "", "that box is up, failed or skipped") \
+	K("stop.signal", SIGNAL, stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
+	K("stop.timeout", TIME, stop_ms, 0, "a time (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
+	K("restart", ONLY, name, 0, "one of no", "when it has ended", "no", "") \
+	K("log", CHOICE, log, 0, "inherit|none", "of its output", "inherit", "") \
 	/* FILE */ \
-	K("use", USE, name, 0, "service|daemon|netdev|host|oci|NAME", "service", "a preset, or /etc/husk/NAME.use") \
-	K("include", INCLUDE, name, LIST, "FILE", "", "read before this file; one level") \
-	K("name", NAME, name, 0, "NAME", "the file's", "letters digits _ + - . ; at most 64")
+	K("use", USE, name, 0, "service daemon netdev host oci NAME", "a preset", "service", "NAME: of the file NAME.use") \
+	K("include", INCLUDE, name, LIST, "FILE", "read before this one", "", "one level") \
+	K("name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "of the box", "the file's", "")
 
-enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB };
+enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN };
 
-#define ROW(name, type, at, flags, values, def, help) { name, T_##type, flags, offsetof(struct box, at) },
+#define ROW(name, type, at, flags, what, help, def, more) { T_##type, flags, offsetof(struct box, at) },
 static const struct key keys[] = { KEYS(ROW) };
 
-#define VALUES(name, type, at, flags, values, def, help) values "\0"
-static const char values[] = KEYS(VALUES);
-#define DEFAULT(name, type, at, flags, values, def, help) def "\0"
-static const char defaults[] = KEYS(DEFAULT);
-#define HELP(name, type, at, flags, values, def, help) help "\0"
+#define NAME(name, type, at, flags, what, help, def, more) name "\0"
+static const char names[] = KEYS(NAME);
+#define WHAT(name, type, at, flags, what, help, def, more) what "\0"
+static const char whats[] = KEYS(WHAT);
+#define HELP(name, type, at, flags, what, help, def, more) help "\0"
 static const char helps[] = KEYS(HELP);
 
 enum { NKEYS = sizeof keys / sizeof *keys };
 
 _Static_assert(sizeof(struct box) < 65536, "offsets of keys.c are 16 bits wide");
-
-int key_count(void)
-{
-	return NKEYS;
-}
 
 const struct key *key_row(int row)
 {
@@ -119,24 +117,41 @@ const struct key *key_row(int row)
 /* rlimit. is the start of rlimit.nofile, but not a key by itself */
 int key_find(const char *name)
 {
+	const char *p = names;
 	int i;
 
-	for (i = 0; i < NKEYS; i++) {
-		if (keys[i].name[0] != name[0])
-			continue;
-		if (same(keys[i].name, name))
-			return keys[i].flags & SUB ? -1 : i;
-		if (keys[i].flags & SUB && starts(name, keys[i].name))
+	for (i = 0; i < NKEYS; i++, p += strlen(p) + 1)
+		if (keys[i].flags & SUB ? starts(name, p) && !same(name, p) : same(name, p))
 			return i;
-	}
 	return -1;
 }
 
-const char *key_text(int row, int i)
+static const char *text(const char *p, int row)
 {
-	const char *p = i == 0 ? values : i == 1 ? defaults : helps;
-
 	while (row-- > 0)
 		p += strlen(p) + 1;
 	return p;
+}
+
+/* Also the end of the table: NULL */
+const char *key_name(int row)
+{
+	return row < NKEYS ? text(names, row) : NULL;
+}
+
+static const char *above(const char *texts, int row)
+{
+	while (!*text(texts, row))
+		row--;
+	return text(texts, row);
+}
+
+const char *key_what(int row)
+{
+	return above(whats, row);
+}
+
+const char *key_help(int row)
+{
+	return above(helps, row);
 }

@@ -14,8 +14,6 @@
 
 #include "husk.h"
 
-static const char mount_keys[][6] = { "bind", "tmpfs", "mount" };
-
 static bool below(const char *path, const char *top)
 {
 	size_t n = strlen(top);
@@ -37,14 +35,16 @@ static bool covered(const struct box *b, const char *path, const char *except)
 	return false;
 }
 
+static struct stat seen;		/* by look() */
+
 /* 0, or errno */
-static int look(int top, const char *path, struct stat *st)
+static int look(int top, const char *path)
 {
 	int fd = walk(top, path, O_PATH), e = errno;
 
 	if (fd < 0)
 		return e;
-	e = fstat(fd, st) < 0 ? errno : 0;
+	e = fstat(fd, &seen) < 0 ? errno : 0;
 	close(fd);
 	return e;
 }
@@ -52,42 +52,39 @@ static int look(int top, const char *path, struct stat *st)
 static int source(const struct box *b, int i, int top, bool elsewhere)
 {
 	const struct mnt *m = &b->mnt[i];
-	struct stat st;
 	int e;
 
 	if (m->kind == MNT_TMPFS || *m->src != '/' || m->create || m->skip)
 		return 0;
-	if ((e = look(top, m->src, &st)) && elsewhere)
-		return cfg_warn(mount_keys[m->kind], i, "%s: %s", m->src, strerror(e));
-	if (e)
-		return cfg_error(mount_keys[m->kind], i, "%s: %s", m->src, strerror(e));
+	if ((e = look(top, m->src))) {
+		cfg.warning = elsewhere;
+		return cfg_error(i, "%s: %s: %s", mnt_key(m->kind), m->src, strerror(e));
+	}
 	if (m->kind == MNT_FS || below(m->src, "/proc") || below(m->src, "/sys") || below(m->src, "/dev"))
 		return 0;
-	if (S_ISSOCK(st.st_mode))
-		return cfg_warn("bind", i, "%s is a socket: bind its directory, it is made anew when its server restarts", m->src);
-	if (S_ISREG(st.st_mode))
-		return cfg_warn("bind", i, "%s is a file: bind its directory, or the box keeps the old one when it is replaced", m->src);
+	cfg.warning = S_ISSOCK(seen.st_mode) || S_ISREG(seen.st_mode);
+	if (S_ISSOCK(seen.st_mode))
+		return cfg_error(i, "bind: %s is a socket: bind its directory, it is made anew when its server restarts", m->src);
+	if (S_ISREG(seen.st_mode))
+		return cfg_error(i, "bind: %s is a file: bind its directory, or the box keeps the old one when it is replaced", m->src);
 	return 0;
 }
 
 static int target(const struct box *b, int i, int inside)
 {
 	const struct mnt *m = &b->mnt[i];
-	struct stat st;
-
-	if (inside < 0 || b->root_rw || m->skip || covered(b, m->dst, m->dst) || !look(inside, m->dst, &st))
+	if (inside < 0 || b->root_rw || m->skip || covered(b, m->dst, m->dst) || !look(inside, m->dst))
 		return 0;
-	return cfg_error(mount_keys[m->kind], i, "%s is not in the read-only root: make it in the image", m->dst);
+	return cfg_error(i, "%s: %s is not in the read-only root: make it in the image", mnt_key(m->kind), m->dst);
 }
 
 static int devices(const struct box *b, int top)
 {
-	struct stat st;
 	int i, e, n = 0;
 
 	for (i = 0; i < b->ndev; i++)
-		if (!b->dev[i].skip && !strchr(b->dev[i].host, '*') && (e = look(top, b->dev[i].host, &st)))
-			n += cfg_error("device", i, "%s is not here now: %s", b->dev[i].host, strerror(e));
+		if (!b->dev[i].skip && !strchr(b->dev[i].host, '*') && (e = look(top, b->dev[i].host)))
+			n += cfg_error(i, "device: %s is not here now: %s", b->dev[i].host, strerror(e));
 	return n;
 }
 
@@ -96,13 +93,11 @@ static int devices(const struct box *b, int top)
 /* 1: it is there; 0: it is not; -1: it is, and cannot be executed */
 static int runs(const struct box *b, int inside, const char *path)
 {
-	struct stat st;
-
 	if (covered(b, path, NULL))
 		return 1;
-	if (look(inside, path, &st))
+	if (look(inside, path))
 		return 0;
-	return S_ISREG(st.st_mode) && st.st_mode & 0111 ? 1 : -1;
+	return S_ISREG(seen.st_mode) && seen.st_mode & 0111 ? 1 : -1;
 }
 
 static int search(const struct box *b, int inside, const char *dirs)
@@ -132,17 +127,15 @@ static int program(const struct box *b, int inside)
 			path = b->env[i] + 5;
 	found = *b->argv[0] == '/' ? runs(b, inside, b->argv[0]) : search(b, inside, path);
 	if (found < 0)
-		return cfg_error("exec", 0, "%s cannot be executed", b->argv[0]);
-	return found ? 0 : cfg_error("exec", 0, "%s is not in the root", b->argv[0]);
+		return cfg_error(0, "exec: %s cannot be executed", b->argv[0]);
+	return found ? 0 : cfg_error(0, "exec: %s is not in the root", b->argv[0]);
 }
 
 static int directory(const struct box *b, int inside)
 {
-	struct stat st;
-
-	if (inside < 0 || covered(b, b->cwd, NULL) || (!look(inside, b->cwd, &st) && S_ISDIR(st.st_mode)))
+	if (inside < 0 || covered(b, b->cwd, NULL) || (!look(inside, b->cwd) && S_ISDIR(seen.st_mode)))
 		return 0;
-	return cfg_error("cwd", 0, "%s is not a directory of the root", b->cwd);
+	return cfg_error(0, "cwd: %s is not a directory of the root", b->cwd);
 }
 
 /* --------------------------------------------------------------------- user */
@@ -151,14 +144,13 @@ static int directory(const struct box *b, int inside)
 static char *slurp(int inside, const char *path)
 {
 	int fd = walk(inside, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	struct stat st;
 	size_t max;
 	char *text = cfg_rest(&max);
 	ssize_t n = -1;
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+	if (fstat(fd, &seen) == 0 && S_ISREG(seen.st_mode))
 		n = read(fd, text, max - 1);
 	close(fd);
 	if (n < 0)
@@ -174,7 +166,7 @@ static int name(const char *key, int item, int inside, const char *path, const c
 	struct near near;
 
 	if (!p)
-		return cfg_error(key, item, "\"%s\": no %s in the root: write the number", who, path);
+		return cfg_error(item, "%s: \"%s\": no %s in the root: write the number", key, who, path);
 	near_begin(&near, who);
 	for (; p; p = next) {
 		if ((next = strchr(p, '\n')))
@@ -187,10 +179,10 @@ static int name(const char *key, int item, int inside, const char *path, const c
 			continue;
 		p = strchr(colon + 1, ':');
 		if (p && starts(p, ":0:") && !same(who, "root"))
-			return cfg_error(key, item, "\"%s\" is number 0 in %s of the root: write root", who, path);
+			return cfg_error(item, "%s: \"%s\" is number 0 in %s of the root: write root", key, who, path);
 		return 0;
 	}
-	return cfg_error(key, item, "no \"%s\" in %s of the root%s", who, path, near_hint(&near));
+	return cfg_error(item, "%s: no \"%s\" in %s of the root%s", key, who, path, near_hint(&near));
 }
 
 static int users(const struct box *b, int inside)
@@ -221,7 +213,7 @@ static int open_root(const struct box *b, int top, int *n)
 	if (b->root == ROOT_HOST)
 		return fcntl(top, F_DUPFD_CLOEXEC, 3);
 	if ((fd = walk(top, b->rootdir, O_PATH | O_DIRECTORY)) < 0)
-		*n += cfg_error("root", 0, "%s: %s", b->rootdir, strerror(errno));
+		*n += cfg_error(0, "root: %s: %s", b->rootdir, strerror(errno));
 	return fd;
 }
 
@@ -240,7 +232,7 @@ int cfg_machine(const struct box *b, const char *root)
 		n += devices(b, top);
 	n += program(b, inside) + directory(b, inside) + users(b, inside);
 	if (b->ngroup && !root && getauxval(AT_EUID))
-		n += cfg_error("groups", 0, "an unprivileged caller keeps his own groups");
+		n += cfg_error(0, "groups: an unprivileged caller keeps his own groups");
 	if (inside >= 0)
 		close(inside);
 	close(top);

@@ -8,25 +8,6 @@ here=$(dirname "$0")
 to=${1:-out}/husk.conf.5
 
 awk -F'"' '
-function unit(type)
-{
-	if (type == "SIZE") return "bytes, or K, M, G of 1024, or % of RAM (1%..100%)"
-	if (type == "COUNT") return "2..4194304"
-	if (type == "WEIGHT") return "1..10000"
-	if (type == "CPU") return "percent of one CPU, or microseconds; the period 1000..1000000"
-	if (type == "TIME") return "a number with ms, s, m, h or d; at most 1d"
-	if (type == "CLOCK") return "a number with s, m, h or d"
-	if (type == "NICE") return "-20..19"
-	if (type == "OOM") return "-1000..1000"
-	if (type == "UMASK") return "0..0777"
-	if (type == "USER" || type == "GROUPS") return "numbers 0..4294967294"
-	if (type == "MAP") return "numbers 0..4294967294, at most 16 ranges"
-	if (type == "AFFINITY") return "CPUs 0..1023"
-	if (type == "RLIMIT") return "a number, or K, M, G of 1024"
-	if (type == "SIGNAL") return "a name with or without SIG, or 1..64"
-	if (type == "HOST" || type == "NAME") return "at most 64 letters"
-	return ""
-}
 function roff(s)
 {
 	gsub(/\\/, "\\e", s)
@@ -46,10 +27,11 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	flags = $3
 	n++
 	sub(/\.$/, ".X", $2)
-	print ".It Ic " $2 "\\&= Ns Ar " roff($4)
-	print "\\&" roff($8) "."
-	if ($6 != "") print "Default: " roff($6) "."
-	if ((u = unit(col[2])) != "") print "Range: " u "."
+	if ($4 != "") what = $4
+	if ($6 != "") help = $6
+	print ".It Ic " $2 "\\&= Ns Ar " roff(what)
+	print "\\&" roff(help) ($10 != "" ? "; " roff($10) : "") "."
+	if ($8 != "") print "Default: " roff($8) "."
 	if (flags ~ /LIST/) print "A list."
 	if (flags ~ /SKIP/) print "May have a"
 	if (flags ~ /SKIP/) print ".Ql \\&? ."

@@ -5,121 +5,105 @@
 
 #include "husk.h"
 
-static const struct { char name[12]; uint32_t set, clear; } options[] = {
-	{ "ro", MS_RDONLY, 0 },		{ "rw", 0, MS_RDONLY },
-	{ "nosuid", MS_NOSUID, 0 },	{ "suid", 0, MS_NOSUID },
-	{ "nodev", MS_NODEV, 0 },	{ "dev", 0, MS_NODEV },
-	{ "noexec", MS_NOEXEC, 0 },	{ "exec", 0, MS_NOEXEC },
-	{ "noatime", MS_NOATIME, 0 },	{ "relatime", MS_RELATIME, 0 },
-	{ "strictatime", MS_STRICTATIME, 0 }, { "nodiratime", MS_NODIRATIME, 0 },
-	{ "sync", MS_SYNCHRONOUS, 0 },	{ "dirsync", MS_DIRSYNC, 0 },
+/* Flags first, four of them in pairs: set, clear; then what struct mnt has a
+ * bool for, in its order. */
+static const char options[] = "ro|rw|nosuid|suid|nodev|dev|noexec|exec|"
+	"noatime|relatime|strictatime|nodiratime|sync|dirsync|optional|rec|slave|idmap|create";
+static const uint32_t flags[] = {
+	MS_RDONLY, MS_RDONLY, MS_NOSUID, MS_NOSUID, MS_NODEV, MS_NODEV, MS_NOEXEC, MS_NOEXEC,
+	MS_NOATIME, MS_RELATIME, MS_STRICTATIME, MS_NODIRATIME, MS_SYNCHRONOUS, MS_DIRSYNC,
 };
-enum { NOPTIONS = sizeof options / sizeof *options };
+enum { NFLAGS = sizeof flags / sizeof *flags };
 
-const char *mnt_option(unsigned i, uint32_t *set, uint32_t *clear)
+_Static_assert(offsetof(struct mnt, create) == offsetof(struct mnt, skip) + 4, "five bools side by side");
+
+static bool clears(int i)
 {
-	if (i >= NOPTIONS)
-		return NULL;
-	*set = options[i].set;
-	*clear = options[i].clear;
-	return options[i].name;
+	return i < 8 && i & 1;
 }
 
-const char *mounts_name(int i)
+static bool *wish(const struct mnt *m, int i)
 {
-	static const char names[NDM][7] = { "proc", "dev", "pts", "shm", "mqueue", "sys", "run", "tmp" };
-
-	return names[i];
+	return (bool *)m + offsetof(struct mnt, skip) + i - NFLAGS;
 }
 
-static bool flag(struct mnt *m, const char *w)
+const char *mnt_key(int kind)
 {
-	uint32_t set, clear;
-	const char *name;
-	unsigned i;
-
-	for (i = 0; (name = mnt_option(i, &set, &clear)); i++)
-		if (same(name, w)) {
-			m->flags = (m->flags & ~clear) | set;
-			return true;
-		}
-	return false;
+	return key_name(key_find("bind") + kind);
 }
 
-static bool bind_option(struct mnt *m, const char *w)
+const char *mnt_option(int i)
 {
-	if (same(w, "rec"))
-		m->rec = true;
-	else if (same(w, "slave"))
-		m->slave = true;
-	else if (same(w, "idmap"))
-		m->idmap = true;
-	else if (same(w, "create"))
-		m->create = true;
-	else if (starts(w, "create="))
-		return m->create = cfg_octal(w + 7, 07777, &m->mode);
-	else
-		return false;
-	return true;
+	return cfg_nth(options, i);
 }
 
-static bool tmpfs_option(struct mnt *m, const char *w)
+/* but optional, which the ? says */
+bool mnt_has(const struct mnt *m, int i)
 {
-	if (starts(w, "mode="))
-		return cfg_octal(w + 5, 07777, &m->mode);
-	return cfg_size(w, &m->size);
+	return i < NFLAGS ? !(m->flags & flags[i]) == clears(i) : i > NFLAGS && *wish(m, i);
 }
 
 static bool option(struct mnt *m, const char *w)
 {
-	if (flag(m, w))
+	const char *mode = starts(w, "create=") ? w + 7 : NULL;
+	int i = cfg_index(options, mode ? "create" : w);
+
+	if (i >= 0 && i < NFLAGS) {
+		m->flags = clears(i) ? m->flags & ~flags[i] : m->flags | flags[i];
 		return true;
-	if (same(w, "optional") && m->kind != MNT_TMPFS)
-		return m->skip = true;
-	if (m->kind == MNT_BIND)
-		return bind_option(m, w);
-	return m->kind == MNT_TMPFS && tmpfs_option(m, w);
+	}
+	if (m->kind == MNT_TMPFS)
+		return starts(w, "mode=") ? cfg_octal(w + 5, 07777, &m->mode) : cfg_size(w, &m->size);
+	if (i < 0 || (i > NFLAGS && m->kind == MNT_FS))
+		return false;
+	*wish(m, i) = true;
+	return !mode || cfg_octal(mode, 07777, &m->mode);
+}
+
+static const char *flag(int i)
+{
+	return i < NFLAGS ? mnt_option(i) : NULL;
 }
 
 static const char *no_option(const struct mnt *m, const char *w)
 {
-	static const char names[] = "rec\0slave\0idmap\0create\0optional\0";
-	struct near near;
-	const char *p;
-	unsigned i;
+	return cfg_wrong("\"%.*s\": no such option%s", 60, w, near_of(w, m->kind == MNT_BIND ? mnt_option : flag));
+}
 
-	near_begin(&near, w);
-	for (i = 0; i < NOPTIONS; i++)
-		near_try(&near, options[i].name);
-	for (p = names; m->kind == MNT_BIND && *p; p += strlen(p) + 1)
-		near_try(&near, p);
-	return cfg_wrong("\"%.*s\": no such option%s", 60, w, near_hint(&near));
+/* The next of words joined by commas; *v NULL: it was the last */
+static char *cut(char **v)
+{
+	char *w = *v;
+
+	if ((*v = strchr(w, ',')))
+		*(*v)++ = '\0';
+	return w;
 }
 
 /* What is no flag of ours is the file system's. The text shrinks in place. */
 static const char *fs_options(struct mnt *m, char *v)
 {
-	char *to = v, *next, *data = v;
-	bool first = true;
+	char *to = v, *w;
+	bool first;
 
-	for (; v; v = next, first = false) {
-		if ((next = strchr(v, ',')))
-			*next++ = '\0';
-		if (!*v)
+	for (first = true; v; first = false) {
+		w = cut(&v);
+		if (!*w)
 			return "an empty option";
-		if (same(v, "fsck") || same(v, "mkfs"))
-			return no_option(m, v);
-		if (option(m, v))
+		if (same(w, "fsck") || same(w, "mkfs"))
+			return no_option(m, w);
+		if (option(m, w))
 			continue;
 		if (first) {
-			m->type = v;
-			data = to = v + strlen(v) + 1;
+			m->type = w;
+			to = w + strlen(w) + 1;
 			continue;
 		}
 		if (m->data)
 			*to++ = ',';
-		m->data = data;
-		memmove(to, v, strlen(v) + 1);
+		else
+			m->data = to;
+		memmove(to, w, strlen(w) + 1);
 		to += strlen(to);
 	}
 	return NULL;
@@ -128,20 +112,21 @@ static const char *fs_options(struct mnt *m, char *v)
 static const char *some_options(struct mnt *m, char *v)
 {
 	bool rw = false, ex = false;
-	char *next;
+	char *w;
 
-	for (; v; v = next) {
-		if ((next = strchr(v, ',')))
-			*next++ = '\0';
-		rw |= same(v, "rw");
-		ex |= same(v, "exec");
-		if (!option(m, v))
-			return no_option(m, v);
+	while (v) {
+		w = cut(&v);
+		rw |= same(w, "rw");
+		ex |= same(w, "exec");
+		if (!option(m, w))
+			return no_option(m, w);
 	}
 	if (m->kind == MNT_BIND && rw && !ex)
 		m->flags |= MS_NOEXEC;
 	return NULL;
 }
+
+static const char too_many[] = "a field too many; \\: is a colon in a name";
 
 /* Something that the kernel makes by itself has no path: tmpfs, overlay. */
 static const char *source(const struct mnt *m, char **f)
@@ -149,21 +134,20 @@ static const char *source(const struct mnt *m, char **f)
 	if (!**f)
 		return "an empty field";
 	if (m->kind == MNT_FS && **f != '/' && **f != '.')
-		return cfg_printable(*f) ? NULL : "a control character in it";
+		return cfg_plain(*f);
 	return cfg_path(f);
 }
 
 /* One mount on one place; a later layer's takes the place of an earlier one. */
 static const char *place(struct box *b, const struct mnt *m)
 {
-	static const char keys[][6] = { "bind", "tmpfs", "mount" };
 	const char *e;
 	int i;
 
 	for (i = 0; i < b->nmnt && !same(b->mnt[i].dst, m->dst); i++)
 		;
 	if (i < b->nmnt && b->mnt[i].kind != m->kind)
-		return cfg_wrong("%s is the place of a %s= already", m->dst, keys[b->mnt[i].kind]);
+		return cfg_wrong("%s is the place of a %s= already", m->dst, mnt_key(b->mnt[i].kind));
 	if ((e = cfg_slot(i, &b->nmnt, MAXMNT)))
 		return e;
 	b->mnt[i] = *m;
@@ -191,10 +175,10 @@ const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 	if (n <= dst)
 		return "the place inside is missing: SRC:BOX";
 	if (!cfg_clean(f[dst]) || !f[dst][1])
-		return cfg_bad(f[dst], "an absolute path inside, other than /", NULL);
+		return cfg_bad(f[dst], "an absolute path inside, other than /");
 	m.dst = f[dst];
 	if (n > opts + 1)
-		return "a field too many; \\: is a colon in a name";
+		return too_many;
 	if (kind == MNT_TMPFS)
 		m.src = NULL;
 	e = n == opts ? NULL : kind == MNT_FS ? fs_options(&m, f[opts]) : some_options(&m, f[opts]);
@@ -203,11 +187,10 @@ const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 
 void cfg_drop_mnt(struct box *b, int i)
 {
-	static const char keys[][6] = { "bind", "tmpfs", "mount" };
-	int k;
+	int row = key_find("bind"), k;
 
 	for (k = 0; k < 3; k++)
-		cfg_unmark(key_find(keys[k]), i);
+		cfg_unmark(row + k, i);
 	memmove(&b->mnt[i], &b->mnt[i + 1], (size_t)(b->nmnt - i - 1) * sizeof b->mnt[0]);
 	b->nmnt--;
 }
@@ -216,30 +199,22 @@ void cfg_drop_mnt(struct box *b, int i)
 
 static bool perms(struct dev *d, const char *w)
 {
-	uint8_t perm = 0;
+	static const char letters[] = "rwm";	/* DEV_R, DEV_W, DEV_M */
+	const char *p;
 
-	for (; *w; w++)
-		if (*w == 'r')
-			perm |= DEV_R;
-		else if (*w == 'w')
-			perm |= DEV_W;
-		else if (*w == 'm')
-			perm |= DEV_M;
-		else
-			return false;
-	d->perm = perm;
-	return perm != 0;
+	for (d->perm = 0; *w && (p = strchr(letters, *w)); w++)
+		d->perm |= (uint8_t)(1 << (p - letters));
+	return !*w && d->perm;
 }
 
 static const char *device_options(struct dev *d, char *v)
 {
-	char *next;
+	char *w;
 
-	for (; v; v = next) {
-		if ((next = strchr(v, ',')))
-			*next++ = '\0';
-		if (starts(v, "mode=") ? !cfg_octal(v + 5, 0777, &d->mode) : !perms(d, v))
-			return cfg_bad(v, "an option of a device", "rw, rwm, mode=660");
+	while (v) {
+		w = cut(&v);
+		if (starts(w, "mode=") ? !cfg_octal(w + 5, 0777, &d->mode) : !perms(d, w))
+			return cfg_bad(w, "an option of a device (rw, rwm, mode=660)");
 	}
 	return NULL;
 }
@@ -268,9 +243,9 @@ const char *cfg_set_device(struct box *b, char *v, bool skip)
 	if (n > 1 && (*f[1] == '/' || *f[1] == '.'))
 		d.dst = f[opts++];
 	if (n > opts + 1)
-		return "a field too many; \\: is a colon in a name";
+		return too_many;
 	if (d.dst == f[1] && !cfg_clean(f[1]))
-		return cfg_bad(f[1], "an absolute path inside", NULL);
+		return cfg_bad(f[1], "an absolute path inside");
 	if (!starts(d.dst, "/dev/"))
 		return cfg_wrong("%s is not below /dev/: HOST:/dev/NAME", d.dst);
 	if ((e = stars(&d)) || (n > opts && (e = device_options(&d, f[opts]))))

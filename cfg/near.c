@@ -77,3 +77,15 @@ const char *near_hint(const struct near *n)
 	fmt(hint, sizeof hint, "; %s?", n->name);
 	return hint;
 }
+
+const char *near_of(const char *word, const char *(*name)(int))
+{
+	static struct near near;
+	const char *s;
+	int i;
+
+	near_begin(&near, word);
+	for (i = 0; (s = name(i)); i++)
+		near_try(&near, s);
+	return near_hint(&near);
+}

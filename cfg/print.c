@@ -7,12 +7,9 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "husk.h"
-
-static const char mount_keys[][6] = { "bind", "tmpfs", "mount" };
 
 static struct { char *at; size_t n, max; int fd; bool marks; } out;
 
@@ -104,51 +101,29 @@ static void quoted(const char *s)
 
 static void size(uint64_t n)
 {
-	static const char units[][2] = { "", "K", "M", "G" };
-	int u = 0;
+	int unit = 0;
 
-	if (n == LIM_MAX) {
-		str("max");
-		return;
-	}
-	for (; !(n & PERCENT) && n && n % 1024 == 0 && u < 3; u++)
+	for (; !(n & PERCENT) && n && n % 1024 == 0 && unit < 3; unit++)
 		n /= 1024;
 	num(n & ~PERCENT);
-	str(n & PERCENT ? "%" : units[u]);
+	str(n & PERCENT ? "%" : cfg_nth("|K|M|G", unit));
 }
 
 /* ------------------------------------------------------------ start of a line */
 
-static void origin(const char *key, int item)
+static void head(const char *key, int item, bool skip)
 {
-	int layer = cfg_layer(key, item);
+	int layer = out.marks ? cfg_layer(key, item) : 0;
 	const char *file;
 	unsigned line;
 
-	if (!out.marks || layer <= 0)
-		return;
-	if (layer == 1)
+	if (layer == L_USE)
 		put("# use=%s\n", cfg_used());
-	else if (cfg_where(key, item, &file, &line))
+	else if (layer > 0 && cfg_where(key, item, &file, &line))
 		put("# %s:%u\n", file, line);
-	else
+	else if (layer > 0)
 		str("# command line\n");
-}
-
-static void head(const char *key, int item, bool skip)
-{
-	origin(key, item);
 	put("%s%s=", skip ? "?" : "", key);
-}
-
-static void empty(const char *key)
-{
-	put("%s=\n", key);
-}
-
-static void unset(const char *key)
-{
-	put("# %s is not set\n", key);
 }
 
 /* ------------------------------------------------------------------ by type */
@@ -157,38 +132,10 @@ static void show_exec(const struct box *b)
 {
 	int i;
 
-	head("exec", 0, false);
 	for (i = 0; i < b->narg; i++) {
 		if (i)
 			chr(' ');
 		quoted(b->argv[i]);
-	}
-	chr('\n');
-}
-
-/* what stands in the defaults goes first, then one line for each item */
-static void show_list(const char *key, const char *const *list, int n, bool defaults, const char *special)
-{
-	int i;
-
-	if (defaults || !n)
-		empty(key);
-	for (i = 0; i < n; i++) {
-		head(key, i, false);
-		escaped(list[i], special);
-		chr('\n');
-	}
-}
-
-static void show_env(const struct box *b)
-{
-	int i;
-
-	empty("env");
-	for (i = 0; i < b->nenv; i++) {
-		head("env", i, false);
-		str(b->env[i]);
-		chr('\n');
 	}
 }
 
@@ -196,64 +143,42 @@ static void show_user(const struct box *b)
 {
 	bool root = b->uid == 0 && b->gid == 0;
 
-	if (b->who == WHO_AUTO)
-		str("auto");
-	else if (b->who == WHO_NAME || root)
-		str(root ? "root" : b->user);
-	else
+	if (b->who == WHO_NUMBER && !root)
 		num(b->uid);
+	else
+		str(root ? "root" : b->who == WHO_AUTO ? "auto" : b->user);
 	if (b->group)
 		put(":%s", b->group);
 	else if (b->gid != ~0u && !root)
 		put(":%u", b->gid);
 }
 
-static void show_groups(const struct box *b)
-{
-	int i;
-
-	if (!b->ngroup)
-		empty("groups");
-	for (i = 0; i < b->ngroup; i++) {
-		head("groups", i, false);
-		if (b->groups[i].name)
-			put("%s\n", b->groups[i].name);
-		else
-			put("%u\n", b->groups[i].id);
-	}
-}
-
 static void show_root(const struct box *b)
 {
-	if (b->root == ROOT_DIR)
-		field(b->rootdir);
-	else
-		str(b->root == ROOT_HOST ? "/" : "tmpfs");
+	field(b->root == ROOT_DIR ? b->rootdir : b->root == ROOT_HOST ? "/" : "tmpfs");
 	if (b->root_rw)
 		str(":rw");
 }
 
-/* ro or rw, nosuid or suid ...: the first eight rows are four pairs */
-static void show_flags(uint32_t flags)
+/* The first eight options are four pairs; a file system's type is before them. */
+static void show_mnt(const struct mnt *m)
 {
-	uint32_t set, clear;
-	const char *name;
-	unsigned i;
+	const char *option;
+	int i;
 
-	for (i = 0; (name = mnt_option(i, &set, &clear)); i++) {
-		if (!(flags & set) == !clear || (clear && flags & clear))
-			continue;
-		if (i > 1)
-			chr(',');
-		str(name);
+	if (m->src) {
+		field(m->src);
+		chr(':');
 	}
-}
-
-static void show_options(const struct mnt *m)
-{
-	put("%s%s%s%s", m->rec ? ",rec" : "", m->slave ? ",slave" : "", m->idmap ? ",idmap" : "", m->create ? ",create" : "");
+	field(m->dst);
+	chr(':');
+	if (m->type)
+		field(m->type);
+	for (i = 0; (option = mnt_option(i)); i++)
+		if (mnt_has(m, i))
+			put(i > 1 || m->type ? ",%s" : "%s", option);
 	if (m->mode)
-		put("%s0%o", m->create ? "=" : ",mode=", m->mode);
+		put(m->create ? "=0%o" : ",mode=0%o", m->mode);
 	if (m->size) {
 		chr(',');
 		size(m->size);
@@ -264,113 +189,50 @@ static void show_options(const struct mnt *m)
 	}
 }
 
-static void show_mnt(const struct box *b, int i)
-{
-	const struct mnt *m = &b->mnt[i];
-
-	head(mount_keys[m->kind], i, m->skip);
-	if (m->src) {
-		field(m->src);
-		chr(':');
-	}
-	field(m->dst);
-	chr(':');
-	if (m->type) {
-		field(m->type);
-		chr(',');
-	}
-	show_flags(m->flags);
-	show_options(m);
-	chr('\n');
-}
-
-/* Of three keys, but their order counts: one may lie below another. */
-static void show_mnts(const struct box *b)
-{
-	int i, k;
-
-	for (i = 0; i < b->nmnt; i++)
-		show_mnt(b, i);
-	for (k = 0; k < 3; k++) {
-		for (i = 0; i < b->nmnt && b->mnt[i].kind != k; i++)
-			;
-		if (i == b->nmnt)
-			empty(mount_keys[k]);
-	}
-}
-
-static void show_mounts(const struct box *b)
+static void show_mounts(const struct box *b, const char *words)
 {
 	int i;
 
-	str(b->mounts ? "default" : "none");
+	str(cfg_nth(words, !b->mounts));
 	for (i = 0; i < NDM && b->mounts; i++)
 		if (!(b->mounts & 1u << i))
-			put(",-%s", mounts_name(i));
+			put(",%s", cfg_nth(words, 2 + i));
 }
 
-static void show_devices(const struct box *b)
+static void show_device(const struct dev *d)
 {
-	const struct dev *d;
-
-	if (!b->ndev)
-		empty("device");
-	for (d = b->dev; d < b->dev + b->ndev; d++) {
-		head("device", (int)(d - b->dev), d->skip);
-		field(d->host);
-		chr(':');
-		field(d->dst);
-		put(":%s%s%s", d->perm & DEV_R ? "r" : "", d->perm & DEV_W ? "w" : "", d->perm & DEV_M ? "m" : "");
-		if (d->mode)
-			put(",mode=0%o", d->mode);
-		chr('\n');
-	}
+	field(d->host);
+	chr(':');
+	field(d->dst);
+	put(":%s%s%s", d->perm & DEV_R ? "r" : "", d->perm & DEV_W ? "w" : "", d->perm & DEV_M ? "m" : "");
+	if (d->mode)
+		put(",mode=0%o", d->mode);
 }
 
 static void show_ns(const struct box *b, int ns)
 {
-	if (b->ns[ns] == NSM_HOST)
-		str("host");
-	else if (b->ns[ns] == NSM_NEW)
-		str(ns == NS_NET ? "none" : "new");
+	if (b->ns[ns] != NSM_JOIN)
+		str(b->ns[ns] == NSM_HOST ? "host" : ns == NS_NET ? "none" : "new");
 	else if (b->nsbox[ns])
 		put("box:%s", b->nsbox[ns]);
 	else
 		str(b->nspath[ns]);
 }
 
-static void show_map(const char *key, const struct idmap *m, int n)
+static void show_limit(const struct box *b, int type, uint64_t n)
 {
-	int i;
+	unsigned us = (unsigned)n;
 
-	if (!n) {
-		head(key, 0, false);
-		str("auto\n");
-	}
-	for (i = 0; i < n; i++) {
-		head(key, i, false);
-		put("%u:%u:%u\n", m[i].in, m[i].out, m[i].count);
-	}
-}
-
-static void show_limit(const struct box *b, const char *key, int type, int lim)
-{
-	uint64_t n = b->lim[lim];
-
-	if (n == LIM_NONE) {
-		unset(key);
-		return;
-	}
-	head(key, 0, b->lim_skip >> lim & 1);
-	if (type == T_SIZE || n == LIM_MAX)
+	if (n == LIM_MAX)
+		str("max");
+	else if (type == T_SIZE)
 		size(n);
 	else if (type != T_CPU)
-		num(n);
-	else if (b->cpu_period == 100000 && n % 1000 == 0)
-		put("%u%%", (unsigned)(n / 1000));
+		num(us);
+	else if (b->cpu_period == 100000 && us % 1000 == 0)
+		put("%u%%", us / 1000);
 	else
-		put("%u %u", (unsigned)n, b->cpu_period);
-	chr('\n');
+		put("%u %u", us, b->cpu_period);
 }
 
 static void rlimit_value(uint64_t n)
@@ -381,56 +243,11 @@ static void rlimit_value(uint64_t n)
 		num(n);
 }
 
-static void show_rlimits(const struct box *b)
+static void show_rlimit(const struct rlim *r)
 {
-	char key[24];
-	int i;
-
-	for (i = 0; i < 16; i++)
-		if (b->rlim[i].set) {
-			fmt(key, sizeof key, "rlimit.%s", cfg_rlimit_name(i));
-			head(key, i, false);
-			rlimit_value(b->rlim[i].soft);
-			chr(':');
-			rlimit_value(b->rlim[i].hard);
-			chr('\n');
-		}
-}
-
-static void show_sysctls(const struct box *b)
-{
-	char key[140];
-	int i;
-
-	for (i = 0; i < b->nsysctl; i++) {
-		fmt(key, sizeof key, "sysctl.%s", b->sysctl[i].key);
-		head(key, i, false);
-		str(b->sysctl[i].val);
-		chr('\n');
-	}
-}
-
-/* word i of a|b|c */
-static void choice(const char *list, int i)
-{
-	while (i-- > 0)
-		list = strchr(list, '|') + 1;
-	while (*list && *list != '|')
-		chr(*list++);
-}
-
-static void show_sched(const struct box *b)
-{
-	choice("other|fifo|rr|batch||idle", b->sched);
-	if (b->sched_prio)
-		put(":%u", b->sched_prio);
-}
-
-static void show_ionice(const struct box *b)
-{
-	choice("|rt|be|idle", b->ioprio >> 13);
-	if (b->ioprio >> 13 < 3)
-		put(":%u", b->ioprio & 0x1fff);
+	rlimit_value(r->soft);
+	chr(':');
+	rlimit_value(r->hard);
 }
 
 static bool cpu(const struct box *b, unsigned i)
@@ -440,7 +257,7 @@ static bool cpu(const struct box *b, unsigned i)
 
 static void show_affinity(const struct box *b)
 {
-	bool first = true;
+	const char *f = "%u";
 	unsigned i, end;
 
 	for (i = 0; i < MAXCPU; i = end + 1) {
@@ -448,8 +265,8 @@ static void show_affinity(const struct box *b)
 			;
 		if (end == i)
 			continue;
-		put(first ? "%u" : ",%u", i);
-		first = false;
+		put(f, i);
+		f = ",%u";
 		if (end > i + 1)
 			put("-%u", end - 1);
 	}
@@ -457,143 +274,148 @@ static void show_affinity(const struct box *b)
 
 static void show_caps(uint64_t set)
 {
-	uint64_t all = 0;
-	bool most;
+	bool most = set >> 32 && (ALLCAPS & ~set) < set;
+	const char *name, *comma = most ? ",-" : "";
 	int i;
 
-	for (i = 0; i < 64 && caps_name(i); i++)
-		all |= (uint64_t)1 << i;
-	most = (all & ~set) < set && set >> 32;
 	str(!set ? "none" : most ? "all" : "");
-	for (i = 0; i < 64 && caps_name(i); i++)
-		if (set && (set >> i & 1) != most)
-			put("%s%s", most ? ",-" : set & (((uint64_t)1 << i) - 1) ? "," : "", caps_name(i));
-}
-
-static void show_securebits(const struct box *b, int row)
-{
-	bool first = true;
-	int i;
-
-	if (!b->securebits)
-		str("none");
-	for (i = 0; i < 8; i++)
-		if (b->securebits >> i & 1) {
-			if (!first)
-				chr(',');
-			first = false;
-			choice(key_text(row, 0), i + 1);
+	for (i = 0; (name = caps_name(i)); i++)
+		if (set && (set >> i & 1) != most) {
+			put("%s%s", comma, name);
+			comma = most ? ",-" : ",";
 		}
 }
 
-static void show_syscalls(const struct box *b)
+static void show_securebits(const struct box *b, const char *words)
 {
+	const char *comma = "";
 	int i;
 
-	empty("syscalls");
-	for (i = 0; i < b->nsyscall; i++) {
-		head("syscalls", i, false);
-		str(b->syscalls[i]);
-		chr('\n');
-	}
-}
-
-static void show_signal(int n)
-{
-	if (cfg_signal_name(n))
-		str(cfg_signal_name(n));
-	else
-		num((uint64_t)n);
+	for (i = 0; i < 8; i++)
+		if (b->securebits >> i & 1) {
+			put("%s%s", comma, cfg_nth(words, i + 1));
+			comma = ",";
+		}
+	if (!b->securebits)
+		str(cfg_nth(words, 0));
 }
 
 /* ----------------------------------------------------------------- all rows */
 
-static bool is_unset(const struct box *b, const struct key *k)
+/* The value of a key, or its item i. */
+static void show_value(const struct box *b, const struct key *k, const char *words, int i)
 {
 	const void *at = (const char *)b + k->at;
+	const struct idmap *m;
 
+	switch ((enum keytype)k->type) {
+	case T_EXEC: show_exec(b); break;
+	case T_ENV: str(b->env[i]); break;
+	case T_CWD: case T_HOST: case T_LABEL: case T_CGROUP: case T_NAME: str(*(char *const *)at); break;
+	case T_USER: show_user(b); break;
+	case T_GROUPS:
+		if (b->groups[i].name)
+			str(b->groups[i].name);
+		else
+			num(b->groups[i].id);
+		break;
+	case T_UMASK: put("0%o", b->umask); break;
+	case T_CHOICE: str(cfg_nth(words, *(const uint8_t *)at)); break;
+	case T_ONLY: str("no"); break;
+	case T_ROOT: show_root(b); break;
+	case T_BIND: case T_TMPFS: case T_MOUNT: show_mnt(&b->mnt[i]); break;
+	case T_MOUNTS: show_mounts(b, words); break;
+	case T_ETC: escaped(b->etc[i], ", \t"); break;
+	case T_DEVICE: show_device(&b->dev[i]); break;
+	case T_PATHS: escaped((at == &b->nmask ? b->mask : b->ro)[i], ", \t"); break;
+	case T_NS: show_ns(b, (int)((const uint8_t *)at - b->ns)); break;
+	case T_MAP:
+		m = (at == &b->nuidmap ? b->uidmap : b->gidmap) + i;
+		put("%u:%u:%u", m->in, m->out, m->count);
+		break;
+	case T_CLOCK: put("%llds", (long long)*(const int64_t *)at); break;
+	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU: show_limit(b, k->type, *(const uint64_t *)at); break;
+	case T_RLIMIT: show_rlimit(&b->rlim[i]); break;
+	case T_NICE: put("%d", b->nice); break;
+	case T_OOM: put("%d", b->oom_score_adj); break;
+	case T_SCHED: put(b->sched_prio ? "%s:%u" : "%s", cfg_nth(POLICIES, b->sched), b->sched_prio); break;
+	case T_IONICE: put(b->ioprio >> 13 < 3 ? "%s:%u" : "%s", cfg_nth(IOCLASSES, b->ioprio >> 13), b->ioprio & 0x1fff); break;
+	case T_AFFINITY: show_affinity(b); break;
+	case T_CAPS: show_caps(*(const uint64_t *)at); break;
+	case T_SYSCALLS: str(b->syscalls[i]); break;
+	case T_SECBITS: show_securebits(b, words); break;
+	case T_SYSCTL: str(b->sysctl[i].val); break;
+	case T_PERSONA: num(b->persona); break;
+	case T_AFTER: str(b->after[i]); break;
+	case T_SIGNAL:
+		if (b->stop_signal < 32)
+			str(cfg_signal_name(b->stop_signal));
+		else
+			num(b->stop_signal);
+		break;
+	case T_TIME: put(b->stop_ms % 1000 ? "%ums" : "%us", b->stop_ms % 1000 ? b->stop_ms : b->stop_ms / 1000); break;
+	case T_USE: case T_INCLUDE: break;
+	}
+	chr('\n');
+}
+
+static bool skips(const struct box *b, const struct key *k, int i)
+{
 	switch ((int)k->type) {
-	case T_HOST: case T_LABEL: case T_CGROUP: return !*(char *const *)at;
-	case T_CLOCK: return !*(const int64_t *)at;
-	case T_NICE: return !b->has_nice;
-	case T_SCHED: return b->sched == SCHED_UNSET;
-	case T_IONICE: return !b->has_ioprio;
-	case T_AFFINITY: return !b->has_affinity;
-	case T_OOM: return !b->has_oom;
-	case T_PERSONA: return !b->has_persona;
+	case T_MOUNT: return b->mnt[i].skip;	/* all three */
+	case T_DEVICE: return b->dev[i].skip;
+	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU:
+		return b->lim_skip >> (k->at - offsetof(struct box, lim)) / sizeof b->lim[0] & 1;
 	default: return false;
 	}
 }
 
-/* The value of a key that has one line. */
-static void show_scalar(const struct box *b, const struct key *k, int row)
+/* Lines before that are emptied first. Mounts of the three keys stand together
+ * behind the last one, as their order counts: one may lie below another. */
+static void show_list(const struct box *b, const struct key *k, const char *name)
 {
-	const void *at = (const char *)b + k->at;
+	int i, n = *((const uint8_t *)b + k->at);
 
-	switch ((int)k->type) {
-	case T_CWD: case T_HOST: case T_LABEL: case T_CGROUP: case T_NAME: str(*(char *const *)at); break;
-	case T_USER: show_user(b); break;
-	case T_UMASK: put("0%o", b->umask); break;
-	case T_CHOICE: choice(key_text(row, 0), *(const uint8_t *)at); break;
-	case T_ENUM: choice(key_text(row, 0), *(const int *)at); break;
-	case T_ONLY: choice(key_text(row, 0), 0); break;
-	case T_ROOT: show_root(b); break;
-	case T_MOUNTS: show_mounts(b); break;
-	case T_NS: show_ns(b, (int)(k->at - offsetof(struct box, ns))); break;
-	case T_CLOCK: put("%llds", (long long)*(const int64_t *)at); break;
-	case T_NICE: put("%d", b->nice); break;
-	case T_OOM: put("%d", b->oom_score_adj); break;
-	case T_SCHED: show_sched(b); break;
-	case T_IONICE: show_ionice(b); break;
-	case T_AFFINITY: show_affinity(b); break;
-	case T_CAPS: show_caps(*(const uint64_t *)at); break;
-	case T_SECBITS: show_securebits(b, row); break;
-	case T_PERSONA: num(b->persona); break;
-	case T_SIGNAL: show_signal(b->stop_signal); break;
-	case T_TIME: put(b->stop_ms % 1000 ? "%ums" : "%us", b->stop_ms % 1000 ? b->stop_ms : b->stop_ms / 1000); break;
+	put("%s=%s\n", name, k->type == T_MAP && !n ? "auto" : "");
+	if (k->type == T_BIND || k->type == T_TMPFS)
+		return;
+	for (i = 0; i < n; i++) {
+		head(k->type == T_MOUNT ? mnt_key(b->mnt[i].kind) : name, i, skips(b, k, i));
+		show_value(b, k, NULL, i);
 	}
-	chr('\n');
+}
+
+/* rlimit.nofile, sysctl.net.x */
+static void show_subs(const struct box *b, const struct key *k, const char *name)
+{
+	int i, n = k->type == T_RLIMIT ? 16 : b->nsysctl;
+	char key[140];
+
+	for (i = 0; i < n; i++)
+		if (k->type == T_SYSCTL || b->rlim[i].set) {
+			fmt(key, sizeof key, "%s%s", name, k->type == T_SYSCTL ? b->sysctl[i].key : cfg_rlimit_name(i));
+			head(key, i, false);
+			show_value(b, k, NULL, i);
+		}
 }
 
 static void show_row(const struct box *b, int row)
 {
 	const struct key *k = key_row(row);
+	const char *name = key_name(row);
+	bool list = k->flags & K_LIST && k->type != T_CAPS && k->type != T_MOUNTS && k->type != T_EXEC;
 
-	switch ((int)k->type) {
-	case T_EXEC: show_exec(b); break;
-	case T_ENV: show_env(b); break;
-	case T_GROUPS: show_groups(b); break;
-	case T_BIND: show_mnts(b); break;
-	case T_TMPFS: case T_MOUNT: break;	/* among the binds */
-	case T_ETC: show_list(k->name, b->etc, b->netc, true, ", \t"); break;
-	case T_DEVICE: show_devices(b); break;
-	case T_PATHS:
-		if (k->at == offsetof(struct box, mask))
-			show_list(k->name, b->mask, b->nmask, true, ", \t");
-		else
-			show_list(k->name, b->ro, b->nro, true, ", \t");
-		break;
-	case T_MAP:
-		if (k->at == offsetof(struct box, uidmap))
-			show_map(k->name, b->uidmap, b->nuidmap);
-		else
-			show_map(k->name, b->gidmap, b->ngidmap);
-		break;
-	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU:
-		show_limit(b, k->name, k->type, (int)(k->at - offsetof(struct box, lim)) / (int)sizeof b->lim[0]);
-		break;
-	case T_RLIMIT: show_rlimits(b); break;
-	case T_SYSCALLS: show_syscalls(b); break;
-	case T_SYSCTL: show_sysctls(b); break;
-	case T_AFTER: show_list(k->name, b->after, b->nafter, false, ", \t"); break;
-	case T_USE: case T_INCLUDE: break;
-	default:
-		if (is_unset(b, k))
-			unset(k->name);
-		else {
-			head(k->name, 0, false);
-			show_scalar(b, k, row);
-		}
+	if (k->type == T_USE || k->type == T_INCLUDE)
+		return;
+	if (k->flags & K_SUB)
+		show_subs(b, k, name);
+	else if (list)
+		show_list(b, k, name);
+	else if ((k->flags & K_OPEN && cfg_layer(name, 0) < 0) || (k->type == T_HOST && !b->hostname))
+		put("# %s is not set\n", name);
+	else {
+		head(name, 0, skips(b, k, 0));
+		show_value(b, k, key_what(row), 0);
 	}
 }
 
@@ -603,50 +425,46 @@ void cfg_show(const struct box *b, int fd, bool marks)
 
 	begin(fd, marks);
 	str("use=service\n");	/* all that other presets say stands below */
-	for (i = 0; i < key_count(); i++)
+	for (i = 0; key_name(i); i++)
 		show_row(b, i);
 	flush();
 }
 
 /* --------------------------------------------------------------------- help */
 
-static void help(int row, bool more)
+static int key_like(const char *key)
 {
-	const struct key *k = key_row(row);
+	int i, row = key_find(key);
 
-	put("%s%s=%s\n\t%s\n", k->name, k->flags & K_SUB ? "X" : "", key_text(row, 0), key_text(row, 2));
-	if (!more)
-		return;
-	if (*key_text(row, 1))
-		put("\tdefault: %s\n", key_text(row, 1));
-	if (k->flags & K_LIST)
-		str("\ta list: lines add up, an empty value empties it\n");
-	if (k->flags & K_SKIP)
-		str("\t? may stand before it: go on without\n");
-	if (k->flags & K_BOARD)
-		str("\talso in board.conf\n");
+	for (i = 0; row < 0 && key_name(i); i++)
+		if (key_row(i)->flags & K_SUB && starts(key_name(i), key))
+			row = i;
+	return row;
 }
 
+/* The default is what a box has that says nothing. */
 int cfg_help(const char *key)
 {
-	struct near near;
-	int i, row = key ? key_find(key) : -1;
+	static struct box b;
+	int row = key_like(key);
+	unsigned flags;
 
-	begin(1, false);
-	if (!key)
-		for (i = 0; i < key_count(); i++)
-			help(i, false);
-	else
-		near_begin(&near, key);
-	for (i = 0; key && i < key_count(); i++) {
-		if (row < 0 && key_row(i)->flags & K_SUB && starts(key_row(i)->name, key))
-			row = i;
-		near_try(&near, key_row(i)->name);
+	if (row < 0) {
+		say(2, "husk: help: %s: no such key%s\n", key, near_of(key, key_name));
+		return 2;
 	}
-	if (row >= 0)
-		help(row, true);
+	cfg_load(&b, NULL, NULL, 0, NULL);
+	begin(1, false);
+	flags = key_row(row)->flags;
+	put("%s%s=%s\n\t%s\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row), key_help(row));
+	if (flags & K_LIST)
+		str("\ta list: lines add up, an empty value empties it\n");
+	if (flags & K_SKIP)
+		str("\t? may stand before it: go on without\n");
+	if (flags & K_BOARD)
+		str("\talso in board.conf\n");
+	str("default:\n");
+	show_row(&b, row);
 	flush();
-	if (key && row < 0)
-		say(2, "husk: help: %s: no such key%s\n", key, near_hint(&near));
-	return key && row < 0 ? 2 : 0;
+	return 0;
 }

@@ -23,29 +23,26 @@ const char *cfg_used(void)
 
 /* -------------------------------------------------------------------- lines */
 
+/* One of the keys that this file may have, or "" */
+static const char *known(int row)
+{
+	const char *name = key_name(row);
+
+	return !name || !board || key_row(row)->flags & K_BOARD ? name : "";
+}
+
 static void no_such_key(char *key)
 {
-	char *dot = strchr(key, '.');
-	struct near near, prefix;
-	int i;
+	const char *hint = near_of(key, known);
+	char *dot = strchr(key, '.'), after;
 
-	near_begin(&near, key);
-	for (i = 0; i < key_count(); i++)
-		if (!(key_row(i)->flags & K_SUB) && (!board || key_row(i)->flags & K_BOARD))
-			near_try(&near, key_row(i)->name);
-	if (dot && !near.name[0]) {
-		char after = dot[1];
-
+	if (dot && !*hint) {
+		after = dot[1];
 		dot[1] = '\0';
-		near_begin(&prefix, key);
-		for (i = 0; i < key_count(); i++)
-			if (key_row(i)->flags & K_SUB)
-				near_try(&prefix, key_row(i)->name);
+		hint = near_of(key, known);
 		dot[1] = after;
-		if (prefix.name[0])
-			fmt(near.name, sizeof near.name, "%sX", prefix.name);
 	}
-	cfg_here(key, cfg_wrong("no such key%s", near_hint(&near)));
+	cfg_here(key, cfg_wrong("no such key%s", hint));
 }
 
 static bool blank(char c)
@@ -75,7 +72,7 @@ static const char *value(struct box *b, int row, const char *key, char *v, bool 
 	if (ends_blank(v, k->type))
 		return cfg_wrong("\"%.*s\": a blank at the end, or behind the =", 80, v);
 	if (*v)
-		return cfg_set(b, row, key + (k->flags & K_SUB ? strlen(k->name) : 0), v, skip);
+		return cfg_set(b, row, key + (k->flags & K_SUB ? strlen(key_name(row)) : 0), v, skip);
 	if (!(k->flags & K_LIST))
 		return "a value is missing";
 	cfg_empty(b, row);
@@ -144,26 +141,16 @@ static bool peek(int src, const char *key, const char **at, char *to, size_t max
 
 static void use(const char *name)
 {
-	static const char presets[] = "service\0daemon\0netdev\0host\0oci\0";
 	static char path[sizeof CONFDIR + MAXNAME + 6];
-	const char *text = cfg_preset(name), *p;
-	struct near near;
+	const char *text = cfg_preset(name);
 
-	if (text) {
-		text_copy(NULL, L_USE, text, strlen(text));
-		return;
-	}
-	if (!cfg_name(name)) {
-		cfg_here("use", cfg_bad(name, "a name", NULL));
-		return;
-	}
 	fmt(path, sizeof path, CONFDIR "/%s.use", name);
-	if (text_file(path, L_USE))
-		return;
-	near_begin(&near, name);
-	for (p = presets; *p; p += strlen(p) + 1)
-		near_try(&near, p);
-	cfg_here("use", cfg_wrong("no preset \"%s\", and no %s%s", name, path, near_hint(&near)));
+	if (text)
+		text_copy(NULL, L_USE, text, strlen(text));
+	else if (!cfg_name(name))
+		cfg_here("use", cfg_bad(name, "a name"));
+	else if (!text_file(path, L_USE))
+		cfg_here("use", cfg_wrong("no preset \"%s\", and no %s%s", name, path, near_of(name, cfg_preset_name)));
 }
 
 static void include(char *path)
@@ -248,12 +235,14 @@ static void named(struct box *b, const char *file)
 	}
 	b->name = name;
 	if (!cfg_name(name))
-		cfg_complain(file, 0, "name", cfg_bad(name, "a name", "letters digits _ + - . ; at most 64"));
+		cfg_complain(file, 0, "name", cfg_bad(name, key_what(key_find("name"))));
 }
 
 /* What stands behind -- needs no quotes and has none. */
 static void program(struct box *b, char *const argv[])
 {
+	const char *e;
+
 	cfg.src = (int)cfg.nsources - 1;
 	cfg.key = key_find("exec");
 	cfg_empty(b, cfg.key);
@@ -264,8 +253,8 @@ static void program(struct box *b, char *const argv[])
 	b->argv[b->narg] = NULL;
 	if (*argv)
 		cfg_complain(NULL, 0, "exec", cfg_wrong("more than %d words", MAXARG));
-	else if (b->narg && (!*b->argv[0] || (*b->argv[0] != '/' && strchr(b->argv[0], '/'))))
-		cfg_complain(NULL, 0, "exec", cfg_bad(b->argv[0], "a program", "/sbin/x, or x of PATH"));
+	else if (b->narg && (e = cfg_program(b->argv[0])))
+		cfg_complain(NULL, 0, "exec", e);
 }
 
 /* The sources of the top are there: all below them, then all in order. */

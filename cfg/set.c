@@ -3,9 +3,11 @@
  *
  * Nothing here knows of lines and files: a second front end calls the same
  * functions. A value is cut in place and pointed into. A setter returns NULL
- * or what is wrong, as a phrase; cfg_mark() remembers who said it.
+ * or what is wrong, as a phrase; what a value has to be stands in keys.c.
+ * cfg_mark() remembers who said it.
  */
 #include <limits.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,36 +16,60 @@
 
 static char whole[84];			/* the value before it is cut, for messages */
 
+static int seek(const char *const *list, int n, const char *v)
+{
+	int i;
+
+	for (i = 0; i < n && !same(list[i], v); i++)
+		;
+	return i;
+}
+
 /* The same word again is the same wish. */
 static const char *put(const char **list, uint8_t *n, int max, const char *v)
 {
-	const char *e;
-	int i;
+	int i = seek(list, *n, v);
 
-	for (i = 0; i < *n; i++)
-		if (same(list[i], v)) {
-			cfg_mark(i);
-			return NULL;
-		}
-	if (!(e = cfg_add(n, max)))
+	if (i < *n) {
+		cfg_mark(i);
+		return NULL;
+	}
+	if (i < max)
 		list[i] = v;
-	return e;
+	return cfg_add(n, max);
 }
 
 static bool integer(const char *s, int min, int max, int *out)
 {
 	bool minus = *s == '-';
-	uint64_t n;
-	int v;
+	uint32_t n;
 
 	if (!cfg_digits(s + minus, INT_MAX, &n))
 		return false;
-	v = minus ? -(int)n : (int)n;
-	*out = v;
-	return v >= min && v <= max;
+	*out = minus ? -(int)n : (int)n;
+	return *out >= min && *out <= max;
+}
+
+/* Names, one below the other: no empty one, none of dots alone. */
+static bool parts(const char *s, int separator, const char *also)
+{
+	const char *end;
+
+	for (;; s = end + 1) {
+		end = strchrnul(s, separator);
+		if (!cfg_chars(s, (size_t)(end - s), also))
+			return false;
+		if (!*end)
+			return true;
+	}
 }
 
 /* ------------------------------------------------------------------ PROGRAM */
+
+const char *cfg_program(const char *v)
+{
+	return *v == '/' || (*v && !strchr(v, '/')) ? NULL : cfg_not(v);
+}
 
 static const char *set_exec(struct box *b, char *v)
 {
@@ -51,9 +77,7 @@ static const char *set_exec(struct box *b, char *v)
 	char *word;
 
 	while (!(e = cfg_quoted(&v, &word, false)) && word) {
-		if (b->narg == 0 && (!*word || (*word != '/' && strchr(word, '/'))))
-			return cfg_bad(word, "a program", "/sbin/x, or x of PATH");
-		if ((e = cfg_add(&b->narg, MAXARG)))
+		if ((b->narg == 0 && (e = cfg_program(word))) || (e = cfg_add(&b->narg, MAXARG)))
 			break;
 		b->argv[b->narg - 1] = word;
 	}
@@ -76,8 +100,8 @@ static const char *set_env(struct box *b, const char *v)
 	const char *e;
 	int i;
 
-	if (!cfg_chars(v, len, "", "0123456789"))
-		return cfg_bad(v, "NAME=VALUE or NAME", NULL);
+	if (!cfg_chars(v, len, " 0"))
+		return cfg_not(v);
 	if (!v[len] && !(v = outside(v, len)))
 		return NULL;
 	if (strchr(v, '\n'))
@@ -92,26 +116,20 @@ static const char *set_env(struct box *b, const char *v)
 /* What looks like a number is one, wholly, and never falls back to a name. */
 static bool is_id(const char *s, uint32_t *id)
 {
-	uint64_t n;
-
-	if (strlen(s) > 10 || !cfg_digits(s, UINT32_MAX - 1, &n))
-		return false;
-	*id = (uint32_t)n;
-	return true;
+	return strlen(s) <= 10 && cfg_digits(s, UINT32_MAX - 1, id);
 }
 
 static bool is_login(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n < 33 && cfg_chars(s, n, "", "0123456789.-");
+	return n < 33 && cfg_chars(s, n, " 0.-");
 }
 
 /* root is 0 without a look into any file: an image need not have a passwd,
  * and must not say otherwise. */
 static const char *set_user(struct box *b, char *v)
 {
-	static const char like[] = "NAME, NAME:GROUP, UID, UID:GID, auto";
 	uint32_t uid = ~0u, gid = ~0u;
 	char *f[2];
 	int n = cfg_fields(v, f, 2);
@@ -122,7 +140,7 @@ static const char *set_user(struct box *b, char *v)
 		uid = 0;
 	if (n > 2 || (!name && !is_id(f[0], &uid) && (!same(f[0], "auto") || group)) ||
 	    (group && !is_id(f[1], &gid) && !(name && is_login(f[1]))))
-		return cfg_bad(whole, "a user", like);
+		return cfg_not(whole);
 	b->who = name && (uid || (group && gid == ~0u)) ? WHO_NAME : uid != ~0u ? WHO_NUMBER : WHO_AUTO;
 	b->user = b->who == WHO_NAME ? f[0] : NULL;
 	b->group = group && gid == ~0u ? f[1] : NULL;
@@ -141,7 +159,7 @@ static const char *set_groups(struct box *b, char *v)
 		g.name = is_login(w) ? w : NULL;
 		g.id = 0;
 		if (!g.name && !is_id(w, &g.id))
-			return cfg_bad(w, "a group", "NAME or GID");
+			return cfg_not(w);
 		if ((e = cfg_add(&b->ngroup, MAXGRP)))
 			return e;
 		b->groups[b->ngroup - 1] = g;
@@ -158,7 +176,7 @@ static const char *set_root(struct box *b, char *v)
 	int n = cfg_fields(v, f, 2);
 
 	if (n > 2 || (n == 2 && !same(f[1], "rw") && !same(f[1], "ro")))
-		return cfg_bad(whole, "a root", "/, DIR, tmpfs; then :rw or nothing");
+		return cfg_not(whole);
 	if (n == 2)
 		b->root_rw = f[1][1] == 'w';
 	if (n == 2 && !*f[0])
@@ -178,16 +196,15 @@ static const char *set_root(struct box *b, char *v)
 static const char *set_inside(const char **at, char *v)
 {
 	if (!cfg_clean(v))
-		return cfg_bad(v, "an absolute path inside", NULL);
+		return cfg_not(v);
 	*at = v;
 	return NULL;
 }
 
 /* One of the defaults that this kernel does not have needs no cover. */
-static const char *set_paths(struct box *b, bool mask, char *v)
+static const char *set_paths(struct box *b, uint8_t *n, char *v)
 {
-	uint8_t *n = mask ? &b->nmask : &b->nro;
-	const char **list = mask ? b->mask : b->ro, *e;
+	const char **list = n == &b->nmask ? b->mask : b->ro, *e;
 	size_t len;
 	bool dir;
 	char *w;
@@ -195,38 +212,29 @@ static const char *set_paths(struct box *b, bool mask, char *v)
 
 	while ((w = cfg_word(&v))) {
 		dir = w[strlen(w) - 1] == '/';
-		if (!cfg_clean(w) || !w[1] || strlen(w) > 500)
-			return cfg_bad(w, "an absolute path inside", NULL);
-		len = strlen(w);
+		if (!cfg_clean(w) || !w[1] || (len = strlen(w)) > 500)
+			return cfg_not(w);
 		if (dir)
 			memcpy(w + len, "/", 2);
 		if ((e = put(list, n, MAXPATHS, w)))
 			return e;
-		for (i = 0; !same(list[i], w); i++)
-			;
-		if (mask)
+		i = seek(list, *n, w);
+		if (list == b->mask)
 			b->mask_skip[i] = !cfg_layer("mask", i) || cfg_is_default("mask", w);
 	}
 	return NULL;
 }
 
-/* words of `list`, which set and clear bits */
+/* default|none|-proc|... */
 static const char *set_mounts(struct box *b, char *v)
 {
-	int i;
 	char *w;
+	int i;
 
 	while ((w = cfg_word(&v))) {
-		for (i = 0; i < NDM && !(*w == '-' && same(mounts_name(i), w + 1)); i++)
-			;
-		if (i < NDM)
-			b->mounts &= (uint16_t)~(1u << i);
-		else if (same(w, "default"))
-			b->mounts = (1u << NDM) - 1;
-		else if (same(w, "none"))
-			b->mounts = 0;
-		else
-			return cfg_bad(w, "known here", "default none -proc -dev -pts -shm -mqueue -sys -run -tmp");
+		if ((i = cfg_index(key_what(cfg.key), w)) < 0)
+			return cfg_not(w);
+		b->mounts = i == 0 ? (1u << NDM) - 1 : i == 1 ? 0 : b->mounts & ~(1u << (i - 2));
 	}
 	cfg_mark(0);
 	return NULL;
@@ -238,11 +246,10 @@ static const char *set_etc(struct box *b, char *v)
 	char *w;
 
 	while ((w = cfg_word(&v))) {
-		if (same(w, "none")) {
-			cfg_unmark(key_find("etc"), -1);
-			b->netc = 0;
-		} else if (!cfg_name(w))
-			return cfg_bad(w, "a name below /etc", NULL);
+		if (same(w, "none"))
+			cfg_empty(b, cfg.key);
+		else if (!cfg_name(w))
+			return cfg_not(w);
 		else if ((e = put(b->etc, &b->netc, sizeof b->etc / sizeof *b->etc, w)))
 			return e;
 	}
@@ -253,41 +260,39 @@ static const char *set_etc(struct box *b, char *v)
 
 static const char *set_ns(struct box *b, int ns, char *v)
 {
+	int mode = cfg_index(ns == NS_NET ? "none|host" : "new|host", v);
 	const char *e;
 
 	b->nspath[ns] = b->nsbox[ns] = NULL;
-	b->ns[ns] = NSM_JOIN;
-	if (same(v, "host"))
-		b->ns[ns] = NSM_HOST;
-	else if (same(v, ns == NS_NET ? "none" : "new"))
-		b->ns[ns] = NSM_NEW;
-	else if (starts(v, "box:") && cfg_name(v + 4))
+	b->ns[ns] = mode < 0 ? NSM_JOIN : (uint8_t)mode;
+	if (mode >= 0)
+		return NULL;
+	if (starts(v, "box:") && cfg_name(v + 4)) {
 		b->nsbox[ns] = v + 4;
-	else if (*v != '/' && *v != '.')
-		return cfg_bad(v, ns == NS_NET ? "none, host, box:NAME or /PATH" : "new, host, box:NAME or /PATH", NULL);
-	else if ((e = cfg_path(&v)))
-		return e;
-	else
-		b->nspath[ns] = v;
-	return NULL;
+		return NULL;
+	}
+	if (*v != '/' && *v != '.')
+		return cfg_not(v);
+	e = cfg_path(&v);
+	b->nspath[ns] = v;
+	return e;
 }
 
-static const char *set_map(struct box *b, bool gid, char *v)
+static const char *set_map(struct box *b, uint8_t *n, char *v)
 {
-	struct idmap *map = gid ? b->gidmap : b->uidmap, m;
-	uint8_t *n = gid ? &b->ngidmap : &b->nuidmap;
+	struct idmap *map = n == &b->nuidmap ? b->uidmap : b->gidmap, m;
 	const char *e;
 	char *w, *f[3];
 
 	while ((w = cfg_word(&v))) {
 		if (same(w, "auto")) {
-			cfg_empty(b, key_find(gid ? "gidmap" : "uidmap"));
+			cfg_empty(b, cfg.key);
 			continue;
 		}
 		if (cfg_fields(w, f, 3) != 3 || !is_id(f[0], &m.in) || !is_id(f[1], &m.out) ||
 		    !is_id(f[2], &m.count) || !m.count)
-			return cfg_bad(whole, "IN:OUT:COUNT", "0:100000:65536");
-		if (m.in + (uint64_t)m.count > UINT32_MAX || m.out + (uint64_t)m.count > UINT32_MAX)
+			return cfg_not(whole);
+		if (m.count > ~m.in || m.count > ~m.out)
 			return cfg_wrong("%u:%u:%u goes beyond 4294967294", m.in, m.out, m.count);
 		if ((e = cfg_add(n, MAXMAP)))
 			return e;
@@ -297,10 +302,10 @@ static const char *set_map(struct box *b, bool gid, char *v)
 }
 
 /* What is a box's name may be its host's. */
-static const char *set_host(const char **at, const char *v)
+static const char *set_name(const char **at, const char *v)
 {
 	if (!cfg_name(v))
-		return cfg_bad(v, "a host name", "letters digits _ + - . ; at most 64");
+		return cfg_not(v);
 	*at = v;
 	return NULL;
 }
@@ -311,7 +316,7 @@ static const char *set_clock(int64_t *at, const char *v)
 	uint64_t ms;
 
 	if (!cfg_time(v + minus, &ms) || ms % 1000 || ms / 1000 > INT32_MAX)
-		return cfg_bad(v, "a time in whole seconds", "90s, -2h, 10d");
+		return cfg_not(v);
 	*at = (int64_t)(ms / 1000) * (minus ? -1 : 1);
 	return NULL;
 }
@@ -319,74 +324,73 @@ static const char *set_clock(int64_t *at, const char *v)
 /* ------------------------------------------------------------------- LIMITS */
 
 /* 32 for 32M is an old slip; the box would die before its first page. */
-static const char *set_size(struct box *b, int lim, const char *v)
+static const char *set_size(struct box *b, uint64_t *at, const char *v)
 {
-	if (same(v, "max"))
-		b->lim[lim] = LIM_MAX;
-	else if (!cfg_size(v, &b->lim[lim]))
-		return cfg_bad(v, "a size", "4M, 512K, 25%");
-	else if (lim == LIM_MEM && b->lim[lim] < 64 * 1024)
+	if (!cfg_size(v, at))
+		return cfg_not(v);
+	if (at == &b->lim[LIM_MEM] && *at < 64 * 1024)
 		return cfg_wrong("\"%s\" is too little for any program; %sM?", v, v);
 	return NULL;
 }
 
-static const char *set_count(struct box *b, int lim, const char *v)
+static const char *set_count(bool pids, uint64_t *at, const char *v)
 {
-	uint64_t min = lim == LIM_PIDS ? 2 : 1, max = lim == LIM_PIDS ? 4194304 : 10000;
+	uint32_t n;
 
-	if (lim == LIM_PIDS && same(v, "max"))
-		b->lim[lim] = LIM_MAX;
-	else if (!cfg_digits(v, max, &b->lim[lim]) || b->lim[lim] < min)
-		return cfg_bad(v, lim == LIM_PIDS ? "a number of 2..4194304, or max" : "a number of 1..10000", NULL);
+	if (!cfg_digits(v, pids ? 4194304 : 10000, &n) || n < (pids ? 2 : 1))
+		return cfg_not(v);
+	*at = n;
 	return NULL;
 }
 
 static const char *set_cpu(struct box *b, char *v)
 {
-	static const char like[] = "50%, 20000 100000, max";
-	uint64_t quota, period = 100000;
 	char *w = cfg_word(&v), *p = cfg_word(&v);
-	size_t len = w ? strlen(w) : 0;
+	size_t last = w ? strlen(w) - 1 : 0;
+	uint32_t quota;
 
 	if (!w || cfg_word(&v))
-		return cfg_bad(whole, "a share of CPUs", like);
-	b->cpu_period = 100000;
-	b->lim[LIM_CPU] = LIM_MAX;
-	if (same(w, "max") && !p)
-		return NULL;
-	if (!p && w[len - 1] == '%') {
-		w[len - 1] = '\0';
+		return cfg_not(whole);
+	if (!p && w[last] == '%') {
+		w[last] = '\0';
 		if (!cfg_digits(w, 100 * MAXCPU, &quota) || !quota)
-			return cfg_bad(whole, "a share of CPUs", like);
+			return cfg_not(whole);
 		quota *= 1000;
 	} else if (!p || !cfg_digits(w, UINT32_MAX, &quota) || quota < 1000)
-		return cfg_bad(whole, "a share of CPUs", like);
-	else if (!cfg_digits(p, 1000000, &period) || period < 1000)
-		return cfg_bad(p, "a period of 1000..1000000 microseconds", NULL);
+		return cfg_not(whole);
+	else if (!cfg_digits(p, 1000000, &b->cpu_period) || b->cpu_period < 1000)
+		return cfg_bad(p, "a period of 1000..1000000 microseconds");
 	b->lim[LIM_CPU] = quota;
-	b->cpu_period = (uint32_t)period;
 	return NULL;
 }
 
-/* Names only, one below the other: nothing climbs out of the hierarchy. */
+static const char *set_limit(struct box *b, int type, uint64_t *at, char *v, bool skip)
+{
+	int lim = (int)(at - b->lim);
+
+	b->lim_skip = (uint8_t)((b->lim_skip & ~(1u << lim)) | (unsigned)skip << lim);
+	if (type == T_CPU)
+		b->cpu_period = 100000;
+	if (type != T_WEIGHT && same(v, "max")) {
+		*at = LIM_MAX;
+		return NULL;
+	}
+	if (type == T_CPU)
+		return set_cpu(b, v);
+	return type == T_SIZE ? set_size(b, at, v) : set_count(type == T_COUNT, at, v);
+}
+
 static const char *set_cgroup(struct box *b, const char *v)
 {
-	const char *p = v, *end;
-
-	for (;; p = end + 1) {
-		end = strchrnul(p, '/');
-		if (!cfg_chars(p, (size_t)(end - p), "0123456789", "0123456789.-") || end - v > 250)
-			return cfg_bad(v, "NAME/NAME, relative to the top of the hierarchy", NULL);
-		if (!*end)
-			break;
-	}
+	if (strlen(v) > 250 || !parts(v, '/', "0 .-"))
+		return cfg_not(v);
 	b->cgroup = v;
 	return NULL;
 }
 
 static bool rlimit_value(const char *s, uint64_t *n)
 {
-	if (same(s, "unlimited") || same(s, "max")) {
+	if (cfg_index("unlimited|max", s) >= 0) {
 		*n = ~(uint64_t)0;
 		return true;
 	}
@@ -397,25 +401,19 @@ static const char *set_rlimit(struct box *b, const char *sub, char *v)
 {
 	int i = cfg_rlimit(sub);
 	struct rlim r = { .set = true };
-	struct near near;
 	const char *e;
 	char *f[2];
-	int n, k;
+	int n;
 
-	if (i < 0) {
-		near_begin(&near, sub);
-		for (k = 0; k < 16; k++)
-			if (cfg_rlimit_name(k))
-				near_try(&near, cfg_rlimit_name(k));
-		return cfg_wrong("no such limit%s", near_hint(&near));
-	}
+	if (i < 0)
+		return cfg_wrong("no such limit%s", near_of(sub, cfg_rlimit_name));
 	if ((e = cfg_twice(i)))
 		return e;
 	n = cfg_fields(v, f, 2);
 	if (n > 2 || !rlimit_value(f[0], &r.soft) || !rlimit_value(f[n - 1], &r.hard))
-		return cfg_bad(whole, "SOFT[:HARD]", "1024:4096, 16M, unlimited");
+		return cfg_not(whole);
 	if (r.soft > r.hard)
-		return cfg_wrong("the soft limit is above the hard one");
+		return "the soft limit is above the hard one";
 	b->rlim[i] = r;
 	cfg_mark(i);
 	return NULL;
@@ -426,7 +424,7 @@ static const char *set_nice(struct box *b, const char *v)
 	int n;
 
 	if (!integer(v, -20, 19, &n))
-		return cfg_bad(v, "a number of -20..19", NULL);
+		return cfg_not(v);
 	b->nice = (int8_t)n;
 	b->has_nice = true;
 	return NULL;
@@ -437,40 +435,40 @@ static const char *set_oom(struct box *b, const char *v)
 	int n;
 
 	if (!integer(v, -1000, 1000, &n))
-		return cfg_bad(v, "a number of -1000..1000", NULL);
+		return cfg_not(v);
 	b->oom_score_adj = (int16_t)n;
 	b->has_oom = true;
 	return NULL;
 }
 
+_Static_assert(SCHED_OTHER == 0 && SCHED_FIFO == 1 && SCHED_RR == 2 && SCHED_BATCH == 3 && SCHED_IDLE == 5,
+	"the words of POLICIES");
+
 static const char *set_sched(struct box *b, char *v)
 {
-	static const char like[] = "other, batch, idle, fifo:10, rr:10";
 	char *f[2];
-	int n = cfg_fields(v, f, 2), policy, prio = 0;
+	int n = cfg_fields(v, f, 2), policy = cfg_index(POLICIES, f[0]), prio = 0;
+	bool real = policy == SCHED_FIFO || policy == SCHED_RR;
 
-	if (cfg_choice("other|batch|idle|fifo|rr", f[0], &policy) || (n == 2) != (policy > 2))
-		return cfg_bad(whole, "a policy", like);
-	if (n == 2 && !integer(f[1], 1, 99, &prio))
-		return cfg_bad(f[1], "a priority of 1..99", NULL);
-	b->sched = (int8_t)("\0\3\5\1\2"[policy]);	/* SCHED_OTHER BATCH IDLE FIFO RR */
+	if (policy < 0 || policy == 4 || (n == 2) != real)
+		return cfg_not(whole);
+	if (real && !integer(f[1], 1, 99, &prio))
+		return cfg_bad(f[1], "a priority of 1..99");
+	b->sched = (int8_t)policy;
 	b->sched_prio = (uint8_t)prio;
 	return NULL;
 }
 
-_Static_assert(SCHED_OTHER == 0 && SCHED_BATCH == 3 && SCHED_IDLE == 5 && SCHED_FIFO == 1 && SCHED_RR == 2,
-	"numbers of set_sched");
-
 static const char *set_ionice(struct box *b, char *v)
 {
 	char *f[2];
-	int n = cfg_fields(v, f, 2), class, level = 0;
+	int n = cfg_fields(v, f, 2), class = cfg_index(IOCLASSES, f[0]), level = 0;
 
-	if (cfg_choice("rt|be|idle", f[0], &class) || (n == 2) != (class < 2))
-		return cfg_bad(whole, "a class", "rt:0..7, be:0..7, idle");
+	if (class < 1 || (n == 2) != (class < 3))
+		return cfg_not(whole);
 	if (n == 2 && !integer(f[1], 0, 7, &level))
-		return cfg_bad(f[1], "a level of 0..7", NULL);
-	b->ioprio = (uint16_t)((class + 1) << 13 | level);
+		return cfg_bad(f[1], "a level of 0..7");
+	b->ioprio = (uint16_t)(class << 13 | level);
 	b->has_ioprio = true;
 	return NULL;
 }
@@ -478,7 +476,7 @@ static const char *set_ionice(struct box *b, char *v)
 static const char *set_affinity(struct box *b, char *v)
 {
 	char *w, *dash;
-	uint64_t lo, hi;
+	uint32_t lo, hi;
 
 	memset(b->affinity, 0, sizeof b->affinity);
 	while ((w = cfg_word(&v))) {
@@ -487,7 +485,7 @@ static const char *set_affinity(struct box *b, char *v)
 		if (!cfg_digits(w, MAXCPU - 1, &lo) || (dash && !cfg_digits(dash + 1, MAXCPU - 1, &hi))) {
 			if (dash)
 				*dash = '-';
-			return cfg_bad(w, "a CPU", "0, 2-3; 1023 at most");
+			return cfg_not(w);
 		}
 		if (!dash)
 			hi = lo;
@@ -501,27 +499,6 @@ static const char *set_affinity(struct box *b, char *v)
 }
 
 /* ------------------------------------------------------------------- RIGHTS */
-
-static uint64_t all_caps(void)
-{
-	uint64_t all = 0;
-	int i;
-
-	for (i = 0; i < 64 && caps_name(i); i++)
-		all |= (uint64_t)1 << i;
-	return all;
-}
-
-static const char *no_cap(const char *w)
-{
-	struct near near;
-	int i;
-
-	near_begin(&near, starts(w, "CAP_") || starts(w, "cap_") ? w + 4 : w);
-	for (i = 0; i < 64 && caps_name(i); i++)
-		near_try(&near, caps_name(i));
-	return cfg_wrong("\"%.*s\": no such capability%s", 40, w, near_hint(&near));
-}
 
 /* OCI: chown dac_override fowner fsetid kill setgid setuid setpcap
  * net_bind_service net_raw sys_chroot mknod audit_write setfcap */
@@ -537,32 +514,28 @@ static const char *set_caps(uint64_t *at, char *v)
 	while ((w = cfg_word(&v))) {
 		minus = *w == '-';
 		w += minus;
-		if (same(w, "none"))
-			bit = 0;
-		else if (same(w, "all"))
-			bit = all_caps();
-		else if (same(w, "oci"))
-			bit = oci_caps;
+		if ((n = cfg_index("none|all|oci", w)) >= 0)
+			bit = n == 0 ? 0 : n == 1 ? ALLCAPS : oci_caps;
 		else if ((n = caps_number(w, strlen(w))) >= 0)
 			bit = (uint64_t)1 << n;
 		else
-			return no_cap(w);
+			return cfg_wrong("\"%.*s\": no such capability%s", 40, w,
+				near_of(starts(w, "CAP_") || starts(w, "cap_") ? w + 4 : w, caps_name));
 		*at = minus ? *at & ~bit : bit ? *at | bit : 0;
 	}
 	cfg_mark(0);
 	return NULL;
 }
 
-static const char *set_securebits(struct box *b, int row, char *v)
+static const char *set_securebits(struct box *b, char *v)
 {
 	uint32_t bits = 0;
-	const char *e;
 	char *w;
 	int n;
 
 	while ((w = cfg_word(&v))) {
-		if ((e = cfg_choice(key_text(row, 0), w, &n)))
-			return e;
+		if ((n = cfg_index(key_what(cfg.key), w)) < 0)
+			return cfg_not(w);
 		bits = n ? bits | 1u << (n - 1) : 0;
 	}
 	b->securebits = bits;
@@ -579,7 +552,7 @@ static const char *set_syscalls(struct box *b, char *v)
 	while (*v == ' ' || *v == '\t')
 		v++;
 	if (*v != '+' && *v != '-' && b->nsyscall && !cfg_twice(b->nsyscall - 1))
-		cfg_empty(b, key_find("syscalls"));
+		cfg_empty(b, cfg.key);
 	while (!(e = cfg_quoted(&v, &w, true)) && w) {
 		if ((e = cfg_add(&b->nsyscall, MAXWORD)))
 			break;
@@ -590,35 +563,22 @@ static const char *set_syscalls(struct box *b, char *v)
 
 static const char *set_label(const char **at, const char *v)
 {
-	if (!cfg_printable(v))
-		return "a control character in it";
-	*at = v;
-	return NULL;
+	const char *e = cfg_plain(v);
+
+	*at = e ? *at : v;
+	return e;
 }
 
 /* Dots only: a slash, or two dots, would name another file below /proc/sys. */
-static bool is_sysctl(const char *s)
-{
-	const char *end;
-
-	for (;; s = end + 1) {
-		end = strchrnul(s, '.');
-		if (!cfg_chars(s, (size_t)(end - s), "0123456789-", "0123456789-"))
-			return false;
-		if (!*end)
-			return true;
-	}
-}
-
 static const char *set_sysctl(struct box *b, const char *sub, const char *v)
 {
 	const char *e;
 	int i;
 
-	if (!is_sysctl(sub))
+	if (!parts(sub, '.', "0-"))
 		return "not a name of words and single dots";
-	if (!cfg_printable(v))
-		return "a control character in it";
+	if ((e = cfg_plain(v)))
+		return e;
 	for (i = 0; i < b->nsysctl && !same(b->sysctl[i].key, sub); i++)
 		;
 	if (!(e = cfg_slot(i, &b->nsysctl, MAXSYSCTL)))
@@ -628,17 +588,11 @@ static const char *set_sysctl(struct box *b, const char *sub, const char *v)
 
 static const char *set_personality(struct box *b, const char *v)
 {
-	uint64_t n;
+	int word = cfg_index("linux|linux32", v);
 
-	if (same(v, "linux"))
-		n = 0;
-	else if (same(v, "linux32"))
-		n = 8;			/* PER_LINUX32 */
-	else if (!cfg_digits(v, 0x7fffffff, &n))
-		return cfg_bad(v, "linux, linux32 or a number", NULL);
-	b->persona = (uint32_t)n;
+	b->persona = 8 * (word > 0);		/* PER_LINUX, PER_LINUX32 */
 	b->has_persona = true;
-	return NULL;
+	return word >= 0 || cfg_digits(v, 0x7fffffff, &b->persona) ? NULL : cfg_not(v);
 }
 
 /* --------------------------------------------------------------------- LIFE */
@@ -650,7 +604,7 @@ static const char *set_after(struct box *b, char *v)
 
 	while ((w = cfg_word(&v)))
 		if (!cfg_name(w))
-			return cfg_bad(w, "the name of a box", NULL);
+			return cfg_not(w);
 		else if ((e = put(b->after, &b->nafter, MAXAFTER, w)))
 			return e;
 	return NULL;
@@ -658,18 +612,12 @@ static const char *set_after(struct box *b, char *v)
 
 static const char *set_signal(struct box *b, const char *v)
 {
-	struct near near;
 	int n = cfg_signal(v);
 
-	if (n > 0) {
-		b->stop_signal = (uint8_t)n;
-		return NULL;
-	}
-	near_begin(&near, v);
-	for (n = 1; n < 32; n++)
-		if (cfg_signal_name(n))
-			near_try(&near, cfg_signal_name(n));
-	return cfg_wrong("\"%.*s\" is not a signal%s", 40, v, near_hint(&near));
+	if (n < 0)
+		return cfg_wrong("\"%.*s\" is not a signal%s", 40, v, near_of(v, cfg_signal_name));
+	b->stop_signal = (uint8_t)n;
+	return NULL;
 }
 
 static const char *set_timeout(struct box *b, const char *v)
@@ -677,78 +625,54 @@ static const char *set_timeout(struct box *b, const char *v)
 	uint64_t ms;
 
 	if (!cfg_time(v, &ms))
-		return cfg_bad(v, "a time", "500ms, 5s, 10m");
+		return cfg_not(v);
 	if (ms > 24 * 3600 * 1000)
 		return cfg_wrong("\"%s\" is more than a day", v);
 	b->stop_ms = (uint32_t)ms;
 	return NULL;
 }
 
-static const char *set_name(struct box *b, const char *v)
-{
-	if (!cfg_name(v))
-		return cfg_bad(v, "a name", "letters digits _ + - . ; at most 64");
-	b->name = v;
-	return NULL;
-}
-
 /* ------------------------------------------------------------- one for all */
 
-static const char *set_choice(const struct key *k, int row, void *at, const char *v)
+static const char *set_choice(uint8_t *at, const char *v)
 {
-	const char *e;
-	int n;
+	int n = cfg_index(key_what(cfg.key), v);
 
-	if ((e = cfg_choice(key_text(row, 0), v, &n)))
-		return e;
-	if (k->type == T_CHOICE)
-		*(uint8_t *)at = (uint8_t)n;
-	else if (k->type == T_ENUM)
-		*(int *)at = n;
+	if (n < 0)
+		return cfg_not(v);
+	*at = (uint8_t)n;
 	return NULL;
 }
 
 static const char *set_umask(struct box *b, const char *v)
 {
-	return cfg_octal(v, 0777, &b->umask) ? NULL : cfg_bad(v, "octal", "022");
+	return cfg_octal(v, 0777, &b->umask) ? NULL : cfg_not(v);
 }
 
-static const char *set_limit(struct box *b, const struct key *k, char *v, bool skip)
+static const char *set(struct box *b, const struct key *k, const char *sub, char *v, bool skip)
 {
-	int lim = (int)(k->at - offsetof(struct box, lim)) / (int)sizeof b->lim[0];
-
-	b->lim_skip = (uint8_t)((b->lim_skip & ~(1u << lim)) | (unsigned)skip << lim);
-	if (k->type == T_CPU)
-		return set_cpu(b, v);
-	return k->type == T_SIZE ? set_size(b, lim, v) : set_count(b, lim, v);
-}
-
-static const char *set(struct box *b, int row, const char *sub, char *v, bool skip)
-{
-	const struct key *k = key_row(row);
 	void *at = (char *)b + k->at;
 
 	switch ((enum keytype)k->type) {
 	case T_EXEC: return set_exec(b, v);
-	case T_CWD: return set_inside(&b->cwd, v);
+	case T_CWD: return set_inside(at, v);
 	case T_ENV: return set_env(b, v);
 	case T_USER: return set_user(b, v);
 	case T_GROUPS: return set_groups(b, v);
 	case T_UMASK: return set_umask(b, v);
-	case T_CHOICE: case T_ENUM: case T_ONLY: return set_choice(k, row, at, v);
+	case T_CHOICE: return set_choice(at, v);
+	case T_ONLY: return same(v, "no") ? NULL : cfg_not(v);
 	case T_ROOT: return set_root(b, v);
-	case T_BIND: return cfg_set_mnt(b, MNT_BIND, v, skip);
-	case T_TMPFS: return cfg_set_mnt(b, MNT_TMPFS, v, skip);
-	case T_MOUNT: return cfg_set_mnt(b, MNT_FS, v, skip);
+	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
 	case T_MOUNTS: return set_mounts(b, v);
 	case T_ETC: return set_etc(b, v);
 	case T_DEVICE: return cfg_set_device(b, v, skip);
-	case T_PATHS: return set_paths(b, at == b->mask, v);
-	case T_NS: return set_ns(b, (int)(k->at - offsetof(struct box, ns)), v);
-	case T_MAP: return set_map(b, at == b->gidmap, v);
-	case T_HOST: return set_host(at, v);
+	case T_PATHS: return set_paths(b, at, v);
+	case T_NS: return set_ns(b, (int)((uint8_t *)at - b->ns), v);
+	case T_MAP: return set_map(b, at, v);
+	case T_HOST: case T_NAME: return set_name(at, v);
 	case T_CLOCK: return set_clock(at, v);
-	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU: return set_limit(b, k, v, skip);
+	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU: return set_limit(b, k->type, at, v, skip);
 	case T_CGROUP: return set_cgroup(b, v);
 	case T_RLIMIT: return set_rlimit(b, sub, v);
 	case T_NICE: return set_nice(b, v);
@@ -759,13 +683,12 @@ static const char *set(struct box *b, int row, const char *sub, char *v, bool sk
 	case T_CAPS: return set_caps(at, v);
 	case T_SYSCALLS: return set_syscalls(b, v);
 	case T_LABEL: return set_label(at, v);
-	case T_SECBITS: return set_securebits(b, row, v);
+	case T_SECBITS: return set_securebits(b, v);
 	case T_SYSCTL: return set_sysctl(b, sub, v);
 	case T_PERSONA: return set_personality(b, v);
 	case T_AFTER: return set_after(b, v);
 	case T_SIGNAL: return set_signal(b, v);
 	case T_TIME: return set_timeout(b, v);
-	case T_NAME: return set_name(b, v);
 	case T_USE: case T_INCLUDE: break;	/* the reader has followed them */
 	}
 	return NULL;
@@ -773,52 +696,40 @@ static const char *set(struct box *b, int row, const char *sub, char *v, bool sk
 
 const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool skip)
 {
-	bool scalar = !(key_row(row)->flags & (K_LIST | K_SUB));
-	const char *e = scalar ? cfg_twice(0) : NULL;
+	const struct key *k = key_row(row);
+	bool scalar = !(k->flags & (K_LIST | K_SUB));
+	const char *e;
 
-	fmt(whole, sizeof whole, "%s", value);
+	cfg.key = row;
+	copy(whole, sizeof whole, value);
+	e = scalar ? cfg_twice(0) : NULL;
 	if (!e)
-		e = set(b, row, sub, value, skip);
+		e = set(b, k, sub, value, skip);
 	if (!e && scalar)
 		cfg_mark(0);
 	return e;
 }
 
-static void empty_mnt(struct box *b, int kind)
-{
-	int i;
-
-	for (i = b->nmnt - 1; i >= 0; i--)
-		if (b->mnt[i].kind == kind)
-			cfg_drop_mnt(b, i);
-}
+_Static_assert(MNT_TMPFS == T_TMPFS - T_BIND && MNT_FS == T_MOUNT - T_BIND, "kinds are in the order of types");
 
 void cfg_empty(struct box *b, int row)
 {
 	const struct key *k = key_row(row);
 	void *at = (char *)b + k->at;
+	int i;
 
 	cfg_unmark(row, -1);
-	if (k->type == T_BIND || k->type == T_TMPFS || k->type == T_MOUNT)
-		empty_mnt(b, k->type == T_BIND ? MNT_BIND : k->type == T_TMPFS ? MNT_TMPFS : MNT_FS);
-	else if (k->type == T_CAPS) {
+	if (k->type == T_CAPS) {
 		*(uint64_t *)at = 0;
 		cfg_mark(0);
 	} else if (k->type == T_MOUNTS)
 		b->mounts = 0;
-	else {
-		struct { uint16_t at; uint8_t *n; } lists[] = {
-			{ offsetof(struct box, argv), &b->narg }, { offsetof(struct box, env), &b->nenv },
-			{ offsetof(struct box, groups), &b->ngroup }, { offsetof(struct box, etc), &b->netc },
-			{ offsetof(struct box, dev), &b->ndev }, { offsetof(struct box, mask), &b->nmask },
-			{ offsetof(struct box, ro), &b->nro }, { offsetof(struct box, uidmap), &b->nuidmap },
-			{ offsetof(struct box, gidmap), &b->ngidmap }, { offsetof(struct box, syscalls), &b->nsyscall },
-			{ offsetof(struct box, after), &b->nafter },
-		};
-		unsigned i;
-
-		for (i = 0; i < sizeof lists / sizeof *lists; i++)
-			if (lists[i].at == k->at)
-				*lists[i].n = 0;
-	}
+	else if (k->type == T_INCLUDE)
+		return;			/* the reader has followed those before it */
+	else if (at != &b->nmnt)
+		*(uint8_t *)at = 0;
+	else
+		for (i = b->nmnt - 1; i >= 0; i--)
+			if (b->mnt[i].kind == k->type - T_BIND)
+				cfg_drop_mnt(b, i);
 }

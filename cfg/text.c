@@ -60,13 +60,15 @@ static bool base(char *dir, size_t max)
 
 const char *cfg_path(char **path)
 {
-	char dir[PATH_MAX], *p = *path;
+	static char dir[PATH_MAX];
+	char *p = *path;
+	const char *e;
 	size_t n;
 
 	if (!starts(p, "/") && !starts(p, "./"))
-		return cfg_bad(p, "a path", "it begins with / or ./");
-	if (!cfg_printable(p))
-		return "a control character in it";
+		return cfg_bad(p, "a path (it begins with / or ./)");
+	if ((e = cfg_plain(p)))
+		return e;
 	if (*p == '.') {
 		if (!base(dir, sizeof dir))
 			return "the working directory is out of reach";

@@ -19,20 +19,28 @@ const char *cfg_wrong(const char *f, ...)
 }
 
 /* The usual slip of who comes from other languages has a word of its own. */
-const char *cfg_bad(const char *value, const char *type, const char *like)
+const char *cfg_bad(const char *value, const char *type)
 {
-	const char *hash = strchr(value, '#');
+	const char *hash = strchr(value, '#'), *like = strchrnul(type, '(');
+	bool slip = hash && hash > value && (hash[-1] == ' ' || hash[-1] == '\t');
 
-	if (hash && hash > value && (hash[-1] == ' ' || hash[-1] == '\t'))
-		return cfg_wrong("\"%.*s\" is not %s: a comment stands on a line of its own", 80, value, type);
-	if (like)
-		return cfg_wrong("\"%.*s\" is not %s (%s)", 80, value, type, like);
-	return cfg_wrong("\"%.*s\" is not %s", 80, value, type);
+	return cfg_wrong("\"%.*s\" is not %s%.*s%s", 80, value, strchr(type, '|') ? "one of " : "",
+		slip ? (int)(like - type) - (*like == '(') : 200, type, slip ? ": a comment stands on a line of its own" : "");
 }
 
-bool cfg_digits(const char *s, uint64_t max, uint64_t *n)
+const char *cfg_not(const char *value)
 {
-	return number(s, max, n) == NULL;
+	return cfg_bad(value, key_what(cfg.key));
+}
+
+bool cfg_digits(const char *s, uint32_t max, uint32_t *n)
+{
+	uint64_t v;
+
+	if (number(s, max, &v))
+		return false;
+	*n = (uint32_t)v;
+	return true;
 }
 
 bool cfg_octal(const char *s, unsigned max, uint16_t *n)
@@ -50,63 +58,45 @@ bool cfg_octal(const char *s, unsigned max, uint16_t *n)
 	return v <= max;
 }
 
-/* Decimal digits; returns where they end, NULL if there are none or too many. */
+/* Decimal digits, of which 19 fit for sure; returns where they end, or NULL. */
 static const char *digits(const char *s, uint64_t *n)
 {
 	const char *start = s;
 
 	for (*n = 0; *s >= '0' && *s <= '9'; s++)
-		if (__builtin_mul_overflow(*n, (uint64_t)10, n) ||
-		    __builtin_add_overflow(*n, (uint64_t)(*s - '0'), n))
-			return NULL;
-	return s == start ? NULL : s;
+		*n = *n * 10 + (unsigned)(*s - '0');
+	return s == start || s - start > 19 ? NULL : s;
 }
 
 bool cfg_size(const char *s, uint64_t *n)
 {
-	static const char units[] = "KMG";
-	const char *u;
-	unsigned shift;
+	int unit;
 
-	if (!(s = digits(s, n)))
+	if (!(s = digits(s, n)) || (unit = cfg_index("|K|M|G|%", s)) < 0)
 		return false;
-	if (same(s, "%")) {
-		if (*n < 1 || *n > 100)
-			return false;
+	if (unit == 4) {
+		unit = *n >= 1 && *n <= 100;
 		*n |= PERCENT;
-		return true;
+		return unit;
 	}
-	if (*s) {
-		if (!(u = strchr(units, *s)) || s[1])
+	for (; unit > 0; unit--, *n <<= 10)
+		if (*n >= PERCENT >> 10)
 			return false;
-		shift = 10 * (unsigned)(u - units + 1);
-		if (*n > (PERCENT - 1) >> shift)
-			return false;
-		*n <<= shift;
-	}
 	return *n < PERCENT;
 }
 
 /* A bare number would be seconds for one and milliseconds for another. */
 bool cfg_time(const char *s, uint64_t *ms)
 {
-	uint64_t unit;
+	static const uint32_t units[] = { 1, 1000, 60 * 1000, 3600 * 1000, 24 * 3600 * 1000 };
+	int unit;
 
-	if (!(s = digits(s, ms)))
+	if (!(s = digits(s, ms)) || *ms > UINT32_MAX)
 		return false;
-	if (same(s, "ms"))
-		unit = 1;
-	else if (same(s, "s"))
-		unit = 1000;
-	else if (same(s, "m"))
-		unit = 60 * 1000;
-	else if (same(s, "h"))
-		unit = 3600 * 1000;
-	else if (same(s, "d"))
-		unit = 24 * 3600 * 1000;
-	else
-		return *s == '\0' && *ms == 0;
-	return !__builtin_mul_overflow(*ms, unit, ms);
+	if ((unit = cfg_index("ms|s|m|h|d", s)) < 0)
+		return !*s && !*ms;
+	*ms *= units[unit];
+	return true;
 }
 
 /* One component of p, which stands on a slash: what it means. */
@@ -140,14 +130,20 @@ bool cfg_clean(char *path)
 	return true;
 }
 
-/* Letters and _, and others by their place. */
-bool cfg_chars(const char *s, size_t n, const char *first, const char *later)
+/* Letters and _, and what is in also; 0 stands for all digits, and what follows
+ * a blank may not be first. */
+bool cfg_chars(const char *s, size_t n, const char *also)
 {
+	const char *p;
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		if ((unsigned)((s[i] | 32) - 'a') > 25 && s[i] != '_' && !strchr(i ? later : first, s[i]))
+	for (i = 0; i < n; i++) {
+		if ((unsigned)((s[i] | 32) - 'a') <= 25 || s[i] == '_')
+			continue;
+		p = strchr(also, s[i] > '0' && s[i] <= '9' ? '0' : s[i]);
+		if (!p || *p == ' ' || (!i && p > strchrnul(also, ' ')))
 			return false;
+	}
 	return n > 0;
 }
 
@@ -156,15 +152,15 @@ bool cfg_name(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n <= MAXNAME && cfg_chars(s, n, "0123456789+", "0123456789+.-");
+	return n <= MAXNAME && cfg_chars(s, n, "0+ .-");
 }
 
-bool cfg_printable(const char *s)
+const char *cfg_plain(const char *s)
 {
 	for (; *s; s++)
 		if ((uint8_t)*s < ' ' || *s == 0x7f)
-			return false;
-	return true;
+			return "a control character in it";
+	return NULL;
 }
 
 /* \ makes the next character plain. */
@@ -251,79 +247,68 @@ const char *cfg_quoted(char **at, char **word, bool tests)
 	return NULL;
 }
 
-const char *cfg_choice(const char *list, const char *word, int *n)
+const char *cfg_nth(const char *list, int i)
 {
-	size_t len = strlen(word), l;
-	const char *p = list;
-	char type[200];
+	static char word[28];
 
-	for (*n = 0;; ++*n) {
-		l = (size_t)(strchrnul(p, '|') - p);
-		if (l == len && memcmp(p, word, len) == 0)
+	for (; i > 0; i--, list++)
+		if (!*(list = strchrnul(list, '|')))
 			return NULL;
-		if (!p[l])
-			break;
-		p += l + 1;
-	}
-	fmt(type, sizeof type, "one of %s", list);
-	return cfg_bad(word, type, NULL);
+	fmt(word, sizeof word, "%.*s", (int)(strchrnul(list, '|') - list), list);
+	return word;
 }
 
+int cfg_index(const char *list, const char *word)
+{
+	const char *w;
+	int i;
+
+	for (i = 0; (w = cfg_nth(list, i)); i++)
+		if (same(w, word))
+			return i;
+	return -1;
+}
+
+/* In the kernel's order; a target that counts otherwise does not build. */
 #define SIGNALS(S) S(HUP) S(INT) S(QUIT) S(ILL) S(TRAP) S(ABRT) S(BUS) S(FPE) S(KILL) S(USR1) S(SEGV) \
-	S(USR2) S(PIPE) S(ALRM) S(TERM) S(CHLD) S(CONT) S(STOP) S(TSTP) S(TTIN) S(TTOU) S(URG) S(XCPU) \
-	S(XFSZ) S(VTALRM) S(PROF) S(WINCH) S(IO) S(PWR) S(SYS)
-#define SIGNAL_ROW(s) { SIG##s, #s },
-static const struct { uint8_t n; char name[7]; } signals[] = { SIGNALS(SIGNAL_ROW) };
+	S(USR2) S(PIPE) S(ALRM) S(TERM) S(STKFLT) S(CHLD) S(CONT) S(STOP) S(TSTP) S(TTIN) S(TTOU) S(URG) \
+	S(XCPU) S(XFSZ) S(VTALRM) S(PROF) S(WINCH) S(IO) S(PWR) S(SYS)
+#define RLIMITS(R) R(CPU, cpu) R(FSIZE, fsize) R(DATA, data) R(STACK, stack) R(CORE, core) R(RSS, rss) \
+	R(NPROC, nproc) R(NOFILE, nofile) R(MEMLOCK, memlock) R(AS, as) R(LOCKS, locks) \
+	R(SIGPENDING, sigpending) R(MSGQUEUE, msgqueue) R(NICE, nice) R(RTPRIO, rtprio) R(RTTIME, rttime)
 
-#define RLIMITS(R) R(CPU, "cpu") R(FSIZE, "fsize") R(DATA, "data") R(STACK, "stack") R(CORE, "core") R(RSS, "rss") \
-	R(NPROC, "nproc") R(NOFILE, "nofile") R(MEMLOCK, "memlock") R(AS, "as") R(LOCKS, "locks") \
-	R(SIGPENDING, "sigpending") R(MSGQUEUE, "msgqueue") R(NICE, "nice") R(RTPRIO, "rtprio") R(RTTIME, "rttime")
-#define RLIMIT_ROW(n, name) { RLIMIT_##n, name },
-static const struct { uint8_t n; char name[11]; } rlimits[] = { RLIMITS(RLIMIT_ROW) };
+#define SIGNAL_WORD(s) "|" #s
+#define SIGNAL_NTH(s) , NTH_##s
+#define SIGNAL_CHECK(s) _Static_assert((int)NTH_##s == SIG##s, #s);
+#define RLIMIT_WORD(r, name) "|" #name
+#define RLIMIT_NTH(r, name) NTH_##name,
+#define RLIMIT_CHECK(r, name) _Static_assert((int)NTH_##name == RLIMIT_##r, #name);
 
-enum { NSIGNALS = sizeof signals / sizeof *signals, NRLIMITS = sizeof rlimits / sizeof *rlimits };
+static const char signals[] = SIGNALS(SIGNAL_WORD), rlimits[] = RLIMITS(RLIMIT_WORD);
+enum { NTH_0 SIGNALS(SIGNAL_NTH) };
+enum { RLIMITS(RLIMIT_NTH) };
+SIGNALS(SIGNAL_CHECK)
+RLIMITS(RLIMIT_CHECK)
 
 int cfg_signal(const char *s)
 {
-	uint64_t n;
-	unsigned i;
+	uint32_t n;
+	int i = cfg_digits(s, 64, &n) ? (int)n : cfg_index(signals, starts(s, "SIG") ? s + 3 : s);
 
-	if (cfg_digits(s, 64, &n))
-		return n ? (int)n : -1;
-	if (starts(s, "SIG"))
-		s += 3;
-	for (i = 0; i < NSIGNALS; i++)
-		if (same(signals[i].name, s))
-			return signals[i].n;
-	return -1;
+	return i > 0 ? i : -1;
 }
 
 const char *cfg_signal_name(int n)
 {
-	unsigned i;
-
-	for (i = 0; i < NSIGNALS; i++)
-		if (signals[i].n == n)
-			return signals[i].name;
-	return NULL;
+	return cfg_nth(signals, n);
 }
 
 int cfg_rlimit(const char *s)
 {
-	unsigned i;
-
-	for (i = 0; i < NRLIMITS; i++)
-		if (same(rlimits[i].name, s))
-			return rlimits[i].n;
-	return -1;
+	return cfg_index(rlimits, s) - 1;
 }
 
 const char *cfg_rlimit_name(int n)
 {
-	unsigned i;
-
-	for (i = 0; i < NRLIMITS; i++)
-		if (rlimits[i].n == n)
-			return rlimits[i].name;
-	return NULL;
+	return cfg_nth(rlimits, n + 1);
 }

@@ -125,15 +125,12 @@ static void print(char *line, size_t n)
 /* key NULL: the line as a whole; line 0: the file as a whole. */
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what)
 {
-	char text[480];
-	size_t n = fmt(text, sizeof text, "%s", file ? file : "command line");
+	char text[480], at[16] = "";
 
 	if (file && line)
-		n += fmt(text + n, sizeof text - n, ":%u", line);
-	if (key)
-		n += fmt(text + n, sizeof text - n, ": %.*s", 60, key);
-	n += fmt(text + n, sizeof text - n, ": %s%s", what, cfg.warning ? " (warning)" : "");
-	print(text, n);
+		fmt(at, sizeof at, ":%u", line);
+	print(text, fmt(text, sizeof text, "%s%s%s%.*s: %s%s", file ? file : "command line", at,
+		key ? ": " : "", 60, key ? key : "", what, cfg.warning ? " (warning)" : ""));
 	cfg.errors += !cfg.warning;
 	cfg.warning = false;
 }
@@ -143,37 +140,25 @@ void cfg_here(const char *key, const char *what)
 	cfg_complain(cfg.source[cfg.src].name, cfg.line, key, what);
 }
 
-static void blame(const char *key, int item, const char *f, va_list *ap)
+/* The text begins with its key, and the key says where. */
+int cfg_error(int item, const char *f, ...)
 {
+	static char key[400];
 	const char *file = NULL;
 	unsigned line = 0, i;
-	char what[320];
+	int n = !cfg.warning;
+	char *what;
+	va_list ap;
 
-	vfmt(what, sizeof what, f, ap);
+	va_start(ap, f);
+	vfmt(key, sizeof key, f, &ap);
+	va_end(ap);
+	what = strchrnul(key, ':');
+	*what = '\0';
 	if (!cfg_where(key, item, &file, &line))
 		for (i = 0; i < cfg.nsources; i++)
 			if (cfg.source[i].layer == L_FILE && cfg_layer(key, item) != L_WORDS)
 				file = cfg.source[i].name;
-	cfg_complain(file, line, key, what);
-}
-
-int cfg_error(const char *key, int item, const char *f, ...)
-{
-	va_list ap;
-
-	va_start(ap, f);
-	blame(key, item, f, &ap);
-	va_end(ap);
-	return 1;
-}
-
-int cfg_warn(const char *key, int item, const char *f, ...)
-{
-	va_list ap;
-
-	va_start(ap, f);
-	cfg.warning = true;
-	blame(key, item, f, &ap);
-	va_end(ap);
-	return 0;
+	cfg_complain(file, line, key, what + 2);
+	return n;
 }

@@ -70,8 +70,8 @@ struct mnt {			/* one bind=, tmpfs= or mount= row, in file order */
 	bool	 skip;		/* `?` or optional: go on without it, one log line */
 	bool	 rec;		/* bind: with what is mounted below it */
 	bool	 slave;		/* bind: mounts made outside appear inside */
-	bool	 create;	/* bind: make the source directory, owner the user */
 	bool	 idmap;		/* bind: shifted by the user namespace's map */
+	bool	 create;	/* bind: make the source directory, owner the user */
 	uint16_t mode;		/* of create=, or of a tmpfs; 0: default */
 	uint32_t flags;		/* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, ... wanted */
 	uint64_t size;		/* tmpfs: bytes; 0: kernel's default; PERCENT|n: % of RAM */
@@ -161,7 +161,7 @@ struct box {
 	bool	 nnp, keyring;		/* keyring: a new session keyring */
 	const char *apparmor, *selinux;
 	struct pair sysctl[MAXSYSCTL];	/* key in dotted form, checked */
-	enum reboot reboot;
+	uint8_t	 reboot;		/* enum reboot */
 	struct sock_filter bpf[MAXBPF];
 	uint16_t nbpf;			/* 0: syscalls=@all, no filter */
 	const char *syscalls[MAXWORD];	/* the words that bpf[] was made of */
@@ -172,7 +172,7 @@ struct box {
 	const char *after[MAXAFTER];
 	uint8_t	 stop_signal;
 	uint32_t stop_ms;
-	enum logkind log;
+	uint8_t	 log;			/* enum logkind */
 
 	uint8_t	 narg, nenv, ngroup, nmnt, ndev, netc, nmask, nro, nuidmap, ngidmap,
 		 nsysctl, nafter, nsyscall;
@@ -403,30 +403,31 @@ int cfg_board(struct board *, const char *file);	/* board.conf; a missing file i
 int cfg_machine(const struct box *, const char *root);
 /* cfg/print.c */
 void cfg_show(const struct box *, int fd, bool marks);	/* every key; marks: a comment says where it was set */
-int cfg_help(const char *key);		/* one key, or NULL: all; 0 or 2 */
+int cfg_help(const char *key);		/* 0 or 2 */
 
 /* cfg/keys.c: THE other table. A row is a number. */
 enum keytype {
-	T_EXEC, T_CWD, T_ENV, T_USER, T_GROUPS, T_UMASK, T_CHOICE, T_ENUM, T_ONLY,
+	T_EXEC, T_CWD, T_ENV, T_USER, T_GROUPS, T_UMASK, T_CHOICE, T_ONLY,
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_MOUNTS, T_ETC, T_DEVICE, T_PATHS,
 	T_NS, T_MAP, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_AFFINITY, T_OOM, T_CAPS,
 	T_SYSCALLS, T_LABEL, T_SECBITS, T_SYSCTL, T_PERSONA, T_AFTER, T_SIGNAL,
 	T_TIME, T_USE, T_INCLUDE, T_NAME,
 };
-enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8 };	/* SUB: rlimit.X, the name goes on */
+enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16 };	/* SUB: rlimit.X, the name goes on */
 struct key {
-	char	 name[18];
 	uint8_t	 type, flags;
-	uint16_t at;			/* offset into struct box */
+	uint16_t at;			/* offset into struct box; of a list's count */
 };
-int key_count(void);
 const struct key *key_row(int);
 int key_find(const char *name);			/* row, or -1 */
-const char *key_text(int row, int i);		/* 0 values, 1 default, 2 help */
+const char *key_name(int row);			/* NULL: no more rows */
+const char *key_what(int row);			/* what a value is */
+const char *key_help(int row);
 
 /* cfg/defaults.c: texts in the language */
 const char *cfg_preset(const char *name);	/* NULL: no such preset */
+const char *cfg_preset_name(int);		/* NULL: no more */
 bool cfg_is_default(const char *key, const char *value);
 
 /* cfg/near.c: the word that was probably meant */
@@ -434,18 +435,20 @@ struct near { const char *word; unsigned best; char name[40]; };
 void near_begin(struct near *, const char *word);
 void near_try(struct near *, const char *candidate);
 const char *near_hint(const struct near *);	/* "; memory.max?", or "" */
+const char *near_of(const char *word, const char *(*name)(int));	/* of all names until NULL */
 
 /* cfg/types.c: text to numbers. Phrases say what is wrong, without key and place. */
 const char *cfg_wrong(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* a phrase */
-const char *cfg_bad(const char *value, const char *what, const char *like);	/* "16Q" is not a size (4M, 512K, 25%) */
-bool cfg_digits(const char *, uint64_t max, uint64_t *);	/* whole string, decimal */
+const char *cfg_bad(const char *value, const char *what);	/* "16Q" is not a size (4M, 512K, 25%) */
+const char *cfg_not(const char *value);		/* the same for the key being read */
+const char *cfg_plain(const char *);		/* NULL, or a control character is in it */
+bool cfg_digits(const char *, uint32_t max, uint32_t *);	/* whole string, decimal */
 bool cfg_octal(const char *, unsigned max, uint16_t *);
 bool cfg_size(const char *, uint64_t *);	/* or PERCENT|n */
 bool cfg_time(const char *, uint64_t *ms);
 bool cfg_clean(char *path);			/* absolute, no ..; // and /./ are taken out */
 bool cfg_name(const char *);			/* of a box */
-bool cfg_chars(const char *, size_t n, const char *first, const char *later);
-bool cfg_printable(const char *);		/* no control character */
+bool cfg_chars(const char *s, size_t n, const char *also);	/* letters, _, and these */
 int cfg_fields(char *value, char **f, int max);	/* A:B:C, in place; max + 1: too many */
 char *cfg_word(char **at);			/* next of a list by commas or blanks, or NULL */
 const char *cfg_quoted(char **at, char **word, bool tests);	/* next word of exec=, syscalls=; *word NULL: no more */
@@ -453,7 +456,8 @@ int cfg_signal(const char *);			/* "TERM", "SIGTERM", "15"; or -1 */
 const char *cfg_signal_name(int);		/* "TERM", or NULL */
 int cfg_rlimit(const char *);			/* "nofile": RLIMIT_NOFILE; or -1 */
 const char *cfg_rlimit_name(int);
-const char *cfg_choice(const char *list, const char *word, int *n);	/* of a|b|c */
+int cfg_index(const char *list, const char *word);	/* of a|b|c, or -1 */
+const char *cfg_nth(const char *list, int i);	/* good until the next call; NULL: no more */
 
 /* cfg/set.c, cfg/mnt.c: the setters, for every front end. NULL or a phrase. */
 const char *cfg_set(struct box *, int row, const char *sub, char *value, bool skip);
@@ -461,8 +465,15 @@ void cfg_empty(struct box *, int row);		/* key= of a list */
 const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
 const char *cfg_set_device(struct box *, char *value, bool skip);
 void cfg_drop_mnt(struct box *, int i);
-const char *mnt_option(unsigned i, uint32_t *set, uint32_t *clear);	/* "ro", or NULL */
-const char *mounts_name(int i);			/* "proc" of DM_PROC */
+const char *mnt_key(int kind);			/* "bind" */
+const char *mnt_option(int i);			/* "ro", or NULL: good until the next call */
+bool mnt_has(const struct mnt *, int i);	/* that option */
+
+const char *cfg_program(const char *);		/* may it be the first word of exec=? */
+/* words in the order of the numbers, for cfg_nth() */
+#define POLICIES "other|fifo|rr|batch|-|idle"
+#define IOCLASSES "none|rt|be|idle"
+#define ALLCAPS	(((uint64_t)2 << CAP_LAST_CAP) - 1)
 
 /* cfg/where.c: who said what, for the setters and checks */
 enum layer { L_DEFAULTS, L_USE, L_INCLUDE, L_FILE, L_LOCAL, L_WORDS, NLAYERS };
@@ -490,8 +501,7 @@ void cfg_unmark(int row, int item);		/* item < 0: all */
 bool cfg_where(const char *key, int item, const char **file, unsigned *line);
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what);
 void cfg_here(const char *key, const char *what);
-int cfg_error(const char *key, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* prints; 1 */
-int cfg_warn(const char *key, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* 0 */
+int cfg_error(int item, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* "key: what"; 1, of a warning 0 */
 const char *cfg_used(void);			/* the preset's name */
 
 /* cfg/text.c */
