@@ -28,20 +28,20 @@ def number(name):
     return next((n for n, k in numbers().items() if k == name), -1)
 
 
-FILE = "EACCES ENOENT EMFILE ENOMEM EIO"
+FILE = "EACCES EPERM ENOENT ENOTDIR EMFILE ENFILE ENOMEM EIO"
 ERRNOS = {k: v for names, v in {
     "openat open openat2": FILE + " ELOOP",
-    "read pread64 readv getdents64": "EIO EINTR",
-    "write pwrite64 writev": "EIO ENOSPC EINTR EPERM",
-    "mount": "EPERM EINVAL EBUSY ENOMEM ENODEV",
-    "umount2 pivot_root": "EPERM EINVAL EBUSY",
-    "mkdirat mkdir symlinkat symlink mknodat mknod": "EPERM ENOSPC EROFS EEXIST",
-    "unlinkat unlink rmdir renameat": "EBUSY EROFS EPERM EIO",
+    "read pread64 readv getdents64": "EIO EINTR ENOMEM EACCES",
+    "write pwrite64 writev": "EIO ENOSPC EINTR EPERM EINVAL EBUSY ENOMEM",
+    "mount": "EPERM EACCES EINVAL EBUSY ENOENT ENOTDIR ENOMEM ENODEV ENOSPC",
+    "umount2 pivot_root": "EPERM EINVAL EBUSY ENOTDIR ENOMEM",
+    "mkdirat mkdir symlinkat symlink mknodat mknod": "EPERM EACCES ENOSPC EDQUOT ENOMEM EROFS EEXIST",
+    "unlinkat unlink rmdir renameat": "EBUSY EROFS EPERM EACCES EIO ENOMEM",
     "fstat newfstatat statx fstatfs statfs stat lstat": "EACCES ENOENT ENOMEM EIO",
     "readlinkat readlink": "EACCES ENOENT EINVAL",
-    "clone clone3 fork vfork": "EAGAIN ENOMEM EPERM ENOSPC",
-    "unshare setns": "EPERM ENOMEM ENOSPC EINVAL",
-    "open_tree move_mount mount_setattr fsopen fsconfig fsmount": "EPERM EINVAL ENOMEM ENOSYS",
+    "clone clone3 fork vfork": "EAGAIN ENOMEM EPERM ENOSPC EUSERS",
+    "unshare setns": "EPERM ENOMEM ENOSPC EINVAL EUSERS",
+    "open_tree move_mount mount_setattr fsopen fsconfig fsmount": "EPERM EINVAL ENOMEM ENOSYS EBUSY ENOTDIR",
     "close_range pidfd_open": "EPERM EINVAL ENOSYS EMFILE",
     "pidfd_send_signal kill tgkill": "EPERM ESRCH",
     "socket socketpair pipe2 pipe eventfd2 signalfd4 epoll_create1 memfd_create timerfd_create": "EMFILE ENFILE ENOMEM",
@@ -49,8 +49,8 @@ ERRNOS = {k: v for names, v in {
     "sendto sendmsg recvfrom recvmsg": "EPIPE ENOBUFS EINTR EIO",
     "bind connect ioctl": "EPERM EINVAL ENOBUFS",
     "wait4 waitid rt_sigtimedwait": "EINTR",
-    "prctl seccomp": "EPERM EINVAL ENOMEM ENOSYS",
-    "capset capget setgroups setresuid setresgid setuid setgid": "EPERM EAGAIN EINVAL",
+    "prctl seccomp": "EPERM EACCES EINVAL EFAULT ENOMEM ENOSYS",
+    "capset capget setgroups setresuid setresgid setuid setgid": "EPERM EAGAIN EINVAL ENOMEM ENOSYS",
     "prlimit64 setrlimit setpriority sched_setscheduler sched_setaffinity sched_setattr ioprio_set": "EPERM EINVAL EACCES",
     "keyctl setsid sethostname setdomainname personality": "EPERM EINVAL ENOMEM",
     "execve execveat": "ENOENT EACCES ENOEXEC E2BIG ENOMEM EIO EPERM",

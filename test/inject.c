@@ -104,7 +104,7 @@ static void read_text(struct task *t, const struct ptrace_syscall_info *s)
 	int a = path_arg(s->entry.nr);
 	struct iovec to = { t->text, sizeof t->text - 1 };
 	struct iovec from = { a < 0 ? NULL : (void *)(uintptr_t)s->entry.args[a], sizeof t->text - 1 };
-	ssize_t n = -1;
+	ssize_t n = -1, got = 0;
 	char *p;
 
 	memset(t->text, 0, sizeof t->text);
@@ -114,11 +114,13 @@ static void read_text(struct task *t, const struct ptrace_syscall_info *s)
 		to.iov_len = from.iov_len = s->entry.args[2] < 40 ? s->entry.args[2] : 40;
 		n = process_vm_readv(t->pid, &to, 1, &from, 1, 0);
 	} else {
-		/* a path may end at the end of a page: by pieces */
-		for (from.iov_len = 4096 - ((uintptr_t)from.iov_base & 4095); from.iov_len > 0; from.iov_len /= 2) {
-			if (from.iov_len > sizeof t->text - 1)
-				from.iov_len = sizeof t->text - 1;
-			if ((n = process_vm_readv(t->pid, &to, 1, &from, 1, 0)) > 0)
+		/* page by page: behind the end of the path there may be nothing */
+		for (n = 0; n < (ssize_t)sizeof t->text - 1 && !memchr(t->text, 0, (size_t)n); n += (ssize_t)got) {
+			from.iov_base = (char *)(uintptr_t)s->entry.args[a] + n;
+			from.iov_len = 4096 - ((uintptr_t)from.iov_base & 4095);
+			to.iov_base = t->text + n;
+			to.iov_len = sizeof t->text - 1 - (size_t)n;
+			if ((got = process_vm_readv(t->pid, &to, 1, &from, 1, 0)) <= 0)
 				break;
 		}
 	}
