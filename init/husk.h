@@ -616,7 +616,7 @@ int etc_place(struct run *);
 /* rootfs/mountinfo.c: cwd and root are those of this process */
 struct mountinfo {
 	int	 fd;
-	unsigned at, have;
+	unsigned at, have, lines;	/* lines: the end of the last whole one */
 	char	*path, *root, *type;	/* unescaped */
 	uint32_t flags;			/* MS_* */
 	unsigned id, parent, major, minor;

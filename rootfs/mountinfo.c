@@ -13,96 +13,88 @@ struct mountinfo *mountinfo_open(int proc)
 {
 	static struct mountinfo m;
 
-	m.at = m.have = 0;
+	m.at = m.have = m.lines = 0;
 	m.fd = openat(proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
 	return m.fd < 0 ? NULL : &m;
 }
 
-/* Cuts off what stands up to the next separator. */
-static char *word(char **p, char end)
+/* Cuts off the next word of the line. The kernel writes blanks, tabs, newlines
+ * and backslashes in it as \040. "" at the end of the line. */
+static char *word(char **at)
 {
-	char *w = *p, *e = strchr(w, end);
+	static char none[1];
+	char *p = *at, *to = p, *w = p;
 
-	if (e)
-		*e++ = '\0';
-	*p = e ? e : w + strlen(w);
+	for (; *p != ' ' && *p != '\n'; *to++ = *p++)
+		if (*p == '\\') {
+			p[3] = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			p += 3;
+		}
+	*at = p + (*p == ' ');
+	if (*p == '\n' && to == p)
+		return none;		/* there is always one more, which nobody wants */
+	*to = '\0';
 	return w;
 }
 
-/* The kernel writes blanks, tabs, newlines and backslashes as \040. */
-static char *plain(char *text)
-{
-	char *to = text, *p = text;
-
-	for (; *p; p++)
-		if (*p == '\\' && p[1] && p[2] && p[3]) {
-			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-			p += 3;
-		} else
-			*to++ = *p;
-	*to = '\0';
-	return text;
-}
-
-static unsigned decimal(const char *s)
+/* And what stands behind it, once. */
+static unsigned decimal(char **at)
 {
 	unsigned n = 0;
 
-	for (; *s >= '0' && *s <= '9'; s++)
-		n = n * 10 + (unsigned)(*s - '0');
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		n = n * 10 + (unsigned)(**at - '0');
+	++*at;
 	return n;
 }
 
-static uint32_t flags(char *words)
+static uint32_t flags(const char *w)
 {
 	static const char known[7][11] = { "ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime" };
 	static const uint8_t bit[] = { 0, 1, 2, 3, 10, 11, 21 };	/* of MS_RDONLY, ... MS_RELATIME */
 	uint32_t f = 0;
 	unsigned i;
-	char *w;
+	size_t n;
 
-	while (*words)
-		for (w = word(&words, ','), i = 0; i < sizeof bit; i++)
-			if (same(w, known[i]))
+	for (; *w; w += w[n] ? n + 1 : n) {
+		for (n = 0; w[n] && w[n] != ','; n++)
+			;
+		for (i = 0; i < sizeof bit; i++)
+			if (*w == *known[i] && !strncmp(w, known[i], n) && !known[i][n])
 				f |= 1u << bit[i];
+	}
 	return f;
 }
 
-static void parse(struct mountinfo *m, char *p)
+/* Returns where the rest of the line begins. */
+static char *parse(struct mountinfo *m, char *p)
 {
 	char *w;
 
-	m->id = decimal(word(&p, ' '));
-	m->parent = decimal(word(&p, ' '));
-	w = word(&p, ' ');
-	m->major = decimal(word(&w, ':'));
-	m->minor = decimal(w);
-	m->root = plain(word(&p, ' '));
-	m->path = plain(word(&p, ' '));
-	m->flags = flags(word(&p, ' '));
+	m->id = decimal(&p);
+	m->parent = decimal(&p);
+	m->major = decimal(&p);
+	m->minor = decimal(&p);
+	m->root = word(&p);
+	m->path = word(&p);
+	m->flags = flags(word(&p));
 	m->shared = m->slave = false;
-	while (*p && !same(w = word(&p, ' '), "-")) {
+	while (*(w = word(&p)) && !same(w, "-")) {
 		m->shared |= starts(w, "shared:");
 		m->slave |= starts(w, "master:");
 	}
-	m->type = word(&p, ' ');
+	m->type = word(&p);
+	return p;
 }
 
 int mountinfo_next(struct mountinfo *m)
 {
-	char *start, *end;
+	char *p;
 	ssize_t n;
 
-	for (;;) {
-		start = m->buf + m->at;
-		if ((end = memchr(start, '\n', m->have - m->at)) != NULL) {
-			*end = '\0';
-			m->at = (unsigned)(end + 1 - m->buf);
-			parse(m, start);
-			return 1;
-		}
-		memmove(m->buf, start, m->have -= m->at);
-		m->at = 0;
+	while (m->at == m->lines) {
+		memmove(m->buf, m->buf + m->at, m->have -= m->at);
+		m->at = m->lines = 0;
 		if (m->have == sizeof m->buf) {
 			errno = EOVERFLOW;
 			return -1;
@@ -111,5 +103,11 @@ int mountinfo_next(struct mountinfo *m)
 		if (n <= 0)
 			return n < 0 || m->have ? -1 : 0;
 		m->have += (unsigned)n;
+		for (m->lines = m->have; m->lines && m->buf[m->lines - 1] != '\n'; m->lines--)
+			;
 	}
+	for (p = parse(m, m->buf + m->at); *p++ != '\n'; )
+		;
+	m->at = (unsigned)(p - m->buf);
+	return 1;
 }

@@ -14,6 +14,7 @@ static struct plan {
 	uint32_t flags;
 	uint8_t	 kind;
 	bool	 seen;
+	uint16_t len;			/* of path: most paths differ there already */
 } plan[MAXPLAN];
 static unsigned n;
 static char text[4096];		/* paths that are not what the configuration says: a link led elsewhere */
@@ -38,7 +39,7 @@ int plan_add(struct run *r, const char *path, const char *said, unsigned kind, u
 		said = memcpy(text + used, path, len);
 		used += len;
 	}
-	plan[n++] = (struct plan){ said, type, flags, (uint8_t)kind, false };
+	plan[n++] = (struct plan){ said, type, flags, (uint8_t)kind, false, (uint16_t)len };
 	return 0;
 }
 
@@ -135,6 +136,7 @@ static bool hangs(const struct mountinfo *m, unsigned parent)
 bool plan_check(const struct mountinfo *m, uint64_t scratch)
 {
 	struct plan *p, *best = NULL;
+	size_t len = strlen(m->path) + 1;
 	unsigned i;
 
 	for (i = 0; i < ntree && tree[i].id != m->parent; i++)
@@ -142,7 +144,7 @@ bool plan_check(const struct mountinfo *m, uint64_t scratch)
 	if (i < ntree && tree[i].bare == hash(m->path))
 		tree[i].bare = 0;
 	for (p = plan; p < plan + n; p++)
-		if (!p->seen && same(p->path, m->path) && fits(p, m, scratch) &&
+		if (!p->seen && p->len == len && same(p->path, m->path) && fits(p, m, scratch) &&
 			(!best || p->flags > best->flags))
 			best = p;
 	if (!best)
