@@ -159,14 +159,12 @@ static int linked(struct run *r)
 
 int rootfs_dev(struct run *r)
 {
-	mode_t old;
 	int e;
 
 	if (r->own[DM_DEV] < 0)
 		return r->box->ndev && rootfs_ours(r) ? fail_not(r, "device= needs the /dev of mounts=default") : 0;
-	old = umask(0);
+	umask(0);			/* for good: PROG sets its own */
 	if ((e = ordinary(r)) == 0 && (e = linked(r)) == 0)
 		e = configured(r);
-	umask(old);
 	return e;
 }
