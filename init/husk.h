@@ -604,6 +604,7 @@ int rootfs_real(struct run *, int fd, const char *path);	/* sets rootfs_path; 0 
 int rootfs_clone(struct run *, const char *path, uint32_t flags, unsigned how);	/* HOST: detached, or O_PATH; -1 */
 unsigned rootfs_planned(const struct run *, unsigned how);	/* PLAN_* of what rootfs_place has placed */
 int rootfs_place(struct run *, int src, const char *path, int at, uint32_t flags, unsigned how);	/* at -1: on /; cwd is the scratch tmpfs; 0 or -1 */
+int rootfs_move(int fd, int at);	/* the mount that is fd, made on SCRATCH_DIR; 0 or -1 */
 /* rootfs/root.c */
 uint32_t rootfs_root_flags(const struct run *);
 /* rootfs/mounts.c */

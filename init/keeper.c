@@ -168,7 +168,9 @@ static void reap(void)
 
 	for (;;) {
 		memset(&si, 0, sizeof si);
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) < 0 || !si.si_pid)
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) < 0 && errno == EINTR)
+			continue;
+		if (!si.si_pid)
 			return;
 		for (v = table; v < table + MAXLIVE; v++) {
 			if (v->state == FREE || v->state == GONE)

@@ -149,7 +149,9 @@ static void reap(struct run *r)
 
 	for (;;) {
 		memset(&si, 0, sizeof si);
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 || !si.si_pid)
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 && errno == EINTR)
+			continue;
+		if (!si.si_pid)
 			return;
 		if (si.si_pid == r->prog)
 			finish(r, &si);

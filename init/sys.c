@@ -101,7 +101,7 @@ static int close_listed(int proc, unsigned from, const int *keep, int n)
 	return i < n || proc < 0 ? 0 : close(proc);
 }
 
-/* Closes the gaps between what is kept. */
+/* Closes the gaps between what is kept; without close_range one by one. */
 int close_others(int proc, unsigned from, const int *keep, int n)
 {
 	unsigned next, first = from;
@@ -112,7 +112,7 @@ int close_others(int proc, unsigned from, const int *keep, int n)
 			if (keep[i] >= (int)from && (unsigned)keep[i] < next)
 				next = (unsigned)keep[i];
 		if (next != from && sys_close_range(from, next == ~0u ? ~0u : next - 1) < 0)
-			return errno == ENOSYS || errno == EPERM ? close_listed(proc, first, keep, n) : -1;
+			return close_listed(proc, first, keep, n);
 		from = next == ~0u ? ~0u : next + 1;
 	}
 	return 0;
