@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -131,6 +132,7 @@ int board_boot(char **argv)
 	if (keeper_listen() < 0)
 		say(2, "husk: board.boot: %s - CONFIG_SIGNALFD\n", strerror(errno));
 	else if (init_seal(argv) == 0) {
+		(void)prctl(PR_SET_NAME, "husk");	/* older kernels call it by the descriptor's number */
 		caps_reset();
 		begin_plan();
 	}

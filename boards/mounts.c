@@ -4,9 +4,9 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -95,6 +95,15 @@ void board_console(bool wait)
 		close(fd);
 }
 
+/* Where the kernel has TOMOYO, /dev/fd is also the way that execveat takes. */
+static void link_fds(void)
+{
+	(void)symlink("/proc/self/fd", "/dev/fd");
+	(void)symlink("fd/0", "/dev/stdin");
+	(void)symlink("fd/1", "/dev/stdout");
+	(void)symlink("fd/2", "/dev/stderr");
+}
+
 void board_mounts(void)
 {
 	const char *row, *dst, *data;
@@ -104,8 +113,10 @@ void board_mounts(void)
 		data = dst + strlen(dst) + 1;
 		if (mount_on(row + 1, dst, data, *row & ~OPTIONAL) < 0 && !(*row & OPTIONAL))
 			say(2, "husk: board.mounts: %s on %s: %s\n", row + 1, dst, strerror(errno));
-		if (same(dst, "/dev"))
+		if (same(dst, "/dev")) {
 			board_console(false);
+			link_fds();
+		}
 	}
 	mount_cgroups();
 }
@@ -126,16 +137,16 @@ static void move_mounts(char *text)
 }
 
 /* The root of an initramfs cannot be pivoted, because nothing lies below it: so
- * a bind of it is moved over it. Once; the boxes need it never again. After
- * the seal our own file lies on a read-only mount. */
+ * a bind of it is moved over it. Once, the boxes need it never again, and not
+ * once more when init_seal has started us anew. */
 void board_root(void)
 {
-	struct statfs root, exe;
+	struct statfs root;
 	char text[4096];
 
 	if (statfs("/", &root) < 0 || ((uint32_t)root.f_type != RAMFS_MAGIC && (uint32_t)root.f_type != TMPFS_MAGIC))
 		return;
-	if (statfs("/proc/self/exe", &exe) == 0 && exe.f_flags & ST_RDONLY)
+	if (starts((const char *)getauxval(AT_EXECFN), "/dev/fd/"))
 		return;
 	if (read_at(AT_FDCWD, "/proc/self/mounts", text, sizeof text) < 0)
 		*text = '\0';

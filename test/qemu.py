@@ -84,7 +84,10 @@ def get(what):
 
 
 def kernel(b):
-    """The directory of the unpacked kernel package."""
+    """The directory of the unpacked kernel package; QEMU_KERNEL names another one."""
+    if os.environ.get("QEMU_KERNEL"):
+        return pathlib.Path(os.environ["QEMU_KERNEL"])
+
     def have():
         return [d for d in KERNELS.glob("x-" + b["KERNEL"]) if list(d.glob("boot/vmlinuz*"))]
     with locked():
