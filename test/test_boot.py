@@ -215,9 +215,9 @@ def test_order_of_after():
     """after=, what is wrong, what is not to be started, and a circle that holds nobody up."""
     b = ready(QUICK)
     f = small(b, {
-        "a": shell("echo @order a", "after=z\n"),
-        "b": shell("sleep 2; echo @order b; husk poweroff", "after=m\n"),
-        "m": shell("echo @order m", "after=a\nafter=not-there\n"),
+        "a": shell("sleep 0.5; echo @order a", "after=z\n"),	# after: is up; who prints first is the scheduler's business
+        "b": shell("sleep 3; echo @order b; husk poweroff", "after=m\n"),
+        "m": shell("sleep 1; echo @order m", "after=a\nafter=not-there\n"),
         "z": shell("echo @order z"),
         "hand": shell("echo @order hand", "boot=no\n"),
         "wrong": shell("echo @order wrong", "memroy.max=1\n"),
