@@ -15,18 +15,17 @@
 /* "ns.mnt=host by use=host, line 1" */
 static const char *because(const struct box *b, int ns)
 {
-	static char text[160], key[16], at[16];
+	static char text[160], key[16];
 	const char *box = b->nsbox[ns], *file;
-	bool preset;
 	unsigned line;
+	size_t n;
 
 	fmt(key, sizeof key, "%s%s", ns == NS_NET ? "" : "ns.", ns_name(ns));
-	preset = cfg_layer(key, 0) == L_USE;
-	*at = '\0';
+	n = fmt(text, sizeof text, "%s=%s%s", key, box ? "box:" : "", b->ns[ns] == NSM_HOST ? "host" : box ? box : b->nspath[ns]);
+	if (cfg_layer(key, 0) == L_USE)
+		n += fmt(text + n, sizeof text - n, " by use=%s", cfg_used());
 	if (cfg_where(key, 0, &file, &line))
-		fmt(at, sizeof at, ", line %u", line);
-	fmt(text, sizeof text, "%s=%s%s%s%s%s", key, box ? "box:" : "", b->ns[ns] == NSM_HOST ? "host" : box ? box : b->nspath[ns],
-		preset ? " by use=" : "", preset ? cfg_used() : "", at);
+		fmt(text + n, sizeof text - n, ", line %u", line);
 	return text;
 }
 
@@ -54,18 +53,11 @@ static int no_mounts(struct box *b)
 	return n;
 }
 
-static bool below(const char *path, const char *top)
-{
-	size_t n = strlen(top);
-
-	return starts(path, top) && (path[n] == '\0' || path[n] == '/');
-}
-
 /* A foreign file must not pose as a knob of the kernel. */
 static int one_mount(struct box *b, int i)
 {
 	struct mnt *m = &b->mnt[i];
-	bool kernels = below(m->dst, "/proc") || below(m->dst, "/sys");
+	bool kernels = rootfs_below(m->dst, "/proc") || rootfs_below(m->dst, "/sys");
 	int d;
 
 	for (d = 0; d < NDM; d++)
@@ -76,7 +68,7 @@ static int one_mount(struct box *b, int i)
 	if (kernels && m->kind == MNT_BIND && !same(m->src, m->dst))
 		return cfg_error(i, "bind: below /proc and /sys only the host's own %s", m->dst);
 	for (d = 0; d < b->nmask && strrchr(m->dst, '/') > m->dst && m->kind == MNT_BIND; d++)
-		if (kernels && below(b->mask[d], m->dst))
+		if (kernels && rootfs_below(b->mask[d], m->dst))
 			return cfg_error(i, "bind: %s would uncover mask=%s", m->dst, b->mask[d]);
 	if (kernels && m->kind == MNT_TMPFS)
 		return cfg_error(i, "tmpfs: mask= hides what is below /proc and /sys");
@@ -277,7 +269,7 @@ static int filter(struct box *b)
 	if ((e = filter_caps(b->caps)) || (e = filter_build(b->bpf, MAXBPF, &b->nbpf)))
 		return cfg_error(0, "syscalls: %s", e);
 	if (!b->nnp && b->nbpf && !(b->caps & (uint64_t)1 << CAP_SYS_ADMIN))
-		return cfg_error(0, "no_new_privs: no: only with syscalls=@all or caps=sys_admin, or the kernel refuses the filter");
+		return cfg_error(0, "no_new_privs: no: only with syscalls=@all or caps=sys_admin");
 	return 0;
 }
 

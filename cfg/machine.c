@@ -14,23 +14,16 @@
 
 #include "husk.h"
 
-static bool below(const char *path, const char *top)
-{
-	size_t n = strlen(top);
-
-	return starts(path, top) && (path[n] == '\0' || path[n] == '/');
-}
-
 /* Does a mount of the box bring the path? */
 static bool covered(const struct box *b, const char *path, const char *except)
 {
 	int i;
 
 	for (i = 0; i < b->nmnt; i++)
-		if (b->mnt[i].dst != except && below(path, b->mnt[i].dst))
+		if (b->mnt[i].dst != except && rootfs_below(path, b->mnt[i].dst))
 			return true;
 	for (i = 0; i < NDM; i++)
-		if (b->mounts >> i & 1 && below(path, rootfs_default(i)) && !same(path, rootfs_default(i)))
+		if (b->mounts >> i & 1 && rootfs_below(path, rootfs_default(i)) && !same(path, rootfs_default(i)))
 			return true;
 	return false;
 }
@@ -60,13 +53,13 @@ static int source(const struct box *b, int i, int top, bool elsewhere)
 		cfg.warning = elsewhere;
 		return cfg_error(i, "%s: %s: %s", mnt_key(m->kind), m->src, strerror(e));
 	}
-	if (m->kind == MNT_FS || below(m->src, "/proc") || below(m->src, "/sys") || below(m->src, "/dev"))
+	if (m->kind == MNT_FS || rootfs_below(m->src, "/proc") || rootfs_below(m->src, "/sys") || rootfs_below(m->src, "/dev"))
 		return 0;
 	cfg.warning = S_ISSOCK(seen.st_mode) || S_ISREG(seen.st_mode);
 	if (S_ISSOCK(seen.st_mode))
 		return cfg_error(i, "bind: %s is a socket: bind its directory, it is made anew when its server restarts", m->src);
 	if (S_ISREG(seen.st_mode))
-		return cfg_error(i, "bind: %s is a file: bind its directory, or the box keeps the old one when it is replaced", m->src);
+		return cfg_error(i, "bind: %s is a file: bind its directory, or a new one is not seen", m->src);
 	return 0;
 }
 
@@ -102,7 +95,7 @@ static int runs(const struct box *b, int inside, const char *path)
 
 static int search(const struct box *b, int inside, const char *dirs)
 {
-	char path[512];
+	static char path[512];
 	const char *end;
 	int found;
 
@@ -163,7 +156,7 @@ static char *slurp(int inside, const char *path)
 static int name(const char *key, int item, int inside, const char *path, const char *who)
 {
 	char *p = slurp(inside, path), *next, *colon;
-	struct near near;
+	static struct near near;
 
 	if (!p)
 		return cfg_error(item, "%s: \"%s\": no %s in the root: write the number", key, who, path);

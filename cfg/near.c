@@ -12,36 +12,27 @@ static bool alike(char a, char b)
 	return (a | 32) == (b | 32);
 }
 
-static unsigned least(unsigned a, unsigned b)
-{
-	return a < b ? a : b;
-}
-
-/* Three rows of the usual table; the third is for swapped neighbours. */
+/* The usual table: what it costs to make the first j letters of b out of the
+ * first i of a. */
 static unsigned distance(const char *a, size_t la, const char *b, size_t lb)
 {
-	uint8_t d[3][MAXLEN + 2];
-	uint8_t *two = d[0], *one = d[1], *now = d[2], *t;
+	static uint8_t d[MAXLEN + 1][MAXLEN + 1];
 	size_t i, j;
+	unsigned n;
 
-	for (j = 0; j <= lb; j++)
-		one[j] = (uint8_t)j;
-	for (i = 1; i <= la; i++) {
-		now[0] = (uint8_t)i;
-		for (j = 1; j <= lb; j++) {
-			unsigned n = least(one[j], now[j - 1]) + 1u;
-
-			n = least(n, one[j - 1] + (alike(a[i - 1], b[j - 1]) ? 0u : 1u));
-			if (i > 1 && j > 1 && alike(a[i - 1], b[j - 2]) && alike(a[i - 2], b[j - 1]))
-				n = least(n, two[j - 2] + 1u);
-			now[j] = (uint8_t)n;
+	for (i = 0; i <= la; i++)
+		for (j = 0; j <= lb; j++) {
+			n = (unsigned)(i + j);
+			if (i && j) {
+				n = d[i - 1][j - 1] + !alike(a[i - 1], b[j - 1]);
+				n = n > d[i - 1][j] ? d[i - 1][j] + 1u : n;
+				n = n > d[i][j - 1] ? d[i][j - 1] + 1u : n;
+			}
+			if (i > 1 && j > 1 && alike(a[i - 1], b[j - 2]) && alike(a[i - 2], b[j - 1]) && n > d[i - 2][j - 2])
+				n = d[i - 2][j - 2] + 1u;
+			d[i][j] = (uint8_t)n;
 		}
-		t = two;
-		two = one;
-		one = now;
-		now = t;
-	}
-	return one[lb];
+	return d[la][lb];
 }
 
 /* One letter in three may be wrong, at most three. */

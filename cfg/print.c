@@ -51,7 +51,7 @@ static void str(const char *s)
 /* Short pieces only: what may be long goes through str(). */
 static void put(const char *f, ...)
 {
-	char text[256];
+	static char text[256];
 	va_list ap;
 
 	va_start(ap, f);
@@ -389,7 +389,7 @@ static void show_list(const struct box *b, const struct key *k, const char *name
 static void show_subs(const struct box *b, const struct key *k, const char *name)
 {
 	int i, n = k->type == T_RLIMIT ? 16 : b->nsysctl;
-	char key[140];
+	static char key[140];
 
 	for (i = 0; i < n; i++)
 		if (k->type == T_SYSCTL || b->rlim[i].set) {

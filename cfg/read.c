@@ -15,6 +15,7 @@ enum { MAXERRORS = 20 };
 
 static char preset[MAXNAME + 2];
 static bool board;
+static struct { int src; uint32_t line; } used;	/* where use= stands */
 
 const char *cfg_used(void)
 {
@@ -103,41 +104,7 @@ static void line(struct box *b, char *s)
 		cfg_here(key, e);
 }
 
-static void lines(struct box *b, int src)
-{
-	char *p = cfg.source[src].text, *end = p + cfg.source[src].len, *next;
-
-	cfg.src = src;
-	for (cfg.line = 1; p < end && cfg.errors < MAXERRORS; p = next, cfg.line++) {
-		next = memchr(p, '\n', (size_t)(end - p));
-		next = next ? next : end;
-		*next++ = '\0';
-		line(b, p);
-	}
-}
-
 /* ------------------------------------------------------------------- layers */
-
-/* The next line `key=` of a source that is not cut yet: its value, copied. */
-static bool peek(int src, const char *key, const char **at, char *to, size_t max)
-{
-	const char *p = *at ? *at : cfg.source[src].text, *end = cfg.source[src].text + cfg.source[src].len, *eol;
-	size_t n = strlen(key);
-
-	for (; p < end; p = eol + 1) {
-		eol = memchr(p, '\n', (size_t)(end - p));
-		eol = eol ? eol : end;
-		if ((size_t)(eol - p) > n && memcmp(p, key, n) == 0 && p[n] == '=') {
-			cfg.src = src;
-			cfg.line = text_line(cfg.source[src].text, p);
-			cfg.key = key_find(key);
-			fmt(to, max, "%.*s", (int)(eol - p - (ptrdiff_t)n - 1), p + n + 1);
-			*at = eol < end ? eol + 1 : end;
-			return true;
-		}
-	}
-	return false;
-}
 
 static void use(const char *name)
 {
@@ -153,7 +120,7 @@ static void use(const char *name)
 		cfg_here("use", cfg_wrong("no preset \"%s\", and no %s%s", name, path, near_of(name, cfg_preset_name)));
 }
 
-static void include(char *path)
+static void include(const char *path)
 {
 	char *copied;
 	const char *e;
@@ -173,35 +140,58 @@ static void include(char *path)
 }
 
 /* What the top layers name is read before they are cut. */
+static void look(const char *s)
+{
+	if (starts(s, "use=")) {
+		copy(preset, sizeof preset, s + 4);
+		used.src = cfg.src;
+		used.line = cfg.line;
+	} else if (starts(s, "include="))
+		include(s + 8);
+}
+
+/* Without a box only looks, and leaves the lines as they are. */
+static void lines(struct box *b, int src)
+{
+	char *p = cfg.source[src].text, *end = p + cfg.source[src].len, *next;
+
+	cfg.src = src;
+	for (cfg.line = 1; p < end && cfg.errors < MAXERRORS; p = next + 1, cfg.line++) {
+		next = memchr(p, '\n', (size_t)(end - p));
+		next = next ? next : end;
+		*next = '\0';
+		if (b)
+			line(b, p);
+		else {
+			look(p);
+			*next = '\n';
+		}
+	}
+}
+
 static void follow(unsigned n)
 {
-	char path[512];
-	const char *at;
 	unsigned i;
 
 	copy(preset, sizeof preset, "service");
 	for (i = 0; i < n; i++)
-		for (at = NULL; peek((int)i, "use", &at, preset, sizeof preset); )
-			;
+		lines(NULL, (int)i);
+	cfg.src = used.src;
+	cfg.line = used.line;
 	if (*preset && !same(preset, "service"))
 		use(preset);
-	for (i = 0; i < n; i++)
-		for (at = NULL; peek((int)i, "include", &at, path, sizeof path); )
-			include(path);
 }
 
 static void reset(struct box *b, bool of_board)
 {
-	size_t after = offsetof(struct box, bpf) + sizeof b->bpf;
+	int i;
 
-	/* not the filter: 32 KiB that would only be touched */
 	memset(b, 0, offsetof(struct box, bpf));
-	memset((char *)b + after, 0, sizeof *b - after);
 	b->uid = b->gid = ~0u;
 	b->sched = SCHED_UNSET;
 	b->cpu_period = 100000;
-	for (after = 0; after < NLIM; after++)
-		b->lim[after] = LIM_NONE;
+	for (i = 0; i < NLIM; i++)
+		b->lim[i] = LIM_NONE;
 	cfg.used = 0;
 	cfg.nsources = cfg.nmarks = cfg.errors = 0;
 	board = of_board;
@@ -213,7 +203,7 @@ static void reset(struct box *b, bool of_board)
 static void named(struct box *b, const char *file)
 {
 	const char *from = file ? file : b->narg ? b->argv[0] : "husk", *slash = strrchr(from, '/');
-	char *name, probe[3] = "a";
+	char *name;
 	size_t n, i;
 
 	if (b->name)
@@ -228,11 +218,9 @@ static void named(struct box *b, const char *file)
 		fmt(name, n + 16, "%.*s", (int)n, from);
 	else
 		fmt(name, n + 16, b->narg ? "%.*s.%d" : "%.*s", MAXNAME - 12, from, b->narg ? getpid() : 0);
-	for (i = 0; !file && name[i]; i++) {
-		probe[1] = name[i];
-		if (!cfg_name(i ? probe : probe + 1))
+	for (i = 0; !file && name[i]; i++)
+		if (!cfg_chars(name + i, 1, i ? "0+.-" : "0+"))
 			name[i] = '_';
-	}
 	b->name = name;
 	if (!cfg_name(name))
 		cfg_complain(file, 0, "name", cfg_bad(name, key_what(key_find("name"))));

@@ -125,12 +125,13 @@ static void print(char *line, size_t n)
 /* key NULL: the line as a whole; line 0: the file as a whole. */
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what)
 {
-	char text[480], at[16] = "";
+	static char text[480];
+	size_t n = fmt(text, sizeof text, file && line ? "%s:%u" : "%s", file ? file : "command line", line);
 
-	if (file && line)
-		fmt(at, sizeof at, ":%u", line);
-	print(text, fmt(text, sizeof text, "%s%s%s%.*s: %s%s", file ? file : "command line", at,
-		key ? ": " : "", 60, key ? key : "", what, cfg.warning ? " (warning)" : ""));
+	if (key)
+		n += fmt(text + n, sizeof text - n, ": %.*s", 60, key);
+	n += fmt(text + n, sizeof text - n, ": %s%s", what, cfg.warning ? " (warning)" : "");
+	print(text, n);
 	cfg.errors += !cfg.warning;
 	cfg.warning = false;
 }

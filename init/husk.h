@@ -104,78 +104,67 @@ enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
 enum logkind { LOG_INHERIT, LOG_NONE };
 
+/* Small things first: near the start an access is a short instruction. */
 struct box {
-	const char *name;		/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, MAXNAME */
-	const char *file;		/* where it was read, NULL: command line only */
-
-	/* PROGRAM */
-	const char *argv[MAXARG + 1];
-	const char *env[MAXENV + 1];	/* NAME=VALUE */
-	const char *cwd;		/* absolute, "/" by default */
-	enum who  who;
-	const char *user, *group;	/* names where who says so; group may be NULL */
-	uint32_t uid, gid;		/* numbers; ~0: none given */
-	struct named groups[MAXGRP];
-	uint16_t umask;
-	bool	 tty, pid1_program;
-
-	/* FILES */
-	enum rootkind root;
-	const char *rootdir;		/* ROOT_DIR, absolute */
-	bool	 root_rw;
-	uint16_t mounts;		/* bits DM_* */
-	struct mnt mnt[MAXMNT];
-	struct dev dev[MAXDEV];
-	const char *etc[8];		/* names below /etc */
-	const char *mask[MAXPATHS], *ro[MAXPATHS];	/* absolute; a / at the end: a directory */
-	bool	 mask_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
-
-	/* NAMESPACES */
+	uint8_t	 narg, nenv, ngroup, nmnt, ndev, netc, nmask, nro, nuidmap, ngidmap,
+		 nsysctl, nafter, nsyscall;
 	uint8_t	 ns[NNS];		/* enum nsmode */
-	const char *nspath[NNS];	/* NSM_JOIN: /proc/PID/ns/X, or any path */
-	const char *nsbox[NNS];		/* NSM_JOIN of box:NAME, resolved by ns_join */
+	bool	 tty, pid1_program;
+	bool	 root_rw;
 	bool	 automap;		/* uidmap and gidmap are auto */
-	struct idmap uidmap[MAXMAP], gidmap[MAXMAP];
-	const char *hostname, *domainname;
-	int64_t	 clock_monotonic, clock_boottime;	/* seconds; both 0: none */
-
-	/* LIMITS */
-	uint64_t lim[NLIM];
-	uint8_t	 lim_skip;		/* bit i: `?` stood before it */
-	uint32_t cpu_period;		/* us */
-	const char *cgroup;		/* parent path asked for, or NULL */
-	struct rlim rlim[16];		/* by RLIMIT_ number of the target */
+	bool	 nnp, keyring;		/* keyring: a new session keyring */
+	bool	 boot;
 	bool	 has_nice, has_ioprio, has_oom, has_affinity, has_persona;
 	int8_t	 nice;
 	int8_t	 sched;			/* policy number or SCHED_UNSET */
 	uint8_t	 sched_prio;
+	uint8_t	 lim_skip;		/* bit i: `?` stood before it */
+	uint8_t	 reboot;		/* enum reboot */
+	uint8_t	 log;			/* enum logkind */
+	uint8_t	 stop_signal;
+	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
+	uint16_t mounts;		/* bits DM_* */
+	uint16_t umask;
 	uint16_t ioprio;		/* class << 13 | level */
 	int16_t	 oom_score_adj;
-	uint32_t persona;
-	uint64_t affinity[MAXCPU / 64];
+	uint16_t nbpf;			/* 0: syscalls=@all, no filter */
 
-	/* RIGHTS */
+	const char *name;		/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, MAXNAME */
+	const char *file;		/* where it was read, NULL: command line only */
+	enum who  who;
+	uint32_t uid, gid;		/* numbers; ~0: none given */
+	const char *user, *group;	/* names where who says so; group may be NULL */
+	enum rootkind root;
+	const char *rootdir;		/* ROOT_DIR, absolute */
+	const char *cwd;		/* absolute, "/" by default */
+	const char *hostname, *domainname;
+	const char *cgroup;		/* parent path asked for, or NULL */
+	const char *apparmor, *selinux;
+	uint32_t cpu_period;		/* us */
+	uint32_t persona, securebits, stop_ms;
 	uint64_t caps;			/* kept: bounding, permitted, effective */
 	uint64_t inheritable, ambient;	/* final values, made by cfg_check */
-	uint32_t securebits;
-	bool	 nnp, keyring;		/* keyring: a new session keyring */
-	const char *apparmor, *selinux;
-	struct pair sysctl[MAXSYSCTL];	/* key in dotted form, checked */
-	uint8_t	 reboot;		/* enum reboot */
-	struct sock_filter bpf[MAXBPF];
-	uint16_t nbpf;			/* 0: syscalls=@all, no filter */
-	const char *syscalls[MAXWORD];	/* the words that bpf[] was made of */
-	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
+	int64_t	 clock_monotonic, clock_boottime;	/* seconds; both 0: none */
+	uint64_t lim[NLIM];
 
-	/* LIFE */
-	bool	 boot;
+	/* lists: what their counts above say */
+	const char *nspath[NNS];	/* NSM_JOIN: /proc/PID/ns/X, or any path */
+	const char *nsbox[NNS];		/* NSM_JOIN of box:NAME, resolved by ns_join */
+	const char *etc[8];		/* names below /etc */
+	const char *argv[MAXARG + 1];
+	const char *env[MAXENV + 1];	/* NAME=VALUE */
 	const char *after[MAXAFTER];
-	uint8_t	 stop_signal;
-	uint32_t stop_ms;
-	uint8_t	 log;			/* enum logkind */
-
-	uint8_t	 narg, nenv, ngroup, nmnt, ndev, netc, nmask, nro, nuidmap, ngidmap,
-		 nsysctl, nafter, nsyscall;
+	const char *syscalls[MAXWORD];	/* the words that bpf[] was made of */
+	const char *mask[MAXPATHS], *ro[MAXPATHS];	/* absolute; a / at the end: a directory */
+	bool	 mask_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
+	struct named groups[MAXGRP];
+	struct idmap uidmap[MAXMAP], gidmap[MAXMAP];
+	struct pair sysctl[MAXSYSCTL];	/* key in dotted form, checked */
+	struct rlim rlim[16];		/* by RLIMIT_ number of the target */
+	uint64_t affinity[MAXCPU / 64];
+	struct dev dev[MAXDEV];
+	struct mnt mnt[MAXMNT];
+	struct sock_filter bpf[MAXBPF];	/* last: only what a filter needs of it is touched */
 };
 
 /* board.conf, read by PID 1 of a machine */
