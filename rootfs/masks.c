@@ -17,16 +17,23 @@
 #define QUIET	(MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 static int here;		/* descriptor that is the working directory, or -1 */
-static char empty_dir[32], empty_file[32];
+static char empty[2][32];	/* what masks show: the file, the directory */
 struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
 static char list[4096] __attribute__((aligned(8)));	/* names in /proc, as getdents64 gives them */
 static long nlist;		/* 0: not known */
 
-static int go(int fd)
+static void whole(const struct run *r)
+{
+	copy(empty[0], sizeof *empty, rootfs_at(r->scratch, SCRATCH_FILE));
+	copy(empty[1], sizeof *empty, rootfs_at(r->scratch, SCRATCH_DIR));
+}
+
+static int go(const struct run *r, int fd)
 {
 	if (here == fd)
 		return 0;
 	here = fd;
+	whole(r);
 	return fchdir(fd);
 }
 
@@ -73,7 +80,7 @@ static bool listed(const struct run *r, int fs, const char *name)
 		return true;
 	for (i = 0; i < nlist; i += e->len) {
 		e = (void *)(list + i);
-		if (same(e->name, name))
+		if (*e->name == *name && same(e->name, name))
 			return true;
 	}
 	return false;
@@ -85,15 +92,20 @@ static bool gone(int fs, const char *name)
 	return errno == ENOENT && faccessat(fs, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
-/* The hint says what it is likely to be; the kernel says ENOTDIR if it is not. */
+/* The hint says what it is likely to be; the kernel says ENOTDIR if it is not.
+ * Each mask is a clone of the last one in the working directory, if there is
+ * one: that is found faster than the thing itself. */
 static int hide(const char *at, bool *dir)
 {
-	if (mount(*dir ? empty_dir : empty_file, at, NULL, MS_BIND, NULL) == 0)
-		return 0;
-	if (errno != ENOTDIR)
-		return -1;
-	*dir = !*dir;
-	return mount(*dir ? empty_dir : empty_file, at, NULL, MS_BIND, NULL);
+	int e = mount(empty[*dir], at, NULL, MS_BIND, NULL);
+
+	if (e < 0 && errno == ENOTDIR) {
+		*dir = !*dir;
+		e = mount(empty[*dir], at, NULL, MS_BIND, NULL);
+	}
+	if (e == 0 && *at != '/' && strlen(at) < sizeof *empty)
+		copy(empty[*dir], sizeof *empty, at);
+	return e;
 }
 
 static int mask(struct run *r, const char *path, const char *said, bool dir, bool skip)
@@ -104,7 +116,7 @@ static int mask(struct run *r, const char *path, const char *said, bool dir, boo
 	if ((name = own(r, path, &fs)) != NULL) {
 		if (skip && !listed(r, fs, name))
 			return 0;
-		if (go(fs) < 0)
+		if (go(r, fs) < 0)
 			return fail(r, "fchdir");
 		if (hide(name, &dir) < 0)
 			return skip && gone(fs, name) ? 0 : fail(r, "mask %s", path);
@@ -128,7 +140,7 @@ static int forbid(struct run *r, const char *path, const char *said)
 	if ((name = own(r, path, &fs)) != NULL) {
 		if (!listed(r, fs, name))
 			return 0;
-		if (go(fs) < 0)
+		if (go(r, fs) < 0)
 			return fail(r, "fchdir");
 		if (mount(name, name, NULL, MS_BIND, NULL) < 0)
 			return gone(fs, name) ? 0 : fail(r, "bind %s", path);
@@ -139,7 +151,7 @@ static int forbid(struct run *r, const char *path, const char *said)
 	if ((fd = walk(r->root, path, O_PATH)) < 0)
 		return rootfs_late(path) && fs < 0 && errno == ENOENT ? 0 : fail(r, "readonly %s", path);
 	e = rootfs_real(r, fd, path);
-	if (!e && (go(r->scratch) < 0 || rootfs_place(r, fd, NULL, fd, MS_RDONLY, BIND_REC) < 0))
+	if (!e && (go(r, r->scratch) < 0 || rootfs_place(r, fd, NULL, fd, MS_RDONLY, BIND_REC) < 0))
 		e = fail(r, "readonly %s", path);
 	return e ? e : plan_forbid(r, rootfs_path, said);
 }
@@ -171,7 +183,7 @@ static int late(struct run *r)
 		for (j = 0; j < b->nro; j++)
 			if (rootfs_below(b->ro[j], b->mnt[i].dst) && !same(b->ro[j], b->mnt[i].dst))
 				return fail_not(r, "%s would uncover readonly=%s", b->mnt[i].dst, b->ro[j]);
-		e = go(r->scratch) < 0 ? fail(r, "fchdir") : rootfs_user(r, i);
+		e = go(r, r->scratch) < 0 ? fail(r, "fchdir") : rootfs_user(r, i);
 	}
 	return e;
 }
@@ -194,8 +206,7 @@ int rootfs_masks(struct run *r)
 	if (!rootfs_ours(r))
 		return 0;
 	here = -1;
-	copy(empty_dir, sizeof empty_dir, rootfs_at(r->scratch, SCRATCH_DIR));
-	copy(empty_file, sizeof empty_file, rootfs_at(r->scratch, SCRATCH_FILE));
+	whole(r);
 	e = list_proc(r);
 	/* these first: a tree bound on itself would hide masks in it */
 	for (i = 0; i < b->nro && !e; i++)

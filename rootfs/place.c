@@ -18,7 +18,7 @@
 /* linux/mount.h and musl's sys/mount.h cannot be included together */
 #define OPEN_TREE_CLONE		1
 #define MOVE_MOUNT_F_EMPTY_PATH	0x04
-#define MOVE_MOUNT_T_SYMLINKS	0x10
+#define MOVE_MOUNT_T_EMPTY_PATH	0x40
 #define ATTR_FLAGS		0x0f	/* RDONLY NOSUID NODEV NOEXEC: as MS_* */
 #define ATTR_NOATIME		0x10
 #define ATTR_STRICTATIME	0x20
@@ -242,9 +242,22 @@ static int bind(int src, const char *path, const char *name, unsigned how)
 	return how & BIND_REC ? bind_tree(path, name) : mount(path, name, NULL, MS_BIND, NULL);
 }
 
-static int attach(int src, const char *where)
+static int attach(int src, int at, const char *name)
 {
-	return sys_move_mount(src, "", AT_FDCWD, where, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS);
+	return sys_move_mount(src, "", at, name, MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH));
+}
+
+/* What is mounted on the scratch tmpfs */
+static int move(const char *name, int at)
+{
+	return mount(name, at < 0 ? "/" : rootfs_at(at, ""), NULL, MS_MOVE, NULL);
+}
+
+int rootfs_move(int fd, int at)
+{
+	if (attach(fd, at, "") == 0)
+		return 0;
+	return absent() ? move(SCRATCH_DIR, at) : -1;
 }
 
 /* A user namespace may not uncover what lies under the host's mounts. */
@@ -264,7 +277,7 @@ int rootfs_place(struct run *r, int src, const char *path, int at, uint32_t flag
 	struct stat st;
 
 	if (path && !r->paths && !r->late) {
-		if (attach(src, at < 0 ? "/" : rootfs_at(at, "")) == 0)
+		if (attach(src, at < 0 ? AT_FDCWD : at, at < 0 ? "/" : "") == 0)
 			return 0;
 		if (!absent())
 			return -1;
@@ -274,7 +287,7 @@ int rootfs_place(struct run *r, int src, const char *path, int at, uint32_t flag
 		return -1;
 	if (!S_ISDIR(st.st_mode))
 		name = SCRATCH_FILE;
-	if (!path || r->paths || attach(src, name) < 0) {
+	if (!path || r->paths || attach(src, AT_FDCWD, name) < 0) {
 		if (path && !r->paths && !absent())
 			return -1;
 		r->paths |= path != NULL;
@@ -284,5 +297,5 @@ int rootfs_place(struct run *r, int src, const char *path, int at, uint32_t flag
 	}
 	if (settle(r, name, flags, how) < 0)
 		return -1;
-	return mount(name, at < 0 ? "/" : rootfs_at(at, ""), NULL, MS_MOVE, NULL);
+	return move(name, at);
 }
