@@ -246,7 +246,7 @@ void init_forget(struct left *l)
 		return;
 	while (left_get(l, "uid", &at, buf + 4, sizeof buf - 4)) {
 		memcpy(buf, "uid.", 4);
-		if ((n = l->ended ? 1 : owns(l, buf)) < 0 || (n && unlinkat(l->dir, buf, 0) < 0))
+		if ((n = owns(l, buf)) < 0 || (n && unlinkat(l->dir, buf, 0) < 0))
 			kept(l, buf);
 	}
 	if (l->stuck)
