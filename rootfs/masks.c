@@ -57,8 +57,7 @@ static int list_proc(struct run *r)
 	nlist = 0;
 	if (fd < 0)
 		return 0;
-	fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || (got = syscall(SYS_getdents64, fd, list, sizeof list)) < 0)
+	if ((got = syscall(SYS_getdents64, fd, list, sizeof list)) < 0)
 		return fail(r, "list /proc");
 	for (i = 0; i < got; i += e->len) {
 		e = (void *)(list + i);
@@ -68,6 +67,14 @@ static int list_proc(struct run *r)
 		}
 	}
 	return 0;
+}
+
+/* Below /proc, where most of them are, a name is one of the working directory. */
+static const char *at(struct run *r, int fs, const char *name)
+{
+	if (fs != r->own[DM_PROC])
+		return rootfs_at(fs, name);
+	return go(r, fs) < 0 ? "" : name;	/* "": refused with ENOENT, but the name is there */
 }
 
 /* What is not there on a file system of ours needs no mask. */
@@ -95,16 +102,16 @@ static bool gone(int fs, const char *name)
 /* The hint says what it is likely to be; the kernel says ENOTDIR if it is not.
  * Each mask is a clone of the last one in the working directory, if there is
  * one: that is found faster than the thing itself. */
-static int hide(const char *at, bool *dir)
+static int hide(const char *where, bool *dir)
 {
-	int e = mount(empty[*dir], at, NULL, MS_BIND, NULL);
+	int e = mount(empty[*dir], where, NULL, MS_BIND, NULL);
 
 	if (e < 0 && errno == ENOTDIR) {
 		*dir = !*dir;
-		e = mount(empty[*dir], at, NULL, MS_BIND, NULL);
+		e = mount(empty[*dir], where, NULL, MS_BIND, NULL);
 	}
-	if (e == 0 && *at != '/' && strlen(at) < sizeof *empty)
-		copy(empty[*dir], sizeof *empty, at);
+	if (e == 0 && *where != '/' && strlen(where) < sizeof *empty)
+		copy(empty[*dir], sizeof *empty, where);
 	return e;
 }
 
@@ -116,9 +123,7 @@ static int mask(struct run *r, const char *path, const char *said, bool dir, boo
 	if ((name = own(r, path, &fs)) != NULL) {
 		if (skip && !listed(r, fs, name))
 			return 0;
-		if (go(r, fs) < 0)
-			return fail(r, "fchdir");
-		if (hide(name, &dir) < 0)
+		if (hide(at(r, fs, name), &dir) < 0)
 			return skip && gone(fs, name) ? 0 : fail(r, "mask %s", path);
 		return plan_add(r, path, said, dir ? PLAN_DIR : PLAN_FILE, MS_RDONLY | QUIET, "tmpfs");
 	}
@@ -134,17 +139,16 @@ static int mask(struct run *r, const char *path, const char *said, bool dir, boo
  * along and is made read-only too. */
 static int forbid(struct run *r, const char *path, const char *said)
 {
-	const char *name;
+	const char *name, *where;
 	int fs, fd, e;
 
 	if ((name = own(r, path, &fs)) != NULL) {
 		if (!listed(r, fs, name))
 			return 0;
-		if (go(r, fs) < 0)
-			return fail(r, "fchdir");
-		if (mount(name, name, NULL, MS_BIND, NULL) < 0)
+		where = at(r, fs, name);
+		if (mount(where, where, NULL, MS_BIND, NULL) < 0)
 			return gone(fs, name) ? 0 : fail(r, "bind %s", path);
-		if (mount(NULL, name, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | QUIET, NULL) < 0)
+		if (mount(NULL, where, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | QUIET, NULL) < 0)
 			return fail(r, "remount %s", path);
 		return plan_add(r, path, said, PLAN_EXACT, MS_RDONLY | QUIET, NULL);
 	}

@@ -90,7 +90,7 @@ static int put(struct run *r, const struct mnt *m, int at, int *own)
 		return at;
 	e = mount(src, own ? SCRATCH_DIR : rootfs_at(at, ""), m->type, m->flags, m->data);
 	if (!e && own)
-		e = (*own = openat(AT_FDCWD, SCRATCH_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+		e = (*own = openat(AT_FDCWD, SCRATCH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
 			rootfs_move(*own, at) < 0;
 	if (e)
 		return fail(r, "mount %s %s on %s", m->type, src, m->dst);
