@@ -23,10 +23,10 @@ static int open_text(int root, const char *path)
 	struct stat st;
 
 	memset(&file, 0, offsetof(__typeof__(file), buf));
-	file.fd = walk(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	file.fd = walk_file(root, path, &st);
 	if (file.fd < 0)
 		return -1;
-	if (fstat(file.fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= MAXFILE)
+	if (st.st_size <= MAXFILE)
 		return 0;
 	close(file.fd);
 	errno = EFBIG;
@@ -247,5 +247,12 @@ int caps_find(struct run *r, int root)
 
 int caps_user(struct run *r)
 {
-	return caps_find(r, r->root);
+	int e, root = r->root >= 0 ? r->root : openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return fail(r, "open /");
+	e = caps_find(r, root);
+	if (root != r->root)
+		close(root);
+	return e;
 }

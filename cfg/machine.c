@@ -136,15 +136,14 @@ static int directory(const struct box *b, int inside)
 /* The text of a small file of the root, in what is free of the text buffer. */
 static char *slurp(int inside, const char *path)
 {
-	int fd = walk(inside, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	int fd = walk_file(inside, path, &seen);
 	size_t max;
 	char *text = cfg_rest(&max);
 	ssize_t n = -1;
 
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &seen) == 0 && S_ISREG(seen.st_mode))
-		n = read(fd, text, max - 1);
+	n = read(fd, text, max - 1);
 	close(fd);
 	if (n < 0)
 		return NULL;

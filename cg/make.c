@@ -191,6 +191,17 @@ int cg_leaf(struct run *r, int ctl)
 	return layout < 0 ? NOT_OURS : make_some(r, layout, 1u << ctl);
 }
 
+/* Without a pid namespace of its own no death of PID 1 ends a box: PID 1 gets the
+ * file that does, for when its keeper is gone. */
+static int kill_handle(struct run *r)
+{
+	if (r->box->ns[NS_PID] == NSM_NEW)
+		return 0;
+	errno = ENOENT;
+	r->killfd = r->cgroup2 < 0 ? -1 : openat(r->cgroup2, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+	return r->killfd < 0 ? fail(r, "ns.pid is not new, and there is no cgroup.kill (Linux 5.14, cgroup2)") : 0;
+}
+
 int cg_make(struct run *r)
 {
 	int layout = cg_layout(), i, e;
@@ -201,6 +212,8 @@ int cg_make(struct run *r)
 	for (i = 0; i < NLIM && layout == CG_V1; i++)
 		want |= cg_asked(r->box, i) ? 1u << cg_knob_ctl(i) : 0;
 	if ((e = make_some(r, layout, want)) != NOT_OURS)
+		return e ? e : kill_handle(r);
+	if ((e = kill_handle(r)) != 0)
 		return e;
 	note(r, "no cgroup here is ours to write: no limits, and no device policy of its own");
 	return 0;

@@ -160,7 +160,7 @@ const char *hint(const char *row, int err)
 {
 	static const struct {
 		uint8_t err;
-		char row[16], what[84];
+		char row[16], what[88];
 	} hints[] = {
 		{ EPERM, "ns.clone", "CONFIG_USER_NS, or user.max_user_namespaces=0, or kernel.unprivileged_userns_clone=0" },
 		{ EINVAL, "ns.clone", "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS" },

@@ -59,6 +59,7 @@ enum {
 enum ns { NS_USER, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_MNT, NS_CGROUP, NS_TIME, NNS };
 enum nsmode { NSM_NEW, NSM_HOST, NSM_JOIN };		/* JOIN: by nspath[] */
 enum rootkind { ROOT_HOST, ROOT_DIR, ROOT_TMPFS };	/* /, DIR, tmpfs */
+enum { AUTO_FIRST = 61184, AUTO_LAST = 65519 };	/* user=auto */
 enum who { WHO_AUTO, WHO_NUMBER, WHO_NAME };
 
 /* box.mounts: bit i = row i of the default mounts is wanted (rootfs/mounts.c) */
@@ -568,6 +569,8 @@ int rootfs_verify(struct run *);
  * inside, no magic links; returns a descriptor (flags as of open, O_CLOEXEC
  * added) or -1. As strong without openat2. */
 int walk(int dir, const char *path, int flags);
+struct stat;
+int walk_file(int dir, const char *path, struct stat *);	/* a regular file, for reading; -1 */
 /* rootfs/dev.c: each node of the host that a row of device= means; a missing one
  * is fail(), with r->err == ENOENT */
 struct stat;

@@ -34,6 +34,7 @@ struct live {
 	pid_t	 init, starter;
 	int	 fd;			/* the status pipe, or the socket to the starter */
 	int	 lock;			/* RUNDIR/NAME */
+	int	 pty;
 	uint32_t stop_ms;
 	uint64_t deadline;		/* now_ms() of the next step; 0: none */
 	struct left *left;		/* in memory, where this process has made the box */
@@ -60,7 +61,7 @@ struct live *keeper_add(const char *name)
 			memset(v, 0, sizeof *v);
 			copy(v->name, sizeof v->name, name);
 			v->state = STARTING;
-			v->fd = v->lock = -1;
+			v->fd = v->lock = v->pty = -1;
 			return v;
 		}
 	say(2, "husk: %s: more than %d boxes\n", name, MAXLIVE);
@@ -86,8 +87,7 @@ void keeper_adopt(struct live *v, const struct run *r)
 	v->stop_ms = r->box->stop_ms;
 	v->left = r->left;
 	v->state = RUNNING;
-	if (r->pty >= 0)
-		tty_open(r->pty);
+	v->pty = r->pty;
 }
 
 int keeper_alive(void)
@@ -410,6 +410,8 @@ __attribute__((noinline)) int keeper_loop(void)
 	struct live *v = table;
 	int sig;
 
+	if (v->pty >= 0)
+		tty_open(v->pty);
 	forget();
 	while (v->state != GONE) {
 		keeper_turn(-1);

@@ -37,7 +37,7 @@ static const char *conf(const char *name)
 {
 	static char path[sizeof CONFDIR + MAXNAME + 8];
 
-	if (strchr(name, '/') || access(name, R_OK) == 0)
+	if (strchr(name, '/'))
 		return name;
 	fmt(path, sizeof path, CONFDIR "/%s.conf", name);
 	return path;

@@ -90,11 +90,11 @@ static int keep_three(struct run *r)
  * has to keep it. */
 static int other_uid(struct run *r)
 {
-	enum { NOBODY = 65534 };
+	long own = AUTO_FIRST + (long)r->number;
 
-	if (r->uid != 0 || r->unpriv)
+	if (r->uid != 0 || r->unpriv || r->box->uid != 0)
 		return 0;
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setresuid32, NOBODY, NOBODY, NOBODY) < 0)
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setresuid32, own, own, own) < 0)
 		return errno == EINVAL && r->box->ns[NS_USER] != NSM_HOST ? 0 : fail(r, "a uid of its own");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    (r->box->ns[NS_PID] == NSM_NEW && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0))

@@ -14,8 +14,6 @@
 
 #include "husk.h"
 
-enum { AUTO_FIRST = 61184, AUTO_LAST = 65519 };		/* user=auto */
-
 static void rundir(char *path, size_t max)
 {
 	const char *env = getenv("HUSK_RUN"), *xdg = getenv("XDG_RUNTIME_DIR");
@@ -175,8 +173,29 @@ static int owns(const struct left *l, const char *link)
 	return same(owner, l->name);
 }
 
-/* A number of the box's own, from its name, for user=auto and for the range of
- * a user namespace; two names with one number meet at the link uid.N, and the
+/* The box that has the number lost its keeper, and nobody has started it again:
+ * what it left goes now, and the number with it. */
+static bool bury(struct run *r, const char *link)
+{
+	static struct left dead;
+	char owner[MAXNAME + 1];
+	ssize_t n = readlinkat(r->left->dir, link, owner, sizeof owner - 1);
+	int held;
+
+	if (n <= 0)
+		return false;
+	owner[n] = '\0';
+	held = state_read(&dead, owner);
+	if (held < 0)
+		return errno == ENOENT && unlinkat(r->left->dir, link, 0) == 0;
+	if (!held)
+		stages_undo(&dead, -1);
+	close(dead.dir);
+	return !held && !dead.stuck;
+}
+
+/* A number of the box's own, from its name, for user=auto, for the range of a
+ * user namespace, and for PID 1 where the program is root; two names with one number meet at the link uid.N, and the
  * later one takes the next. */
 static int number_user(struct run *r)
 {
@@ -190,7 +209,7 @@ static int number_user(struct run *r)
 		r->number = (h + i) % span;
 		if (r->box->who == WHO_AUTO)
 			r->uid = r->gid = AUTO_FIRST + r->number;
-		fmt(link, sizeof link, "uid.%u", AUTO_FIRST + r->number);
+		fmt(link, sizeof link, ".uid.%u", AUTO_FIRST + r->number);
 		if (left_add(r, "uid=%u\n", AUTO_FIRST + r->number) < 0)
 			return fail(r, "write the state file");
 		if (symlinkat(r->name, r->left->dir, link) == 0)
@@ -199,6 +218,8 @@ static int number_user(struct run *r)
 			return fail(r, "note the number of user=auto");
 		if (owns(r->left, link) == 1)
 			return 0;
+		if (bury(r, link))
+			i--;
 	}
 	return fail_not(r, "user=auto: no number between %u and %u is free", AUTO_FIRST, AUTO_LAST);
 }
@@ -218,8 +239,8 @@ int init_state(struct run *r)
 	r->state = openat(r->statedir, "state", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (r->state < 0)
 		return fail(r, "make the state file");
-	if (r->box->who != WHO_AUTO &&
-	    (r->unpriv || r->box->ns[NS_USER] != NSM_NEW || !r->box->automap))
+	if (r->box->who != WHO_AUTO && (r->unpriv || (r->box->uid != 0 &&
+	    (r->box->ns[NS_USER] != NSM_NEW || !r->box->automap))))
 		return 0;
 	if (r->unpriv) {
 		r->uid = geteuid();
@@ -238,14 +259,14 @@ static void kept(struct left *l, const char *what)
 /* Last of the undo rows: the state file goes when nothing is left that it lists. */
 void init_forget(struct left *l)
 {
-	char buf[MAXNAME + 8];
+	char buf[MAXNAME + 9];
 	unsigned at = 0;
 	int n;
 
 	if (l->stuck || l->dir < 0 || !*l->name)
 		return;
-	while (left_get(l, "uid", &at, buf + 4, sizeof buf - 4)) {
-		memcpy(buf, "uid.", 4);
+	while (left_get(l, "uid", &at, buf + 5, sizeof buf - 5)) {
+		memcpy(buf, ".uid.", 5);
 		if ((n = owns(l, buf)) < 0 || (n && unlinkat(l->dir, buf, 0) < 0))
 			kept(l, buf);
 	}

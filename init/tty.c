@@ -39,6 +39,16 @@ bool tty_resize(void)
 	return master >= 0;
 }
 
+/* A description of our own of the terminal, that does not block: a program that
+ * prints to a halted terminal must not halt its keeper. A pipe tells how much
+ * it takes, and a file takes all. */
+static int own_terminal(void)
+{
+	int fd = isatty(1) ? openat(AT_FDCWD, "/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+
+	return fd < 0 ? 1 : fd;
+}
+
 void tty_open(int pty)
 {
 	struct termios t;
@@ -46,7 +56,7 @@ void tty_open(int pty)
 	if (pty >= 0) {
 		master = pty;
 		in = (struct pipe){ .from = 0, .to = pty };
-		out = (struct pipe){ .from = pty, .to = 1 };
+		out = (struct pipe){ .from = pty, .to = own_terminal() };
 		(void)fcntl(pty, F_SETFL, O_RDWR | O_NONBLOCK);
 	}
 	if (master < 0)
@@ -128,12 +138,14 @@ void tty_relay(const void *fds, int n)
 	move(&out, p[1].revents);
 }
 
-/* What the program wrote last is still in the pty when it has ended. */
+/* What the program wrote last is still in the pty when it has ended. Who else
+ * got hold of its other side has as long as that takes, and no longer. */
 void tty_drain(void)
 {
+	uint64_t end = now_ms() + 200;
 	struct pollfd p;
 
-	while (master >= 0 && !(out.ended && out.at >= out.n)) {
+	while (master >= 0 && !(out.ended && out.at >= out.n) && now_ms() < end) {
 		want(&p, &out);
 		if (poll(&p, 1, 100) < 1)
 			break;

@@ -131,7 +131,7 @@ static bool may_borrow(const struct box *b, int i)
 {
 	int ns = i == DM_PROC ? NS_PID : i == DM_SYS ? NS_NET : NS_IPC;
 
-	return b->ns[NS_USER] != NSM_HOST && b->ns[ns] != NSM_NEW &&
+	return b->ns[NS_USER] != NSM_HOST && b->ns[ns] == NSM_HOST &&
 		(i == DM_PROC || i == DM_SYS || i == DM_MQUEUE);
 }
 

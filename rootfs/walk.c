@@ -156,3 +156,20 @@ int walk(int dir, const char *path, int flags)
 	}
 	return walk_slowly(dir, path, flags);
 }
+
+/* A regular file for reading. What it is, is looked at before it is opened: to
+ * open a device is to use it, and one can be called etc/passwd. */
+int walk_file(int dir, const char *path, struct stat *st)
+{
+	char fd[32];
+	int at = walk(dir, path, O_PATH), e;
+
+	if (at < 0)
+		return -1;
+	errno = EINVAL;
+	e = fstat(at, st) == 0 && S_ISREG(st->st_mode) ? 0 : -1;
+	if (!e)
+		e = openat(AT_FDCWD, rootfs_fd(fd, at), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	let_go(at);
+	return e;
+}

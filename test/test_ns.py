@@ -52,7 +52,7 @@ def test_auto_map_is_a_range_of_the_box_s_own(name):
 
 def test_two_boxes_with_one_number_do_not_share(name):
     """Names that fall on the same number: the later one takes the next."""
-    link = husk.RUNDIR / f"uid.{61184 + (maps(run('ns.user=new', *CAT, box=name))[0][1] - (1 << 28)) // 65536}"
+    link = husk.RUNDIR / f".uid.{61184 + (maps(run('ns.user=new', *CAT, box=name))[0][1] - (1 << 28)) // 65536}"
     os.symlink("another", link)
     try:
         moved = maps(run("ns.user=new", *CAT, box=name))[0][1]
