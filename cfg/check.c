@@ -196,12 +196,8 @@ static int pids(const struct box *b)
 
 static int within(const char *key, uint64_t set, uint64_t of, const char *name)
 {
-	int i;
-
-	for (i = 0; i < 64; i++)
-		if (set & ~of & (uint64_t)1 << i)
-			return cfg_error(0, "%s: %s is not in %s", key, caps_name(i), name);
-	return 0;
+	set &= ~of;
+	return set ? cfg_error(0, "%s: %s is not in %s", key, caps_name(__builtin_ctzll(set)), name) : 0;
 }
 
 /* A user other than root keeps over exec only what is ambient. Bits that make

@@ -7,8 +7,8 @@
  * there is to say. The parser, husk show, husk help and the manual page's
  * list (man.sh reads these very lines) come from here.
  *
- * No pointers: each would cost a relocation and dirty a page. An empty text
- * says what the row above says. A LIST of things is found by its count. Flags:
+ * No pointers: each would cost a relocation and dirty a page. Where nothing
+ * stands, a value is what the row above says. A LIST of things is found by its count. Flags:
  *	LIST	several lines add up, `key=` empties it
  *	SKIP	`?` may stand before it; never before rights
  *	BOARD	board.conf knows it too
@@ -21,77 +21,77 @@
 
 #define KEYS(K) \
 	/* PROGRAM */ \
-	K("exec", EXEC, narg, LIST, "a program (/sbin/x, or x of PATH)", "and its arguments", "", "a second line goes on with more arguments") \
-	K("cwd", CWD, cwd, 0, "an absolute path inside", "where it starts", "/", "") \
-	K("env", ENV, nenv, LIST, "NAME=VALUE or NAME", "NAME: as it is outside", "PATH, container", "nothing else comes in") \
-	K("user", USER, who, 0, "a user (NAME, NAME:GROUP, UID, UID:GID, auto)", "auto: a number of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
-	K("groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "supplementary", "", "numbers 0..4294967294") \
-	K("umask", UMASK, umask, 0, "octal (022)", "of the program", "022", "") \
+	K("exec", EXEC, narg, LIST, "a program (/sbin/x, or x of PATH)", "then arguments", "", "a second line goes on with more arguments") \
+	K("cwd", CWD, cwd, 0, "an absolute path inside", "", "/", "where the program starts") \
+	K("env", ENV, nenv, LIST, "NAME=VALUE or NAME", "a NAME alone: as outside", "PATH, container", "nothing else comes in") \
+	K("user", USER, who, 0, "a user (NAME, NAME:GROUP, UID, UID:GID, auto)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
+	K("groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
+	K("umask", UMASK, umask, 0, "octal (022)", "", "022", "of the program") \
 	K("tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "") \
-	K("pid1", CHOICE, pid1_program, 0, "husk|program", "process 1 inside", "husk", "") \
+	K("pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
 	/* FILES */ \
 	K("root", ROOT, root, 0, "a root (/, DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
 	K("bind", BIND, nmnt, LIST | SKIP, "HOST[:BOX][:OPTS]", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
 	K("tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec]", "in memory", "", "replaces a default mount on the same BOX") \
-	K("mount", MOUNT, nmnt, LIST | SKIP | BOARD, "SRC:BOX[:TYPE,OPTS]", "any file system", "", "") \
-	K("mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "what the box has by itself", "default", "a tmpfs on /run is the user's") \
+	K("mount", MOUNT, nmnt, LIST | SKIP | BOARD, "SRC:BOX[:TYPE,OPTS]", "", "", "any file system") \
+	K("mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
 	K("etc", ETC, netc, LIST, "a name below /etc", "copied; or none", "resolv.conf,hosts,localtime", "without net: localtime only") \
-	K("device", DEVICE, ndev, LIST | SKIP, "HOST[:BOX][:rwm,mode=M]", "made and allowed; HOST may hold *", "", "rw unless it says otherwise") \
+	K("device", DEVICE, ndev, LIST | SKIP, "HOST[:BOX][:rwm,mode=M]", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
 	K("mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
 	K("readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
 	/* NAMESPACES */ \
 	K("net", NS, ns[NS_NET], 0, "none, host, box:NAME or /PATH", "none: only lo", "none", "a network of its own") \
-	K("ns.pid", NS, ns[NS_PID], 0, "new, host, box:NAME or /PATH", "processes", "new", "") \
-	K("ns.ipc", NS, ns[NS_IPC], 0, "", "queues, shared memory", "new", "of System V and POSIX") \
-	K("ns.uts", NS, ns[NS_UTS], 0, "", "host name", "new", "") \
-	K("ns.mnt", NS, ns[NS_MNT], 0, "", "mounts", "new", "not new: root, bind, tmpfs, mask are errors") \
-	K("ns.cgroup", NS, ns[NS_CGROUP], 0, "", "view of the cgroups", "new", "") \
-	K("ns.user", NS, ns[NS_USER], 0, "", "user ids", "host", "") \
-	K("ns.time", NS, ns[NS_TIME], 0, "", "clocks", "host", "clock.monotonic and clock.boottime make it new") \
+	K("ns.pid", NS, ns[NS_PID], 0, "new, host, box:NAME or /PATH", "", "new", "processes") \
+	K("ns.ipc", NS, ns[NS_IPC], 0, "", "", "new", "queues and shared memory of System V and POSIX") \
+	K("ns.uts", NS, ns[NS_UTS], 0, "", "", "new", "the host name") \
+	K("ns.mnt", NS, ns[NS_MNT], 0, "", "", "new", "mounts; not new: root, bind, tmpfs, mask are errors") \
+	K("ns.cgroup", NS, ns[NS_CGROUP], 0, "", "", "new", "the view of the cgroup tree") \
+	K("ns.user", NS, ns[NS_USER], 0, "", "", "host", "user ids") \
+	K("ns.time", NS, ns[NS_TIME], 0, "", "", "host", "clocks; clock.monotonic and clock.boottime make it new") \
 	K("uidmap", MAP, nuidmap, LIST, "IN:OUT:COUNT (0:100000:65536)", "or auto; with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
-	K("gidmap", MAP, ngidmap, LIST, "", "", "auto", "uidmap left out: the same") \
-	K("hostname", HOST, hostname, BOARD, "a host name (letters digits _ + - . ; at most 64)", "with ns.uts=new", "the box's name", "") \
-	K("domainname", HOST, domainname, OPEN, "", "", "", "of NIS") \
-	K("clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "added to the clock inside", "", "") \
-	K("clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "") \
+	K("gidmap", MAP, ngidmap, LIST, "", "or auto; with ns.user=new", "auto", "uidmap left out: the same") \
+	K("hostname", HOST, hostname, BOARD, "a host name (letters digits _ + - . ; at most 64)", "", "the box's name", "with ns.uts=new") \
+	K("domainname", HOST, domainname, OPEN, "", "", "", "of NIS, with ns.uts=new") \
+	K("clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "", "", "added to the clock inside") \
+	K("clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "added to the clock inside") \
 	/* LIMITS */ \
-	K("memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size (4M, 512K, 25%)", "or max; more is killed", "?50%", "the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
+	K("memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size (4M, 512K, 25%)", "or max", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
 	K("memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "", "or max", "", "0: nothing of it is swapped out") \
-	K("pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN, "a number of 2..4194304, or max", "processes and threads", "?256", "husk's PID 1 is one") \
+	K("pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
 	K("cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN, "a share of CPUs (50%, 20000 100000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
 	K("cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
 	K("cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
-	K("rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD] (1024:4096, 16M, unlimited)", "setrlimit(2)", "nofile 1024:4096, core 0", "nofile core nproc as stack memlock and the others") \
+	K("rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD] (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
 	K("nice", NICE, nice, OPEN, "a number of -20..19", "-20 first", "", "") \
-	K("sched", SCHED, sched, OPEN, "a policy (other, batch, idle, fifo:10, rr:10)", "sched(7)", "", "priorities 1..99") \
-	K("ionice", IONICE, ioprio, OPEN, "a class (rt:0..7, be:0..7, idle)", "of the disk", "", "") \
-	K("affinity", AFFINITY, affinity, OPEN, "a CPU (0, 2-3; 1023 at most)", "where it may run", "", "") \
+	K("sched", SCHED, sched, OPEN, "a policy (other, batch, idle, fifo:1..99, rr:1..99)", "", "", "sched(7)") \
+	K("ionice", IONICE, ioprio, OPEN, "a class (rt:0..7, be:0..7, idle)", "", "", "of the disk") \
+	K("affinity", AFFINITY, affinity, OPEN, "a CPU (0, 2-3; 1023 at most)", "", "", "where it may run") \
 	K("oom_score_adj", OOM, oom_score_adj, OPEN, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
 	/* RIGHTS */ \
-	K("caps", CAPS, caps, LIST, "none, all, oci, NAME or -NAME", "capabilities(7)", "none", "effective for the user whoever he is; opens the system calls that it is for") \
+	K("caps", CAPS, caps, LIST, "none, all, oci, NAME or -NAME", "", "none", "effective for the user whoever he is; opens the system calls that it is for") \
 	K("caps.ambient", CAPS, ambient, LIST, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
-	K("caps.inheritable", CAPS, inheritable, LIST, "", "for files with some", "caps.ambient=", "") \
-	K("securebits", SECBITS, securebits, 0, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "with commas", "by caps", "see capabilities(7)") \
-	K("syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "first with + or -: changes @service", "@service", "a name covers its 64/time64/32 twins") \
-	K("syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "to what is not allowed", "EPERM", "") \
-	K("no_new_privs", CHOICE, nnp, 0, "no|yes", "no: set-uid programs work", "yes", "") \
+	K("caps.inheritable", CAPS, inheritable, LIST, "", "", "caps.ambient=", "for files with inheritable capabilities") \
+	K("securebits", SECBITS, securebits, 0, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
+	K("syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
+	K("syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
+	K("no_new_privs", CHOICE, nnp, 0, "no|yes", "no: set-uid works", "yes", "") \
 	K("keyring", CHOICE, keyring, 0, "", "of the session", "yes", "one of its own") \
 	K("apparmor", LABEL, apparmor, OPEN, "PROFILE", "loaded before", "", "outside") \
-	K("selinux", LABEL, selinux, OPEN, "CONTEXT", "user:role:type:level", "", "of the program") \
+	K("selinux", LABEL, selinux, OPEN, "CONTEXT", "", "", "user:role:type:level of the program") \
 	K("sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
-	K("reboot", CHOICE, reboot, 0, "no|box|board", "what reboot(2) inside does", "no", "") \
-	K("personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "personality(2)", "", "linux32: uname says a 32-bit machine") \
+	K("reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
+	K("personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
 	/* LIFE */ \
-	K("boot", CHOICE, boot, 0, "no|yes", "starts with the board", "yes", "or by hand only") \
+	K("boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
 	K("after", AFTER, nafter, LIST, "the name of a box", "order only", "", "that box is up, failed or skipped") \
 	K("stop.signal", SIGNAL, stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
 	K("stop.timeout", TIME, stop_ms, 0, "a time (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
-	K("restart", ONLY, name, 0, "one of no", "when it has ended", "no", "") \
+	K("restart", ONLY, name, 0, "one of no", "", "no", "when the program has ended") \
 	K("log", CHOICE, log, 0, "inherit|none", "of its output", "inherit", "") \
 	/* FILE */ \
 	K("use", USE, name, 0, "service daemon netdev host oci NAME", "a preset", "service", "NAME: of the file NAME.use") \
-	K("include", INCLUDE, name, LIST, "FILE", "read before this one", "", "one level") \
-	K("name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "of the box", "the file's", "")
+	K("include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
+	K("name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN };
 
@@ -139,19 +139,14 @@ const char *key_name(int row)
 	return row < NKEYS ? text(names, row) : NULL;
 }
 
-static const char *above(const char *texts, int row)
-{
-	while (!*text(texts, row))
-		row--;
-	return text(texts, row);
-}
-
 const char *key_what(int row)
 {
-	return above(whats, row);
+	while (!*text(whats, row))
+		row--;
+	return text(whats, row);
 }
 
 const char *key_help(int row)
 {
-	return above(helps, row);
+	return text(helps, row);
 }

@@ -28,9 +28,8 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	n++
 	sub(/\.$/, ".X", $2)
 	if ($4 != "") what = $4
-	if ($6 != "") help = $6
 	print ".It Ic " $2 "\\&= Ns Ar " roff(what)
-	print "\\&" roff(help) ($10 != "" ? "; " roff($10) : "") "."
+	if ($6 $10 != "") print "\\&" roff($6) ($6 != "" && $10 != "" ? "; " : "") roff($10) "."
 	if ($8 != "") print "Default: " roff($8) "."
 	if (flags ~ /LIST/) print "A list."
 	if (flags ~ /SKIP/) print "May have a"

@@ -235,19 +235,18 @@ static void show_limit(const struct box *b, int type, uint64_t n)
 		put("%u %u", us, b->cpu_period);
 }
 
-static void rlimit_value(uint64_t n)
-{
-	if (n == ~(uint64_t)0)
-		str("unlimited");
-	else
-		num(n);
-}
-
 static void show_rlimit(const struct rlim *r)
 {
-	rlimit_value(r->soft);
-	chr(':');
-	rlimit_value(r->hard);
+	const uint64_t *n;
+
+	for (n = &r->soft; n <= &r->hard; n++) {
+		if (n > &r->soft)
+			chr(':');
+		if (*n == ~(uint64_t)0)
+			str("unlimited");
+		else
+			num(*n);
+	}
 }
 
 static bool cpu(const struct box *b, unsigned i)
@@ -272,15 +271,17 @@ static void show_affinity(const struct box *b)
 	}
 }
 
+/* all without a few, where that is less than the few */
 static void show_caps(uint64_t set)
 {
-	bool most = set >> 32 && (ALLCAPS & ~set) < set;
+	bool most = (ALLCAPS & ~set) < set;
 	const char *name, *comma = most ? ",-" : "";
 	int i;
 
 	str(!set ? "none" : most ? "all" : "");
-	for (i = 0; (name = caps_name(i)); i++)
-		if (set && (set >> i & 1) != most) {
+	set = most ? ~set : set;
+	for (i = 0; (name = caps_name(i)); i++, set >>= 1)
+		if (set & 1) {
 			put("%s%s", comma, name);
 			comma = most ? ",-" : ",";
 		}
@@ -456,11 +457,13 @@ int cfg_help(const char *key)
 	cfg_load(&b, NULL, NULL, 0, NULL);
 	begin(1, false);
 	flags = key_row(row)->flags;
-	put("%s%s=%s\n\t%s\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row), key_help(row));
+	put("%s%s=%s\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row));
+	if (*key_help(row))
+		put("\t%s\n", key_help(row));
 	if (flags & K_LIST)
 		str("\ta list: lines add up, an empty value empties it\n");
 	if (flags & K_SKIP)
-		str("\t? may stand before it: go on without\n");
+		str("\t? before it: go on without\n");
 	if (flags & K_BOARD)
 		str("\talso in board.conf\n");
 	str("default:\n");

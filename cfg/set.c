@@ -444,16 +444,23 @@ static const char *set_oom(struct box *b, const char *v)
 _Static_assert(SCHED_OTHER == 0 && SCHED_FIFO == 1 && SCHED_RR == 2 && SCHED_BATCH == 3 && SCHED_IDLE == 5,
 	"the words of POLICIES");
 
-static const char *set_sched(struct box *b, char *v)
+/* WORD, or WORD:N where the word is one of those in bits: N; -1: neither */
+static int classed(char *v, const char *words, unsigned bits, int *n, int min, int max)
 {
 	char *f[2];
-	int n = cfg_fields(v, f, 2), policy = cfg_index(POLICIES, f[0]), prio = 0;
-	bool real = policy == SCHED_FIFO || policy == SCHED_RR;
+	int fields = cfg_fields(v, f, 2), word = cfg_index(words, f[0]);
 
-	if (policy < 0 || policy == 4 || (n == 2) != real)
+	if (word < 0 || (fields == 2) != (int)(bits >> word & 1) || (fields == 2 && !integer(f[1], min, max, n)))
+		return -1;
+	return word;
+}
+
+static const char *set_sched(struct box *b, char *v)
+{
+	int prio = 0, policy = classed(v, POLICIES, 1 << SCHED_FIFO | 1 << SCHED_RR, &prio, 1, 99);
+
+	if (policy < 0 || policy == 4)
 		return cfg_not(whole);
-	if (real && !integer(f[1], 1, 99, &prio))
-		return cfg_bad(f[1], "a priority of 1..99");
 	b->sched = (int8_t)policy;
 	b->sched_prio = (uint8_t)prio;
 	return NULL;
@@ -461,13 +468,10 @@ static const char *set_sched(struct box *b, char *v)
 
 static const char *set_ionice(struct box *b, char *v)
 {
-	char *f[2];
-	int n = cfg_fields(v, f, 2), class = cfg_index(IOCLASSES, f[0]), level = 0;
+	int level = 0, class = classed(v, IOCLASSES, 1 << 1 | 1 << 2, &level, 0, 7);
 
-	if (class < 1 || (n == 2) != (class < 3))
+	if (class < 1)
 		return cfg_not(whole);
-	if (n == 2 && !integer(f[1], 0, 7, &level))
-		return cfg_bad(f[1], "a level of 0..7");
 	b->ioprio = (uint16_t)(class << 13 | level);
 	b->has_ioprio = true;
 	return NULL;

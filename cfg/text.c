@@ -42,40 +42,38 @@ char *cfg_rest(size_t *n)
 	return buffer + cfg.used;
 }
 
-/* Paths of a file are relative to the file, of the command line to where we are. */
-static bool base(char *dir, size_t max)
+/* Paths of a file are relative to the file, of the command line to where we
+ * are. 0: out of reach. */
+static size_t base(char *dir, size_t max)
 {
 	const char *file = cfg.source[cfg.src].name, *slash = file ? strrchr(file, '/') : NULL;
 	size_t n = 0;
 
 	if (!file || *file != '/') {
 		if (sys_getcwd(dir, max) < 0 || *dir != '/')
-			return false;
+			return 0;
 		n = strlen(dir);
 	}
-	if (slash)
-		n += fmt(dir + n, max - n, "/%.*s", (int)(slash - file), file);
-	return n < max - 1;
+	return slash ? n + fmt(dir + n, max - n, "/%.*s", (int)(slash - file), file) : n;
 }
 
 const char *cfg_path(char **path)
 {
-	static char dir[PATH_MAX];
 	char *p = *path;
 	const char *e;
-	size_t n;
+	size_t n, max;
 
 	if (!starts(p, "/") && !starts(p, "./"))
 		return cfg_bad(p, "a path (it begins with / or ./)");
 	if ((e = cfg_plain(p)))
 		return e;
 	if (*p == '.') {
-		if (!base(dir, sizeof dir))
+		*path = cfg_rest(&max);
+		if (!(n = base(*path, max)))
 			return "the working directory is out of reach";
-		n = strlen(dir) + strlen(p) + 1;
-		if (!(*path = cfg_room(n)))
+		n += fmt(*path + n, max - n, "%s", p + 1);	/* cut short there is no room */
+		if (!cfg_room(n + 1))
 			return text_full();
-		fmt(*path, n, "%s%s", dir, p + 1);
 	}
 	if (strlen(*path) >= PATH_MAX)
 		return "the path is too long";

@@ -8,6 +8,11 @@
 
 static char what[320];
 
+static bool separator(char c)
+{
+	return c == ' ' || c == '\t' || c == ',';
+}
+
 const char *cfg_wrong(const char *f, ...)
 {
 	va_list ap;
@@ -21,11 +26,12 @@ const char *cfg_wrong(const char *f, ...)
 /* The usual slip of who comes from other languages has a word of its own. */
 const char *cfg_bad(const char *value, const char *type)
 {
-	const char *hash = strchr(value, '#'), *like = strchrnul(type, '(');
-	bool slip = hash && hash > value && (hash[-1] == ' ' || hash[-1] == '\t');
+	const char *hash = strchr(value, '#'), *like = strchr(type, '(');
 
-	return cfg_wrong("\"%.*s\" is not %s%.*s%s", 80, value, strchr(type, '|') ? "one of " : "",
-		slip ? (int)(like - type) - (*like == '(') : 200, type, slip ? ": a comment stands on a line of its own" : "");
+	if (hash && hash > value && separator(hash[-1]))
+		return cfg_wrong("\"%.*s\" is not %.*s: a comment stands on a line of its own", 80, value,
+			like ? (int)(like - type) - 1 : 80, type);
+	return cfg_wrong("\"%.*s\" is not %s%s", 80, value, strchr(type, '|') ? "one of " : "", type);
 }
 
 const char *cfg_not(const char *value)
@@ -184,11 +190,6 @@ int cfg_fields(char *value, char **f, int max)
 	}
 	*to = '\0';
 	return n;
-}
-
-static bool separator(char c)
-{
-	return c == ' ' || c == '\t' || c == ',';
 }
 
 char *cfg_word(char **at)
