@@ -161,7 +161,6 @@ int walk(int dir, const char *path, int flags)
  * open a device is to use it, and one can be called etc/passwd. */
 int walk_file(int dir, const char *path, struct stat *st)
 {
-	char fd[32];
 	int at = walk(dir, path, O_PATH), e;
 
 	if (at < 0)
@@ -169,7 +168,7 @@ int walk_file(int dir, const char *path, struct stat *st)
 	errno = EINVAL;
 	e = fstat(at, st) == 0 && S_ISREG(st->st_mode) ? 0 : -1;
 	if (!e)
-		e = openat(AT_FDCWD, rootfs_fd(fd, at), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		e = openat(AT_FDCWD, rootfs_at(at, ""), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	let_go(at);
 	return e;
 }
