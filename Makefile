@@ -27,6 +27,8 @@ CRT	= $(LIB)/rcrt1.o $(LIB)/crti.o `$(CC) -print-file-name=crtbeginS.o`
 END	= -Wl,--start-group $(LIB)/libc.a `$(CC) -print-libgcc-file-name` -Wl,--end-group \
 	`$(CC) -print-file-name=crtendS.o` $(LIB)/crtn.o
 
+.PHONY: all clang run test boot size bench clean
+
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
 $(OUT)/husk: $(SRC) init/husk.h init/order.ld $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
