@@ -66,7 +66,7 @@ static int source(const struct box *b, int i, int top, bool elsewhere)
 static int target(const struct box *b, int i, int inside)
 {
 	const struct mnt *m = &b->mnt[i];
-	if (inside < 0 || b->root_rw || m->skip || covered(b, m->dst, m->dst) || !look(inside, m->dst))
+	if (b->root_rw || m->skip || covered(b, m->dst, m->dst) || !look(inside, m->dst))
 		return 0;
 	return cfg_error(i, "%s: %s is not in the read-only root: make it in the image", mnt_key(m->kind), m->dst);
 }
@@ -113,7 +113,7 @@ static int program(const struct box *b, int inside)
 	const char *path = "";
 	int i, found;
 
-	if (!b->narg || inside < 0)
+	if (!b->narg)
 		return 0;
 	for (i = 0; i < b->nenv; i++)
 		if (starts(b->env[i], "PATH="))
@@ -126,7 +126,7 @@ static int program(const struct box *b, int inside)
 
 static int directory(const struct box *b, int inside)
 {
-	if (inside < 0 || covered(b, b->cwd, NULL) || (!look(inside, b->cwd) && S_ISDIR(seen.st_mode)))
+	if (covered(b, b->cwd, NULL) || (!look(inside, b->cwd) && S_ISDIR(seen.st_mode)))
 		return 0;
 	return cfg_error(0, "cwd: %s is not a directory of the root", b->cwd);
 }
@@ -181,8 +181,6 @@ static int users(const struct box *b, int inside)
 {
 	int i, n = 0;
 
-	if (inside < 0)
-		return 0;
 	if (b->user && !same(b->user, "root"))
 		n += name("user", 0, inside, "/etc/passwd", b->user);
 	if (b->group)
@@ -219,14 +217,15 @@ int cfg_machine(const struct box *b, const char *root)
 	}
 	inside = open_root(b, top, &n);
 	for (i = 0; i < b->nmnt; i++)
-		n += source(b, i, top, root != NULL) + target(b, i, inside);
+		n += source(b, i, top, root != NULL) + (inside < 0 ? 0 : target(b, i, inside));
 	if (!root)
 		n += devices(b, top);
-	n += program(b, inside) + directory(b, inside) + users(b, inside);
+	if (inside >= 0) {
+		n += program(b, inside) + directory(b, inside) + users(b, inside);
+		close(inside);
+	}
 	if (b->ngroup && !root && getauxval(AT_EUID))
 		n += cfg_error(0, "groups: an unprivileged caller keeps his own groups");
-	if (inside >= 0)
-		close(inside);
 	close(top);
 	return n ? 2 : 0;
 }

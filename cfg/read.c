@@ -202,8 +202,8 @@ static void reset(struct box *b, bool of_board)
 /* Without a name= the file's, else the program's and the caller's number. */
 static void named(struct box *b, const char *file)
 {
+	static char name[MAXNAME + 20];
 	const char *from = file ? file : b->narg ? b->argv[0] : "husk", *slash = strrchr(from, '/');
-	char *name;
 	size_t n, i;
 
 	if (b->name)
@@ -212,12 +212,9 @@ static void named(struct box *b, const char *file)
 	n = strlen(from);
 	if (file && n > 5 && same(from + n - 5, ".conf"))
 		n -= 5;
-	if (!(name = cfg_room(n + 16)))
-		return;
-	if (file)
-		fmt(name, n + 16, "%.*s", (int)n, from);
-	else
-		fmt(name, n + 16, b->narg ? "%.*s.%d" : "%.*s", MAXNAME - 12, from, b->narg ? getpid() : 0);
+	n = fmt(name, sizeof name, "%.*s", file ? (int)n : MAXNAME - 12, from);
+	if (!file && b->narg)
+		fmt(name + n, sizeof name - n, ".%d", getpid());
 	for (i = 0; !file && name[i]; i++)
 		if (!cfg_chars(name + i, 1, i ? "0+.-" : "0+"))
 			name[i] = '_';
