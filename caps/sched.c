@@ -23,7 +23,8 @@ int caps_sched(struct run *r)
 {
 	const struct box *b = r->box;
 
-	umask(b->umask);
+	if (b->umask != 022)
+		umask(b->umask);
 	if (b->has_persona && personality(b->persona) < 0)
 		return fail(r, "personality %x", b->persona);
 	if (b->has_nice && setpriority(PRIO_PROCESS, 0, b->nice) < 0)

@@ -27,7 +27,7 @@ static const char links[] =
 /* The directory of a node, made in our /dev as needed. */
 static int parent(struct run *r, const char *path, const char *name)
 {
-	char dir[256];
+	static char dir[256];
 
 	if (name - path == sizeof "/dev/" - 1)
 		return r->own[DM_DEV];
@@ -131,12 +131,12 @@ static int configured(struct run *r)
 
 static int ordinary(struct run *r)
 {
-	char path[16];
+	const char *path;
 	unsigned i;
 	int e = 0;
 
 	for (i = 0; i < sizeof nodes / sizeof *nodes && !e; i++) {
-		fmt(path, sizeof path, "/dev/%s", nodes[i].name);
+		path = fmts("/dev/%s", nodes[i].name);
 		e = make(r, NULL, path, path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor));
 	}
 	return e;
@@ -159,12 +159,14 @@ static int linked(struct run *r)
 
 int rootfs_dev(struct run *r)
 {
+	mode_t old;
 	int e;
 
 	if (r->own[DM_DEV] < 0)
 		return r->box->ndev && rootfs_ours(r) ? fail_not(r, "device= needs the /dev of mounts=default") : 0;
-	umask(0);			/* for good: PROG sets its own */
+	old = umask(0);
 	if ((e = ordinary(r)) == 0 && (e = linked(r)) == 0)
 		e = configured(r);
+	umask(old);
 	return e;
 }
