@@ -6,9 +6,9 @@
 
 static int apparmor(struct run *r, const char *profile)
 {
-	char text[256];
+	const char *text = fmts("exec %s", profile);
 
-	if (fmt(text, sizeof text, "exec %s", profile) >= sizeof text - 1)
+	if (!*text)
 		return fail_not(r, "the name of the AppArmor profile is too long");
 	if (write_at(r->proc, "self/attr/apparmor/exec", text) == 0)
 		return 0;

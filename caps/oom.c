@@ -8,11 +8,8 @@
 int caps_oom(struct run *r)
 {
 	int adj = r->box->has_oom ? r->box->oom_score_adj : 0;
-	char path[32], text[8];
 
-	fmt(path, sizeof path, "%d/oom_score_adj", r->init);
-	fmt(text, sizeof text, "%d", adj);
-	if (write_at(r->proc, path, text) == 0)
+	if (write_at(r->proc, fmts("%d/oom_score_adj", r->init), fmts("%d", adj)) == 0)
 		return 0;
 	if (r->box->has_oom || (errno != EACCES && errno != EPERM))
 		return fail(r, "oom_score_adj=%d", adj);

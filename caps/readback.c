@@ -5,21 +5,20 @@
 
 #include "husk.h"
 
-static const char *next_number(const char *s, uint32_t *v)
+static const char *next_number(const char *s, uint64_t *v)
 {
+	const char *end;
+
 	for (; *s == '\t' || *s == ' '; s++)
 		;
-	if (*s < '0' || *s > '9')
-		return NULL;
-	for (*v = 0; *s >= '0' && *s <= '9'; s++)
-		*v = *v * 10 + (uint32_t)(*s - '0');
-	return s;
+	end = decimal(s, v);
+	return end == s ? NULL : end;
 }
 
 /* real, effective, saved, file system */
 static bool four(const char *s, uint32_t id)
 {
-	uint32_t v;
+	uint64_t v;
 	int i;
 
 	for (i = 0; i < 4 && s; i++)
@@ -30,7 +29,7 @@ static bool four(const char *s, uint32_t id)
 
 static bool same_groups(const char *s, const struct run *r)
 {
-	uint32_t v;
+	uint64_t v;
 	int n = 0, i;
 
 	if (r->groups_kept)

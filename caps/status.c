@@ -8,7 +8,7 @@
 
 /* The kernel gives such a file whole if the buffer has the room; what a short
  * buffer loses is its end. Good until the next one is read. */
-const char *caps_status(int dir, const char *path)
+char *caps_status(int dir, const char *path)
 {
 	static char text[4096];
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);

@@ -175,20 +175,19 @@ static int attach(struct run *r)
 /* v1: everything is taken away first, then rule by rule, one write each. */
 static int write_rules(struct run *r)
 {
-	char line[40], path[CGPATH + 16];
-	int fd, e = 0, n;
+	const char *path = fmts("%s/devices.allow", cg_path(CTL_DEVICES)), *line;
+	int fd, e = 0;
 	unsigned i;
 
-	fmt(path, sizeof path, "%s/devices.allow", cg_path(CTL_DEVICES));
 	if (cg_put(CTL_DEVICES, "devices.deny", "a") < 0 || (fd = open(path, O_WRONLY | O_CLOEXEC)) < 0)
 		return fail(r, "%s", path);
 	if (write(fd, "c 136:* rwm", 11) != 11)
 		e = fail(r, "devices.allow: pts");
 	for (i = 0; i < nrules && !e; i++) {
-		n = (int)fmt(line, sizeof line, "%c %u:%u %s%sm", rules[i].key & CHAR_BIT_OF_KEY ? 'c' : 'b',
+		line = fmts("%c %u:%u %s%sm", rules[i].key & CHAR_BIT_OF_KEY ? 'c' : 'b',
 			rules[i].key >> 20 & 1023, rules[i].key & 0xfffff,
 			rules[i].perm & DEV_R ? "r" : "", rules[i].perm & DEV_W ? "w" : "");
-		if (write(fd, line, (size_t)n) != n)
+		if (write(fd, line, strlen(line)) < 0)
 			e = fail(r, "devices.allow: %s", line);
 	}
 	close(fd);

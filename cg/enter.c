@@ -5,14 +5,12 @@
 
 int cg_enter(struct run *r)
 {
-	char pid[16];
 	int i;
 
-	fmt(pid, sizeof pid, "%d", r->init);
-	if (r->cgroup2 >= 0 && !r->into_cgroup && write_at(r->cgroup2, "cgroup.procs", pid) < 0)
+	if (r->cgroup2 >= 0 && !r->into_cgroup && write_at(r->cgroup2, "cgroup.procs", fmts("%d", r->init)) < 0)
 		return fail(r, "put PID 1 of the box into %s", cg_path(NCTL));
 	for (i = 0; i < NCTL; i++)
-		if (r->cg1 & 1u << i && cg_put(i, "cgroup.procs", pid) < 0)
+		if (r->cg1 & 1u << i && cg_put(i, "cgroup.procs", fmts("%d", r->init)) < 0)
 			return fail(r, "put PID 1 of the box into %s", cg_path(i));
 	return 0;
 }

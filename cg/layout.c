@@ -69,11 +69,11 @@ static bool listed(const char *list, const char *word)
 /* Lines are ID:LIST:PATH. Copies list and path, either may be NULL. */
 static int own_line(int proc, int ctl, char *list, char *path, size_t max)
 {
-	char buf[4096], *line, *l, *p, *end;
+	char *line = caps_status(proc, "self/cgroup"), *l, *p, *end;
 
-	if (read_at(proc, "self/cgroup", buf, sizeof buf) < 0)
+	if (!line)
 		return -1;
-	for (line = buf; (end = strchr(line, '\n')); line = end + 1) {
+	for (; (end = strchr(line, '\n')); line = end + 1) {
 		*end = '\0';
 		if (!(l = strchr(line, ':')) || !(p = strchr(++l, ':')))
 			continue;

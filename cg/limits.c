@@ -47,20 +47,15 @@ static int memsw(struct run *r, uint64_t *v)
 
 /* The text that is written. Shares are the kernel's own reading of a weight:
  * 100 is 1024. */
-static int value(struct run *r, int i, bool v1, char *text, size_t max)
+static const char *value(struct run *r, int i, bool v1)
 {
 	uint64_t v = bytes(r->box->lim[i]);
-	int e;
 
-	if (v1 && i == LIM_SWAP && (e = memsw(r, &v)) != 0)
-		return e;
+	if (v1 && i == LIM_SWAP && memsw(r, &v) != 0)
+		return NULL;
 	if (v1 && i == LIM_WEIGHT)
-		v = v < 1 ? 2 : (v * 1024 + 50) / 100;
-	if (!v1 && i == LIM_CPU)
-		fmt(text, max, "%llu %u", (unsigned long long)v, r->box->cpu_period);
-	else
-		fmt(text, max, "%llu", (unsigned long long)v);
-	return 0;
+		v = v < 1 ? 2 : ((uint32_t)v * 1024 + 50) / 100;
+	return fmts(v1 || i != LIM_CPU ? "%llu" : "%llu %u", (unsigned long long)v, r->box->cpu_period);
 }
 
 /* One level of the v2 tree, `up` directories above the leaf. */
@@ -116,24 +111,16 @@ static bool has_word(const char *text, const char *word, char before, char after
 }
 
 /* Why there is no such controller, as far as the kernel tells. */
-static void why_no_controller(struct run *r, int ctl, char *why, size_t max)
+static const char *why_no_controller(struct run *r, int ctl)
 {
 	const char *name = cg_name(ctl), *p;
-	char buf[4096];
-	size_t n = fmt(why, max, "no %s controller - ", name);
 
-	why += n;
-	max -= n;
-
-	if (read_at(r->proc, "cmdline", buf, sizeof buf) > 0 &&
-	    (p = strstr(buf, "cgroup_disable=")) && has_word(p, name, 0, 0)) {
-		fmt(why, max, "cgroup_disable=%s is on the kernel's command line", name);
-		return;
-	}
-	if (read_at(r->proc, "cgroups", buf, sizeof buf) > 0 && has_word(buf, name, '\n', '\t'))
-		copy(why, max, "its hierarchy is not mounted below /sys/fs/cgroup, or not ours to write");
-	else
-		fmt(why, max, "CONFIG_%s", ctl == CTL_CPU ? "CGROUP_SCHED" : knobs[ctl == CTL_PIDS ? LIM_PIDS : LIM_MEM].option);
+	if ((p = caps_status(r->proc, "cmdline")) && (p = strstr(p, "cgroup_disable=")) && has_word(p, name, 0, 0))
+		return fmts("no %s controller - cgroup_disable=%s is on the kernel's command line", name, name);
+	if ((p = caps_status(r->proc, "cgroups")) && has_word(p, name, '\n', '\t'))
+		return fmts("no %s controller - its hierarchy is not mounted below /sys/fs/cgroup, or not ours to write", name);
+	return fmts("no %s controller - CONFIG_%s", name,
+		ctl == CTL_CPU ? "CGROUP_SCHED" : knobs[ctl == CTL_PIDS ? LIM_PIDS : LIM_MEM].option);
 }
 
 /* The file is not there: `?` lets the box go on without it. Without swap in
@@ -141,7 +128,7 @@ static void why_no_controller(struct run *r, int ctl, char *why, size_t max)
 static int missing(struct run *r, int i)
 {
 	const struct knob *k = &knobs[i];
-	char why[160], have[160] = "";
+	const char *why, *have;
 	bool controller = r->cg1 & 1u << k->ctl;
 	bool skip = r->box->lim_skip & 1u << i;
 
@@ -149,14 +136,9 @@ static int missing(struct run *r, int i)
 		return 0;
 	if (!controller && r->cgroup2 < 0 && skip)
 		return 0;		/* cg_make has said so */
-	if (!controller && read_at(r->cgroup2, "cgroup.controllers", have + 1, sizeof have - 1) > 0) {
-		*have = ' ';
-		controller = has_word(have, cg_name(k->ctl), ' ', 0);
-	}
-	if (controller)
-		fmt(why, sizeof why, "not in this kernel - CONFIG_%s", k->option);
-	else
-		why_no_controller(r, k->ctl, why, sizeof why);
+	if (!controller && (have = caps_status(r->cgroup2, "cgroup.controllers")))
+		controller = has_word(fmts(" %s", have), cg_name(k->ctl), ' ', 0);
+	why = controller ? fmts("not in this kernel - CONFIG_%s", k->option) : why_no_controller(r, k->ctl);
 	if (!skip)
 		return fail_not(r, "%s: %s", k->file, why);
 	note(r, "%s: %s: not limited", k->file, why);
@@ -165,16 +147,12 @@ static int missing(struct run *r, int i)
 
 int cg_put(int ctl, const char *file, const char *text)
 {
-	char path[CGPATH + 32];
-
-	fmt(path, sizeof path, "%s/%s", cg_path(ctl), file);
-	return write_at(AT_FDCWD, path, text);
+	return write_at(AT_FDCWD, fmts("%s/%s", cg_path(ctl), file), text);
 }
 
 static int put_v2(struct run *r, int i, const char *text, bool *enabled)
 {
 	const struct knob *k = &knobs[i];
-	char one[12];
 	int e = write_at(r->cgroup2, k->file, text);
 
 	if (e < 0 && errno == ENOENT && !*enabled) {
@@ -184,8 +162,7 @@ static int put_v2(struct run *r, int i, const char *text, bool *enabled)
 	}
 	if (e == 0 || errno != ENOENT)
 		return e;
-	fmt(one, sizeof one, "+%s", cg_name(k->ctl));
-	enable(r, one);
+	enable(r, fmts("+%s", cg_name(k->ctl)));
 	return write_at(r->cgroup2, k->file, text);
 }
 
@@ -193,16 +170,15 @@ static int put(struct run *r, int i, bool *enabled)
 {
 	const struct knob *k = &knobs[i];
 	bool v1 = r->cg1 & 1u << k->ctl;
-	char text[48], period[16];
+	const char *text;
 	int e;
 
 	if (!v1 && r->cgroup2 < 0)
 		return missing(r, i);
-	if ((e = value(r, i, v1, text, sizeof text)) != 0)
-		return e;
-	fmt(period, sizeof period, "%u", r->box->cpu_period);
-	if (v1 && i == LIM_CPU && cg_put(k->ctl, "cpu.cfs_period_us", period) < 0 && errno != ENOENT)
-		return fail(r, "%s: period %s", k->file, period);
+	if (!(text = value(r, i, v1)))
+		return -EINVAL;
+	if (v1 && i == LIM_CPU && cg_put(k->ctl, "cpu.cfs_period_us", fmts("%u", r->box->cpu_period)) < 0 && errno != ENOENT)
+		return fail(r, "%s: period %u", k->file, r->box->cpu_period);
 	e = v1 ? cg_put(k->ctl, k->v1, text) : put_v2(r, i, text, enabled);
 	if (e < 0)
 		return errno == ENOENT ? missing(r, i) : fail(r, "%s: write %s", k->file, text);

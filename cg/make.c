@@ -67,15 +67,15 @@ static int parents(struct run *r, struct leaf *l)
  * controllers may be one hierarchy: then it is our own, and no matter. */
 static int make_anew(struct run *r, const struct leaf *l)
 {
-	char state[16] = "";
+	const char *state;
 	int dir;
 
 	if ((dir = open(l->path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return fail(r, "open %s", l->path);
-	if (read_at(dir, "cgroup.freeze", state, sizeof state) < 0)
-		(void)read_at(dir, "freezer.state", state, sizeof state);
+	if (!(state = caps_status(dir, "cgroup.freeze")))
+		state = caps_status(dir, "freezer.state");
 	close(dir);
-	if (*state == '1' || *state == 'F')
+	if (state && (*state == '1' || *state == 'F'))
 		return fail_not(r, "%s is there already, and frozen", l->path);
 	if (rmdir(l->path) < 0)
 		return errno == EBUSY ? fail_not(r, "%s is there already, with processes in it", l->path) :
@@ -86,10 +86,9 @@ static int make_anew(struct run *r, const struct leaf *l)
 /* Undo must not touch it: the line in memory is no line any more. */
 static void disown(struct run *r, const struct leaf *l)
 {
-	char line[CGPATH + 8], *p;
+	char *p = strstr(r->left->text, fmts("cgroup=%s\n", l->path));
 
-	fmt(line, sizeof line, "cgroup=%s\n", l->path);
-	if ((p = strstr(r->left->text, line)))
+	if (p)
 		*p = '#';
 }
 
@@ -121,14 +120,13 @@ static int make(struct run *r, int ctl)
  * put a process in, the file of the common ancestor must be writable too. */
 static int make_below_own(struct run *r, int layout, int ctl)
 {
-	char own[CGPATH], file[CGPATH + 16];
+	char own[CGPATH];
 	struct leaf *l = &leaves[ctl];
 	int refused = errno;
 
 	if (!r->box->cgroup && cg_own(r->proc, ctl, own, sizeof own) == 0 && *own &&
 	    plan(r, layout, ctl, own) == 0) {
-		fmt(file, sizeof file, "%.*s%s/cgroup.procs", (int)l->top, l->path, own);
-		if (access(file, W_OK) == 0) {
+		if (access(fmts("%.*s%s/cgroup.procs", (int)l->top, l->path, own), W_OK) == 0) {
 			if (left_add(r, "cgroup=%s\n", l->path) < 0)
 				return fail(r, "write the state file");
 			return make(r, ctl);
@@ -192,14 +190,23 @@ int cg_leaf(struct run *r, int ctl)
 }
 
 /* Without a pid namespace of its own no death of PID 1 ends a box: PID 1 gets the
- * file that does, for when its keeper is gone. */
+ * file that does, for when its keeper is gone. Before 5.14, and on v1, it is
+ * the list of the processes, to be read; the freezer would hold PID 1, too. */
 static int kill_handle(struct run *r)
 {
+	int i;
+
 	if (r->box->ns[NS_PID] == NSM_NEW)
 		return 0;
-	errno = ENOENT;
-	r->killfd = r->cgroup2 < 0 ? -1 : openat(r->cgroup2, "cgroup.kill", O_WRONLY | O_CLOEXEC);
-	return r->killfd < 0 ? fail(r, "ns.pid is not new, and there is no cgroup.kill (Linux 5.14, cgroup2)") : 0;
+	if (r->cgroup2 >= 0) {
+		r->killfd = openat(r->cgroup2, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+		if (r->killfd < 0)
+			r->killfd = openat(r->cgroup2, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	}
+	for (i = NCTL - 1; i >= 0 && r->killfd < 0; i--)
+		if (r->cg1 & 1u << i)
+			r->killfd = openat(AT_FDCWD, fmts("%s/cgroup.procs", cg_path(i)), O_RDONLY | O_CLOEXEC);
+	return r->killfd < 0 ? fail_not(r, "ns.pid is not new, and there is no cgroup to end the box by") : 0;
 }
 
 int cg_make(struct run *r)

@@ -8,7 +8,7 @@
 
 bool cg_oom(const struct left *l)
 {
-	char path[CGPATH], text[256], *count;
+	char path[CGPATH], *text;
 	unsigned at = 0;
 	bool oom = false;
 	int dir;
@@ -16,11 +16,10 @@ bool cg_oom(const struct left *l)
 	while (!oom && cg_next(l, "cgroup", &at, path)) {
 		if ((dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 			continue;
-		*text = '\0';
-		if (read_at(dir, "memory.events", text, sizeof text) < 0)
-			(void)read_at(dir, "memory.oom_control", text, sizeof text);
-		count = strstr(text, "oom_kill ");
-		oom = count && count[9] != '0';
+		if (!(text = caps_status(dir, "memory.events")))
+			text = caps_status(dir, "memory.oom_control");
+		text = text ? strstr(text, "oom_kill ") : NULL;
+		oom = text && text[9] != '0';
 		close(dir);
 	}
 	return oom;

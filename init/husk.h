@@ -291,6 +291,8 @@ size_t copy(char *to, size_t max, const char *from);	/* bounded, always ends; re
 bool same(const char *a, const char *b);
 bool starts(const char *s, const char *prefix);
 const char *number(const char *s, uint64_t max, uint64_t *out);	/* whole string, decimal; NULL or what is wrong */
+const char *decimal(const char *s, uint64_t *out);	/* decimal, as far as it goes: behind it; none: 0 */
+const char *fmts(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* fmt() into one of four buffers that take turns; "" if it is too long */
 void making_a_box(bool yes);	/* from now on let_go() leaves descriptors to the next close of all */
 void let_go(int fd);			/* close(), errno kept */
 int read_at(int dir, const char *path, char *buf, size_t max);	/* whole small file, NUL-terminated; length or -1 */
@@ -545,6 +547,7 @@ const char *cg_name(int ctl);		/* "memory" */
 int cg_own(int proc, int ctl, char *path, size_t max);	/* the caller's own cgroup there; 0 or -1 */
 bool cg_next(const struct left *, const char *key, unsigned *at, char path[CGPATH]);	/* the next path that may be removed */
 /* cg/kill.c */
+int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */
 int cg_tree(int at, const char *path, bool away, int depth);	/* kills all in it, and says how many; or removes it: 0 or -1 */
 /* cg/make.c */
 int cg_leaf(struct run *, int ctl);	/* one more leaf; 0, 1: not there or not writable, or an error */
@@ -661,7 +664,7 @@ int caps_setgroups(int n, const uint32_t *);	/* the bare call */
 int caps_groups(struct run *, int n, const uint32_t *);	/* a stage's: 0 or fail() */
 int caps_become(uint32_t uid, uint32_t gid);	/* all four ids; 0 or -1 */
 /* caps/status.c */
-const char *caps_status(int dir, const char *path);	/* a file of /proc, one read: good until the next; NULL: errno */
+char *caps_status(int dir, const char *path);	/* a file of /proc, one read: good until the next; NULL: errno */
 const char *caps_line(const char **text, const char *name);	/* behind "Name:\t", and *text goes there; or NULL */
 uint64_t caps_mask(const char *hex);
 

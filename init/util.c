@@ -46,6 +46,28 @@ const char *number(const char *s, uint64_t max, uint64_t *out)
 	return NULL;
 }
 
+const char *decimal(const char *s, uint64_t *out)
+{
+	for (*out = 0; *s >= '0' && *s <= '9'; s++)
+		*out = *out * 10 + (uint64_t)(*s - '0');
+	return s;
+}
+
+/* "" is a name that nothing has: a path that was cut off would be another's. */
+const char *fmts(const char *f, ...)
+{
+	static char text[4][512];
+	static unsigned turn;
+	char *to = text[turn++ % 4];
+	va_list ap;
+
+	va_start(ap, f);
+	if (vfmt(to, sizeof *text, f, &ap) >= sizeof *text - 1)
+		*to = '\0';
+	va_end(ap);
+	return to;
+}
+
 /* While a box is made its processes let descriptors of small files lie: init.close,
  * init.rights, caps.close and settle() close all of them with one call. */
 static bool making STAYS;

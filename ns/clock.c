@@ -12,11 +12,10 @@ static int set_offsets(struct run *r)
 {
 	const struct box *b = r->box;
 	bool open = b->ns[NS_USER] != NSM_HOST;
-	char text[96];
+	const char *text = fmts("monotonic %lld 0\nboottime %lld 0\n",
+		(long long)b->clock_monotonic, (long long)b->clock_boottime);
 	int e;
 
-	fmt(text, sizeof text, "monotonic %lld 0\nboottime %lld 0\n",
-		(long long)b->clock_monotonic, (long long)b->clock_boottime);
 	if (open && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return fail(r, "dumpable");
 	e = write_at(r->proc, "self/timens_offsets", text) < 0 ? fail(r, "set the clocks") : 0;

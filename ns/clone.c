@@ -94,19 +94,18 @@ uint64_t ns_start(int dir, const char *path)
 		return 0;
 	for (i = 0, p += 2; i < 19 && (p = strchr(p, ' ')); i++)
 		p++;
-	for (; p && *p >= '0' && *p <= '9'; p++)
-		start = start * 10 + (uint64_t)(*p - '0');
+	if (p)
+		decimal(p, &start);
 	return start;
 }
 
 /* Who is a number and a start time: the number alone may be another's by now. */
 static int name_init(struct run *r)
 {
-	char path[24];
-	uint64_t start;
+	const char *path = fmts("%d/stat", r->init);
+	uint64_t start = ns_start(r->proc, path);
 
-	fmt(path, sizeof path, "%d/stat", r->init);
-	if (!(start = ns_start(r->proc, path)))
+	if (!start)
 		return fail(r, "read /proc/%s", path);
 	if (left_add(r, "init=%d start=%llu%s\n", r->init, (unsigned long long)start,
 		r->box->ns[NS_PID] == NSM_NEW ? "" : " shared") < 0)
@@ -118,14 +117,14 @@ static int name_init(struct run *r)
  * the host: HOST goes there for the moment of the clone. home[]: the way back. */
 static int visit(struct run *r, int home[NNS])
 {
-	char path[24];
+	const char *path;
 	int i;
 
 	memset(home, 0xff, NNS * sizeof *home);
 	for (i = 0; i < NNS; i++) {
 		if (r->nsfd[i] < 0 || r->box->ns[NS_USER] != NSM_NEW || i == NS_MNT)
 			continue;
-		fmt(path, sizeof path, "self/ns/%s", ns_name(i));
+		path = fmts("self/ns/%s", ns_name(i));
 		if ((home[i] = openat(r->proc, path, O_RDONLY | O_CLOEXEC)) < 0)
 			return fail(r, "open /proc/%s", path);
 		if (setns(r->nsfd[i], ns_flag(i)) < 0)
@@ -183,13 +182,6 @@ int ns_clone(struct run *r)
 	return 0;
 }
 
-static const char *decimal(const char *s, uint64_t *v)
-{
-	for (*v = 0; *s >= '0' && *s <= '9'; s++)
-		*v = *v * 10 + (uint64_t)(*s - '0');
-	return s;
-}
-
 bool ns_init(const struct left *l, pid_t *pid, uint64_t *start)
 {
 	char line[64];
@@ -212,10 +204,9 @@ bool ns_init(const struct left *l, pid_t *pid, uint64_t *start)
 static bool finish(int proc, pid_t pid, uint64_t start)
 {
 	struct pollfd p = { .fd = sys_pidfd_open(pid), .events = POLLIN };
-	char path[24];
+	const char *path = fmts("%d/stat", pid);
 	int ms;
 
-	fmt(path, sizeof path, "%d/stat", pid);
 	if (ns_start(proc, path) == start && (p.fd < 0 || sys_pidfd_send(p.fd, SIGKILL) < 0))
 		(void)kill(pid, SIGKILL);
 	for (ms = 0; ns_start(proc, path) == start && ms < GONE_MS; ms += STEP_MS)

@@ -72,20 +72,20 @@ static int helper(struct run *r, bool gids, const struct idmap *m, int n)
 
 static int write_map(struct run *r, bool gids, const struct idmap *m, int n)
 {
-	char path[32], text[MAXMAP * 33];
+	static char text[MAXMAP * 33];
+	const char *path;
 	size_t len = 0;
 	int i;
 
 	if (r->unpriv && !own_only(r, gids, m, n))
 		return helper(r, gids, m, n);
 	if (r->unpriv && gids) {
-		fmt(path, sizeof path, "%d/setgroups", r->init);
-		if (write_at(r->proc, path, "deny") < 0 && errno != ENOENT)	/* before 3.19 */
+		if (write_at(r->proc, fmts("%d/setgroups", r->init), "deny") < 0 && errno != ENOENT)	/* before 3.19 */
 			return fail(r, "deny setgroups");
 	}
 	for (i = 0; i < n; i++, m++)
 		len += fmt(text + len, sizeof text - len, "%u %u %u\n", m->in, m->out, m->count);
-	fmt(path, sizeof path, "%d/%cid_map", r->init, gids ? 'g' : 'u');
+	path = fmts("%d/%cid_map", r->init, gids ? 'g' : 'u');
 	return write_at(r->proc, path, text) < 0 ? fail(r, "write %s", path) : 0;
 }
 

@@ -20,7 +20,6 @@ static int box_dir(struct run *r, const char *name)
 {
 	struct left l;
 	uint64_t start;
-	char path[16];
 	pid_t pid;
 	int state = state_read(&l, name), dir;
 
@@ -28,8 +27,7 @@ static int box_dir(struct run *r, const char *name)
 		close(l.dir);
 	if (state != 1 || !ns_init(&l, &pid, &start))
 		return fail_not(r, "box %s is not running", name);
-	fmt(path, sizeof path, "%d", pid);
-	dir = openat(r->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir = openat(r->proc, fmts("%d", pid), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || ns_start(dir, "stat") != start)
 		return fail_not(r, "box %s has just ended", name);
 	return dir;
@@ -37,8 +35,7 @@ static int box_dir(struct run *r, const char *name)
 
 static int open_ns(struct run *r, int ns)
 {
-	const char *box = r->box->nsbox[ns];
-	char path[32];
+	const char *box = r->box->nsbox[ns], *path;
 	int dir;
 
 	if (!box) {
@@ -48,7 +45,7 @@ static int open_ns(struct run *r, int ns)
 	if ((dir = box_dir(r, box)) < 0)
 		return dir;
 	/* PID 1 itself stays outside: only its children are in the new clock */
-	fmt(path, sizeof path, "ns/%s%s", ns_name(ns), ns == NS_TIME ? "_for_children" : "");
+	path = fmts("ns/%s%s", ns_name(ns), ns == NS_TIME ? "_for_children" : "");
 	r->nsfd[ns] = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	if (r->nsfd[ns] < 0)
 		return fail(r, "open %s of box %s", path, box);

@@ -28,7 +28,7 @@ static void open_net(const struct run *r)
 int ns_sysctl(struct run *r)
 {
 	const struct pair *s = r->box->sysctl;
-	char path[128];
+	static char path[128];
 	int n;
 
 	if (r->box->ns[NS_NET] == NSM_NEW)

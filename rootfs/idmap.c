@@ -10,13 +10,11 @@
 static int shift(struct run *r, int i)
 {
 	const struct mnt *m = r->box->mnt + i;
-	char path[32];
 	int fd;
 
 	if (r->box->ns[NS_USER] != NSM_NEW || r->paths || r->late)
 		return fail_not(r, "%s: idmap needs ns.user=new, root, and Linux 5.12", m->src);
-	fmt(path, sizeof path, "%d/ns/user", r->init);
-	fd = openat(r->proc, path, O_RDONLY | O_CLOEXEC);
+	fd = openat(r->proc, fmts("%d/ns/user", r->init), O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || sys_mount_setattr(r->src[i], "", AT_EMPTY_PATH | (m->rec ? AT_RECURSIVE : 0),
 		MOUNT_ATTR_IDMAP, 0, 0, fd) < 0)
 		return fail(r, "idmap of %s", m->src);

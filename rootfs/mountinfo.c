@@ -38,7 +38,7 @@ static char *word(char **at)
 }
 
 /* And what stands behind it, once. */
-static unsigned decimal(char **at)
+static unsigned count(char **at)
 {
 	unsigned n = 0;
 
@@ -71,10 +71,10 @@ static char *parse(struct mountinfo *m, char *p)
 {
 	char *w;
 
-	m->id = decimal(&p);
-	m->parent = decimal(&p);
-	m->major = decimal(&p);
-	m->minor = decimal(&p);
+	m->id = count(&p);
+	m->parent = count(&p);
+	m->major = count(&p);
+	m->minor = count(&p);
 	m->root = word(&p);
 	m->path = word(&p);
 	m->flags = flags(word(&p));

@@ -29,10 +29,7 @@ char rootfs_path[512];
 
 const char *rootfs_at(int fd, const char *name)
 {
-	static char path[64];
-
-	fmt(path, sizeof path, *name ? "/proc/self/fd/%d/%s" : "/proc/self/fd/%d", fd, name);
-	return path;
+	return fmts(*name ? "/proc/self/fd/%d/%s" : "/proc/self/fd/%d", fd, name);
 }
 
 bool rootfs_below(const char *path, const char *top)
