@@ -13,22 +13,25 @@ enum { ROUNDS = 64, DEPTH = 8 };
 
 struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
 
-/* 0 in the list is a process of a namespace that we do not see; to kill it
- * would be to kill our own group. */
-static int kill_listed(int fd)
+/* One pass over an open cgroup.procs; how many were killed. 0 in the list is a
+ * process of a namespace that we do not see; to kill it would be to kill our
+ * own group. PID 1 of a box, which is in the list itself, calls this too, under
+ * its filter. */
+int cg_kill_listed(int fd, pid_t not)
 {
 	char buf[512];
 	ssize_t got, i;
 	pid_t pid = 0;
+	off_t at = 0;
 	int n = 0;
 
-	while ((got = read(fd, buf, sizeof buf)) > 0)
+	for (; (got = pread(fd, buf, sizeof buf, at)) > 0; at += got)
 		for (i = 0; i < got; i++) {
 			if (buf[i] >= '0' && buf[i] <= '9') {
 				pid = pid * 10 + (buf[i] - '0');
 				continue;
 			}
-			if (pid > 1 && kill(pid, SIGKILL) == 0)
+			if (pid > 1 && pid != not && kill(pid, SIGKILL) == 0)
 				n++;
 			pid = 0;
 		}
@@ -45,7 +48,7 @@ int cg_tree(int at, const char *path, bool away, int depth)
 	long got, i;
 
 	if (!away && (fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
-		n = kill_listed(fd);
+		n = cg_kill_listed(fd, 0);
 		close(fd);
 	}
 	while (depth < DEPTH && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)

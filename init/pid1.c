@@ -49,21 +49,29 @@ int init_fork(struct run *r)
 	return 0;
 }
 
+static pid_t me STAYS;
+
 /* Without a pid namespace there is no death signal that ends all of the box:
- * the keeper's end of the pipe closing is told by SIGIO. */
+ * the keeper's end of the pipe closing is told by SIGIO. Where the descriptor
+ * is the list of processes it cannot be written: one by one, until a pass finds
+ * nobody. Who is hit forks no more. */
 static void orphaned(const struct run *r)
 {
 	struct pollfd p = { r->status, 0, 0 };
+	int rounds = 64;
 
 	if (r->killfd < 0 || poll(&p, 1, 0) < 1 || !(p.revents & POLLERR))
 		return;
-	(void)!write(r->killfd, "1", 1);
+	if (write(r->killfd, "1", 1) < 0)
+		while (cg_kill_listed(r->killfd, me) > 0 && --rounds)
+			poll(NULL, 0, 1);
 	_exit(125);
 }
 
 static int watch_keeper(const struct run *r)
 {
-	if (fcntl(r->status, F_SETOWN, getpid()) < 0 ||
+	me = getpid();
+	if (fcntl(r->status, F_SETOWN, me) < 0 ||
 	    fcntl(r->status, F_SETFL, O_WRONLY | O_ASYNC) < 0)
 		return -1;
 	orphaned(r);

@@ -221,3 +221,27 @@ def test_keeper_killed_leaf_listed_and_removed_by_the_next(name):
     r = run("pids.max=20", "--", "/bin/true", box=name)
     assert r.status == 0 and not r.err, r
     assert not husk.left(name)
+
+
+@pytest.mark.parametrize("missing", ["", "path=cgroup.kill"], ids=["cgroup.kill", "one-by-one"])
+def test_shared_pid_namespace_ends_with_its_keeper(name, missing, tmp_path):
+    """No death of a PID 1 takes the others along: PID 1 holds what does, on older kernels and on v1 the list."""
+    handle()
+    traced = [husk.INJECT, "-o", tmp_path / "log", "never", missing, "--"] if missing else []
+    words = [husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", "ns.pid=host", "--", "/bin/sh", "-c",
+             "for i in 1 2 3 4; do setsid sleep 100 & done; echo up; exec sleep 100"]
+    p = subprocess.Popen([str(w) for w in traced + words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert husk.line(p) == "up"
+        lists = [os.path.join(d, "cgroup.procs") for d in husk.cgroup_dirs(name)]
+        assert max(len(husk.read(l).split()) for l in lists) >= 5
+        os.kill(husk.children(p.pid)[0] if traced else p.pid, signal.SIGKILL)
+        husk.wait_for(lambda: not any(husk.read(l).split() for l in lists), 1)
+        assert not any(husk.read(l).split() for l in lists)
+    finally:
+        p.kill()
+        p.wait()
+        p.stdout.close()
+        p.stderr.close()
+    r = run("--", "/bin/true", box=name)
+    assert r.status == 0, r
