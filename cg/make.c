@@ -43,17 +43,19 @@ static int plan(struct run *r, int layout, int ctl, const char *own)
 	return -1;
 }
 
-/* The directories above the leaf, where they are missing. Those of cgroup= are
- * noted first. "husk" at the top is everybody's and stays, with its
- * controllers: to make and remove it costs as much as the leaf itself. */
+/* The directories above the leaf, where they are missing. "husk" at the top is
+ * everybody's and stays, with its controllers: to make and remove it costs as
+ * much as the leaf itself. Deeper ones, of cgroup= or of our own cgroup, are in
+ * somebody's way when he wants to remove his: noted first. */
 static int parents(struct run *r, struct leaf *l)
 {
-	char *p = r->box->cgroup ? l->path + l->top + 1 : strrchr(l->path, '/') - 1;
+	char *top = l->path + l->top, *p = top + 1;
+	bool deep = strrchr(l->path, '/') != top + 5;
 	int e = 0;
 
 	while (!e && (p = strchr(p, '/'))) {
 		*p = '\0';
-		if (r->box->cgroup && access(l->path, F_OK) < 0)
+		if (deep && access(l->path, F_OK) < 0)
 			e = left_add(r, "cgdir=%s\n", l->path);
 		if (!e && mkdir(l->path, 0755) < 0 && errno != EEXIST)
 			e = -1;

@@ -245,3 +245,17 @@ def test_shared_pid_namespace_ends_with_its_keeper(name, missing, tmp_path):
         p.stderr.close()
     r = run("--", "/bin/true", box=name)
     assert r.status == 0, r
+
+
+def test_nothing_stays_below_our_own_cgroup(name, tmp_path):
+    """Where the top is refused the leaf is made below our own cgroup, which is somebody's to remove."""
+    owns = [(t, own) for t in trees() for own in re.findall(rf"^\d+:{'' if t.name == 'unified' or V2 else t.name}:(/.+)$",
+                                                          husk.read("/proc/self/cgroup"), re.M)]
+    owns = [(t, own) for t, own in owns if (t / own[1:]).is_dir() and not (t / own[1:] / "husk").exists()]
+    if not owns:
+        pytest.skip("we are at the top everywhere")
+    paths = [w for t, _ in owns for w in ("-P", str(t / "husk" / name))]
+    r = husk.command("strace", "-f", "-qq", "-o", tmp_path / "log", *paths, "-e", "inject=mkdir:error=EROFS",
+                     husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", "memory.max=32M", "--", "/bin/true")
+    assert r.status == 0 and "EROFS" in (tmp_path / "log").read_text(), r
+    assert not [t for t, own in owns if (t / own[1:] / "husk").exists()]
