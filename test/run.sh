@@ -143,7 +143,7 @@ units()
 python()
 {
 	rm -f out/fault.count out/fault.wrong
-	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -n 2 --dist worksteal -rfEs test >out/python.log 2>&1
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -n 2 -rfEs test >out/python.log 2>&1
 	status=$?
 	grep -E '^(FAILED|ERROR|SKIPPED|fault points)' out/python.log
 	last=$(grep -E '(passed|failed|error).* in [0-9.]+' out/python.log | tail -n 1)
