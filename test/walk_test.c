@@ -32,6 +32,14 @@ int sys_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof how);
 }
 
+const char *rootfs_at(int fd, const char *name)
+{
+	static char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
+	return path;
+}
+
 static void ok(int good, const char *what)
 {
 	printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
