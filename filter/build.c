@@ -238,7 +238,7 @@ static void runs(void)
 		if (slot == plain)
 			run((uint32_t)plain, absent);
 		run(slot < plain ? (uint32_t)slot : a->private + (uint32_t)(slot - plain),
-		    !filter_known(slot) ? absent : p->rule[slot] ? (uint16_t)(MAXACT + p->rule[slot] - 1) :
+		    !filter_class[slot] ? absent : p->rule[slot] ? (uint16_t)(MAXACT + p->rule[slot] - 1) :
 		    answer(p->act[slot]));
 	}
 	run(a->nprivate ? a->private + a->nprivate : a->slots, absent);
@@ -286,7 +286,7 @@ static bool allows_all(const struct policy *p, const struct arch *a)
 	int slot;
 
 	for (slot = 0; slot < a->slots; slot++)
-		if (filter_known(slot) && (p->rule[slot] || p->acts[p->act[slot]] != ACT_ALLOW))
+		if (filter_class[slot] && (p->rule[slot] || p->acts[p->act[slot]] != ACT_ALLOW))
 			return false;
 	return true;
 }
@@ -294,7 +294,7 @@ static bool allows_all(const struct policy *p, const struct arch *a)
 /* What the last row of PROG itself needs, or nothing would ever start. */
 static const char *needed(const struct policy *p)
 {
-	static const uint16_t calls[] = { N_execve N_exit_group };
+	static const uint16_t calls[] = { N_execve, N_exit_group };
 	size_t i;
 
 	for (i = 0; i < sizeof calls / sizeof *calls; i++)

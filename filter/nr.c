@@ -2,21 +2,24 @@
  * nr.c - the target's system calls: names, numbers, widths of arguments.
  *
  * One array holds every name known on any of our architectures, in order. An
- * entry is the count of letters shared with the one before, the other letters,
- * and 15 bits of slot and type, of which the first byte alone has bit 7. Every
- * 16th name stands whole: whole[] is the index.
+ * entry is a byte with the count of letters shared with the one before, the
+ * other letters, and two bytes, of which the first is below all letters. From
+ * 128 on a letter stands for two. 9 bits of slot and 6 of type lie in the last
+ * two bytes and in what the count leaves of the first. Every 16th name stands
+ * whole: whole[] is the index.
  */
 #include <string.h>
 
 #include "husk.h"
 #include "nr.h"
 
-enum { ELSEWHERE = 511, UNTYPED = 63, LONGEST = 40 };
+enum { UNTYPED = 63, LONGEST = 40 };
 
 static const uint8_t names[] = { NR_NAMES };
+static const uint8_t pairs[] = { NR_PAIRS };
 static const uint16_t whole[] = { NR_STARTS };
-static const uint8_t known[] = { NR_KNOWN };
 static const struct { uint8_t word, half; } types[] = { NR_TYPES };
+const uint8_t filter_class[] = { NR_CLASSES };
 
 const struct arch filter_arch = {
 	.audit = NR_AUDIT, .foreign = NR_FOREIGN, .private = NR_PRIVATE,
@@ -25,18 +28,24 @@ const struct arch filter_arch = {
 
 _Static_assert(NR_MAX + 1 + NR_NPRIVATE <= MAXCALL, "MAXCALL is too small for this target");
 
-bool filter_known(int slot)
+static char *letters(unsigned c, char *to)
 {
-	return known[slot / 8] >> slot % 8 & 1;
+	for (; c >= 128; c = pairs[2 * (c - 128) + 1])
+		to = letters(pairs[2 * (c - 128)], to);
+	*to = (char)c;
+	return to + 1;
 }
 
-/* The name at p goes over the one before it in buf; returns its last two bytes. */
-static const uint8_t *unpack(const uint8_t *p, char *buf)
+/* The name at p goes over the one before it in buf; returns where the next begins. */
+static const uint8_t *unpack(const uint8_t *p, char *buf, unsigned *packed)
 {
-	for (buf += *p++; *p < 0x80; p++)
-		*buf++ = (char)*p;
+	unsigned first = *p++;
+
+	for (buf += first & 31; *p >= 32; p++)
+		buf = letters(*p, buf);
 	*buf = '\0';
-	return p;
+	*packed = (unsigned)p[0] << 10 | (first >> 5) << 8 | p[1];
+	return p + 2;
 }
 
 static int order(const char *name, size_t len, const char *other)
@@ -46,50 +55,46 @@ static int order(const char *name, size_t len, const char *other)
 	return d ? d : -(other[len] != '\0');
 }
 
-static void fill(struct call *c, const uint8_t *tail)
-{
-	int slot = (tail[0] & 0x7f) << 2 | tail[1] >> 6, type = tail[1] & 0x3f;
-
-	c->slot = (int16_t)(slot == ELSEWHERE ? -1 : slot);
-	c->typed = type != UNTYPED;
-	c->word = c->typed ? types[type].word : 0;
-	c->half = c->typed ? types[type].half : 0;
-}
-
 bool filter_find(const char *name, size_t len, struct call *c)
 {
-	unsigned lo = 0, hi = sizeof whole / sizeof *whole, mid;
+	unsigned lo = 0, hi = sizeof whole / sizeof *whole, mid, packed;
 	const uint8_t *p;
 	char buf[LONGEST];
 	int d;
 
 	while (hi - lo > 1) {
 		mid = (lo + hi) / 2;
-		(void)unpack(names + whole[mid], buf);
+		(void)unpack(names + whole[mid], buf, &packed);
 		if (order(name, len, buf) < 0)
 			hi = mid;
 		else
 			lo = mid;
 	}
-	for (p = names + whole[lo]; p < names + sizeof names; p += 2) {
-		p = unpack(p, buf);
-		if ((d = order(name, len, buf)) == 0)
-			fill(c, p);
-		if (d <= 0)
-			return d == 0;
+	for (p = names + whole[lo]; p < names + sizeof names;) {
+		p = unpack(p, buf, &packed);
+		if ((d = order(name, len, buf)) > 0)
+			continue;
+		c->slot = (uint16_t)(packed >> 6);
+		packed &= 63;
+		c->typed = packed != UNTYPED;
+		c->word = c->typed ? types[packed].word : 0;
+		c->half = c->typed ? types[packed].half : 0;
+		return d == 0;
 	}
 	return false;
 }
 
-const char *filter_next(const char *prev, char *buf)
+const char *filter_name(int i)
 {
+	static char buf[LONGEST];
 	static const uint8_t *p;
+	unsigned packed;
 
-	if (!prev)
+	if (i == 0)
 		p = names;
 	if (p == names + sizeof names)
 		return NULL;
-	p = unpack(p, buf) + 2;
+	p = unpack(p, buf, &packed);
 	return buf;
 }
 
@@ -150,7 +155,7 @@ static int add(const char *name, size_t len, struct call twin[MAXTWIN], int n)
 	struct call c;
 	int i;
 
-	if (n == MAXTWIN || !filter_find(name, len, &c) || c.slot < 0)
+	if (n == MAXTWIN || !filter_find(name, len, &c) || c.slot == NOCALL)
 		return n;
 	for (i = 0; i < n; i++)
 		if (twin[i].slot == c.slot)

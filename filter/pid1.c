@@ -11,8 +11,8 @@
  * and children, pass signals on, tell the keeper, end. The first ones are the
  * ones that it makes most. */
 static const uint16_t calls[] = {
-	N_rt_sigtimedwait N_rt_sigtimedwait_time64 N_waitid N_kill N_write N_pread64
-	N_poll N_ppoll N_ppoll_time64 N_close N_madvise N_rt_sigreturn N_restart_syscall N_exit N_exit_group
+	N_rt_sigtimedwait, N_rt_sigtimedwait_time64, N_waitid, N_kill, N_write, N_pread64, N_poll, N_ppoll,
+	N_ppoll_time64, N_close, N_madvise, N_rt_sigreturn, N_restart_syscall, N_exit, N_exit_group
 };
 
 enum { NCALLS = sizeof calls / sizeof *calls };

@@ -48,44 +48,28 @@ static int action(uint32_t act)
 
 /* C libraries try these first and fall back only if they are not there: the
  * arguments of clone3 lie in memory, where no filter sees them. */
-static const uint16_t absent[] = { N_clone3 N_io_uring_setup };
-enum { NABSENT = sizeof absent / sizeof *absent };
-
-static int refusal(int slot)
+static int refusal(unsigned slot)
 {
-	int i;
-
-	for (i = 0; i < NABSENT; i++)
-		if (absent[i] == slot)
-			return P_ENOSYS;
-	return P_FALLBACK;
+	return slot == N_clone3 || slot == N_io_uring_setup ? P_ENOSYS : P_FALLBACK;
 }
 
 void filter_begin(uint32_t fallback)
 {
 	struct policy *p = &filter_policy;
-	int i;
 
-	memset(p, 0, sizeof *p);
+	memset(p, 0, offsetof(struct policy, rules));
 	p->acts[P_ALLOW] = ACT_ALLOW;
 	p->acts[P_FALLBACK] = fallback;
 	p->acts[P_ENOSYS] = ACT_ERRNO | ENOSYS;
 	p->acts[P_KILL] = ACT_KILL;
 	p->nact = P_KILL + 1;
 	memset(p->act, P_FALLBACK, sizeof p->act);
-	for (i = 0; i < NABSENT; i++)
-		p->act[absent[i]] = P_ENOSYS;
+	p->act[N_clone3] = p->act[N_io_uring_setup] = P_ENOSYS;
 }
 
 static bool passes(int act)
 {
 	return act == P_ALLOW || filter_policy.acts[act] == ACT_LOG;
-}
-
-static void set(int slot, int act)
-{
-	filter_policy.rule[slot] = 0;
-	filter_policy.act[slot] = (uint8_t)act;
 }
 
 static const char *wrong(const struct word *w, const char *what)
@@ -95,7 +79,7 @@ static const char *wrong(const struct word *w, const char *what)
 }
 
 /* NAME(TESTS) of a call that only its group knew starts anew; else it adds. */
-static void only(int slot, bool own)
+static void only(unsigned slot, bool own)
 {
 	struct policy *p = &filter_policy;
 
@@ -105,26 +89,51 @@ static void only(int slot, bool own)
 		p->act[slot] = (uint8_t)refusal(slot);
 }
 
-static const char *tested(const struct word *w, const struct call *c, bool own)
+/* No rule for what is allowed without one. */
+static bool wants(const struct word *w, unsigned slot)
+{
+	return w->sign == '-' || w->act >= 0 || filter_policy.rule[slot] || !passes(filter_policy.act[slot]);
+}
+
+static int answer(const struct word *w, unsigned slot)
+{
+	return w->sign == '-' ? refusal(slot) : w->act < 0 ? P_ALLOW : w->act;
+}
+
+static const char *rule(const struct word *w, unsigned slot, uint16_t first)
 {
 	struct policy *p = &filter_policy;
-	int act = w->sign == '-' ? refusal(c->slot) : w->act < 0 ? P_ALLOW : w->act;
-	const char *why;
-	struct rule *r;
-	uint16_t first;
 
-	if (w->sign == '+' && w->act < 0 && !p->rule[c->slot] && passes(p->act[c->slot]))
-		return NULL;
-	if ((why = filter_tests(w->tests, w->tests_len, c, !passes(act), &first)) != NULL)
-		return wrong(w, why);
 	if (p->nrule == MAXRULE)
 		return wrong(w, "one rule too many: 256 fit");
+	p->rules[p->nrule++] = (struct rule){ p->rule[slot], first, (uint8_t)answer(w, slot) };
+	p->rule[slot] = p->nrule;
+	return NULL;
+}
+
+static const char *tested(const struct word *w, const struct call *c, bool own)
+{
+	const char *why;
+	uint16_t first;
+
+	if (w->sign == '+' && !wants(w, c->slot))
+		return NULL;
+	if ((why = filter_tests(w->tests, w->tests_len, c, !passes(answer(w, c->slot)), &first)) != NULL)
+		return wrong(w, why);
 	if (!w->sign && w->act < 0)
 		only(c->slot, own);
-	r = &p->rules[p->nrule++];
-	*r = (struct rule){ p->rule[c->slot], first, (uint8_t)act };
-	p->rule[c->slot] = p->nrule;
-	return NULL;
+	return rule(w, c->slot, first);
+}
+
+/* Without tests. What a group allows is not the user's own word. */
+static void set(const struct word *w, unsigned slot)
+{
+	struct policy *p = &filter_policy;
+
+	if (!w->quiet)
+		p->named[slot / 8] |= (uint8_t)(1 << slot % 8);
+	p->rule[slot] = 0;
+	p->act[slot] = (uint8_t)answer(w, slot);
 }
 
 static const char *call(const struct word *w, const struct call *c)
@@ -132,32 +141,20 @@ static const char *call(const struct word *w, const struct call *c)
 	uint8_t *named = &filter_policy.named[c->slot / 8], bit = (uint8_t)(1 << c->slot % 8);
 	bool own = *named & bit;
 
-	if (!w->quiet)
-		*named |= bit;
-	if (w->tests)
-		return tested(w, c, own);
-	set(c->slot, w->sign == '-' ? refusal(c->slot) : w->act < 0 ? P_ALLOW : w->act);
-	return NULL;
+	if (!w->tests) {
+		set(w, c->slot);
+		return NULL;
+	}
+	*named |= bit;
+	return tested(w, c, own);
 }
 
-/* name: with its @, if it is a group */
-static const char *unknown(const char *name, size_t len, const char *what)
+static const char *unknown(const char *name, size_t len, const char *what, const char *(*known)(int))
 {
-	struct near near;
-	char buf[64] = "@";
-	const char *p = NULL;
-	bool group = len && *name == '@';
-	int i;
+	static char word[64];
 
-	fmt(phrase, sizeof phrase, "%.*s", (int)(len < sizeof buf ? len : 0), name);
-	near_begin(&near, phrase);
-	for (i = 0; group && (p = filter_groupname(i)) != NULL; i++) {
-		copy(buf + 1, sizeof buf - 1, p);
-		near_try(&near, buf);
-	}
-	while (!group && (p = filter_next(p, buf)) != NULL)
-		near_try(&near, buf);
-	fmt(phrase, sizeof phrase, "\"%.*s\" is not a %s%s", (int)len, name, what, near_hint(&near));
+	fmt(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : 0), name);
+	fmt(phrase, sizeof phrase, "\"%.*s\" is not a %s%s", (int)len, name, what, near_of(word, known));
 	return phrase;
 }
 
@@ -170,10 +167,10 @@ static const char *name_word(const struct word *w)
 
 	if (!w->exact)
 		n = filter_twins(w->name, w->len, twin, &differ);
-	else if ((n = filter_find(w->name, w->len, &twin[0]) ? 1 : -1) > 0 && twin[0].slot < 0)
+	else if ((n = filter_find(w->name, w->len, &twin[0]) ? 1 : -1) > 0 && twin[0].slot == NOCALL)
 		n = 0;
 	if (n < 0)
-		return unknown(w->name, w->len, "system call");
+		return unknown(w->name, w->len, "system call", filter_name);
 	if (differ && w->tests)
 		return wrong(w, "its twins take other arguments: write =NAME(...) for each");
 	for (i = 0; i < n && !e; i++)
@@ -181,46 +178,48 @@ static const char *name_word(const struct word *w)
 	return e;
 }
 
-/* A list holds slots, other groups, and words with tests. */
-static const char *group_list(const struct word *w, const uint16_t *list)
+static const char *limited(const struct word *w, const struct right *r, const uint32_t *value)
 {
-	struct word in = { .sign = '+', .quiet = true, .act = -1 };
-	const char *e = NULL, *name;
+	struct policy *p = &filter_policy;
+	uint16_t first = p->ntest;
+	int i;
 
-	for (; *list != L_END && !e; list++) {
-		if (*list >= L_TEXT) {
-			in.name = filter_grouptext(*list & 0xfff);
-			in.len = strcspn(in.name, "(");
-			in.tests = in.name + in.len + 1;
-			in.tests_len = strlen(in.tests) - 1;
-			if (w->sign == '-' || w->act >= 0) {
-				in = *w;
-				in.name = filter_grouptext(*list & 0xfff);
-				in.len = strcspn(in.name, "(");
-			}
-			e = name_word(&in);
-		} else if (*list >= L_GROUP) {
-			name = filter_groupname(*list & 0xfff);
-			e = group_list(w, filter_group(name, strlen(name)));
-		} else {
-			e = call(w, &(struct call){ .slot = (int16_t)*list });
-		}
-	}
-	return e;
+	if (!wants(w, r->slot))
+		return NULL;
+	if (first + r->n > MAXTEST)
+		return wrong(w, "one test too many: 192 fit");
+	for (i = r->n; i-- > 0; value++)
+		p->tests[p->ntest++] = (struct test){ r->mask, *value, r->arg,
+			(uint8_t)(!i ? r->op | TEST_END : r->op == TEST_EQ ? TEST_OR : r->op) };
+	return rule(w, r->slot, first);
 }
 
 static const char *group_word(struct word *w)
 {
-	const uint16_t *list = filter_group(w->name, w->len);
+	const struct classes *g = filter_group(w->name - 1, w->len + 1);
+	const uint32_t *value = filter_values;
+	const struct right *r;
+	unsigned slot;
+	const char *e = NULL;
 
-	if (!list)
-		return unknown(w->name - 1, w->len + 1, "group of system calls");
+	if (!g)
+		return unknown(w->name - 1, w->len + 1, "group of system calls", filter_groupname);
 	if (w->tests)
 		return wrong(w, "a group takes no tests of arguments");
 	w->quiet = w->sign != '-' && w->act < 0;
-	if (w->quiet && w->len == 7 && memcmp(w->name, "service", 7) == 0)
+	if (w->quiet && g->first == C_basic && g->last == C_sandbox)
 		filter_policy.service = true;
-	return group_list(w, list);
+	for (slot = 0; slot < filter_arch.slots; slot++)
+		if (filter_in(filter_class[slot], g))
+			set(w, slot);
+	for (r = filter_rights; r->n && !e; value += r++->n)
+		if (r->slot != NOCALL && filter_in(r->class, g) && !filter_in(filter_class[r->slot], g)) {
+			if (w->quiet)
+				e = limited(w, r, value);
+			else
+				set(w, r->slot);
+		}
+	return e;
 }
 
 static int action_named(const char *s, size_t len)
@@ -288,14 +287,13 @@ const char *filter_word(const char *s, size_t len)
  * program with these rights needs". A call that a word named stays as it says. */
 const char *filter_caps(uint64_t caps)
 {
-	const struct policy *p = &filter_policy;
-	const uint16_t *list;
-	int c;
+	struct policy *p = &filter_policy;
+	unsigned slot;
 
-	for (c = 0; caps && p->service; c++, caps >>= 1)
-		if (caps & 1 && (list = filter_caplist(c)) != NULL)
-			for (; *list != L_END; list++)
-				if (!(p->named[*list / 8] >> *list % 8 & 1))
-					set(*list, P_ALLOW);
+	for (slot = 0; caps && p->service && slot < filter_arch.slots; slot++)
+		if (!(p->named[slot / 8] >> slot % 8 & 1) && filter_opened(filter_class[slot], caps)) {
+			p->rule[slot] = 0;
+			p->act[slot] = P_ALLOW;
+		}
 	return NULL;
 }

@@ -688,6 +688,7 @@ const char *filter_word(const char *word, size_t len);
 const char *filter_caps(uint64_t caps);		/* a policy with @service allows what these capabilities are for, unless a word named the call; any time before filter_build */
 /* filter/build.c */
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);	/* n 0: everything is allowed, no filter */
+unsigned filter_only(struct sock_filter *out, unsigned max, const uint16_t *calls, unsigned n);	/* all others EPERM; max is enough */
 /* filter/load.c */
 int filter_load(struct run *);
 /* filter/pid1.c */
@@ -705,11 +706,11 @@ struct arch {
 	uint8_t	 low;		/* offset of the low word in an argument: 0, 4 */
 };
 struct call {
-	int16_t	 slot;		/* -1: only other architectures have it */
+	uint16_t slot;		/* NOCALL: only other architectures have it */
 	bool	 typed;		/* the widths of its arguments are known */
 	uint8_t	 word, half;	/* bit i: the kernel reads 32, 16 bits of argument i */
 };
-enum { MAXCALL = 512, MAXRULE = 256, MAXTEST = 192, MAXACT = 32, MAXTWIN = 8 };
+enum { MAXCALL = 512, NOCALL = 511, MAXRULE = 256, MAXTEST = 192, MAXACT = 32, MAXTWIN = 8 };
 enum { TEST_EQ, TEST_GT, TEST_GE, TEST_OP = 3,	/* of uint64_t, both sides masked */
        TEST_NOT = 4,
        TEST_WIDE = 8,		/* both words count; else the low one alone */
@@ -724,28 +725,36 @@ struct policy {
 	uint32_t acts[MAXACT];	/* the different answers, ACT_* with errno */
 	uint8_t	 act[MAXCALL];	/* of a slot when no rule of it holds: index in acts */
 	uint16_t rule[MAXCALL];	/* the first to be asked: index + 1, 0: none */
-	struct rule rules[MAXRULE];
-	struct test tests[MAXTEST];
 	uint8_t	 named[MAXCALL / 8];	/* a word named it, not only its group */
 	uint16_t nrule, ntest;
 	uint8_t	 nact;
 	bool	 begun, service;
+	struct rule rules[MAXRULE];
+	struct test tests[MAXTEST];
 };
 enum { P_ALLOW, P_FALLBACK, P_ENOSYS, P_KILL };		/* always in acts[] */
 extern struct policy filter_policy;
 
 /* filter/nr.c */
 extern const struct arch filter_arch;
-bool filter_known(int slot);
+extern const uint8_t filter_class[];		/* of a slot; 0: no call has this number, 1: it is in no group */
 bool filter_find(const char *name, size_t len, struct call *);
 int filter_twins(const char *name, size_t len, struct call twin[MAXTWIN], bool *differ);	/* native ones; differ: not all take the same arguments; -1: no such name */
-const char *filter_next(const char *prev, char *buf);	/* all known names: NULL starts and ends */
+const char *filter_name(int);			/* all known names, one after the other from 0: good until the next; NULL: no more */
 /* filter/groups.c */
-const uint16_t *filter_group(const char *name, size_t len);	/* NULL: no such group */
-const uint16_t *filter_caplist(int cap);
-const char *filter_grouptext(int);
-const char *filter_groupname(int);		/* NULL after the last */
-enum { L_GROUP = 0x8000, L_TEXT = 0x9000, L_END = 0xffff };	/* in a list, besides slots */
+struct classes { uint8_t first, last; };
+struct right {			/* what a group allows by tests of one argument */
+	uint32_t mask;
+	uint16_t slot;		/* NOCALL: the target does not have it */
+	uint8_t	 class;		/* of the group */
+	uint8_t	 arg, op, n;	/* n values; 0: the end of the table */
+};
+extern const struct right filter_rights[];
+extern const uint32_t filter_values[];		/* those of the first, then those of the next */
+const struct classes *filter_group(const char *name, size_t len);	/* with its @; NULL: no such group */
+const char *filter_groupname(int);		/* "@basic"; NULL after the last */
+bool filter_in(unsigned class, const struct classes *);
+bool filter_opened(unsigned class, uint64_t caps);	/* by one of these capabilities */
 /* filter/args.c */
 bool filter_constant(const char *name, size_t len, uint64_t *);
 /* what stands in ( ) as tests of the policy, the first of them in *first */
