@@ -1,7 +1,7 @@
 /*
  * groups.c - what the groups of syscalls= hold, and what capabilities open.
  *
- * Data. The file groups says which class a call is of; a group is the classes
+ * Data. The file all.groups says which class a call is of; a group is the classes
  * from one to another, and what a capability opens too.
  */
 #include <linux/capability.h>

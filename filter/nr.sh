@@ -1,7 +1,7 @@
 #!/bin/sh
 # nr.sh OUT CC FLAGS... - writes OUT/nr.h: the system calls of the target, as
 # its own compiler and the kernel's headers have them. Nothing is typed by hand
-# but the widths of arguments, in all.names, and what is allowed together, in groups.
+# but the widths of arguments, in all.names, and what is allowed together, in all.groups.
 # Finding nothing stops the build.
 set -eu
 export LC_ALL=C
@@ -57,7 +57,7 @@ END {
 		ranges = ranges "{" first[order[i]] "," last[order[i]] "},"
 	print "=GROUPS", "\"" names "\""
 	print "=RANGES", ranges
-}' "$here/groups" > "$out/nr.set"
+}' "$here/all.groups" > "$out/nr.set"
 
 { sed 's/ / : /' "$here/all.names"; cat "$out/nr.set" "$out/nr.num"; } | sort -s -k1,1 | awk '
 function fail(why) { print "filter/nr.sh: " why > "/dev/stderr"; failed = 1; exit 1 }
