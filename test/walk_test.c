@@ -40,6 +40,11 @@ const char *rootfs_at(int fd, const char *name)
 	return path;
 }
 
+size_t vfmt(char *to, size_t max, const char *f, va_list *ap)
+{
+	return (size_t)vsnprintf(to, max, f, *ap);
+}
+
 static void ok(int good, const char *what)
 {
 	printf("%sok %d - %s\n", good ? "" : "not ", ++tests, what);
