@@ -28,6 +28,8 @@ enum { MAXLIVE = 64, KILL_MS = 5000 };
 enum { FREE, STARTING, RUNNING, STOPPING, KILLED, GONE };
 
 struct live {
+	struct left *left;		/* in memory, where this process has made the box */
+	uint64_t deadline;		/* now_ms() of the next step; 0: none */
 	char	 name[MAXNAME + 1];
 	uint8_t	 state, stop_signal;
 	bool	 stop_asked;
@@ -36,8 +38,6 @@ struct live {
 	int	 lock;			/* RUNDIR/NAME */
 	int	 pty;
 	uint32_t stop_ms;
-	uint64_t deadline;		/* now_ms() of the next step; 0: none */
-	struct left *left;		/* in memory, where this process has made the box */
 	int	 result;
 };
 

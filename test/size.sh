@@ -24,7 +24,7 @@ for f; do
 done
 for f; do
 	case $f in *armv7*) ;; *) continue ;; esac
-	[ "$(wc -c <"$f")" -le $bar ] && continue
+	[ "$(wc -c <"$f")" -le "$bar" ] && continue
 	echo "size: $f has more than $bar bytes" >&2
 	exit 1
 done
