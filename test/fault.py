@@ -38,7 +38,7 @@ ERRNOS = {k: v for names, v in {
     "mkdirat mkdir symlinkat symlink mknodat mknod": "EPERM EACCES ENOSPC EDQUOT ENOMEM EROFS EEXIST",
     "unlinkat unlink rmdir renameat": "EBUSY EROFS EPERM EACCES EIO ENOMEM",
     "fstat newfstatat statx fstatfs statfs stat lstat": "EACCES ENOENT ENOMEM EIO",
-    "readlinkat readlink": "EACCES ENOENT EINVAL",
+    "readlinkat readlink": "EACCES EIO EINVAL",
     "clone clone3 fork vfork": "EAGAIN ENOMEM EPERM ENOSPC EUSERS",
     "unshare setns": "EPERM ENOMEM ENOSPC EINVAL EUSERS",
     "open_tree move_mount mount_setattr fsopen fsconfig fsmount": "EPERM EINVAL ENOMEM ENOSYS EBUSY ENOTDIR",

@@ -53,11 +53,19 @@ def test_auto_map_is_a_range_of_the_box_s_own(name):
 def test_two_boxes_with_one_number_do_not_share(name):
     """Names that fall on the same number: the later one takes the next."""
     link = husk.RUNDIR / f".uid.{61184 + (maps(run('ns.user=new', *CAT, box=name))[0][1] - (1 << 28)) // 65536}"
-    os.symlink("another", link)
+    other = husk.RUNDIR / (name + "-other")
+    other.mkdir()
+    (other / "state").write_text("version=1\n")
+    keeper = os.open(other, os.O_RDONLY)
+    fcntl.flock(keeper, fcntl.LOCK_EX)
+    os.symlink(other.name, link)
     try:
         moved = maps(run("ns.user=new", *CAT, box=name))[0][1]
+        assert link.is_symlink(), "its owner lives"
     finally:
-        link.unlink()
+        os.close(keeper)
+    back = maps(run("ns.user=new", *CAT, box=name))[0][1]
+    assert back != moved and not other.exists() and not link.is_symlink(), "the dead one's number comes back, and what it left is gone"
     assert maps(run("ns.user=new", *CAT, box=name))[0][1] != moved
 
 
@@ -180,7 +188,9 @@ def test_join_a_box(running, key, ns):
 def test_join_all_that_goes(running):
     other, init = running
     keys = [f"{k}=box:{other}" for k in ("net", "ns.ipc", "ns.uts")]
-    r = run(*keys, "ns.user=new", "--", "/bin/sh", "-c", "hostname; inside rights", box=other + "b")
+    r = run(*keys, "ns.user=new", "--", "/bin/true", box=other + "b")
+    assert r.status == 125 and "rootfs.mounts: mount sysfs" in r.err, "a /sys of that network is not ours to mount, and never the host's"
+    r = run(*keys, "ns.user=new", "mounts=-sys", "--", "/bin/sh", "-c", "hostname; inside rights", box=other + "b")
     got = inside(r)
     assert r.out.startswith("there\n")
     for n in ("net", "ipc", "uts"):
