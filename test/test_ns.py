@@ -1,4 +1,5 @@
 """The eight namespaces: new, host, joined; maps, clocks, names; and whose they are."""
+import fcntl
 import os
 import re
 import shutil
