@@ -27,14 +27,15 @@ int caps_become(uint32_t uid, uint32_t gid)
 	return (int)syscall(SYS_setresuid32, uid, uid, uid);
 }
 
-/* In a user namespace made without privilege the kernel refuses, for good: a
+/* HOST has had none since caps_reset: then there is nothing to take away, and
+ * caps.readback looks. In a user namespace made without privilege the kernel refuses, for good: a
  * group can also be what keeps somebody out. Then the caller's stay. */
 int caps_groups(struct run *r, int n, const uint32_t *list)
 {
 	const char *text;
 	int e;
 
-	if (caps_setgroups(n, list) == 0)
+	if ((!n && caps_no_groups) || caps_setgroups(n, list) == 0)
 		return 0;
 	e = errno;
 	if (e == EPERM && r->box->ns[NS_USER] != NSM_HOST && !r->box->ngroup &&

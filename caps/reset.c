@@ -15,7 +15,8 @@
 
 enum { SLACK_NS = 50000 };	/* timers: the kernel's default; 0 would mean the parent's */
 
-uint64_t caps_had = ~(uint64_t)0;
+uint64_t caps_had = ~(uint64_t)0, caps_inherited = ~(uint64_t)0;
+bool caps_no_groups;
 
 /* A caught signal is default after an exec, an ignored one is not. */
 static void reset_signals(uint64_t ignored)
@@ -57,11 +58,12 @@ void caps_reset(void)
 		text = "";		/* then nothing is known, and all is reset */
 	if (!(p = caps_line(&text, "Umask")) || !starts(p, "0022\n"))
 		umask(022);
-	if (!(p = caps_line(&text, "Groups")) || *p != '\n')
-		(void)caps_setgroups(0, NULL);	/* PROG sets its own, checked */
+	caps_no_groups = ((p = caps_line(&text, "Groups")) && *p == '\n') || caps_setgroups(0, NULL) == 0;
 	if ((p = caps_line(&text, "THP_enabled")) && *p == '0')
 		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 	reset_signals((p = caps_line(&text, "SigIgn")) ? caps_mask(p) : ~(uint64_t)0);
+	if ((p = caps_line(&text, "CapInh")))
+		caps_inherited = caps_mask(p);
 	if ((p = caps_line(&text, "CapBnd")))
 		caps_had = caps_mask(p);
 	reset_scheduling();

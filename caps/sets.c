@@ -74,12 +74,24 @@ static int some(struct run *r)
 	return 0;
 }
 
+/* Root of the host who became somebody else has lost all, but for what was
+ * inheritable. Nothing is left to be done then, and caps.readback looks. */
+static bool lost(const struct run *r)
+{
+	const struct box *b = r->box;
+
+	return !b->caps && r->uid && !caps_inherited && !r->unpriv && b->ns[NS_USER] == NSM_HOST &&
+		!(b->securebits & (SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS));
+}
+
 int caps_sets(struct run *r)
 {
 	int e;
 
 	if (r->box->caps && (e = some(r)) != 0)
 		return e;
+	if (lost(r))
+		return 0;
 	if (caps_set(r->caps, r->caps, r->box->inheritable & r->caps) < 0)
 		return fail(r, "capset");
 	return 0;

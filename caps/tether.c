@@ -27,11 +27,13 @@ int caps_retether(struct run *r)
 {
 	char c;
 
+	if (!r->box->pid1_program && r->box->ns[NS_PID] == NSM_NEW)
+		return 0;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return fail(r, "death signal");
 	if (r->box->pid1_program && recv(r->sync, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		return fail_not(r, "the keeper is gone");
-	if (!r->box->pid1_program && r->box->ns[NS_PID] != NSM_NEW && getppid() != r->init)
+	if (!r->box->pid1_program && getppid() != r->init)
 		return fail_not(r, "PID 1 of the box is gone");
 	return 0;
 }

@@ -655,7 +655,8 @@ int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or 
 const char *caps_name(int number);		/* "chown" or NULL */
 int caps_last(void);				/* of this kernel: highest number */
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
-extern uint64_t caps_had;	/* the caller's bounding set, by caps_reset */
+extern uint64_t caps_had, caps_inherited;	/* the caller's bounding and inheritable set, by caps_reset, */
+extern bool caps_no_groups;	/* and who has none since */
 void caps_reset(void);		/* HOST, first: umask, signals, nice: nothing is inherited by accident */
 /* caps/user.c */
 int caps_find(struct run *, int root);	/* caps_user in that root */
