@@ -25,37 +25,53 @@
 
 #include "husk.h"
 
-#define CONSTANTS(C) \
-	C(AF_UNIX) C(AF_INET) C(AF_INET6) C(AF_NETLINK) C(AF_PACKET) C(AF_CAN) C(AF_BLUETOOTH) \
-	C(AF_VSOCK) C(AF_ALG) C(AF_XDP) C(AF_TIPC) \
-	C(SOCK_STREAM) C(SOCK_DGRAM) C(SOCK_RAW) C(SOCK_SEQPACKET) C(SOCK_NONBLOCK) C(SOCK_CLOEXEC) \
-	C(CLONE_NEWNS) C(CLONE_NEWCGROUP) C(CLONE_NEWUTS) C(CLONE_NEWIPC) C(CLONE_NEWUSER) \
-	C(CLONE_NEWPID) C(CLONE_NEWNET) C(CLONE_NEWTIME) C(CLONE_VM) C(CLONE_THREAD) \
-	C(PR_SET_DUMPABLE) C(PR_SET_SECCOMP) C(PR_SET_MM) C(PR_SET_PTRACER) C(PR_CAP_AMBIENT) \
-	C(TIOCSTI) C(TIOCLINUX) C(TIOCSETD) C(TCGETS) C(FIONREAD) \
-	C(PROT_READ) C(PROT_WRITE) C(PROT_EXEC) C(MAP_ANONYMOUS) \
-	C(O_ACCMODE) C(O_WRONLY) C(O_RDWR) C(O_CREAT) C(O_PATH) C(AT_FDCWD) \
-	C(S_IFMT) C(S_IFREG) C(S_IFIFO) C(S_IFSOCK) C(S_IFCHR) C(S_IFBLK) C(S_ISUID) C(S_ISGID) \
-	C(PER_LINUX) C(PER_LINUX32) C(ADDR_NO_RANDOMIZE) \
-	C(SCHED_OTHER) C(SCHED_BATCH) C(SCHED_IDLE) C(SCHED_FIFO) C(SCHED_RR) C(SCHED_DEADLINE) \
-	C(EPERM) C(ENOENT) C(EIO) C(EAGAIN) C(ENOMEM) C(EACCES) C(EBUSY) C(ENODEV) C(EINVAL) \
-	C(ENOTTY) C(EROFS) C(ENOSYS) C(EOPNOTSUPP) C(EAFNOSUPPORT)
+/* what they begin with, once for all that follow */
+#define CONSTANTS(P, C) \
+	P(AF_) C(AF_, UNIX) C(AF_, INET) C(AF_, INET6) C(AF_, NETLINK) C(AF_, PACKET) C(AF_, CAN) \
+	C(AF_, BLUETOOTH) C(AF_, VSOCK) C(AF_, ALG) C(AF_, XDP) C(AF_, TIPC) \
+	P(SOCK_) C(SOCK_, STREAM) C(SOCK_, DGRAM) C(SOCK_, RAW) C(SOCK_, SEQPACKET) C(SOCK_, NONBLOCK) \
+	C(SOCK_, CLOEXEC) \
+	P(CLONE_) C(CLONE_, NEWNS) C(CLONE_, NEWCGROUP) C(CLONE_, NEWUTS) C(CLONE_, NEWIPC) \
+	C(CLONE_, NEWUSER) C(CLONE_, NEWPID) C(CLONE_, NEWNET) C(CLONE_, NEWTIME) C(CLONE_, VM) \
+	C(CLONE_, THREAD) \
+	P(PR_) C(PR_, SET_DUMPABLE) C(PR_, SET_SECCOMP) C(PR_, SET_MM) C(PR_, SET_PTRACER) \
+	C(PR_, CAP_AMBIENT) \
+	P(TIOC) C(TIOC, STI) C(TIOC, LINUX) C(TIOC, SETD) \
+	P(PROT_) C(PROT_, READ) C(PROT_, WRITE) C(PROT_, EXEC) \
+	P(O_) C(O_, ACCMODE) C(O_, WRONLY) C(O_, RDWR) C(O_, CREAT) C(O_, PATH) \
+	P(S_I) C(S_I, FMT) C(S_I, FREG) C(S_I, FIFO) C(S_I, FSOCK) C(S_I, FCHR) C(S_I, FBLK) \
+	C(S_I, SUID) C(S_I, SGID) \
+	P(PER_) C(PER_, LINUX) C(PER_, LINUX32) \
+	P(SCHED_) C(SCHED_, OTHER) C(SCHED_, BATCH) C(SCHED_, IDLE) C(SCHED_, FIFO) C(SCHED_, RR) \
+	C(SCHED_, DEADLINE) \
+	P(E) C(E, PERM) C(E, NOENT) C(E, IO) C(E, AGAIN) C(E, NOMEM) C(E, ACCES) C(E, BUSY) C(E, NODEV) \
+	C(E, INVAL) C(E, NOTTY) C(E, ROFS) C(E, NOSYS) C(E, OPNOTSUPP) C(E, AFNOSUPPORT) \
+	P() C(, TCGETS) C(, FIONREAD) C(, MAP_ANONYMOUS) C(, AT_FDCWD) C(, ADDR_NO_RANDOMIZE)
 
-#define NAME(c)		#c "\0"
-#define VALUE(c)	(int32_t)(c),
-static const char names[] = CONSTANTS(NAME);
-static const int32_t values[] = { CONSTANTS(VALUE) };	/* flags in bit 31: none */
+#define PREFIX(p)	"=" #p "\0"
+#define NAME(p, c)	#c "\0"
+#define NOTHING(p)
+#define VALUE(p, c)	(int32_t)(p##c),
+static const char names[] = CONSTANTS(PREFIX, NAME);
+static const int32_t values[] = { CONSTANTS(NOTHING, VALUE) };	/* flags in bit 31: none */
 
 bool filter_constant(const char *name, size_t len, uint64_t *v)
 {
-	const char *p = names;
-	int i;
+	const int32_t *value = values;
+	const char *p, *prefix = names;
+	size_t n = 0;
 
-	for (i = 0; *p; i++, p += strlen(p) + 1)
-		if (*p == *name && strncmp(p, name, len) == 0 && !p[len]) {
-			*v = (uint64_t)(int64_t)values[i];
+	for (p = names; *p; p += strlen(p) + 1) {
+		if (*p == '=') {
+			prefix = p + 1;
+			n = strlen(prefix);
+		} else if (len > n && memcmp(name, prefix, n) == 0 && strncmp(p, name + n, len - n) == 0 && !p[len - n]) {
+			*v = (uint64_t)(int64_t)*value;
 			return true;
+		} else {
+			value++;
 		}
+	}
 	return false;
 }
 

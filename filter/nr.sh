@@ -59,7 +59,11 @@ END {
 	print "=RANGES", ranges
 }' "$here/all.groups" > "$out/nr.set"
 
-{ sed 's/ / : /' "$here/all.names"; cat "$out/nr.set" "$out/nr.num"; } | sort -s -k1,1 | awk '
+{
+	sed 's/ / : /' "$here/all.names"
+	sed -n '/^[!=]/s/^/@/p' "$here/all.twins"
+	cat "$out/nr.set" "$out/nr.num"
+} | sort -s -k1,1 | awk '
 function fail(why) { print "filter/nr.sh: " why > "/dev/stderr"; failed = 1; exit 1 }
 function byte(v) { bytes = bytes v ","; if (++col % 24 == 0) bytes = bytes "\\\n"; size++ }
 function widths(t, twin,	i, c, w, h) {
@@ -80,14 +84,23 @@ function widths(t, twin,	i, c, w, h) {
 	}
 	return type[w, h]
 }
-# the letters that the one before has too are a count; every 16th stands whole
+# the letters that the one before has too are a count; every 32nd stands whole
 function letters(e, name,	i) {
-	if (e % 16)
+	if (e % 32)
 		while (same[e] < 31 && substr(name, 1, same[e] + 1) == substr(last, 1, same[e] + 1))
 			same[e]++
 	last = name
 	for (i = same[e] + 1; i <= length(name); i++)
 		text[e, len[e]++] = ord[substr(name, i, 1)]
+}
+# what twins have in common
+function key(name,	stem) {
+	if (name in twin_of)
+		return twin_of[name]
+	stem = name
+	if (!sub(/_time64$/, "", stem))
+		sub(/(64|32)$/, "", stem)
+	return stem in twin_of ? twin_of[stem] : stem
 }
 # One byte for the two that stand side by side most often, and again.
 function pairs(	e, i, k, p, best, token, count, part) {
@@ -119,6 +132,12 @@ BEGIN {
 	for (i = 33; i < 127; i++)
 		ord[sprintf("%c", i)] = i
 }
+/^@/ {
+	for (i = 2; i <= NF; i++)
+		twin_of[$i] = $2
+	differ[$2] = /!/ ? 16384 : 0
+	next
+}
 /^=C_/ { printf "#define %s\t%d\n", substr($1, 2), $2; next }
 /^=(GROUPS|RANGES)/ { printf "#define NR_%s\t%s\n", substr($1, 2), $2; next }
 /^=/ { printf "#define NR_%s\t%.0fu\n", substr($1, 2), $2; next }
@@ -141,6 +160,24 @@ END {
 	slots = max + 1 + (private ? end - private + 1 : 0)
 	for (i = 0; i < n; i++) {
 		name = list[i]
+		if (!(name in nr) || width[name] == "x")
+			continue
+		k = key(name)
+		slot = nr[name] < 4096 ? nr[name] : max + 1 + nr[name] - private
+		if (!(k in native)) {
+			native[k] = slot
+			keys[nkeys++] = k
+		}
+		if (!((k, slot) in of_set)) {
+			of_set[k, slot] = 1
+			set[k, members[k]++ + 0] = slot
+		}
+	}
+	for (i = 0; i < nkeys; i++)
+		for (j = 0; (m = members[k = keys[i]]) > 1 && j < m; j++)
+			twins = twins set[k, j] + differ[k] + (j == m - 1) * 32768 ","
+	for (i = 0; i < n; i++) {
+		name = list[i]
 		if (width[name] == "x")
 			continue
 		if (name in width && !(name in class))
@@ -151,7 +188,9 @@ END {
 			in_class[slot] = name in class ? class[name] : 1
 		}
 		letters(entries, name)
-		tail[entries++] = slot * 64 + widths(width[name], (name "32") in nr)
+		foreign[entries] = slot == 511 ? 128 : 0
+		tail[entries++] = (slot < 511 ? slot : key(name) in native ? native[key(name)] : 511) * 64 \
+			+ widths(width[name], (name "32") in nr)
 		printf "#define N_%s\t%d\n", name, slot
 	}
 	for (name in class)
@@ -161,9 +200,9 @@ END {
 		fail("the table does not fit: more than 511 calls")
 	pairs()
 	for (e = 0; e < entries; e++) {
-		if (e % 16 == 0)
+		if (e % 32 == 0)
 			starts = starts size + 0 ","
-		byte(same[e] + int(tail[e] / 256) % 4 * 32)
+		byte(same[e] + int(tail[e] / 256) % 4 * 32 + foreign[e])
 		for (i = 0; i < len[e]; i++)
 			byte(text[e, i])
 		byte(int(tail[e] / 1024))
@@ -172,6 +211,7 @@ END {
 	for (i = 0; i < slots; i++)
 		classes = classes in_class[i] + 0 ","
 	printf "#define NR_MAX\t%d\n#define NR_PRIVATE\t%.0fu\n#define NR_NPRIVATE\t%d\n", max, private, slots - max - 1
+	printf "#define NR_TWINS\t%s\n", twins
 	printf "#define NR_CLASSES\t%s\n#define NR_TYPES\t%s\n", classes, types
 	printf "#define NR_STARTS\t%s\n#define NR_PAIRS\t%s\n#define NR_NAMES\t%s\n", starts, two, bytes
 }' > "$out/nr.h.new" || stop "no table"

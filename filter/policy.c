@@ -111,18 +111,19 @@ static const char *rule(const struct word *w, unsigned slot, uint16_t first)
 	return NULL;
 }
 
-static const char *tested(const struct word *w, const struct call *c, bool own)
+static const char *tested(const struct word *w, unsigned slot, bool own)
 {
+	const struct call c = filter_widths(slot);
 	const char *why;
 	uint16_t first;
 
-	if (w->sign == '+' && !wants(w, c->slot))
+	if (w->sign == '+' && !wants(w, slot))
 		return NULL;
-	if ((why = filter_tests(w->tests, w->tests_len, c, !passes(answer(w, c->slot)), &first)) != NULL)
+	if ((why = filter_tests(w->tests, w->tests_len, &c, !passes(answer(w, slot)), &first)) != NULL)
 		return wrong(w, why);
 	if (!w->sign && w->act < 0)
-		only(c->slot, own);
-	return rule(w, c->slot, first);
+		only(slot, own);
+	return rule(w, slot, first);
 }
 
 /* Without tests. What a group allows is not the user's own word. */
@@ -136,17 +137,17 @@ static void set(const struct word *w, unsigned slot)
 	p->act[slot] = (uint8_t)answer(w, slot);
 }
 
-static const char *call(const struct word *w, const struct call *c)
+static const char *call(const struct word *w, unsigned slot)
 {
-	uint8_t *named = &filter_policy.named[c->slot / 8], bit = (uint8_t)(1 << c->slot % 8);
+	uint8_t *named = &filter_policy.named[slot / 8], bit = (uint8_t)(1 << slot % 8);
 	bool own = *named & bit;
 
 	if (!w->tests) {
-		set(w, c->slot);
+		set(w, slot);
 		return NULL;
 	}
 	*named |= bit;
-	return tested(w, c, own);
+	return tested(w, slot, own);
 }
 
 static const char *unknown(const char *name, size_t len, const char *what, const char *(*known)(int))
@@ -160,21 +161,21 @@ static const char *unknown(const char *name, size_t len, const char *what, const
 
 static const char *name_word(const struct word *w)
 {
-	struct call twin[MAXTWIN];
-	const char *e = NULL;
-	bool differ = false;
-	int i, n;
+	int slot = filter_find(w->name, w->len, w->exact);
+	const uint16_t *twin = w->exact || slot < 0 ? NULL : filter_twins((unsigned)slot);
+	const char *e;
 
-	if (!w->exact)
-		n = filter_twins(w->name, w->len, twin, &differ);
-	else if ((n = filter_find(w->name, w->len, &twin[0]) ? 1 : -1) > 0 && twin[0].slot == NOCALL)
-		n = 0;
-	if (n < 0)
+	if (slot < 0)
 		return unknown(w->name, w->len, "system call", filter_name);
-	if (differ && w->tests)
+	if (slot == NOCALL)
+		return NULL;
+	if (!twin)
+		return call(w, (unsigned)slot);
+	if (*twin & TWIN_DIFFERS && w->tests)
 		return wrong(w, "its twins take other arguments: write =NAME(...) for each");
-	for (i = 0; i < n && !e; i++)
-		e = call(w, &twin[i]);
+	do
+		e = call(w, *twin & TWIN_SLOT);
+	while (!e && !(*twin++ & TWIN_LAST));
 	return e;
 }
 

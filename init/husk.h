@@ -707,11 +707,12 @@ struct arch {
 	uint8_t	 low;		/* offset of the low word in an argument: 0, 4 */
 };
 struct call {
-	uint16_t slot;		/* NOCALL: only other architectures have it */
 	bool	 typed;		/* the widths of its arguments are known */
 	uint8_t	 word, half;	/* bit i: the kernel reads 32, 16 bits of argument i */
 };
-enum { MAXCALL = 512, NOCALL = 511, MAXRULE = 256, MAXTEST = 192, MAXACT = 32, MAXTWIN = 8 };
+enum { MAXCALL = 512, NOCALL = 511, MAXRULE = 256, MAXTEST = 192, MAXACT = 32 };
+enum { TWIN_SLOT = 0x1ff, TWIN_DIFFERS = 0x4000,	/* not all take the same arguments */
+       TWIN_LAST = 0x8000 };
 enum { TEST_EQ, TEST_GT, TEST_GE, TEST_OP = 3,	/* of uint64_t, both sides masked */
        TEST_NOT = 4,
        TEST_WIDE = 8,		/* both words count; else the low one alone */
@@ -739,8 +740,9 @@ extern struct policy filter_policy;
 /* filter/nr.c */
 extern const struct arch filter_arch;
 extern const uint8_t filter_class[];		/* of a slot; 0: no call has this number, 1: it is in no group */
-bool filter_find(const char *name, size_t len, struct call *);
-int filter_twins(const char *name, size_t len, struct call twin[MAXTWIN], bool *differ);	/* native ones; differ: not all take the same arguments; -1: no such name */
+int filter_find(const char *name, size_t len, bool exact);	/* the slot of it, or if not exact of a twin; NOCALL; -1: no such name */
+const uint16_t *filter_twins(unsigned slot);	/* all that do what this one does, with TWIN_ flags; NULL: it has none */
+struct call filter_widths(unsigned slot);
 const char *filter_name(int);			/* all known names, one after the other from 0: good until the next; NULL: no more */
 /* filter/groups.c */
 struct classes { uint8_t first, last; };

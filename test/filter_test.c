@@ -102,13 +102,14 @@ static const char *verdict(uint32_t ret)
 
 static uint32_t number_of(const char *name)
 {
-	struct call c;
+	int slot;
 
 	if (*name == '#')
 		return (uint32_t)strtoull(name + 1, NULL, 0);
-	if (!filter_find(name, strlen(name), &c) || c.slot == NOCALL)
+	slot = filter_find(name, strlen(name), true);
+	if (slot < 0 || slot == NOCALL)
 		return 0xfffffffe;
-	return c.slot <= NR_MAX ? (uint32_t)c.slot : NR_PRIVATE + (uint32_t)c.slot - NR_MAX - 1;
+	return slot <= NR_MAX ? (uint32_t)slot : NR_PRIVATE + (uint32_t)slot - NR_MAX - 1;
 }
 
 static uint64_t argument(const char *s)
@@ -484,9 +485,8 @@ static void at_random(void)
 	char name[48];
 	unsigned k, i, n;
 	size_t len;
-	struct call c[MAXTWIN];
-	bool d;
-	int good = 0;
+	const uint16_t *t;
+	int good = 0, slot;
 
 	for (k = 0; k < 60; k++) {
 		len = (size_t)snprintf(words, sizeof words, "%s", k % 3 ? "@service" : RUN "@io");
@@ -497,7 +497,9 @@ static void at_random(void)
 				continue;
 			len += (size_t)snprintf(words + len, sizeof words - len, " %s%s",
 				(const char *const[]){ "", "-", "+" }[chance() % 3], name);
-			if (chance() % 3 == 0 && filter_twins(name, strlen(name), c, &d) > 0 && !d && c[0].typed) {
+			slot = filter_find(name, strlen(name), false);
+			t = slot == NOCALL ? NULL : filter_twins((unsigned)slot);
+			if (chance() % 3 == 0 && slot != NOCALL && !(t && *t & TWIN_DIFFERS) && filter_widths((unsigned)slot).typed) {
 				len += (size_t)snprintf(words + len, sizeof words - len, "(");
 				len += random_tests(words + len, sizeof words - len);
 				len += (size_t)snprintf(words + len, sizeof words - len, ")");
@@ -514,23 +516,22 @@ static void at_random(void)
 static void groups(void)
 {
 	const char *p;
-	struct call c, twin[MAXTWIN];
+	const uint16_t *t;
 	unsigned lost = 0, apart = 0, untyped = 0, unfound = 0;
-	bool d;
-	int i, n;
+	int i, slot;
 
 	compile("@service");
 	for (i = 0; (p = filter_name(i)) != NULL; i++) {
-		if (!filter_find(p, strlen(p), &c))
+		if ((slot = filter_find(p, strlen(p), true)) < 0)
 			ok(false, "%s is in the list, and not found", p), unfound++;
-		if (c.slot == NOCALL)
+		if (slot < 0 || slot == NOCALL)
 			continue;
-		untyped += !c.typed && filter_class[c.slot] != C_obsolete;
-		if (filter_class[c.slot] < C_basic)
+		untyped += !filter_widths((unsigned)slot).typed && filter_class[slot] != C_obsolete;
+		if (filter_class[slot] < C_basic)
 			ok(false, "%s is in no group", p), lost++;
-		for (n = filter_twins(p, strlen(p), twin, &d); n-- > 0;)
-			if ((filter_policy.act[twin[n].slot] == P_ALLOW) != (filter_policy.act[c.slot] == P_ALLOW))
-				ok(false, "@service tells %s from its twin %d", p, twin[n].slot), apart++;
+		for (t = filter_twins((unsigned)slot); t; t = *t & TWIN_LAST ? NULL : t + 1)
+			if ((filter_policy.act[*t & TWIN_SLOT] == P_ALLOW) != (filter_policy.act[slot] == P_ALLOW))
+				ok(false, "@service tells %s from its twin %d", p, *t & TWIN_SLOT), apart++;
 	}
 	ok(!unfound && i > 400, "%d names are found", i);
 	ok(!lost, "every call is in a group");
