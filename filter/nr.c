@@ -117,7 +117,7 @@ struct call filter_widths(unsigned slot)
 const char *filter_name(int i)
 {
 	static struct entry e;
-	static const uint8_t *p;
+	static const uint8_t *p = names;
 
 	if (i == 0)
 		p = names;
