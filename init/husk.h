@@ -203,7 +203,6 @@ struct run {
 	bool	 unpriv;		/* the caller is not root: user namespace, one id */
 	uint8_t	 cg1;			/* bit i: a leaf in the v1 hierarchy of enum ctl i */
 	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
-	bool	 freed;			/* past the release byte: the program runs */
 	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
 	bool	 late;			/* no mount_setattr: INIT sets the flags of mounts */
 	int	 sigfd;			/* the keeper's, for all signals; -1 in a starter */
@@ -220,7 +219,6 @@ struct run {
 	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
 	int	 rootsrc;		/* detached clone of the root, or O_PATH of it */
 	int	 src[MAXMNT];		/* detached clones of bind sources, by row of box.mnt */
-	int	 devsrc[MAXDEV];	/* device nodes as mounts, where mknod is refused */
 	int	 etcsrc[8];		/* detached clones of the copies of etc= */
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
 	int	 scratch;		/* INIT: a tmpfs of rootfs/ under the new root, until the pivot */
@@ -255,11 +253,11 @@ struct ended {
 #define ENDED_MAGIC	0x6b737568	/* "husk" */
 
 /* INIT, PROG -> HOST on r->sync, each one datagram */
-enum { MSG_ERROR = 'E', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R', MSG_PROG = 'P' };
+enum { MSG_ERROR = 'E', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R' };
 struct msg {
 	uint8_t	 kind, row;
 	uint16_t len;
-	int32_t	 err;			/* errno, or pid for MSG_PROG */
+	int32_t	 err;			/* errno */
 	char	 text[248];
 };
 
@@ -537,7 +535,6 @@ int cg_limits(struct run *);
 int cg_devices(struct run *);
 int cg_enter(struct run *);
 int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could be done */
-bool cg_oom(const struct left *);	/* was something killed for memory? */
 /* cg/layout.c */
 enum { CGPATH = 352 };			/* longest path of a leaf */
 enum cglayout { CG_NONE, CG_V1, CG_V2 };		/* V1: hybrid too */

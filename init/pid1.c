@@ -23,7 +23,7 @@
  * boxes that it keeps, go first. */
 int init_close(struct run *r)
 {
-	int keep[8 + MAXMNT + MAXDEV + 8 + NNS], n = 0, *fd;
+	int keep[(offsetof(struct run, last_fd) - offsetof(struct run, proc)) / sizeof(int)], n = 0, *fd;
 
 	r->sync = r->inner_sync;
 	r->status = r->inner_status;

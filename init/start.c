@@ -120,7 +120,6 @@ int init_release(struct run *r)
 {
 	if (send(r->sync, "r", 1, MSG_NOSIGNAL) != 1)
 		return fail(r, "release the program");
-	r->freed = true;
 	return 0;
 }
 
