@@ -1,7 +1,7 @@
 /*
  * keys.c - THE other table: the words of the configuration language.
  *
- * One row per key: name, type, where it goes in struct box, flags; what a
+ * One row per key: its number KEY_X, name, type, where it goes in struct box, flags; what a
  * value is, as errors and husk help say it (of CHOICE and MOUNTS: the words);
  * one line of help; then for the manual alone: the default, and what else
  * there is to say. The parser, husk show, husk help and the manual page's
@@ -21,91 +21,94 @@
 
 #define KEYS(K) \
 	/* PROGRAM */ \
-	K("exec", EXEC, narg, LIST, "a program (/sbin/x, or x of PATH)", "then arguments", "", "a second line goes on with more arguments") \
-	K("cwd", CWD, cwd, 0, "an absolute path inside", "", "/", "where the program starts") \
-	K("env", ENV, nenv, LIST, "NAME=VALUE or NAME", "a NAME alone: as outside", "PATH, container", "nothing else comes in") \
-	K("user", USER, who, 0, "a user (NAME, NAME:GROUP, UID, UID:GID, auto)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
-	K("groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
-	K("umask", UMASK, umask, 0, "octal (022)", "", "022", "of the program") \
-	K("tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "") \
-	K("pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
+	K(EXEC, "exec", EXEC, narg, LIST, "a program (/sbin/x, or x of PATH)", "then arguments", "", "a second line goes on with more arguments") \
+	K(CWD, "cwd", CWD, cwd, 0, "an absolute path inside", "", "/", "where the program starts") \
+	K(ENV, "env", ENV, nenv, LIST, "NAME=VALUE or NAME", "a NAME alone: as outside", "PATH, container", "nothing else comes in") \
+	K(USER, "user", USER, who, 0, "a user (NAME, NAME:GROUP, UID, UID:GID, auto)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
+	K(GROUPS, "groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
+	K(UMASK, "umask", UMASK, umask, 0, "octal (022)", "", "022", "of the program") \
+	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "") \
+	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
 	/* FILES */ \
-	K("root", ROOT, root, 0, "a root (/, DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
-	K("bind", BIND, nmnt, LIST | SKIP, "HOST[:BOX][:OPTS]", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
-	K("tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec]", "in memory", "", "replaces a default mount on the same BOX") \
-	K("mount", MOUNT, nmnt, LIST | SKIP | BOARD, "SRC:BOX[:TYPE,OPTS]", "", "", "any file system") \
-	K("mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
-	K("etc", ETC, netc, LIST, "a name below /etc", "copied; or none", "resolv.conf,hosts,localtime", "without net: localtime only") \
-	K("device", DEVICE, ndev, LIST | SKIP, "HOST[:BOX][:rwm,mode=M]", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
-	K("mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
-	K("readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
+	K(ROOT, "root", ROOT, root, 0, "a root (/, DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
+	K(BIND, "bind", BIND, nmnt, LIST | SKIP, "HOST[:BOX][:OPTS]", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
+	K(TMPFS, "tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec]", "in memory", "", "replaces a default mount on the same BOX") \
+	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD, "SRC:BOX[:TYPE,OPTS]", "", "", "any file system") \
+	K(MOUNTS, "mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
+	K(ETC, "etc", ETC, netc, LIST, "a name below /etc", "copied; or none", "resolv.conf,hosts,localtime", "without net: localtime only") \
+	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP, "HOST[:BOX][:rwm,mode=M]", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
+	K(MASK, "mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
+	K(READONLY, "readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
 	/* NAMESPACES */ \
-	K("net", NS, ns[NS_NET], 0, "none, host, box:NAME or /PATH", "none: only lo", "none", "a network of its own") \
-	K("ns.pid", NS, ns[NS_PID], 0, "new, host, box:NAME or /PATH", "", "new", "processes") \
-	K("ns.ipc", NS, ns[NS_IPC], 0, "", "", "new", "queues and shared memory of System V and POSIX") \
-	K("ns.uts", NS, ns[NS_UTS], 0, "", "", "new", "the host name") \
-	K("ns.mnt", NS, ns[NS_MNT], 0, "", "", "new", "mounts; not new: root, bind, tmpfs, mask are errors") \
-	K("ns.cgroup", NS, ns[NS_CGROUP], 0, "", "", "new", "the view of the cgroup tree") \
-	K("ns.user", NS, ns[NS_USER], 0, "", "", "host", "user ids") \
-	K("ns.time", NS, ns[NS_TIME], 0, "", "", "host", "clocks; clock.monotonic and clock.boottime make it new") \
-	K("uidmap", MAP, nuidmap, LIST, "IN:OUT:COUNT (0:100000:65536)", "or auto; with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
-	K("gidmap", MAP, ngidmap, LIST, "", "or auto; with ns.user=new", "auto", "uidmap left out: the same") \
-	K("hostname", HOST, hostname, BOARD, "a host name (letters digits _ + - . ; at most 64)", "", "the box's name", "with ns.uts=new") \
-	K("domainname", HOST, domainname, OPEN, "", "", "", "of NIS, with ns.uts=new") \
-	K("clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "", "", "added to the clock inside") \
-	K("clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "added to the clock inside") \
+	K(NET, "net", NS, ns[NS_NET], 0, "none, host, box:NAME or /PATH", "none: only lo", "none", "a network of its own") \
+	K(NS_PID, "ns.pid", NS, ns[NS_PID], 0, "new, host, box:NAME or /PATH", "", "new", "processes") \
+	K(NS_IPC, "ns.ipc", NS, ns[NS_IPC], 0, "", "", "new", "queues and shared memory of System V and POSIX") \
+	K(NS_UTS, "ns.uts", NS, ns[NS_UTS], 0, "", "", "new", "the host name") \
+	K(NS_MNT, "ns.mnt", NS, ns[NS_MNT], 0, "", "", "new", "mounts; not new: root, bind, tmpfs, mask are errors") \
+	K(NS_CGROUP, "ns.cgroup", NS, ns[NS_CGROUP], 0, "", "", "new", "the view of the cgroup tree") \
+	K(NS_USER, "ns.user", NS, ns[NS_USER], 0, "", "", "host", "user ids") \
+	K(NS_TIME, "ns.time", NS, ns[NS_TIME], 0, "", "", "host", "clocks; clock.monotonic and clock.boottime make it new") \
+	K(UIDMAP, "uidmap", MAP, nuidmap, LIST, "IN:OUT:COUNT (0:100000:65536)", "or auto; with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
+	K(GIDMAP, "gidmap", MAP, ngidmap, LIST, "", "or auto; with ns.user=new", "auto", "uidmap left out: the same") \
+	K(HOSTNAME, "hostname", HOST, hostname, BOARD, "a host name (letters digits _ + - . ; at most 64)", "", "the box's name", "with ns.uts=new") \
+	K(DOMAINNAME, "domainname", HOST, domainname, OPEN, "", "", "", "of NIS, with ns.uts=new") \
+	K(CLOCK_MONOTONIC, "clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "", "", "added to the clock inside") \
+	K(CLOCK_BOOTTIME, "clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "added to the clock inside") \
 	/* LIMITS */ \
-	K("memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size (4M, 512K, 25%)", "or max", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
-	K("memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "", "or max", "", "0: nothing of it is swapped out") \
-	K("pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
-	K("cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN, "a share of CPUs (50%, 20000 100000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
-	K("cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
-	K("cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
-	K("rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD] (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
-	K("nice", NICE, nice, OPEN, "a number of -20..19", "-20 first", "", "") \
-	K("sched", SCHED, sched, OPEN, "a policy (other, batch, idle, fifo:1..99, rr:1..99)", "", "", "sched(7)") \
-	K("ionice", IONICE, ioprio, OPEN, "a class (rt:0..7, be:0..7, idle)", "", "", "of the disk") \
-	K("affinity", AFFINITY, affinity, OPEN, "a CPU (0, 2-3; 1023 at most)", "", "", "where it may run") \
-	K("oom_score_adj", OOM, oom_score_adj, OPEN, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
+	K(MEMORY_MAX, "memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size (4M, 512K, 25%)", "or max", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
+	K(MEMORY_SWAP_MAX, "memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "", "or max", "", "0: nothing of it is swapped out") \
+	K(PIDS_MAX, "pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
+	K(CPU_MAX, "cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN, "a share of CPUs (50%, 20000 100000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
+	K(CPU_WEIGHT, "cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
+	K(CGROUP, "cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
+	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD] (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
+	K(NICE, "nice", NICE, nice, OPEN, "a number of -20..19", "-20 first", "", "") \
+	K(SCHED, "sched", SCHED, sched, OPEN, "a policy (other, batch, idle, fifo:1..99, rr:1..99)", "", "", "sched(7)") \
+	K(IONICE, "ionice", IONICE, ioprio, OPEN, "a class (rt:0..7, be:0..7, idle)", "", "", "of the disk") \
+	K(AFFINITY, "affinity", AFFINITY, affinity, OPEN, "a CPU (0, 2-3; 1023 at most)", "", "", "where it may run") \
+	K(OOM_SCORE_ADJ, "oom_score_adj", OOM, oom_score_adj, OPEN, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
 	/* RIGHTS */ \
-	K("caps", CAPS, caps, LIST, "none, all, oci, NAME or -NAME", "", "none", "effective for the user whoever he is; opens the system calls that it is for") \
-	K("caps.ambient", CAPS, ambient, LIST, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
-	K("caps.inheritable", CAPS, inheritable, LIST, "", "", "caps.ambient=", "for files with inheritable capabilities") \
-	K("securebits", SECBITS, securebits, 0, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
-	K("syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
-	K("syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
-	K("no_new_privs", CHOICE, nnp, 0, "no|yes", "no: set-uid works", "yes", "") \
-	K("keyring", CHOICE, keyring, 0, "", "of the session", "yes", "one of its own") \
-	K("apparmor", LABEL, apparmor, OPEN, "PROFILE", "loaded before", "", "outside") \
-	K("selinux", LABEL, selinux, OPEN, "CONTEXT", "", "", "user:role:type:level of the program") \
-	K("sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
-	K("reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
-	K("personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
+	K(CAPS, "caps", CAPS, caps, LIST, "none, all, oci, NAME or -NAME", "", "none", "effective for the user whoever he is; opens the system calls that it is for") \
+	K(CAPS_AMBIENT, "caps.ambient", CAPS, ambient, LIST, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
+	K(CAPS_INHERITABLE, "caps.inheritable", CAPS, inheritable, LIST, "", "", "caps.ambient=", "for files with inheritable capabilities") \
+	K(SECUREBITS, "securebits", SECBITS, securebits, 0, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
+	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
+	K(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
+	K(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, 0, "no|yes", "no: set-uid works", "yes", "") \
+	K(KEYRING, "keyring", CHOICE, keyring, 0, "", "of the session", "yes", "one of its own") \
+	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN, "PROFILE", "loaded before", "", "outside") \
+	K(SELINUX, "selinux", LABEL, selinux, OPEN, "CONTEXT", "", "", "user:role:type:level of the program") \
+	K(SYSCTL, "sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
+	K(REBOOT, "reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
+	K(PERSONALITY, "personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
 	/* LIFE */ \
-	K("boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
-	K("after", AFTER, nafter, LIST, "the name of a box", "order only", "", "that box is up, failed or skipped") \
-	K("stop.signal", SIGNAL, stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
-	K("stop.timeout", TIME, stop_ms, 0, "a time (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
-	K("restart", ONLY, name, 0, "one of no", "", "no", "when the program has ended") \
-	K("log", CHOICE, log, 0, "inherit|none", "of its output", "inherit", "") \
+	K(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
+	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box", "order only", "", "that box is up, failed or skipped") \
+	K(STOP_SIGNAL, "stop.signal", SIGNAL, stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
+	K(STOP_TIMEOUT, "stop.timeout", TIME, stop_ms, 0, "a time (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
+	K(RESTART, "restart", ONLY, name, 0, "one of no", "", "no", "when the program has ended") \
+	K(LOG, "log", CHOICE, log, 0, "inherit|none", "of its output", "inherit", "") \
 	/* FILE */ \
-	K("use", USE, name, 0, "service daemon netdev host oci NAME", "a preset", "service", "NAME: of the file NAME.use") \
-	K("include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
-	K("name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box")
+	K(USE, "use", USE, name, 0, "service daemon netdev host oci NAME", "a preset", "service", "NAME: of the file NAME.use") \
+	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
+	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN };
 
-#define ROW(name, type, at, flags, what, help, def, more) { T_##type, flags, offsetof(struct box, at) },
+#define ROW(id, name, type, at, flags, what, help, def, more) [KEY_##id] = { T_##type, flags, offsetof(struct box, at) },
 static const struct key keys[] = { KEYS(ROW) };
 
-#define NAME(name, type, at, flags, what, help, def, more) name "\0"
+#define NAME(id, name, type, at, flags, what, help, def, more) name "\0"
 static const char names[] = KEYS(NAME);
-#define WHAT(name, type, at, flags, what, help, def, more) what "\0"
+#define WHAT(id, name, type, at, flags, what, help, def, more) what "\0"
 static const char whats[] = KEYS(WHAT);
-#define HELP(name, type, at, flags, what, help, def, more) help "\0"
+#define HELP(id, name, type, at, flags, what, help, def, more) help "\0"
 static const char helps[] = KEYS(HELP);
 
-enum { NKEYS = sizeof keys / sizeof *keys };
+#define NTH(id, name, type, at, flags, what, help, def, more) NTH_##id,
+#define ORDER(id, name, type, at, flags, what, help, def, more) _Static_assert((int)NTH_##id == (int)KEY_##id, name);
+enum { KEYS(NTH) NKEYS };
+KEYS(ORDER)
 
 _Static_assert(sizeof(struct box) < 65536, "offsets of keys.c are 16 bits wide");
 

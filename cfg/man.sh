@@ -22,7 +22,7 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	print ".Bl -tag -width Ds"
 	next
 }
-/^\tK\("/ {
+/^\tK\([A-Z0-9_]+, "/ {
 	split($3, col, /, */)
 	flags = $3
 	n++
