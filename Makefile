@@ -18,7 +18,9 @@ HARD	= -fPIE -fstack-protector -fno-strict-aliasing -fwrapv -fno-delete-null-poi
 CFLAGS	= -std=c11 $(OPT) $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables \
 	-ffunction-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' $(INC)
 OPT	= -Os
-GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk
+GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk \
+	-fno-move-loop-invariants -fno-section-anchors -fno-tree-switch-conversion \
+	-fno-expensive-optimizations
 # static PIE by hand: musl-gcc -static-pie makes a dynamic program without a word
 LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
 	-Wl,-z,noseparate-code,-z,max-page-size=$(PAGE),--gc-sections,--sort-section=name,--build-id=none,-s
