@@ -204,6 +204,7 @@ struct run {
 	uint8_t	 cg1;			/* bit i: a leaf in the v1 hierarchy of enum ctl i */
 	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
 	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
+	bool	 etc;			/* there are copies to keep fresh */
 	bool	 late;			/* no mount_setattr: INIT sets the flags of mounts */
 	int	 sigfd;			/* the keeper's, for all signals; -1 in a starter */
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
@@ -219,7 +220,7 @@ struct run {
 	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
 	int	 rootsrc;		/* detached clone of the root, or O_PATH of it */
 	int	 src[MAXMNT];		/* detached clones of bind sources, by row of box.mnt */
-	int	 etcsrc[8];		/* detached clones of the copies of etc= */
+	int	 etcsrc[8];		/* of the copies of etc=, by row of box.etc */
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
 	int	 scratch;		/* INIT: a tmpfs of rootfs/ under the new root, until the pivot */
 	int	 own[NDM];		/* INIT: proc, sys and dev where we mounted them, until the pivot */
@@ -616,8 +617,8 @@ int rootfs_user(struct run *, int i);	/* row i of box.mnt; 0 or fail() */
 bool rootfs_late(const char *path);	/* below /proc or /sys: after the masks */
 /* rootfs/etc.c */
 int etc_sources(struct run *);		/* HOST */
-int etc_copy(struct run *);		/* into the scratch tmpfs */
 int etc_place(struct run *);
+int etc_refresh(int watch, int dir, const char *box);	/* keeper: all copies in RUNDIR/NAME; the inotify descriptor, made if -1 */
 /* rootfs/mountinfo.c: cwd and root are those of this process */
 struct mountinfo {
 	int	 fd;

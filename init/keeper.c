@@ -32,7 +32,7 @@ struct live {
 	uint64_t deadline;		/* now_ms() of the next step; 0: none */
 	char	 name[MAXNAME + 1];
 	uint8_t	 state, stop_signal;
-	bool	 stop_asked;
+	bool	 stop_asked, etc;	/* etc: has copies to be kept fresh */
 	pid_t	 init, starter;
 	int	 fd;			/* the status pipe, or the socket to the starter */
 	int	 lock;			/* RUNDIR/NAME */
@@ -43,6 +43,7 @@ struct live {
 
 static struct live table[MAXLIVE] STAYS;
 static int signals STAYS;		/* the signalfd */
+static int watch STAYS;			/* inotify, for etc=; -1: nobody needs it */
 static int pending STAYS;
 
 /* What a starter tells the keeper about a box that is up. */
@@ -50,6 +51,7 @@ struct handover {
 	pid_t	 init;
 	uint32_t stop_ms;
 	uint8_t	 stop_signal;
+	bool	 etc;
 };
 
 struct live *keeper_add(const char *name)
@@ -88,6 +90,7 @@ void keeper_adopt(struct live *v, const struct run *r)
 	v->left = r->left;
 	v->state = RUNNING;
 	v->pty = r->pty;
+	v->etc = r->etc;
 }
 
 int keeper_alive(void)
@@ -138,6 +141,7 @@ static void gone(struct live *v)
 {
 	undo(v);
 	v->state = GONE;
+	v->etc = false;
 	if (v->left)
 		return;		/* the only box of this process, which ends now */
 	close(v->fd);
@@ -240,6 +244,23 @@ static void fetch(struct live *v)
 		box_ended(v, &none);
 }
 
+static void refresh(const struct live *v)
+{
+	if (v->etc)
+		watch = etc_refresh(watch, v->lock, v->name);
+}
+
+/* One read for a turn: who makes news faster than that keeps nobody from work. */
+static void news(void)
+{
+	static char what[2048];
+	const struct live *v;
+
+	(void)!read(watch, what, sizeof what);
+	for (v = table; v < table + MAXLIVE; v++)
+		refresh(v);
+}
+
 /* The starter's last word: numbers, and the status pipe and the lock with them. */
 static void handed_over(struct live *v)
 {
@@ -262,7 +283,9 @@ static void handed_over(struct live *v)
 	v->init = h.init;
 	v->stop_signal = h.stop_signal;
 	v->stop_ms = h.stop_ms;
+	v->etc = h.etc;
 	v->state = RUNNING;
+	refresh(v);
 	if (v->stop_asked)
 		stop(v, 0);
 	fetch(v);
@@ -272,7 +295,7 @@ static void hand_over(int to, const struct run *r)
 {
 	union { struct cmsghdr h; char buf[CMSG_SPACE(2 * sizeof(int))]; } c = {
 		.h = { .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-	struct handover h = { r->init, r->box->stop_ms, r->box->stop_signal };
+	struct handover h = { r->init, r->box->stop_ms, r->box->stop_signal, r->etc };
 	struct iovec iov = { &h, sizeof h };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
 	int fds[2] = { r->status, r->statedir };
@@ -338,18 +361,20 @@ int keeper_listen(void)
 	sigset_t all;
 
 	sigfillset(&all);
+	watch = -1;
 	signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	return signals;
 }
 
 void keeper_turn(int timeout_ms)
 {
-	struct pollfd p[MAXLIVE + 3];
-	struct live *at[MAXLIVE + 3] = { 0 }, *v;
+	struct pollfd p[MAXLIVE + 4];
+	struct live *at[MAXLIVE + 4] = { 0 }, *v;
 	struct signalfd_siginfo si;
-	int n = 1, tty, i;
+	int n = 2, tty, i;
 
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
+	p[1] = (struct pollfd){ watch, POLLIN, 0 };
 	for (v = table; v < table + MAXLIVE; v++)
 		if (v->state == STARTING && v->fd >= 0) {
 			at[n] = v;
@@ -358,7 +383,9 @@ void keeper_turn(int timeout_ms)
 	tty = n;
 	n += tty_poll(p, n);
 	if (poll(p, (nfds_t)n, time_left(timeout_ms)) > 0) {
-		for (i = 1; i < tty; i++)
+		if (p[1].revents)
+			news();
+		for (i = 2; i < tty; i++)
 			if (p[i].revents)
 				handed_over(at[i]);
 		tty_relay(p, tty);
@@ -412,6 +439,7 @@ __attribute__((noinline)) int keeper_loop(void)
 
 	if (v->pty >= 0)
 		tty_open(v->pty);
+	refresh(v);
 	forget();
 	while (v->state != GONE) {
 		keeper_turn(-1);

@@ -272,6 +272,8 @@ void init_forget(struct left *l)
 	}
 	if (l->stuck)
 		return;
+	for (at = 0; left_get(l, "etc", &at, buf, sizeof buf); )
+		(void)unlinkat(l->dir, fmts("%s/etc.%s", l->name, buf), 0);
 	fmt(buf, sizeof buf, "%s/state", l->name);
 	if ((unlinkat(l->dir, buf, 0) < 0 && errno != ENOENT) ||
 	    (unlinkat(l->dir, l->name, AT_REMOVEDIR) < 0 && errno != ENOENT))

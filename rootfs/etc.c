@@ -1,12 +1,15 @@
-/* etc.c - copies of files of the host's /etc: names, addresses, time zone. HOST
- * opens, INIT copies into the scratch tmpfs, and a read-only bind goes over the
- * file in the root. What is absent outside, or has no place inside, is skipped.
+/* etc.c - copies of files of the host's /etc: names, addresses, time zone. They
+ * lie beside the state file, and a read-only bind of each goes over the file in
+ * the root. The keeper makes them anew when the host's change. What is absent
+ * outside, or has no place inside, is skipped.
  *
  * With root=/ the file is the host's own already, and always fresh, unless it
  * is a link to where something else is mounted outside: then the copy goes to
  * where the link leads. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -14,8 +17,10 @@
 
 #include "husk.h"
 
+enum { MOST = 256 * 1024 };		/* bytes of a copy */
 #define FLAGS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
-static unsigned copied;		/* bit i: row i of box.etc is in the scratch tmpfs */
+#define NEWS	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR)
+static char rundir[256];		/* of this box */
 
 static const char *path_of(const char *name)
 {
@@ -54,46 +59,83 @@ static bool wanted(const struct run *r, const char *path)
 	return fd >= 0 && close(fd) == 0;
 }
 
+/* Written over, because the file itself is what was bound inside. It never
+ * waits: not for the other end of a fifo, nor for a lease that root of the box
+ * took. */
+static int renew(int dir, const char *name)
+{
+	int from = openat(AT_FDCWD, path_of(name), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int to = from < 0 ? -1 : openat(dir, fmts("etc.%s", name), O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0644);
+	ssize_t n = to < 0 ? -1 : sendfile(to, from, NULL, MOST);
+	int e = n < 0 ? -1 : ftruncate(to, n);
+
+	let_go(from);
+	let_go(to);
+	return e;
+}
+
+static const char *copy_of(const char *name)
+{
+	return fmts("%s/etc.%s", rundir, name);
+}
+
+static int take(struct run *r, int i)
+{
+	const char *name = r->box->etc[i];
+
+	if (left_add(r, "etc=%s\n", name) < 0)
+		return fail(r, "write the state file");
+	if (renew(r->statedir, name) < 0)
+		return errno == ENOENT ? 0 : fail(r, "copy %s", path_of(name));
+	if (rootfs_real(r, r->statedir, RUNDIR) < 0)
+		return -EINVAL;
+	copy(rundir, sizeof rundir, rootfs_path);
+	r->etcsrc[i] = rootfs_clone(r, copy_of(name), FLAGS, 0);
+	r->etc = true;
+	return r->etcsrc[i] < 0 ? fail(r, "%s", copy_of(name)) : 0;
+}
+
 int etc_sources(struct run *r)
 {
-	const char *path;
-	int i;
+	int i, e = 0;
 
-	for (i = 0; i < r->box->netc; i++)
-		if (wanted(r, path = path_of(r->box->etc[i]))) {
-			r->etcsrc[i] = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-			if (r->etcsrc[i] < 0 && errno != ENOENT)
-				return fail(r, "%s", path);
-		}
-	return 0;
+	for (i = 0; i < r->box->netc && !e; i++)
+		if (wanted(r, path_of(r->box->etc[i])))
+			e = take(r, i);
+	return e;
 }
 
-static const char *name_of(int i)
+/* In the keeper. A file of /etc may be written, replaced, or be a link to where
+ * that happens. Watched first, so that no change is missed. */
+static void renew_watched(int watch, int dir, const char *name)
 {
-	static char name[] = "etc.0";
+	char path[512];
+	int fd = openat(AT_FDCWD, path_of(name), O_PATH | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : readlink(rootfs_at(fd, ""), path, sizeof path - 1);
 
-	name[4] = (char)('0' + i);
-	return name;
-}
-
-int etc_copy(struct run *r)
-{
-	int i, to;
-	ssize_t n;
-
-	for (i = 0; i < r->box->netc; i++) {
-		if (r->etcsrc[i] < 0)
-			continue;
-		if ((to = openat(AT_FDCWD, name_of(i), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
-			return fail(r, "make the copy of %s", r->box->etc[i]);
-		while ((n = sendfile(to, r->etcsrc[i], NULL, 1 << 20)) > 0)
-			;
-		if (n < 0)
-			return fail(r, "copy /etc/%s", r->box->etc[i]);
-		close(to);		/* before its file system becomes read-only */
-		copied |= 1 << i;
+	if (n > 0) {
+		path[n] = '\0';
+		*strrchr(path, '/') = '\0';
+		(void)inotify_add_watch(watch, path, NEWS);
 	}
-	return 0;
+	close(fd);
+	(void)renew(dir, name);
+}
+
+int etc_refresh(int watch, int dir, const char *box)
+{
+	static struct left l;
+	char name[MAXNAME + 1];
+	unsigned at = 0;
+
+	if (watch < 0)
+		watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (watch < 0 || inotify_add_watch(watch, "/etc", NEWS) < 0)
+		say(2, "husk: %s: etc: not kept fresh: %s\n", box, strerror(errno));
+	else if (read_at(dir, "state", l.text, sizeof l.text) > 0)
+		while (left_get(&l, "etc", &at, name, sizeof name))
+			renew_watched(watch, dir, name);
+	return watch;
 }
 
 /* Where a link of that name in the root leads, itself not followed any more. */
@@ -111,18 +153,22 @@ static const char *link_of(struct run *r, const char *path)
 	return buf[n] == '/' ? buf + n : buf;
 }
 
+/* Nothing that a box cannot do without: where the run directory is closed to it
+ * (ns.user=new, before open_tree) it goes without. */
 static int place(struct run *r, int i)
 {
-	const char *path = path_of(r->box->etc[i]), *link;
-	int at = rootfs_target(r, path, false);
+	const char *name = r->box->etc[i], *path = path_of(name), *link;
+	int at = rootfs_target(r, path, false), e;
 
 	if (at < 0 && (link = link_of(r, path)))
 		at = rootfs_target(r, link, false);
 	if (at < 0)
 		return 0;
-	if (mount(name_of(i), rootfs_at(at, ""), NULL, MS_BIND, NULL) == 0)
-		return plan_add(r, rootfs_path, "", PLAN_EXACT, FLAGS, "tmpfs");
-	return errno == ENOTDIR ? 0 : fail(r, "bind the copy of %s", path);
+	if (rootfs_place(r, r->etcsrc[i], copy_of(name), at, FLAGS, 0) == 0)
+		return plan_add(r, rootfs_path, "", rootfs_planned(r, 0), FLAGS, NULL);
+	e = fail(r, "bind the copy of %s", path);
+	(void)umount2(SCRATCH_FILE, MNT_DETACH);
+	return rootfs_without(r, true, e);
 }
 
 int etc_place(struct run *r)
@@ -130,7 +176,7 @@ int etc_place(struct run *r)
 	int i, e = 0;
 
 	for (i = 0; i < r->box->netc && !e; i++)
-		if (copied >> i & 1)
+		if (r->etcsrc[i] >= 0)
 			e = place(r, i);
 	return e;
 }

@@ -7,9 +7,9 @@
  *
  * A path that begins with / still begins in the host's tree; .. from there
  * leads to whatever lies on top of it. The scratch tmpfs is where new mounts
- * are made by names that are ours before they are moved into place, it is what
- * masks show, and it holds the copies of etc=. It is reached by its descriptor
- * only and ends with the pivot; what was bound from it stays.
+ * are made by names that are ours before they are moved into place, and it is
+ * what masks show. It is reached by its descriptor only and ends with the pivot;
+ * what was bound from it stays.
  *
  * (openat everywhere: musl's open sets O_CLOEXEC once more, by another call.) */
 #include <fcntl.h>
@@ -73,7 +73,7 @@ int rootfs_root(struct run *r)
 	if ((e = scratch(r)) != 0)
 		return e;
 	e = r->box->root == ROOT_TMPFS ? memory(r) : directory(r);
-	if (e || (e = etc_copy(r)) != 0)
+	if (e)
 		return e;
 	if (mount(NULL, ".", NULL, MS_REMOUNT | MS_RDONLY | QUIET, NULL) < 0)
 		return fail(r, "remount the scratch tmpfs");

@@ -348,6 +348,71 @@ def test_etc(name, root):
     assert (root / "etc/hosts").read_text() == "the image's"
 
 
+def own_etc(tmp_path, *command):
+    """A command whose /etc is a copy, to be changed; in it out/husk runs boxes with the host's network."""
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    (tmp_path / "far").mkdir()
+    for f in ("passwd", "group"):
+        shutil.copy(f"/etc/{f}", etc)
+    (etc / "hosts").write_text("old\n")
+    (etc / "resolv.conf").symlink_to(tmp_path / "far/real")
+    (tmp_path / "far/real").write_text("old, and long\n")
+    return ["unshare", "-m", "sh", "-c", f'mount --bind {etc} /etc && exec "$@"', "sh", *map(str, command)]
+
+
+SEES = "cd /etc; while :; do cat hosts resolv.conf 2>&1; sleep 0.05; done"
+
+
+def changes(etc, far, seen):
+    (etc / "hosts").write_text("written")
+    (etc / "hosts").write_text("written\n")
+    seen("written", "old, and long")
+    (far / "new").write_text("short\n")
+    (far / "new").rename(far / "real")
+    seen("written", "short")
+    (etc / "new").symlink_to("hosts")
+    (etc / "new").rename(etc / "resolv.conf")
+    seen("written", "written")
+    (etc / "hosts").unlink()
+    os.mkfifo(etc / "hosts")
+    (etc / "resolv.conf").unlink()
+    (etc / "resolv.conf").write_text("x" * 300000)
+    (etc / "resolv.conf").unlink()
+    (etc / "resolv.conf").write_text("end\n")
+
+
+@pytest.mark.parametrize("user", ["host", "new"])
+@pytest.mark.parametrize("calls", ["", "open_tree,move_mount,mount_setattr"])
+def test_copies_are_kept_fresh(name, public, user, calls):
+    """Written, replaced, removed; the file itself or what it is a link to. Nobody who is inside can hold the keeper up."""
+    if not husk.INJECT.exists():
+        pytest.skip("the tracer is for x86_64 only")
+    import fault
+    numbers = ",".join(str(fault.number(c)) for c in calls.split(",")) if calls else "-1"
+    root = husk.make_root(public / "root")
+    for f in ("hosts", "resolv.conf"):
+        (root / "etc" / f).write_text("the image's\n")
+    words = own_etc(public, husk.INJECT, "-o", "/dev/null", "never", numbers, "--", husk.HUSK, "run", f"name={name}", f"root={root}",
+                    "net=host", f"ns.user={user}", "user=root", "stop.timeout=1s", "--", "/bin/sh", "-c", SEES)
+    etc, far = public / "etc", public / "far"
+    p = husk.subprocess.Popen(words, stdin=-3, stdout=-1, stderr=-1)
+
+    def seen(hosts, names):
+        assert husk.wait_for(lambda: husk.line(p) == hosts and husk.line(p) == names), (hosts, names)
+    try:
+        if calls and user == "new":
+            seen("the image's", "the image's")
+        else:
+            seen("old", "old, and long")
+            changes(etc, far, seen)
+            assert husk.wait_for(lambda: husk.line(p) == "end")
+    finally:
+        os.kill(husk.children(p.pid)[0], 15)
+        said = p.communicate(timeout=5)[1].decode()
+    assert said.count("went on without it") == (2 if calls and user == "new" else 0), said
+
+
 # ------------------------------------------------------------------ user namespaces, other namespaces of the host
 
 def test_user_namespace(name, tmp_path):
