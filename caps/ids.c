@@ -62,7 +62,5 @@ int caps_ids(struct run *r)
 		return e;
 	if (caps_become(r->uid, r->gid) < 0)
 		return fail(r, "become %u:%u", r->uid, r->gid);
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)	/* the change has set it */
-		return fail(r, "dumpable");
-	return 0;
+	return caps_hide(r);		/* the change has made it dumpable */
 }

@@ -6,14 +6,21 @@
 
 #include "husk.h"
 
+int caps_hide(struct run *r)
+{
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fail(r, "dumpable") : 0;
+}
+
 /* Not dumpable: nobody inside may look into PID 1. For a caller who is not root
  * that waits for ns.root: he could not write the maps of such a process. Without
  * a pid namespace the death of INIT would free the program, so there it lives
  * and watches its pipe, and gets the box's orphans. */
 int caps_tether(struct run *r)
 {
-	if (!r->unpriv && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return fail(r, "dumpable");
+	int e = r->unpriv ? 0 : caps_hide(r);
+
+	if (e)
+		return e;
 	if (r->box->ns[NS_PID] != NSM_NEW) {
 		r->init = getpid();
 		return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? fail(r, "subreaper") : 0;

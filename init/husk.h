@@ -522,13 +522,13 @@ int cfg_check(struct box *);
 
 /* --------------------------------------------------------------------- ns/ */
 
-int ns_join(struct run *);		/* HOST: opens what is joined; enters user and pid */
+int ns_join(struct run *);		/* HOST: opens what is joined; enters what INIT cannot */
 int ns_clone(struct run *);		void ns_kill(struct left *);
 int ns_idmap(struct run *);
 int ns_map(const struct run *, bool gids, struct idmap m[MAXMAP + 2]);	/* the rows in force; r->uid and gid are known */
 int ns_go(struct run *);
 int ns_wait(struct run *);
-int ns_enter(struct run *);		/* INIT: joins the rest; cgroup namespace on old kernels */
+int ns_enter(struct run *);		/* INIT: joins the rest; a cgroup namespace that had to wait */
 int ns_root(struct run *);
 int ns_sysctl(struct run *);
 int ns_host(struct run *);
@@ -538,8 +538,11 @@ const char *ns_name(int ns);		/* "pid", as below /proc/PID/ns */
 int ns_flag(int ns);			/* CLONE_NEWPID */
 /* ns/clone.c */
 bool ns_late(const struct run *);	/* INIT makes its cgroup namespace after HOST has moved it */
-bool ns_init(const struct left *, pid_t *, uint64_t *start);	/* PID 1 of a box, by its state file */
-uint64_t ns_start(int dir, const char *path);	/* start time in a stat file; 0: gone or a zombie */
+int ns_find(const struct left *, int proc, uint64_t *pid);	/* PID 1 of a box, by its state file: its directory in /proc, or -1; ESRCH, ENOENT: gone */
+/* ns/join.c, ns/sysctl.c */
+int ns_into(struct run *, int ns);	/* by r->nsfd; 0 or fail() */
+int ns_home(struct run *);		/* HOST comes back from what ns_join has entered */
+int ns_knob(int proc, const char *key, const char *val);	/* key with dots; 0 or -1 */
 
 /* --------------------------------------------------------------------- cg/ */
 
@@ -660,6 +663,7 @@ int caps_nnp(struct run *);
 bool caps_nnp_early(const struct box *);	/* INIT has set it for PROG too */
 int caps_no_new_privs(struct run *);
 int caps_retether(struct run *);
+int caps_hide(struct run *);		/* not dumpable: nobody may look into this process; 0 or fail() */
 int caps_close(struct run *);
 int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or -1 */
 const char *caps_name(int number);		/* "chown" or NULL */

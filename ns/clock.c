@@ -8,28 +8,18 @@
 
 /* Files below /proc of who is not dumpable belong to the host's root, whom a
  * root of a user namespace is not: dumpable for one write. Nobody is inside yet. */
-static int set_offsets(struct run *r)
-{
-	const struct box *b = r->box;
-	bool open = b->ns[NS_USER] != NSM_HOST;
-	const char *text = fmts("monotonic %lld 0\nboottime %lld 0\n",
-		(long long)b->clock_monotonic, (long long)b->clock_boottime);
-	int e;
-
-	if (open && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
-		return fail(r, "dumpable");
-	e = write_at(r->proc, "self/timens_offsets", text) < 0 ? fail(r, "set the clocks") : 0;
-	if (open && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return fail(r, "dumpable");
-	return e;
-}
-
 int ns_clock(struct run *r)
 {
-	if (r->box->ns[NS_TIME] != NSM_NEW)
+	const struct box *b = r->box;
+
+	if (b->ns[NS_TIME] != NSM_NEW)
 		return 0;
 	if (unshare(ns_flag(NS_TIME)) < 0)
 		return errno == EINVAL ? fail_not(r, "no time namespaces in this kernel - CONFIG_TIME_NS") :
 			fail(r, "a new time namespace");
-	return r->box->clock_monotonic || r->box->clock_boottime ? set_offsets(r) : 0;
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ||
+	    write_at(r->proc, "self/timens_offsets", fmts("monotonic %lld 0\nboottime %lld 0\n",
+		(long long)b->clock_monotonic, (long long)b->clock_boottime)) < 0)
+		return fail(r, "set the clocks");
+	return caps_hide(r);
 }

@@ -8,19 +8,24 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-enum { FIRST = 0x10000000, SPAN = 65536, HELPER_S = 10 };
+enum { FIRST = 0x10000000, SPAN = 65536, HELPER_S = 10, ROWS = MAXMAP + 2 };
 
 /* In a box whose user is a name, the number is in its own root. */
-static int auto_map(const struct run *r, bool gids, struct idmap *m)
+int ns_map(const struct run *r, bool gids, struct idmap m[ROWS])
 {
+	const struct box *b = r->box;
 	uint32_t user = gids ? r->gid : r->uid;
+	int n = gids ? b->ngidmap : b->nuidmap;
 
+	if (!b->automap) {
+		memcpy(m, gids ? b->gidmap : b->uidmap, (size_t)n * sizeof *m);
+		return n;
+	}
 	if (r->unpriv) {
 		*m = (struct idmap){ user, gids ? getegid() : geteuid(), 1 };
 		return 1;
@@ -33,87 +38,67 @@ static int auto_map(const struct run *r, bool gids, struct idmap *m)
 	return 2;
 }
 
-/* Without privilege the kernel takes one row, and of one's own number. */
-static bool own_only(const struct run *r, bool gids, const struct idmap *m, int n)
+/* The set-uid helpers know which ranges a user may give away. They want each
+ * number as a word, and no environment. alarm() goes through an exec, and is the
+ * time limit. */
+static int helper(struct run *r, bool gids, char *rows)
 {
-	return n == 1 && m->count == 1 && m->out == (gids ? getegid() : geteuid()) && r->unpriv;
-}
-
-/* The set-uid helpers know which ranges a user may give away. alarm() goes
- * through an exec, and is the time limit. */
-static int helper(struct run *r, bool gids, const struct idmap *m, int n)
-{
-	static char words[3 * MAXMAP + 1][12];
-	static char *argv[3 * MAXMAP + 3], *env[] = { NULL };
-	static const uint64_t none;
+	static char *argv[3 + 3 * ROWS];
 	const char *path = gids ? "/usr/bin/newgidmap" : "/usr/bin/newuidmap";
-	int i, st = 0;
+	char **arg = argv;
+	sigset_t none;
+	int st = 0;
 	pid_t pid;
 
-	fmt(words[0], sizeof *words, "%d", r->init);
-	for (i = 0; i < 3 * n; i++)
-		fmt(words[i + 1], sizeof *words, "%u", i % 3 == 0 ? m[i / 3].in : i % 3 == 1 ? m[i / 3].out : m[i / 3].count);
-	argv[0] = (char *)(uintptr_t)path;
-	for (i = 0; i <= 3 * n; i++)
-		argv[i + 1] = words[i];
-	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	*arg++ = (char *)(uintptr_t)path;
+	*arg++ = (char *)(uintptr_t)fmts("%d", r->init);
+	while (*rows)
+		*arg++ = strsep(&rows, " \n");
+	*arg = NULL;
+	pid = fork();
 	if (pid == 0) {
 		alarm(HELPER_S);
-		syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
-		execve(path, argv, env);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execve(path, argv, arg);
 		_exit(127);
 	}
-	while (pid > 0 && waitpid(pid, &st, 0) < 0 && errno == EINTR)
-		;
-	if (pid < 0)
-		return fail(r, "clone");
+	if (pid < 0 || waitpid(pid, &st, 0) < 0)
+		return fail(r, "run %s", path);
 	return st ? fail_not(r, "%s did not do it: ranges need it and /etc/sub%s", path, gids ? "gid" : "uid") : 0;
 }
 
-static int write_map(struct run *r, bool gids, const struct idmap *m, int n)
+/* Without privilege the kernel takes one row, of one's own number, and the gid
+ * only where nobody can leave a group. */
+static int write_map(struct run *r, bool gids)
 {
-	static char text[MAXMAP * 33];
-	const char *path;
+	static char rows[ROWS * 33];
+	struct idmap map[ROWS], *m = map;
+	const char *path = fmts("%d/setgroups", r->init);
+	int n = ns_map(r, gids, map);
+	bool own = n == 1 && m->count == 1 && m->out == (gids ? getegid() : geteuid());
 	size_t len = 0;
-	int i;
 
-	if (r->unpriv && !own_only(r, gids, m, n))
-		return helper(r, gids, m, n);
-	if (r->unpriv && gids) {
-		if (write_at(r->proc, fmts("%d/setgroups", r->init), "deny") < 0 && errno != ENOENT)	/* before 3.19 */
-			return fail(r, "deny setgroups");
-	}
-	for (i = 0; i < n; i++, m++)
-		len += fmt(text + len, sizeof text - len, "%u %u %u\n", m->in, m->out, m->count);
+	for (; n--; m++)
+		len += fmt(rows + len, sizeof rows - len, "%u %u %u\n", m->in, m->out, m->count);
+	if (r->unpriv && !own)
+		return helper(r, gids, rows);
+	if (r->unpriv && gids && write_at(r->proc, path, "deny") < 0)
+		return fail(r, "write /proc/%s", path);
 	path = fmts("%d/%cid_map", r->init, gids ? 'g' : 'u');
-	return write_at(r->proc, path, text) < 0 ? fail(r, "write %s", path) : 0;
-}
-
-int ns_map(const struct run *r, bool gids, struct idmap m[MAXMAP + 2])
-{
-	const struct box *b = r->box;
-	int n = gids ? b->ngidmap : b->nuidmap;
-
-	if (b->automap)
-		return auto_map(r, gids, m);
-	memcpy(m, gids ? b->gidmap : b->uidmap, (size_t)n * sizeof *m);
-	return n;
+	return write_at(r->proc, path, rows) < 0 ? fail(r, "write /proc/%s", path) : 0;
 }
 
 int ns_idmap(struct run *r)
 {
 	const struct box *b = r->box;
-	struct idmap m[2][MAXMAP + 2];
-	int e, g, n[2];
+	int e = 0;
 
 	if (b->ns[NS_USER] != NSM_NEW)
 		return 0;
-	if (b->automap && b->who != WHO_AUTO && (e = caps_find(r, r->rootsrc)) != 0)
-		return e;
-	for (g = 0; g < 2; g++) {
-		n[g] = ns_map(r, g, m[g]);
-		if ((e = write_map(r, g, m[g], n[g])) != 0)
-			return e;
-	}
-	return 0;
+	if (b->automap && b->who != WHO_AUTO)
+		e = caps_find(r, r->rootsrc);
+	if (!e && (e = write_map(r, false)) == 0)
+		e = write_map(r, true);
+	return e;
 }

@@ -1,108 +1,103 @@
 /* join.c - namespaces of others: opened by HOST, while their names still mean
- * what the configuration meant. */
-#include <errno.h>
+ * what the configuration meant. Of what kind they are the kernel looks at when
+ * they are entered. */
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <linux/nsfs.h>
 #include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-/* PID 1 of a running box, as its directory below /proc. Opened first, asked for
- * its start time after: the descriptor stays with the process even when the
- * number has gone to another one. */
-static int box_dir(struct run *r, const char *name)
-{
-	struct left l;
-	uint64_t start;
-	pid_t pid;
-	int state = state_read(&l, name), dir;
+static int home[NNS];		/* where HOST comes back to when INIT is there; 0: it has not left */
 
-	if (state >= 0)
+static int failed(struct run *r, int i)
+{
+	const char *box = r->box->nsbox[i];
+
+	return fail(r, "join %s as %s namespace", box ? box : r->box->nspath[i], ns_name(i));
+}
+
+static int open_ns(struct run *r, int i)
+{
+	static struct left l;
+	const char *box = r->box->nsbox[i], *path = r->box->nspath[i];
+	int dir = AT_FDCWD, state;
+	uint64_t pid;
+
+	if (box) {
+		state = state_read(&l, box);
 		close(l.dir);
-	if (state != 1 || !ns_init(&l, &pid, &start))
-		return fail_not(r, "box %s is not running", name);
-	dir = openat(r->proc, fmts("%d", pid), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || ns_start(dir, "stat") != start)
-		return fail_not(r, "box %s has just ended", name);
-	return dir;
-}
-
-static int open_ns(struct run *r, int ns)
-{
-	const char *box = r->box->nsbox[ns], *path;
-	int dir;
-
-	if (!box) {
-		r->nsfd[ns] = open(r->box->nspath[ns], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-		return r->nsfd[ns] < 0 ? fail(r, "open %s", r->box->nspath[ns]) : 0;
+		if (state != 1 || (dir = ns_find(&l, r->proc, &pid)) < 0)
+			return fail_not(r, "box %s is not running, or has just ended", box);
+		/* PID 1 itself stays outside: only its children are in the new clock */
+		path = fmts("ns/%s%s", ns_name(i), i == NS_TIME ? "_for_children" : "");
 	}
-	if ((dir = box_dir(r, box)) < 0)
-		return dir;
-	/* PID 1 itself stays outside: only its children are in the new clock */
-	path = fmts("ns/%s%s", ns_name(ns), ns == NS_TIME ? "_for_children" : "");
-	r->nsfd[ns] = openat(dir, path, O_RDONLY | O_CLOEXEC);
-	if (r->nsfd[ns] < 0)
-		return fail(r, "open %s of box %s", path, box);
-	close(dir);
+	r->nsfd[i] = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (r->nsfd[i] < 0)
+		return failed(r, i);
+	if (box)
+		close(dir);
 	return 0;
 }
 
-/* Before 4.11 nobody can say the kind: setns() refuses a wrong one then. */
-static int check_kind(struct run *r, int ns)
+int ns_into(struct run *r, int i)
 {
-	struct statfs fs;
-	int kind;
-
-	if (fstatfs(r->nsfd[ns], &fs) < 0)
-		return fail(r, "statfs");
-	kind = (uint32_t)fs.f_type == NSFS_MAGIC ? ioctl(r->nsfd[ns], NS_GET_NSTYPE) : 0;
-	if (kind >= 0 && kind != ns_flag(ns))
-		return fail_not(r, "%s is no %s namespace", r->box->nspath[ns] ? r->box->nspath[ns] : "it", ns_name(ns));
+	if (setns(r->nsfd[i], ns_flag(i)) < 0)
+		return failed(r, i);
+	close(r->nsfd[i]);
+	r->nsfd[i] = -1;
 	return 0;
 }
 
-/* Entering the user namespace that one is in is an error of the kernel's, but
- * none of ours: the box to join may share the host's. */
-static int enter_here(struct run *r, int ns)
+/* user first: it gives the rights over the others. It and pid are entered here,
+ * for good, because what is new has to be owned by them; a process cannot change
+ * its own pid namespace, only its children's. To enter the user namespace that
+ * one is in is an error of the kernel's, but none of ours: the box to join may
+ * share the host's. The rest, but for mounts, only where INIT could not: a root
+ * that is one only in a new user namespace may not join what is the host's. */
+static int enter(struct run *r, int i)
 {
 	struct stat own, other;
+	const char *path = fmts("self/ns/%s", ns_name(i));
 
-	if (r->nsfd[ns] < 0)
+	if (i > NS_PID) {
+		if (i == NS_MNT || r->box->ns[NS_USER] != NSM_NEW)
+			return 0;
+		if ((home[i] = openat(r->proc, path, O_RDONLY | O_CLOEXEC)) < 0)
+			return fail(r, "open /proc/%s", path);
+	} else if (fstatat(r->proc, path, &own, 0) == 0 && fstat(r->nsfd[i], &other) == 0 && own.st_ino == other.st_ino) {
+		close(r->nsfd[i]);
+		r->nsfd[i] = -1;
 		return 0;
-	if (fstatat(r->proc, ns == NS_USER ? "self/ns/user" : "self/ns/pid", &own, 0) < 0 ||
-	    fstat(r->nsfd[ns], &other) < 0)
-		return fail(r, "stat %s namespace", ns_name(ns));
-	if (own.st_ino != other.st_ino && setns(r->nsfd[ns], ns_flag(ns)) < 0)
-		return fail(r, "join %s", ns_name(ns));
-	close(r->nsfd[ns]);
-	r->nsfd[ns] = -1;
-	return 0;
+	}
+	return ns_into(r, i);
 }
 
-/* user first: it gives the rights over the others. Both are entered here
- * because what is new has to be owned by them; a process cannot change its own
- * pid namespace, only its children's. Not dumpable before: inside they look. */
+/* Not dumpable before: inside they look. */
 int ns_join(struct run *r)
 {
-	int i, e, n = 0;
+	int i, e = 0, n = 0;
 
-	for (i = 0; i < NNS; i++) {
-		if (r->box->ns[i] != NSM_JOIN)
-			continue;
-		if ((e = open_ns(r, i)) != 0 || (e = check_kind(r, i)) != 0)
-			return e;
-		n++;
-	}
-	if (!n)
-		return 0;
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return fail(r, "dumpable");
-	e = enter_here(r, NS_USER);
-	return e ? e : enter_here(r, NS_PID);
+	for (i = 0; i < NNS && !e; i++)
+		if (r->box->ns[i] == NSM_JOIN) {
+			e = open_ns(r, i);
+			n++;
+		}
+	if (n && !e)
+		e = caps_hide(r);
+	for (i = 0; i < NNS && !e; i++)
+		if (r->nsfd[i] >= 0)
+			e = enter(r, i);
+	return e;
+}
+
+int ns_home(struct run *r)
+{
+	int i;
+
+	for (i = 0; i < NNS; i++)
+		if (home[i] && setns(home[i], ns_flag(i)) < 0)
+			return fail(r, "come back from %s", ns_name(i));
+	return 0;
 }
