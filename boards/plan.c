@@ -48,42 +48,16 @@ static void set_knob(const char *key, const char *val, bool must)
 		say(2, "husk: board.plan: sysctl.%s=%s: %s\n", key, val, strerror(errno));
 }
 
-/* Without a type: each one that the kernel knows and that needs a device. */
-static int mount_any(const struct mnt *m)
+static int mount_one(struct mnt *m)
 {
-	char text[2048], *line, *end;
-
-	if (read_at(AT_FDCWD, "/proc/filesystems", text, sizeof text) < 0)
-		return -1;
-	errno = ENODEV;
-	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-		*end = '\0';
-		if (*line == '\t' && mount(m->src, m->dst, line + 1, m->flags, m->data) == 0)
-			return 0;
-	}
-	return -1;
-}
-
-static int mount_one(const struct mnt *m)
-{
-	char data[64];
-	size_t n = 0;
+	int device = image_device(m);
 
 	(void)mkdir(m->dst, 0755);
-	switch ((enum mntkind)m->kind) {
-	case MNT_BIND:
+	if (m->kind == MNT_BIND)
 		return mount(m->src, m->dst, NULL, MS_BIND | (m->rec ? MS_REC : 0), NULL);
-	case MNT_TMPFS:
-		if (m->size & PERCENT)
-			n = fmt(data, sizeof data, "size=%u%%,", (unsigned)(m->size & ~PERCENT));
-		else if (m->size)
-			n = fmt(data, sizeof data, "size=%llu,", (unsigned long long)m->size);
-		fmt(data + n, sizeof data - n, "mode=%o", m->mode ? m->mode : 0755u);
-		return mount("tmpfs", m->dst, "tmpfs", m->flags, data);
-	case MNT_FS:
-		break;
-	}
-	return m->type ? mount(m->src, m->dst, m->type, m->flags, m->data) : mount_any(m);
+	if (m->kind == MNT_TMPFS && !m->mode)
+		m->mode = 0755;
+	return device < -1 ? -1 : image_mount(m, device, m->dst);
 }
 
 static void board_conf(void)

@@ -73,7 +73,8 @@ static int collect(struct run *r)
 		if ((e = rootfs_nodes(r, b->dev + i, add_node)) != 0 && r->err == ENOENT)
 			e = 0;
 	for (i = 0; i < b->nmnt && !e; i++)
-		if (b->mnt[i].kind == MNT_FS && *b->mnt[i].src == '/' && stat(b->mnt[i].src, &st) == 0)
+		if (b->mnt[i].kind == MNT_FS && *b->mnt[i].src == '/' &&
+		    (r->src[i] < 0 ? stat(b->mnt[i].src, &st) : fstat(r->src[i], &st)) == 0)
 			e = add(r, &st, DEV_R | DEV_W);
 	return e;
 }

@@ -219,7 +219,7 @@ struct run {
 	int	 cgroup2;		/* the leaf in the v2 hierarchy, O_PATH */
 	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
 	int	 rootsrc;		/* detached clone of the root, or O_PATH of it */
-	int	 src[MAXMNT];		/* detached clones of bind sources, by row of box.mnt */
+	int	 src[MAXMNT];		/* by row of box.mnt: detached clones of bind sources, and loop devices */
 	int	 etcsrc[8];		/* of the copies of etc=, by row of box.etc */
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
 	int	 scratch;		/* INIT: a tmpfs of rootfs/ under the new root, until the pivot */
@@ -618,6 +618,9 @@ uint32_t rootfs_root_flags(const struct run *);
 /* rootfs/mounts.c */
 int rootfs_user(struct run *, int i);	/* row i of box.mnt; 0 or fail() */
 bool rootfs_late(const char *path);	/* below /proc or /sys: after the masks */
+/* rootfs/image.c: mount= and tmpfs= */
+int image_device(const struct mnt *);	/* of an image file: its loop device, -2: errno; -1: it is none */
+int image_mount(struct mnt *, int device, const char *where);	/* 0 or -1; completes *m */
 /* rootfs/etc.c */
 int etc_sources(struct run *);		/* HOST */
 int etc_place(struct run *);

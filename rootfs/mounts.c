@@ -56,7 +56,7 @@ bool rootfs_late(const char *path)
 /* In memory-backed file systems mount points may be made, in others they are the image's. */
 static unsigned kind_of(const char *type)
 {
-	return PLAN_EXACT | (same(type, "tmpfs") ? PLAN_MAKE : 0);
+	return PLAN_EXACT | (type && same(type, "tmpfs") ? PLAN_MAKE : 0);
 }
 
 /* proc, sys and dev are ordinary directories of the root or nothing: behind a
@@ -81,21 +81,20 @@ static int plain_target(struct run *r, const char *path)
 /* Onto its place, that was walked to. Where the descriptor of the new mount is
  * wanted (own), first on the scratch tmpfs, by our own name: below the image no
  * name is resolved again. */
-static int put(struct run *r, const struct mnt *m, int at, int *own)
+static int put(struct run *r, struct mnt *m, int device, int at, int *own)
 {
-	const char *src = m->src ? m->src : m->type;
 	int e;
 
 	if (at < 0)
 		return at;
-	e = mount(src, own ? SCRATCH_DIR : rootfs_at(at, ""), m->type, m->flags, m->data);
+	e = image_mount(m, device, own ? SCRATCH_DIR : rootfs_at(at, ""));
 	if (!e && own)
 		e = (*own = openat(AT_FDCWD, SCRATCH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
 			rootfs_move(*own, at) < 0;
 	if (e)
-		return fail(r, "mount %s %s on %s", m->type, src, m->dst);
+		return fail(r, "mount %s %s on %s", m->type ? m->type : "", m->src ? m->src : "", m->dst);
 	/* the kernel says nfs4 for nfs */
-	return plan_add(r, rootfs_path, m->dst, kind_of(m->type), m->flags, starts(m->type, "nfs") ? NULL : m->type);
+	return plan_add(r, rootfs_path, m->dst, kind_of(m->type), m->flags, m->type && starts(m->type, "nfs") ? NULL : m->type);
 }
 
 /* ----------------------------------------------------------------- defaults */
@@ -162,7 +161,7 @@ static int default_mount(struct run *r, int i)
 	else if (nested && r->own[DM_DEV] >= 0)
 		e = inner(r, &m);
 	else
-		e = put(r, &m, plain_target(r, m.dst), i == DM_PROC || i == DM_SYS || i == DM_DEV ? &r->own[i] : NULL);
+		e = put(r, &m, -1, plain_target(r, m.dst), i == DM_PROC || i == DM_SYS || i == DM_DEV ? &r->own[i] : NULL);
 	/* not in the kernel, or not for a user namespace; not there outside; no place in somebody else's /dev */
 	if (e && nested && (r->err == ENODEV || r->err == EPERM || borrow || r->own[DM_DEV] < 0)) {
 		(void)umount2(SCRATCH_DIR, MNT_DETACH);
@@ -204,25 +203,13 @@ static int bind_row(struct run *r, const struct mnt *m, int src)
 	return plan_add(r, rootfs_path, m->dst, rootfs_planned(r, how), m->flags, NULL);
 }
 
-static int fs_row(struct run *r, struct mnt m)
+static int fs_row(struct run *r, struct mnt m, int device)
 {
-	char data[64] = "";
-	size_t n = 0;
-	int at, e;
+	int at = rootfs_target(r, m.dst, true), e;
 
-	if (m.kind == MNT_TMPFS) {
-		m.type = "tmpfs";
-		if (m.size)
-			n = fmt(data, sizeof data, m.size & PERCENT ? "size=%llu%%," : "size=%llu,", (unsigned long long)(m.size & ~PERCENT));
-		if (m.mode)
-			fmt(data + n, sizeof data - n, "mode=%o", m.mode);
-		m.data = data;
-	}
-	if (!m.type)
-		return fail_not(r, "%s: which file system? SRC:BOX:TYPE", m.src);
-	if ((at = rootfs_target(r, m.dst, true)) < 0)
+	if (at < 0)
 		return at;
-	return (e = foreign(r, NULL, -1)) != 0 ? e : put(r, &m, at, NULL);
+	return (e = foreign(r, NULL, -1)) != 0 ? e : put(r, &m, device, at, NULL);
 }
 
 int rootfs_user(struct run *r, int i)
@@ -230,9 +217,9 @@ int rootfs_user(struct run *r, int i)
 	const struct mnt *m = r->box->mnt + i;
 	int e;
 
-	if (m->kind == MNT_BIND && r->src[i] < 0)
+	if (r->src[i] < (m->kind == MNT_BIND ? 0 : -1))
 		return 0;
-	e = m->kind == MNT_BIND ? bind_row(r, m, r->src[i]) : fs_row(r, *m);
+	e = m->kind == MNT_BIND ? bind_row(r, m, r->src[i]) : fs_row(r, *m, r->src[i]);
 	if (e && m->skip) {
 		(void)umount2(SCRATCH_DIR, MNT_DETACH);
 		(void)umount2(SCRATCH_FILE, MNT_DETACH);

@@ -68,6 +68,14 @@ static int take(struct run *r, int i)
 	return r->src[i] < 0 ? fail(r, "%s", m->src) : 0;
 }
 
+static int image(struct run *r, int i)
+{
+	const struct mnt *m = r->box->mnt + i;
+
+	r->src[i] = image_device(m);
+	return r->src[i] < -1 ? fail(r, "a loop device for %s (CONFIG_BLK_DEV_LOOP)", m->src) : 0;
+}
+
 int rootfs_sources(struct run *r)
 {
 	const struct box *b = r->box;
@@ -82,7 +90,6 @@ int rootfs_sources(struct run *r)
 			return fail(r, "root %s", root);
 	}
 	for (i = 0; i < b->nmnt && !e; i++)
-		if (b->mnt[i].kind == MNT_BIND)
-			e = rootfs_without(r, b->mnt[i].skip, take(r, i));
+		e = rootfs_without(r, b->mnt[i].skip, b->mnt[i].kind == MNT_BIND ? take(r, i) : image(r, i));
 	return e ? e : etc_sources(r);
 }

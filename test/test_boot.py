@@ -243,6 +243,26 @@ def test_board_conf():
     assert r.ended and said(r, "up") == [""] and "hostnmae: no such key" in r.text, r
 
 
+def test_images_and_copies(tmp_path):
+    """A squashfs is mounted for the board and for a box; the copies of etc= follow the board's, of which PID 1 is the keeper."""
+    b = ready(QUICK)
+    if not shutil.which("mksquashfs"):
+        pytest.skip("no mksquashfs")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/f").write_text("of the image")
+    subprocess.run(["mksquashfs", tmp_path / "tree", tmp_path / "image", "-quiet", "-no-progress"], check=True, stdout=subprocess.DEVNULL)
+    inside = "root=/srv/root\nnet=host\nmount=/image:/mnt:squashfs\nlog=inherit\n" + \
+        shell("echo @box $(cat /mnt/f), $(cat /etc/hosts); while ! grep -q new /etc/hosts; do sleep 0.1; done; echo @fresh $(cat /etc/hosts); ls /run")
+    f = small(b, {"out": shell("echo @board $(cat /data/f); sleep 2; echo new >/etc/h; mv /etc/h /etc/hosts; sleep 1; ls -A /run/husk; husk poweroff",
+                               "after=in\n")}, conf="mount=/image:/data\n")
+    f |= {m + ".ko": qemu.file(qemu.module(b, m)) for m in ("loop", "squashfs")}
+    f |= {"image": qemu.file((tmp_path / "image").read_bytes()), "etc/husk/in.conf": qemu.file(inside), "srv/root/etc/hosts": qemu.file("the root's"),
+          "init": qemu.program("#!/bin/sh\ninsmod /loop.ko; insmod /squashfs.ko; exec /husk\n")}
+    r = qemu.boot(b, f, init="/init")
+    assert r.ended and said(r, "board") == ["of the image"], r
+    assert said(r, "box") == ["of the image, 127.0.0.1 localhost"] and said(r, "fresh") == ["new"], r
+
+
 @pytest.mark.parametrize("how, end, ends", [
     ("husk reboot", "Restarting system", True), ("kill -INT 1", "Restarting system", True),
     ("kill -SEGV 1", "PID 1: signal 11: reboot", True), ("husk halt", "System halted", False)])

@@ -281,6 +281,84 @@ def test_links_do_not_lead_below_proc(name, root, tmp_path):
             assert r.status == 125 and "rootfs.mounts" in r.err, r
 
 
+# ------------------------------------------------------------------ images
+
+def images(where):
+    """A squashfs and an ext4 with a file each, or skipped."""
+    tree = where / "tree"
+    tree.mkdir()
+    (tree / "f").write_text("of the image\n")
+    if not shutil.which("mksquashfs") or not shutil.which("mke2fs") or not os.path.exists("/dev/loop-control"):
+        pytest.skip("no mksquashfs, mke2fs or loop devices")
+    for words in (["mksquashfs", tree, where / "s", "-quiet", "-no-progress"], ["mke2fs", "-q", "-t", "ext4", "-d", tree, where / "e", "1M"]):
+        r = husk.command(*words)
+        assert r.status == 0, r
+    return where / "s", where / "e"
+
+
+@pytest.fixture
+def no_loops_left():
+    def used():
+        return {d for d in os.listdir("/sys/block") if d.startswith("loop") and os.path.exists(f"/sys/block/{d}/loop")}
+    before = used()
+    yield
+    assert husk.wait_for(lambda: used() <= before, 2), used()
+
+
+READ = "cat /mnt/f; echo more >>/mnt/f && cat /mnt/f; grep ' /mnt ' /proc/self/mountinfo; ls /dev"
+
+
+def test_an_image_gets_its_loop_device(name, public, no_loops_left):
+    """Read-only or not, with its type or without; the device is the box's, and gone with it."""
+    s, e = images(public)
+    for words, flags, kind in (([f"mount={s}:/mnt"], "rw,nosuid,nodev", "squashfs"), ([f"mount={s}:/mnt:squashfs,ro,noexec"], "ro," + QUIET, "squashfs"),
+                               ([f"mount={e}:/mnt:ext4,ro"], "ro,nosuid,nodev", "ext4"), ([f"mount={e}:/mnt:ext4"], "rw,nosuid,nodev", "ext4")):
+        r = run(*words, "user=root", "caps=dac_override", "memory.max=32M", "--", "/bin/sh", "-c", READ, box=name)
+        assert r.status == 0 and r.out.startswith("of the image\n"), r
+        assert table(r.out)["/mnt"][:2] == (flags, kind) and "loop" not in r.out, r
+        assert ("more" in r.out) == (kind == "ext4" and "rw" in flags) and ("Read-only" in r.err) == ("more" not in r.out), r
+
+
+def test_an_image_on_a_read_only_mount(name, public, no_loops_left):
+    _, e = images(public)
+    script = f"mount --bind {public} {public} && mount -o remount,bind,ro {public} && exec {husk.HUSK} run root={husk.ROOT} name={name} " \
+             f"mount={e}:/mnt:ext4 -- /bin/sh -c \"{READ}\""
+    r = husk.command("unshare", "-m", "sh", "-c", script)
+    assert r.status == 0 and table(r.out)["/mnt"][0] == "ro,nosuid,nodev", r
+
+
+def test_no_loop_device(name, public, no_loops_left):
+    """The stage is named, and the option of the kernel; what is optional is gone without."""
+    s, _ = images(public)
+    (public / "junk").write_text("no file system at all" * 1000)
+    hide = 'mount --bind /dev/null /dev/loop-control && exec "$@"'
+    words = [husk.HUSK, "run", f"root={husk.ROOT}", f"name={name}", f"mount={s}:/mnt", "--", "/bin/ls", "/mnt"]
+    r = husk.command("unshare", "-m", "sh", "-c", hide, "sh", *words)
+    assert r.status == 125 and f"rootfs.sources: a loop device for {s} (CONFIG_BLK_DEV_LOOP)" in r.err, r
+    words[4] = "?" + words[4]
+    r = husk.command("unshare", "-m", "sh", "-c", hide, "sh", *words)
+    assert r.status == 0 and r.out == "" and r.err.count("went on without it") == 1, r
+    for kind in ("", ":squashfs", ":ext4"):
+        r = run(f"mount={public}/junk:/mnt{kind}", "--", "/bin/true", box=name)
+        assert r.status == 125 and "rootfs.mounts" in r.err and "junk on /mnt" in r.err, r
+
+
+def test_a_loop_device_on_older_kernels(name, public, tmp_path, no_loops_left):
+    """Without LOOP_CONFIGURE (5.8), and where another start takes the free device first."""
+    if not husk.INJECT.exists():
+        pytest.skip("the tracer is for x86_64 only")
+    import fault
+    s, _ = images(public)
+    words = ["--", husk.HUSK, "run", f"root={husk.ROOT}", f"name={name}", f"mount={s}:/mnt:squashfs,ro", "--", "/bin/cat", "/mnt/f"]
+    log = tmp_path / "log"
+    assert husk.command(husk.INJECT, "-o", log, "list", *words).out == "of the image\n"
+    calls = [l.split()[1:4] for l in log.read_text(errors="replace").splitlines() if l.startswith("call 0 ")]
+    configure = [n for _, n, nr in calls if int(nr) == fault.number("ioctl")][1]
+    for e in (22, 16):
+        r = husk.command(husk.INJECT, "-o", log, "fail", 0, configure, e, *words)
+        assert "hit " in log.read_text() and r.out == "of the image\n", r
+
+
 # ------------------------------------------------------------------ masks and read-only paths
 
 def test_a_mask_in_a_read_only_tree_stays(name, root):
