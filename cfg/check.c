@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "husk.h"
@@ -39,12 +38,13 @@ static int no_mounts(struct box *b)
 
 	for (; row <= last; row++) {
 		k = key_row(row);
-		items = k->type == T_ROOT ? b->root != ROOT_HOST || b->root_rw :
+		items = k->type == T_ROOT ? b->root_rw ? 2 : b->root != ROOT_HOST :
 			k->type == T_MOUNTS ? b->mounts != 0 : *((uint8_t *)b + k->at);
 		for (i = 0; i < items; i++)
 			if (cfg_layer(key_name(row), i) > L_USE)
 				n += cfg_error(i, "%s: this box has %s mounts (%s)", key_name(row),
 					b->ns[NS_MNT] == NSM_HOST ? "the host's" : "another's", because(b, NS_MNT));
+		cfg_unmark(row, -1);
 	}
 	b->root = ROOT_HOST;
 	b->root_rw = false;
@@ -182,6 +182,7 @@ static int clocks(struct box *b)
 	if (b->ns[NS_TIME] != NSM_NEW && cfg_layer("ns.time", 0) > 0)
 		return cfg_error(0, "%s: only with ns.time=new (%s)", key, because(b, NS_TIME));
 	b->ns[NS_TIME] = NSM_NEW;
+	cfg_unmark(key_find("ns.time"), -1);
 	return 0;
 }
 
@@ -269,25 +270,12 @@ static int filter(struct box *b)
 	return 0;
 }
 
-/* What the caller's terminal is called; a pty is no worse than a console. */
-static void term(struct box *b)
-{
-	const char *name = getenv("TERM");
-	int i;
-
-	for (i = 0; i < b->nenv && !starts(b->env[i], "TERM="); i++)
-		;
-	if (b->tty && i == b->nenv && i < MAXENV)
-		b->env[b->nenv++] = name && !cfg_plain(name) ? name - 5 : "TERM=linux";
-}
-
 int cfg_check(struct box *b)
 {
 	int n = 0;
 
 	if (b->file && !b->narg)
 		n += cfg_error(0, "exec: missing: the program to run");
-	term(b);
 	n += files(b) + names(b) + maps(b) + clocks(b) + pids(b) + rights(b) + sysctls(b);
 	return n ? n : filter(b);
 }

@@ -15,11 +15,12 @@ static const char defaults[] =
 	"env=container=husk\n"
 	"umask=022\n"
 	"mounts=default\n"
-	"etc=resolv.conf,hosts,localtime\n"
-	"mask=/proc/acpi/ /proc/asound/ /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list"
-	" /proc/timer_stats /proc/sched_debug /proc/scsi/ /proc/kallsyms /proc/kmsg"
-	" /proc/iomem /proc/slabinfo /proc/vmallocinfo /proc/kpagecount /proc/kpageflags /proc/kpagecgroup /proc/pagetypeinfo"
-	" /sys/firmware/ /sys/devices/virtual/powercap/\n"
+	"etc=localtime\n"
+	"etc=resolv.conf,hosts\n"	/* goes where there is no net */
+	"mask=/proc/acpi/ /proc/asound/ /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list\n"
+	"mask=/proc/timer_stats /proc/sched_debug /proc/scsi/ /proc/kallsyms /proc/kmsg /proc/iomem\n"
+	"mask=/proc/slabinfo /proc/vmallocinfo /proc/kpagecount /proc/kpageflags /proc/kpagecgroup\n"
+	"mask=/proc/pagetypeinfo /sys/firmware/ /sys/devices/virtual/powercap/\n"
 	"readonly=/proc/bus /proc/cpu /proc/dynamic_debug /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger\n"
 	"ns.user=host\n"
 	"ns.time=host\n"
@@ -98,16 +99,16 @@ const char *cfg_preset(const char *name)
 	return NULL;
 }
 
-/* Is value a word of the line of key? */
+/* Is value a word of the lines of key? */
 bool cfg_is_default(const char *key, const char *value)
 {
 	size_t n = strlen(key), len = strlen(value);
 	const char *p = defaults;
 
-	while (*p && !(starts(p, key) && p[n] == '='))
-		p = strchr(p, '\n') + 1;
-	for (p += n; *p && *p != '\n'; p += strcspn(p, " \n"))
-		if (starts(++p, value) && (p[len] == ' ' || p[len] == '\n'))
-			return true;
+	for (; *p; p = strchr(p, '\n') + 1)
+		if (starts(p, key) && p[n] == '=')
+			for (p += n; *p != '\n'; p += strcspn(p, " \n"))
+				if (starts(++p, value) && (p[len] == ' ' || p[len] == '\n'))
+					return true;
 	return false;
 }

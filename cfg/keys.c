@@ -13,7 +13,9 @@
  *	SKIP	`?` may stand before it; never before rights
  *	BOARD	board.conf knows it too
  *	SUB	the name goes on: rlimit.nofile
- *	OPEN	is not set unless somebody says it
+ *	OPEN	is not set unless somebody says it; of all others that nobody has said
+ *		it is the first word, or the first between ( )
+ *	PATH	a path outside is first: ./x is relative to the file
  */
 #include <string.h>
 
@@ -21,36 +23,36 @@
 
 #define KEYS(K) \
 	/* PROGRAM */ \
-	K(EXEC, "exec", EXEC, narg, LIST, "a program (/sbin/x, or x of PATH)", "then arguments", "", "a second line goes on with more arguments") \
+	K(EXEC, "exec", EXEC, narg, LIST | OPEN, "a program (/sbin/x, or x of PATH)", "then arguments", "", "a second line goes on with more arguments") \
 	K(CWD, "cwd", CWD, cwd, 0, "an absolute path inside", "", "/", "where the program starts") \
 	K(ENV, "env", ENV, nenv, LIST, "NAME=VALUE or NAME", "a NAME alone: as outside", "PATH, container", "nothing else comes in") \
-	K(USER, "user", USER, who, 0, "a user (NAME, NAME:GROUP, UID, UID:GID, auto)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
+	K(USER, "user", USER, who, 0, "a user (auto, NAME, NAME:GROUP, UID, UID:GID)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
 	K(GROUPS, "groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
 	K(UMASK, "umask", UMASK, umask, 0, "octal (022)", "", "022", "of the program") \
 	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "") \
 	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
 	/* FILES */ \
-	K(ROOT, "root", ROOT, root, 0, "a root (/, DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
-	K(BIND, "bind", BIND, nmnt, LIST | SKIP, "HOST[:BOX][:OPTS]", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
+	K(ROOT, "root", ROOT, root, PATH, "a root (/, DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
+	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS]", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
 	K(TMPFS, "tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec]", "in memory", "", "replaces a default mount on the same BOX") \
-	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD, "SRC:BOX[:TYPE,OPTS]", "", "", "any file system") \
+	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD | PATH, "SRC:BOX[:TYPE,OPTS]", "", "", "any file system") \
 	K(MOUNTS, "mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
 	K(ETC, "etc", ETC, netc, LIST, "a name below /etc", "copied; or none", "resolv.conf,hosts,localtime", "without net: localtime only") \
-	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP, "HOST[:BOX][:rwm,mode=M]", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
+	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP | PATH, "HOST[:BOX][:rwm,mode=M]", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
 	K(MASK, "mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
 	K(READONLY, "readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
 	/* NAMESPACES */ \
-	K(NET, "net", NS, ns[NS_NET], 0, "none, host, box:NAME or /PATH", "none: only lo", "none", "a network of its own") \
-	K(NS_PID, "ns.pid", NS, ns[NS_PID], 0, "new, host, box:NAME or /PATH", "", "new", "processes") \
-	K(NS_IPC, "ns.ipc", NS, ns[NS_IPC], 0, "", "", "new", "queues and shared memory of System V and POSIX") \
-	K(NS_UTS, "ns.uts", NS, ns[NS_UTS], 0, "", "", "new", "the host name") \
-	K(NS_MNT, "ns.mnt", NS, ns[NS_MNT], 0, "", "", "new", "mounts; not new: root, bind, tmpfs, mask are errors") \
-	K(NS_CGROUP, "ns.cgroup", NS, ns[NS_CGROUP], 0, "", "", "new", "the view of the cgroup tree") \
-	K(NS_USER, "ns.user", NS, ns[NS_USER], 0, "", "", "host", "user ids") \
-	K(NS_TIME, "ns.time", NS, ns[NS_TIME], 0, "", "", "host", "clocks; clock.monotonic and clock.boottime make it new") \
+	K(NET, "net", NS, ns[NS_NET], PATH, "none, host, box:NAME or /PATH", "none: only lo", "none", "a network of its own") \
+	K(NS_PID, "ns.pid", NS, ns[NS_PID], PATH, "new, host, box:NAME or /PATH", "", "new", "processes") \
+	K(NS_IPC, "ns.ipc", NS, ns[NS_IPC], PATH, "", "", "new", "queues and shared memory of System V and POSIX") \
+	K(NS_UTS, "ns.uts", NS, ns[NS_UTS], PATH, "", "", "new", "the host name") \
+	K(NS_MNT, "ns.mnt", NS, ns[NS_MNT], PATH, "", "", "new", "mounts; not new: root, bind, tmpfs, mask are errors") \
+	K(NS_CGROUP, "ns.cgroup", NS, ns[NS_CGROUP], PATH, "", "", "new", "the view of the cgroup tree") \
+	K(NS_USER, "ns.user", NS, ns[NS_USER], PATH, "", "", "host", "user ids") \
+	K(NS_TIME, "ns.time", NS, ns[NS_TIME], PATH, "", "", "host", "clocks; clock.monotonic and clock.boottime make it new") \
 	K(UIDMAP, "uidmap", MAP, nuidmap, LIST, "IN:OUT:COUNT (0:100000:65536)", "or auto; with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
 	K(GIDMAP, "gidmap", MAP, ngidmap, LIST, "", "or auto; with ns.user=new", "auto", "uidmap left out: the same") \
-	K(HOSTNAME, "hostname", HOST, hostname, BOARD, "a host name (letters digits _ + - . ; at most 64)", "", "the box's name", "with ns.uts=new") \
+	K(HOSTNAME, "hostname", HOST, hostname, BOARD | OPEN, "a host name (letters digits _ + - . ; at most 64)", "", "the box's name", "with ns.uts=new") \
 	K(DOMAINNAME, "domainname", HOST, domainname, OPEN, "", "", "", "of NIS, with ns.uts=new") \
 	K(CLOCK_MONOTONIC, "clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "", "", "added to the clock inside") \
 	K(CLOCK_BOOTTIME, "clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "added to the clock inside") \
@@ -69,9 +71,9 @@
 	K(OOM_SCORE_ADJ, "oom_score_adj", OOM, oom_score_adj, OPEN, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
 	/* RIGHTS */ \
 	K(CAPS, "caps", CAPS, caps, LIST, "none, all, oci, NAME or -NAME", "", "none", "effective for the user whoever he is; opens the system calls that it is for") \
-	K(CAPS_AMBIENT, "caps.ambient", CAPS, ambient, LIST, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
-	K(CAPS_INHERITABLE, "caps.inheritable", CAPS, inheritable, LIST, "", "", "caps.ambient=", "for files with inheritable capabilities") \
-	K(SECUREBITS, "securebits", SECBITS, securebits, 0, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
+	K(CAPS_AMBIENT, "caps.ambient", CAPS, ambient, LIST | OPEN, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
+	K(CAPS_INHERITABLE, "caps.inheritable", CAPS, inheritable, LIST | OPEN, "", "", "caps.ambient=", "for files with inheritable capabilities") \
+	K(SECUREBITS, "securebits", SECBITS, securebits, OPEN, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
 	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
 	K(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
 	K(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, 0, "no|yes", "no: set-uid works", "yes", "") \
@@ -86,14 +88,14 @@
 	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box", "order only", "", "that box is up, failed or skipped") \
 	K(STOP_SIGNAL, "stop.signal", SIGNAL, stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
 	K(STOP_TIMEOUT, "stop.timeout", TIME, stop_ms, 0, "a time (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
-	K(RESTART, "restart", ONLY, name, 0, "one of no", "", "no", "when the program has ended") \
+	K(RESTART, "restart", ONLY, name, 0, "one of (no)", "", "no", "when the program has ended") \
 	K(LOG, "log", CHOICE, log, 0, "inherit|none", "of its output", "inherit", "") \
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service daemon netdev host oci NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
 	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box")
 
-enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN };
+enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH };
 
 #define ROW(id, name, type, at, flags, what, help, def, more) [KEY_##id] = { T_##type, flags, offsetof(struct box, at) },
 static const struct key keys[] = { KEYS(ROW) };

@@ -129,12 +129,12 @@ static const char *some_options(struct mnt *m, char *v)
 static const char too_many[] = "a field too many; \\: is a colon in a name";
 
 /* Something that the kernel makes by itself has no path: tmpfs, overlay. */
-static const char *source(const struct mnt *m, char **f)
+static const char *source(const struct mnt *m, char *f)
 {
-	if (!**f)
+	if (!*f)
 		return "an empty field";
-	if (m->kind == MNT_FS && **f != '/' && **f != '.')
-		return cfg_plain(*f);
+	if (m->kind == MNT_FS && *f != '/' && *f != '.')
+		return cfg_plain(f);
 	return cfg_path(f);
 }
 
@@ -165,7 +165,7 @@ const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 		m.flags |= MS_RDONLY;
 	if (kind == MNT_TMPFS)
 		m.flags |= MS_NOEXEC;
-	else if ((e = source(&m, &f[0])))
+	else if ((e = source(&m, f[0])))
 		return e;
 	m.src = f[0];
 	if (kind == MNT_BIND && (n == 1 || (*f[1] != '/' && *f[1] != '.'))) {
@@ -237,7 +237,7 @@ const char *cfg_set_device(struct box *b, char *v, bool skip)
 	int n = cfg_fields(v, f, 3), opts = 1, i;
 	const char *e;
 
-	if ((e = cfg_path(&f[0])))
+	if ((e = cfg_path(f[0])))
 		return e;
 	d.host = d.dst = f[0];
 	if (n > 1 && (*f[1] == '/' || *f[1] == '.'))

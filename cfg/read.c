@@ -6,6 +6,7 @@
  * line. A later one replaces a scalar and adds to a list.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,8 +62,9 @@ static bool ends_blank(const char *v, int type)
 	return blank(v[0]) || (blank(v[n - 1]) && (n < 2 || v[n - 2] != '\\'));
 }
 
-static const char *value(struct box *b, int row, const char *key, char *v, bool skip)
+static const char *value(struct box *b, int row, char *s, char *v, bool skip)
 {
+	const char *key = s + skip, *e;
 	const struct key *k = key_row(row);
 	bool top = cfg.source[cfg.src].layer == L_FILE || cfg.source[cfg.src].layer == L_WORDS;
 
@@ -72,6 +74,8 @@ static const char *value(struct box *b, int row, const char *key, char *v, bool 
 		return "only in the file itself: one level";
 	if (ends_blank(v, k->type))
 		return cfg_wrong("\"%.*s\": a blank at the end, or behind the =", 80, v);
+	if ((k->type == T_ENV || (k->flags & K_PATH && starts(v, "./"))) && (e = cfg_absolute(s, &v)))
+		return e;
 	if (*v)
 		return cfg_set(b, row, key + (k->flags & K_SUB ? strlen(key_name(row)) : 0), v, skip);
 	if (!(k->flags & K_LIST))
@@ -80,13 +84,24 @@ static const char *value(struct box *b, int row, const char *key, char *v, bool 
 	return NULL;
 }
 
-static void line(struct box *b, char *s)
+/* The line that p begins with: a copy is cut, and p stays. */
+static void line(struct box *b, const char *p)
 {
-	bool skip = *s == '?';
-	char *key = s + skip, *eq = strchr(s, '=');
+	size_t n = (size_t)(strchrnul(p, '\n') - p);
+	char *s = cfg_room(n + 1), *key, *eq;
+	bool skip = *p == '?';
 	const char *e;
 
-	if (*s == '#' || !s[strspn(s, " \t")])
+	if (!s) {
+		cfg_here(NULL, text_full());
+		cfg.errors = MAXERRORS;
+		return;
+	}
+	memcpy(s, p, n);
+	s[n] = '\0';
+	key = s + skip;
+	eq = strchr(s, '=');
+	if (!s[strspn(s, " \t")])
 		return;
 	if (!eq || eq == key || blank(*s)) {
 		cfg_here(NULL, cfg_wrong("\"%.*s\" is not key=value", 60, s));
@@ -98,9 +113,10 @@ static void line(struct box *b, char *s)
 		return;
 	}
 	cfg.key = key_find(key);
+	cfg.text = p;
 	if (cfg.key < 0 || (board && !(key_row(cfg.key)->flags & K_BOARD)))
 		no_such_key(key);
-	else if ((e = value(b, cfg.key, key, eq + 1, skip)))
+	else if ((e = value(b, cfg.key, s, eq + 1, skip)))
 		cfg_here(key, e);
 }
 
@@ -113,60 +129,45 @@ static void use(const char *name)
 
 	fmt(path, sizeof path, CONFDIR "/%s.use", name);
 	if (text)
-		text_copy(NULL, L_USE, text, strlen(text));
+		text_memory(NULL, L_USE, text);
 	else if (!cfg_name(name))
 		cfg_here("use", cfg_bad(name, "a name"));
 	else if (!text_file(path, L_USE))
 		cfg_here("use", cfg_wrong("no preset \"%s\", and no %s%s", name, path, near_of(name, cfg_preset_name)));
 }
 
-static void include(const char *path)
+static void include(const char *name, size_t len)
 {
-	char *copied;
-	const char *e;
-	size_t n = strlen(path) + 3;
+	char *path = text_beside(name, len);
 
-	if (!*path)
-		return;
-	if (!(copied = cfg_room(n))) {
-		cfg_here("include", text_full());
-		return;
-	}
-	fmt(copied, n, "%s%s", *path == '/' || starts(path, "./") ? "" : "./", path);
-	if ((e = cfg_path(&copied)))
-		cfg_here("include", e);
-	else if (!text_file(copied, L_INCLUDE))
-		cfg_here("include", cfg_wrong("%s: %s", copied, strerror(ENOENT)));
+	if (path && !text_file(path, L_INCLUDE))
+		cfg_here("include", cfg_wrong("%s: %s", path, strerror(ENOENT)));
 }
 
-/* What the top layers name is read before they are cut. */
-static void look(const char *s)
+/* What the top layers name is read before they are. */
+static void look(const char *p)
 {
-	if (starts(s, "use=")) {
-		copy(preset, sizeof preset, s + 4);
+	size_t n = (size_t)(strchrnul(p, '\n') - p);
+
+	if (starts(p, "use=")) {
+		fmt(preset, sizeof preset, "%.*s", (int)n - 4, p + 4);
 		used.src = cfg.src;
 		used.line = cfg.line;
-	} else if (starts(s, "include="))
-		include(s + 8);
+	} else if (starts(p, "include=") && n > 8)
+		include(p + 8, n - 8);
 }
 
-/* Without a box only looks, and leaves the lines as they are. */
+/* Without a box only looks. */
 static void lines(struct box *b, int src)
 {
-	char *p = cfg.source[src].text, *end = p + cfg.source[src].len, *next;
+	const char *p = cfg.source[src].text, *end = p + cfg.source[src].len;
 
 	cfg.src = src;
-	for (cfg.line = 1; p < end && cfg.errors < MAXERRORS; p = next + 1, cfg.line++) {
-		next = memchr(p, '\n', (size_t)(end - p));
-		next = next ? next : end;
-		*next = '\0';
-		if (b)
-			line(b, p);
-		else {
+	for (cfg.line = 1; p < end && cfg.errors < MAXERRORS; p = strchrnul(p, '\n') + 1, cfg.line++)
+		if (!b)
 			look(p);
-			*next = '\n';
-		}
-	}
+		else if (*p != '#')
+			line(b, p);
 }
 
 static void follow(unsigned n)
@@ -202,9 +203,10 @@ static void reset(struct box *b, bool of_board)
 /* Without a name= the file's, else the program's and the caller's number. */
 static void named(struct box *b, const char *file)
 {
-	static char name[MAXNAME + 20];
+	static char text[MAXNAME + 20] = "name=";
 	const char *from = file ? file : b->narg ? b->argv[0] : "husk", *slash = strrchr(from, '/');
-	size_t n, i;
+	char *name = text + 5;
+	size_t n;
 
 	if (b->name)
 		return;
@@ -212,52 +214,75 @@ static void named(struct box *b, const char *file)
 	n = strlen(from);
 	if (file && n > 5 && same(from + n - 5, ".conf"))
 		n -= 5;
-	n = fmt(name, sizeof name, "%.*s", file ? (int)n : MAXNAME - 12, from);
+	n = fmt(name, sizeof text - 5, "%.*s", file ? (int)n : MAXNAME - 12, from);
 	if (!file && b->narg)
-		fmt(name + n, sizeof name - n, ".%d", getpid());
-	for (i = 0; !file && name[i]; i++)
-		if (!cfg_chars(name + i, 1, i ? "0+.-" : "0+"))
-			name[i] = '_';
-	b->name = name;
-	if (!cfg_name(name))
-		cfg_complain(file, 0, "name", cfg_bad(name, key_what(key_find("name"))));
+		fmt(name + n, sizeof text - 5 - n, ".%d", getpid());
+	for (; !file && *name; name++)
+		if (!cfg_chars(name, 1, name > text + 5 ? "0+.-" : "0+"))
+			*name = '_';
+	line(b, text);
 }
 
-/* What stands behind -- needs no quotes and has none. */
+/* What the caller's terminal is called; a pty is no worse than a console. */
+static void term(struct box *b)
+{
+	int i;
+
+	for (i = 0; i < b->nenv; i++)
+		if (starts(b->env[i], "TERM="))
+			return;
+	if (b->tty)
+		line(b, getenv("TERM") ? "env=TERM" : "env=TERM=linux");
+}
+
+/* What stands behind -- is a line too, with quotes where it needs them. */
 static void program(struct box *b, char *const argv[])
 {
-	const char *e;
+	size_t max;
+	char *s, *to;
+	const char *p;
+	bool quotes;
 
-	cfg.src = (int)cfg.nsources - 1;
-	cfg.key = key_find("exec");
-	cfg_empty(b, cfg.key);
-	for (; *argv && b->narg < MAXARG; argv++) {
-		b->argv[b->narg] = *argv;
-		cfg_mark(b->narg++);
+	line(b, "exec=");
+	s = cfg_rest(&max);
+	to = s + fmt(s, max, "exec=");
+	for (; (p = *argv); argv++) {
+		if (to + 2 * strlen(p) + 4 > s + max) {
+			cfg_here("exec", text_full());
+			return;
+		}
+		quotes = !*p || p[strcspn(p, " \t\n\"'")];
+		for (to += fmt(to, 3, quotes ? " \"" : " "); *p; p++) {
+			if (quotes && strchr("\"\\\n", *p))
+				*to++ = '\\';
+			*to++ = *p == '\n' ? 'n' : *p;
+		}
+		to += fmt(to, 2, quotes ? "\"" : "");
 	}
-	b->argv[b->narg] = NULL;
-	if (*argv)
-		cfg_complain(NULL, 0, "exec", cfg_wrong("more than %d words", MAXARG));
-	else if (b->narg && (e = cfg_program(b->argv[0])))
-		cfg_complain(NULL, 0, "exec", e);
+	if (cfg_room((size_t)(to - s) + 1))
+		line(b, s);
 }
 
 /* The sources of the top are there: all below them, then all in order. */
 static int layers(struct box *b, const char *file, char *const argv[])
 {
-	const char *text = cfg_preset(NULL);
 	unsigned i, layer, n = cfg.nsources;
 
-	text_copy(NULL, L_DEFAULTS, text, strlen(text));
+	text_memory(NULL, L_DEFAULTS, cfg_preset(NULL));
 	follow(n);
 	for (layer = 0; layer < NLAYERS; layer++)
 		for (i = 0; i < cfg.nsources; i++)
 			if (cfg.source[i].layer == layer)
 				lines(b, (int)i);
+	cfg.src = (int)n - 1;
 	if (argv)
 		program(b, argv);
-	if (cfg.errors == 0)
+	cfg.src = 0;
+	cfg.line = 0;
+	if (cfg.errors == 0) {
+		term(b);
 		named(b, file);
+	}
 	if (cfg.errors == 0)
 		cfg_check(b);
 	return cfg.errors ? 2 : 0;
@@ -279,11 +304,11 @@ int cfg_load(struct box *b, const char *file, char *const words[], int nwords, c
 	return cfg.errors ? 2 : layers(b, file, argv);
 }
 
-int cfg_parse(struct box *b, const char *name, const char *text, size_t len)
+int cfg_parse(struct box *b, const char *name, const char *text)
 {
 	reset(b, false);
 	b->file = name;
-	if (!text_copy(name, L_FILE, text, len))
+	if (!text_memory(name, L_FILE, text))
 		return 2;
 	text_words(NULL, 0);
 	return layers(b, name, NULL);

@@ -80,20 +80,12 @@ static const char *set_exec(struct box *b, char *v)
 		if ((b->narg == 0 && (e = cfg_program(word))) || (e = cfg_add(&b->narg, MAXARG)))
 			break;
 		b->argv[b->narg - 1] = word;
+		b->argv[b->narg] = NULL;
 	}
 	return e;
 }
 
-static const char *outside(const char *name, size_t len)
-{
-	char **e;
-
-	for (e = environ; *e; e++)
-		if (strncmp(*e, name, len) == 0 && (*e)[len] == '=')
-			return *e;
-	return NULL;
-}
-
+/* A NAME alone is one that is not there outside. */
 static const char *set_env(struct box *b, const char *v)
 {
 	size_t len = (size_t)(strchrnul(v, '=') - v);
@@ -102,9 +94,9 @@ static const char *set_env(struct box *b, const char *v)
 
 	if (!cfg_chars(v, len, " 0"))
 		return cfg_not(v);
-	if (!v[len] && !(v = outside(v, len)))
+	if (!v[len])
 		return NULL;
-	if (strchr(v, '\n'))
+	if (v[strcspn(v, "\r\n")])
 		return cfg_wrong("%.*s: a line break in the value", (int)len, v);
 	for (i = 0; i < b->nenv && strncmp(b->env[i], v, len + 1) != 0; i++)
 		;
@@ -177,19 +169,21 @@ static const char *set_root(struct box *b, char *v)
 
 	if (n > 2 || (n == 2 && !same(f[1], "rw") && !same(f[1], "ro")))
 		return cfg_not(whole);
-	if (n == 2)
+	if (n == 2) {
+		if ((e = cfg_twice(1)))
+			return e;
 		b->root_rw = f[1][1] == 'w';
-	if (n == 2 && !*f[0])
-		return NULL;
-	b->rootdir = NULL;
-	if (same(f[0], "tmpfs")) {
-		b->root = ROOT_TMPFS;
-		return NULL;
+		cfg_mark(1);
+		if (!*f[0])
+			return NULL;
 	}
-	if ((e = cfg_path(&f[0])))
+	b->root = same(f[0], "tmpfs") ? ROOT_TMPFS : ROOT_DIR;
+	if ((e = cfg_twice(0)) || (b->root == ROOT_DIR && (e = cfg_path(f[0]))))
 		return e;
-	b->root = same(f[0], "/") ? ROOT_HOST : ROOT_DIR;
-	b->rootdir = b->root == ROOT_DIR ? f[0] : NULL;
+	cfg_mark(0);
+	if (same(f[0], "/"))
+		b->root = ROOT_HOST;
+	b->rootdir = f[0];
 	return NULL;
 }
 
@@ -225,7 +219,7 @@ static const char *set_paths(struct box *b, uint8_t *n, char *v)
 	return NULL;
 }
 
-/* default|none|-proc|... */
+/* default|none|-proc|...: lines add up, but these two begin anew. */
 static const char *set_mounts(struct box *b, char *v)
 {
 	char *w;
@@ -234,9 +228,11 @@ static const char *set_mounts(struct box *b, char *v)
 	while ((w = cfg_word(&v))) {
 		if ((i = cfg_index(key_what(cfg.key), w)) < 0)
 			return cfg_not(w);
+		if (i < 2)
+			cfg_unmark(cfg.key, -1);
 		b->mounts = i == 0 ? (1u << NDM) - 1 : i == 1 ? 0 : b->mounts & ~(1u << (i - 2));
 	}
-	cfg_mark(0);
+	cfg_mark_line();
 	return NULL;
 }
 
@@ -261,7 +257,6 @@ static const char *set_etc(struct box *b, char *v)
 static const char *set_ns(struct box *b, int ns, char *v)
 {
 	int mode = cfg_index(ns == NS_NET ? "none|host" : "new|host", v);
-	const char *e;
 
 	b->nspath[ns] = b->nsbox[ns] = NULL;
 	b->ns[ns] = mode < 0 ? NSM_JOIN : (uint8_t)mode;
@@ -273,9 +268,8 @@ static const char *set_ns(struct box *b, int ns, char *v)
 	}
 	if (*v != '/' && *v != '.')
 		return cfg_not(v);
-	e = cfg_path(&v);
 	b->nspath[ns] = v;
-	return e;
+	return cfg_path(v);
 }
 
 static const char *set_map(struct box *b, uint8_t *n, char *v)
@@ -525,9 +519,11 @@ static const char *set_caps(uint64_t *at, char *v)
 		else
 			return cfg_wrong("\"%.*s\": no such capability%s", 40, w,
 				near_of(starts(w, "CAP_") || starts(w, "cap_") ? w + 4 : w, caps_name));
+		if (!bit && !minus)
+			cfg_unmark(cfg.key, -1);
 		*at = minus ? *at & ~bit : bit ? *at | bit : 0;
 	}
-	cfg_mark(0);
+	cfg_mark_line();
 	return NULL;
 }
 
@@ -701,7 +697,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool skip)
 {
 	const struct key *k = key_row(row);
-	bool scalar = !(k->flags & (K_LIST | K_SUB));
+	bool scalar = !(k->flags & (K_LIST | K_SUB)) && k->type != T_ROOT;
 	const char *e;
 
 	cfg.key = row;
@@ -725,7 +721,8 @@ void cfg_empty(struct box *b, int row)
 	cfg_unmark(row, -1);
 	if (k->type == T_CAPS) {
 		*(uint64_t *)at = 0;
-		cfg_mark(0);
+		if (k->flags & K_OPEN)
+			cfg_mark_line();
 	} else if (k->type == T_MOUNTS)
 		b->mounts = 0;
 	else if (k->type == T_INCLUDE)

@@ -1,6 +1,7 @@
 /*
- * text.c - all text of one box lies in one buffer: files, presets, words. It
- * is read once, cut in place, and struct box points into it.
+ * text.c - all text of one box lies in one buffer: files, words, and a copy of
+ * each line, which is cut in place; struct box points into that. What was
+ * written stays for husk show.
  *
  * For a file on the start path there are four system calls: open, fstat, read
  * and close.
@@ -8,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -23,7 +25,7 @@ static char buffer[MAXTEXT];
 
 const char *text_full(void)
 {
-	return cfg_wrong("the text is larger than %u bytes", MAXTEXT - SCRATCH);
+	return "more than 124 KiB of text";
 }
 
 char *cfg_room(size_t n)
@@ -42,6 +44,8 @@ char *cfg_rest(size_t *n)
 	return buffer + cfg.used;
 }
 
+static const char far[] = "the working directory is out of reach";
+
 /* Paths of a file are relative to the file, of the command line to where we
  * are. 0: out of reach. */
 static size_t base(char *dir, size_t max)
@@ -57,27 +61,61 @@ static size_t base(char *dir, size_t max)
 	return slash ? n + fmt(dir + n, max - n, "/%.*s", (int)(slash - file), file) : n;
 }
 
-const char *cfg_path(char **path)
+const char *cfg_path(char *path)
 {
-	char *p = *path;
 	const char *e;
-	size_t n, max;
 
-	if (!starts(p, "/") && !starts(p, "./"))
-		return cfg_bad(p, "a path (it begins with / or ./)");
-	if ((e = cfg_plain(p)))
+	if (*path != '/')
+		return cfg_bad(path, "a path (it begins with / or ./)");
+	if ((e = cfg_plain(path)))
 		return e;
-	if (*p == '.') {
-		*path = cfg_rest(&max);
-		if (!(n = base(*path, max)))
-			return "the working directory is out of reach";
-		n += fmt(*path + n, max - n, "%s", p + 1);	/* cut short there is no room */
-		if (!cfg_room(n + 1))
-			return text_full();
-	}
-	if (strlen(*path) >= PATH_MAX)
+	if (strlen(path) >= PATH_MAX)
 		return "the path is too long";
-	cfg_clean(*path);
+	cfg_clean(path);
+	return NULL;
+}
+
+/* The name of a file beside the one that is read; NULL: that it cannot be has been said */
+char *text_beside(const char *name, size_t len)
+{
+	size_t max, n = 0;
+	char *path = cfg_rest(&max);
+	const char *e = NULL;
+
+	if (*name != '/' && !(n = base(path, max)))
+		e = far;
+	n += fmt(path + n, max - n, "/%.*s", (int)len, name) + 1;	/* cut short there is no room */
+	if (!cfg_room(n))
+		e = text_full();
+	if (e || (e = cfg_path(path)))
+		cfg_here("include", e);
+	return e ? NULL : path;
+}
+
+/* What is here is another thing elsewhere: the line is made anew, with all in it. */
+const char *cfg_absolute(const char *s, char **value)
+{
+	static char dir[PATH_MAX];
+	const char *rest = *value, *p;
+	size_t max, head = (size_t)(rest - s), n;
+	char *to = cfg_rest(&max);
+
+	n = fmt(to, max, "%.*s", (int)head, cfg.text);
+	if (starts(rest, "./")) {
+		if (!base(dir, sizeof dir))
+			return far;
+		for (p = dir, rest++; *p; to[n++] = *p++)
+			if (key_row(cfg.key)->type != T_NS && (*p == ':' || *p == '\\'))
+				to[n++] = '\\';
+	} else if ((p = getenv(rest)))
+		rest = p - strlen(rest) - 1;
+	else
+		return NULL;
+	n += fmt(to + n, max - n, "%s", rest) + 1;		/* cut short there is no room */
+	if (!cfg_room(2 * n))
+		return text_full();
+	cfg.text = to;
+	*value = memcpy(to + n, to + head, n - head);
 	return NULL;
 }
 
@@ -104,6 +142,7 @@ static const char *slurp(int fd, struct source *s)
 	struct stat st;
 	const char *e;
 	ssize_t n;
+	char *to = buffer + cfg.used;
 
 	if (fstat(fd, &st) < 0)
 		return strerror(errno);
@@ -113,12 +152,13 @@ static const char *slurp(int fd, struct source *s)
 		return e;
 	if (cfg.warning)
 		cfg_complain(s->name, 0, NULL, e);
-	s->text = buffer + cfg.used;
 	do
-		n = read(fd, s->text, sizeof buffer - SCRATCH - cfg.used);
+		n = read(fd, to, sizeof buffer - SCRATCH - cfg.used);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return strerror(errno);
+	to[n] = '\0';
+	s->text = to;
 	s->len = (size_t)n;
 	return cfg_room(s->len + 1) ? NULL : text_full();
 }
@@ -153,8 +193,10 @@ static struct source *source(const char *name, int layer)
 {
 	struct source *s = &cfg.source[cfg.nsources];
 
-	if (cfg.nsources == MAXSOURCE)
+	if (cfg.nsources == MAXSOURCE) {
+		cfg_here(NULL, cfg_wrong("more than %u files", MAXSOURCE));
 		return NULL;
+	}
 	*s = (struct source){ .name = name, .layer = (uint8_t)layer, .text = buffer + cfg.used };
 	return s;
 }
@@ -166,10 +208,8 @@ bool text_file(const char *path, int layer)
 	const char *e;
 	int fd;
 
-	if (!s) {
-		cfg_here(NULL, cfg_wrong("more than %u files", MAXSOURCE));
+	if (!s)
 		return true;
-	}
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0 && errno == ENOENT)
 		return false;
@@ -183,19 +223,14 @@ bool text_file(const char *path, int layer)
 	return true;
 }
 
-bool text_copy(const char *name, int layer, const char *text, size_t len)
+bool text_memory(const char *name, int layer, const char *text)
 {
 	struct source *s = source(name, layer);
-	char *p = s ? cfg_room(len + 1) : NULL;
 
-	if (!p) {
-		cfg_complain(name, 0, NULL, text_full());
+	if (!s)
 		return false;
-	}
-	memcpy(p, text, len);
-	p[len] = '\0';
-	s->text = p;
-	s->len = len;
+	s->text = text;
+	s->len = strlen(text);
 	cfg.nsources++;
 	return !name || clean(s);
 }

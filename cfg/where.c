@@ -7,48 +7,63 @@ enum { MAXMARK = 1024 };
 
 struct reading cfg;
 
-/* Where an item of a key was said. */
-static struct mark {
-	uint16_t what;			/* key << 8 | item */
-	uint16_t src;
-	uint32_t line;
-} marks[MAXMARK];
+static struct mark marks[MAXMARK + 1];
 
+/* The last one: where lines add up, as of caps=, each has a mark of item 0. */
 static struct mark *find(int key, int item)
 {
-	unsigned i;
+	struct mark *m = marks + cfg.nmarks;
 
-	for (i = 0; i < cfg.nmarks; i++)
-		if (marks[i].what == (key << 8 | item))
-			return &marks[i];
+	while (m-- > marks)
+		if (m->key == key && m->item == item)
+			return m;
 	return NULL;
 }
 
+static void mark(struct mark *m, int item)
+{
+	if (m == marks + MAXMARK) {
+		cfg_here(NULL, text_full());
+		return;
+	}
+	*m = (struct mark){ (uint8_t)cfg.key, (uint8_t)item, (uint8_t)cfg.src, cfg.line, cfg.text };
+	cfg.nmarks += m == marks + cfg.nmarks;
+}
+
+/* What was said before comes behind all others, as its line does. */
 void cfg_mark(int item)
 {
 	struct mark *m = find(cfg.key, item);
 
-	if (!m && cfg.nmarks < MAXMARK)
-		m = &marks[cfg.nmarks++];
 	if (m)
-		*m = (struct mark){ (uint16_t)(cfg.key << 8 | item), (uint16_t)cfg.src, cfg.line };
+		memmove(m, m + 1, (size_t)(marks + --cfg.nmarks - m) * sizeof *m);
+	mark(marks + cfg.nmarks, item);
+}
+
+void cfg_mark_line(void)
+{
+	mark(marks + cfg.nmarks, 0);
+}
+
+const struct mark *cfg_marks(void)
+{
+	marks[cfg.nmarks].text = NULL;
+	return marks;
 }
 
 /* Where an item is taken out of a list, those behind it move up. */
 void cfg_unmark(int key, int item)
 {
-	unsigned i, n = 0;
-	struct mark m;
+	struct mark *m, *to = marks;
 
-	for (i = 0; i < cfg.nmarks; i++) {
-		m = marks[i];
-		if (m.what >> 8 == key && (item < 0 || (m.what & 255) == item))
+	for (m = marks; m < marks + cfg.nmarks; m++) {
+		if (m->key == key && (item < 0 || m->item == item))
 			continue;
-		if (m.what >> 8 == key && (m.what & 255) > item)
-			m.what--;
-		marks[n++] = m;
+		if (m->key == key && m->item > item)
+			m->item--;
+		*to++ = *m;
 	}
-	cfg.nmarks = n;
+	cfg.nmarks = (unsigned)(to - marks);
 }
 
 const char *cfg_twice(int item)
@@ -66,15 +81,16 @@ const char *cfg_twice(int item)
 
 const char *cfg_slot(int i, uint8_t *n, int max)
 {
+	struct mark *m;
 	const char *e;
 
 	if (i == max)
 		return cfg_wrong("more than %d of them", max);
 	if (i < *n && (e = cfg_twice(i)))
 		return e;
-	if (i == *n)
-		++*n;
-	cfg_mark(i);
+	m = find(cfg.key, i);
+	mark(m && i < *n ? m : marks + cfg.nmarks, i);
+	*n += i == *n;
 	return NULL;
 }
 

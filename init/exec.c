@@ -128,7 +128,7 @@ static const char **environment(const struct run *r)
 
 	memcpy(env, r->box->env, n * sizeof *env);
 	for (i = 0; i < 3; i++) {
-		if (has(r->box->env, names[i]))
+		if (has(env, names[i]))
 			continue;
 		fmt(add[i], sizeof add[i], "%s=%s", names[i], i ? r->user : r->home);
 		env[n++] = add[i];

@@ -51,7 +51,7 @@ enum {
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
-	MAXTEXT	= 128 * 1024,	/* all configuration text of one box */
+	MAXTEXT	= 256 * 1024,	/* all configuration text of one box, and a copy */
 };
 
 /* ------------------------------------------------------------ what was asked */
@@ -387,13 +387,14 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
  * command line. argv: what stood after -- (NULL: nothing); it replaces exec=.
  * All text lies in one static buffer, and each call starts it anew. */
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
-int cfg_parse(struct box *, const char *name, const char *text, size_t len);	/* the same from memory, no words */
+int cfg_parse(struct box *, const char *name, const char *text);	/* the same from memory that stays, no words */
 int cfg_board(struct board *, const char *file);	/* board.conf; a missing file is fine: 0 */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
  * -r ROOTFS, below which all paths are looked for, or NULL */
 int cfg_machine(const struct box *, const char *root);
 /* cfg/print.c */
-void cfg_show(const struct box *, int fd, bool marks);	/* every key; marks: a comment says where it was set */
+void cfg_show(int fd, bool origins);	/* the box loaded last, every key; origins: a comment says where a line is from */
+void cfg_show_key(int row, int fd, const char *tab, bool origins);
 int cfg_help(const char *key);		/* 0 or 2 */
 
 /* cfg/keys.c: THE other table. A row is a number. */
@@ -417,7 +418,7 @@ enum keytype {
 	T_SYSCALLS, T_LABEL, T_SECBITS, T_SYSCTL, T_PERSONA, T_AFTER, T_SIGNAL,
 	T_TIME, T_USE, T_INCLUDE, T_NAME,
 };
-enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16 };	/* SUB: rlimit.X, the name goes on */
+enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first */
 struct key {
 	uint8_t	 type, flags;
 	uint16_t at;			/* offset into struct box; of a list's count */
@@ -483,20 +484,28 @@ enum layer { L_DEFAULTS, L_USE, L_INCLUDE, L_FILE, L_LOCAL, L_WORDS, NLAYERS };
 enum { MAXSOURCE = 12 };
 struct source {
 	const char *name;		/* NULL: built in, or the command line */
-	char	*text;
+	const char *text;		/* stays as it is */
 	size_t	 len;
 	uint8_t	 layer;
 };
 extern struct reading {			/* the line being read, and all that is read */
 	int	 src, key;
 	uint32_t line;
+	const char *text;		/* of the line, as it was written; it ends with a line break, or is the last */
 	struct source source[MAXSOURCE];
 	unsigned nsources, nmarks, errors;
 	size_t	 used;
 	bool	 warning;		/* the next complaint is one */
 } cfg;
 int cfg_layer(const char *key, int item);	/* enum layer, or -1: nobody */
+struct mark {				/* what is in force: an item of a key, who said it, and how */
+	uint8_t	 key, item, src;
+	uint32_t line;
+	const char *text;
+};
+const struct mark *cfg_marks(void);		/* in the order of the items; the end: text NULL */
 void cfg_mark(int item);			/* here, by the line being read */
+void cfg_mark_line(void);			/* one more line of a key whose lines add up */
 const char *cfg_twice(int item);		/* a phrase if this layer has it already */
 const char *cfg_slot(int i, uint8_t *n, int max);	/* takes place i of a list, *n or one that is there; NULL or a phrase */
 const char *cfg_add(uint8_t *n, int max);	/* one more */
@@ -510,9 +519,11 @@ const char *cfg_used(void);			/* the preset's name */
 /* cfg/text.c */
 char *cfg_room(size_t n);			/* of the text buffer, or NULL */
 char *cfg_rest(size_t *n);			/* what is free of it, as scratch */
-const char *cfg_path(char **path);		/* ./x becomes absolute; NULL or a phrase */
+const char *cfg_path(char *path);		/* is it one? from /; NULL or a phrase */
+const char *cfg_absolute(const char *s, char **value);	/* of the line s: ./x and a NAME of env= as what they are here; NULL or a phrase */
 bool text_file(const char *path, int layer);	/* false: there is none; errors are said */
-bool text_copy(const char *name, int layer, const char *text, size_t len);
+char *text_beside(const char *name, size_t len);	/* a file beside the one that is read; NULL: said why not */
+bool text_memory(const char *name, int layer, const char *text);	/* false: has been said */
 void text_words(char *const words[], int n);
 unsigned text_line(const char *from, const char *at);
 const char *text_full(void);			/* a phrase */

@@ -217,7 +217,7 @@ static int verb_show(char **argv)
 	int e = load(&c, argv + 2, "");
 
 	if (!e)
-		cfg_show(&box, 1, true);
+		cfg_show(1, true);
 	return e;
 }
 
