@@ -105,6 +105,14 @@ def busybox(b):
     return (to / "bin/busybox").read_bytes()
 
 
+def tool(package):
+    """A package for this machine, unpacked and not installed."""
+    native = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    to = KERNELS / f"{package}-{native}"
+    with locked():
+        return to if to.exists() else get(lambda: [unpack(package, native, to)])
+
+
 def vmlinuz(b):
     return next(kernel(b).glob("boot/vmlinuz*"))
 

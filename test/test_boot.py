@@ -263,6 +263,82 @@ def test_images_and_copies(tmp_path):
     assert said(r, "box") == ["of the image, 127.0.0.1 localhost"] and said(r, "fresh") == ["new"], r
 
 
+USER_SH = """
+cd /sys/fs/cgroup; echo +memory +pids >cgroup.subtree_control; mkdir -p deleg/shell /run/user
+for f in . cgroup.procs cgroup.subtree_control cgroup.threads shell shell/cgroup.procs; do busybox chown user deleg/$f; done
+busybox chown user /run/user; echo $$ >deleg/shell/cgroup.procs
+cat >/user-2.sh <<'EOF'
+export XDG_RUNTIME_DIR=/run/user
+husk run /once.conf $1 -- /bin/sh /inside.sh &
+n=0; while [ $n -lt 50 ] && ! ps | grep -q '[s]leep 1$'; do sleep 0.2; n=$((n+1)); done
+for f in memory.max memory.swap.max pids.max; do echo "@limit $f $(cat /sys/fs/cgroup/deleg/husk/once/$f)"; done
+kill $!; wait $!; echo "@status $?"
+husk run /once.conf $1 name=oom memory.max=4M -- /bin/sh -c 'x=x; while :; do x=$x$x; done'; echo "@oom $?"
+husk run /once.conf $1 name=bomb pids.max=8 -- /bin/sh -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 9 & done; sleep 1'; echo "@bomb $?"
+husk run /once.conf name=own -- /bin/true; echo "@own $?"
+echo "@left $(find deleg -type d | wc -l) $(ls -A /run/user/husk)"
+EOF
+busybox su user -c 'sh /user-2.sh cgroup=deleg'
+husk poweroff
+"""
+
+
+def test_a_user_with_a_delegated_cgroup():
+    """Nobody's rights but those over a part of the tree: the limits hold, and nothing stays."""
+    b = ready(QUICK)
+    f = full(b)
+    del f["etc/husk/inside.conf"]
+    f["etc/husk/outside.conf"] = qemu.file("use=host\nexec=/bin/sh /outside.sh\nlog=inherit\n")
+    f["outside.sh"] = qemu.file(USER_SH)
+    f["once.conf"] = qemu.file("root=/srv/root\nns.user=new\nmemory.max=32M\nmemory.swap.max=0\npids.max=20\nlog=inherit\n")
+    r = qemu.boot(b, f)
+    assert r.ended, r
+    assert said(r, "in-id")[0].startswith("1000:1000 groups 1000") and said(r, "in-net") == ["lo"], r
+    status = dict(s.split() for s in said(r, "in-status"))
+    assert {int(v, 16) for k, v in status.items() if k.startswith("Cap")} == {0} and status["Seccomp"] == "2", r
+    assert said(r, "limit") == ["memory.max 33554432", "memory.swap.max 0", "pids.max 20"], r
+    assert said(r, "in-term") == [""] and said(r, "status") == ["0"], r
+    assert said(r, "oom") == ["137"] and "can't fork" in r.text, r
+    assert said(r, "own") == ["125"] and "husk: own: cg.limits: memory.max: no memory controller" in r.text, r
+    assert said(r, "left") == ["2 "], r
+
+
+PROFILE = """profile husk-test flags=(attach_disconnected,mediate_deleted) {
+  file,
+  signal,
+  deny /etc/group r,
+}
+"""
+LABEL_SH = """
+busybox mount -t securityfs none /sys/kernel/security; dd if=/policy of=/sys/kernel/security/apparmor/.load bs=1M 2>/dev/null
+for w in user=1000 user=root "no_new_privs=no syscalls=@all"; do
+	husk run /once.conf $w -- /bin/sh -c 'echo @label $(cat /proc/self/attr/current); cat /etc/passwd >/dev/null && cat /etc/group'; echo "@status $?"
+done
+husk run /once.conf apparmor=absent -- /bin/true; echo "@absent $?"
+husk poweroff
+"""
+
+
+def test_apparmor(tmp_path):
+    """The program is under the profile from its first instruction, and the profile holds."""
+    b = ready(QUICK)
+    parser = qemu.tool("apparmor") / "sbin/apparmor_parser"
+    (tmp_path / "profile").write_text(PROFILE)
+    words = [parser, "-qKQS", "-M", parser.parents[1] / "etc/apparmor.d/abi/kernel-5.4-vanilla", "--config-file", "/dev/null", tmp_path / "profile"]
+    made = subprocess.run(words, capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip(f"apparmor_parser: {made.stderr}")
+    f = full(b)
+    del f["etc/husk/inside.conf"]
+    f["policy"], f["outside.sh"] = qemu.file(made.stdout), qemu.file(LABEL_SH)
+    f["etc/husk/outside.conf"] = qemu.file("use=host\nexec=/bin/sh /outside.sh\nlog=inherit\n")
+    f["once.conf"] = qemu.file("root=/srv/root\nlog=inherit\napparmor=husk-test\n")
+    r = qemu.boot(b, f, "apparmor=1 security=apparmor")
+    assert r.ended and said(r, "label") == ["husk-test (enforce)"] * 3, r
+    assert said(r, "status") == ["1"] * 3 and r.text.count("can't open '/etc/group': Permission denied") == 3, r
+    assert said(r, "absent") == ["125"] and "caps.label: apparmor=absent: No such file or directory" in r.text, r
+
+
 @pytest.mark.parametrize("how, end, ends", [
     ("husk reboot", "Restarting system", True), ("kill -INT 1", "Restarting system", True),
     ("kill -SEGV 1", "PID 1: signal 11: reboot", True), ("husk halt", "System halted", False)])
