@@ -7,11 +7,12 @@
 /* Always written, 0 too: reading what was inherited costs as much. */
 int caps_oom(struct run *r)
 {
-	int adj = r->box->has_oom ? r->box->oom_score_adj : 0;
+	bool asked = r->box->oom_score_adj != UNSET;
+	int adj = asked ? r->box->oom_score_adj : 0;
 
 	if (write_at(r->proc, fmts("%d/oom_score_adj", r->init), fmts("%d", adj)) == 0)
 		return 0;
-	if (r->box->has_oom || (errno != EACCES && errno != EPERM))
+	if (asked || (errno != EACCES && errno != EPERM))
 		return fail(r, "oom_score_adj=%d", adj);
 	note(r, "oom_score_adj stays what the caller has: lowering it takes CAP_SYS_RESOURCE");
 	return 0;

@@ -25,11 +25,11 @@ int caps_sched(struct run *r)
 
 	if (b->umask != 022)
 		umask(b->umask);
-	if (b->has_persona && personality(b->persona) < 0)
+	if (b->persona && personality(b->persona) < 0)
 		return fail(r, "personality %x", b->persona);
-	if (b->has_nice && setpriority(PRIO_PROCESS, 0, b->nice) < 0)
+	if (b->nice != UNSET && setpriority(PRIO_PROCESS, 0, b->nice) < 0)
 		return fail(r, "nice=%d", b->nice);
-	if (b->has_ioprio && syscall(SYS_ioprio_set, 1, 0, b->ioprio) < 0)
+	if (b->ioprio && syscall(SYS_ioprio_set, 1, 0, b->ioprio) < 0)
 		return fail(r, "ionice");
 	if (b->has_affinity && syscall(SYS_sched_setaffinity, 0, sizeof b->affinity, b->affinity) < 0)
 		return fail(r, "affinity");	/* little-endian: words of 64 bits are words of 32 */

@@ -25,20 +25,20 @@
 	/* PROGRAM */ \
 	K(EXEC, "exec", EXEC, narg, LIST | OPEN, "a program (/sbin/x, or x of PATH)", "then arguments", "", "a second line goes on with more arguments") \
 	K(CWD, "cwd", CWD, cwd, 0, "an absolute path inside", "", "/", "where the program starts") \
-	K(ENV, "env", ENV, nenv, LIST, "NAME=VALUE or NAME", "a NAME alone: as outside", "PATH, container", "nothing else comes in") \
+	K(ENV, "env", ENV, nenv, LIST, "NAME=VALUE or NAME, of one line", "a NAME alone: as outside", "PATH, container", "nothing else comes in") \
 	K(USER, "user", USER, who, 0, "a user (auto, NAME, NAME:GROUP, UID, UID:GID)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
 	K(GROUPS, "groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
 	K(UMASK, "umask", UMASK, umask, 0, "octal (022)", "", "022", "of the program") \
 	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "") \
 	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
 	/* FILES */ \
-	K(ROOT, "root", ROOT, root, PATH, "a root (/, DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
-	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS]", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
-	K(TMPFS, "tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec]", "in memory", "", "replaces a default mount on the same BOX") \
-	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD | PATH, "SRC:BOX[:TYPE,OPTS]", "", "", "any file system") \
+	K(ROOT, "root", ROOT, root, PATH, "a root (/, /DIR, ./DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
+	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS] (from / or ./, no .. in BOX; \\: is a colon)", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
+	K(TMPFS, "tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec] (from /, no ..)", "in memory", "", "replaces a default mount on the same BOX") \
+	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD | PATH, "SRC:BOX[:TYPE,OPTS] (a device or a type; from /, no ..)", "", "", "any file system") \
 	K(MOUNTS, "mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
 	K(ETC, "etc", ETC, netc, LIST, "a name below /etc", "copied; or none", "resolv.conf,hosts,localtime", "without net: localtime only") \
-	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP | PATH, "HOST[:BOX][:rwm,mode=M]", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
+	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP | PATH, "HOST[:BOX][:rwm,mode=M] (below /dev/; one * in the last part, and no BOX then)", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
 	K(MASK, "mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
 	K(READONLY, "readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
 	/* NAMESPACES */ \
@@ -50,20 +50,20 @@
 	K(NS_CGROUP, "ns.cgroup", NS, ns[NS_CGROUP], PATH, "", "", "new", "the view of the cgroup tree") \
 	K(NS_USER, "ns.user", NS, ns[NS_USER], PATH, "", "", "host", "user ids") \
 	K(NS_TIME, "ns.time", NS, ns[NS_TIME], PATH, "", "", "host", "clocks; clock.monotonic and clock.boottime make it new") \
-	K(UIDMAP, "uidmap", MAP, nuidmap, LIST, "IN:OUT:COUNT (0:100000:65536)", "or auto; with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
+	K(UIDMAP, "uidmap", MAP, nuidmap, LIST, "IN:OUT:COUNT (0:100000:65536, to 4294967294)", "or auto; with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
 	K(GIDMAP, "gidmap", MAP, ngidmap, LIST, "", "or auto; with ns.user=new", "auto", "uidmap left out: the same") \
 	K(HOSTNAME, "hostname", HOST, hostname, BOARD | OPEN, "a host name (letters digits _ + - . ; at most 64)", "", "the box's name", "with ns.uts=new") \
 	K(DOMAINNAME, "domainname", HOST, domainname, OPEN, "", "", "", "of NIS, with ns.uts=new") \
 	K(CLOCK_MONOTONIC, "clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "", "", "added to the clock inside") \
 	K(CLOCK_BOOTTIME, "clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "added to the clock inside") \
 	/* LIMITS */ \
-	K(MEMORY_MAX, "memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size (4M, 512K, 25%)", "or max", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
-	K(MEMORY_SWAP_MAX, "memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "", "or max", "", "0: nothing of it is swapped out") \
+	K(MEMORY_MAX, "memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size from 64K (4M, 512K, 25%)", "or max", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
+	K(MEMORY_SWAP_MAX, "memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "a size (0, 4M, 25%)", "or max", "", "0: nothing of it is swapped out") \
 	K(PIDS_MAX, "pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
-	K(CPU_MAX, "cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN, "a share of CPUs (50%, 20000 100000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
+	K(CPU_MAX, "cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN, "a share of CPUs (50%, 20000 100000 of 1000..1000000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
 	K(CPU_WEIGHT, "cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
 	K(CGROUP, "cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
-	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD] (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
+	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD], not above HARD (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
 	K(NICE, "nice", NICE, nice, OPEN, "a number of -20..19", "-20 first", "", "") \
 	K(SCHED, "sched", SCHED, sched, OPEN, "a policy (other, batch, idle, fifo:1..99, rr:1..99)", "", "", "sched(7)") \
 	K(IONICE, "ionice", IONICE, ioprio, OPEN, "a class (rt:0..7, be:0..7, idle)", "", "", "of the disk") \
@@ -78,8 +78,8 @@
 	K(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
 	K(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, 0, "no|yes", "no: set-uid works", "yes", "") \
 	K(KEYRING, "keyring", CHOICE, keyring, 0, "", "of the session", "yes", "one of its own") \
-	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN, "PROFILE", "loaded before", "", "outside") \
-	K(SELINUX, "selinux", LABEL, selinux, OPEN, "CONTEXT", "", "", "user:role:type:level of the program") \
+	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN, "a profile", "loaded before", "", "outside") \
+	K(SELINUX, "selinux", LABEL, selinux, OPEN, "a context", "", "", "user:role:type:level of the program") \
 	K(SYSCTL, "sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
 	K(REBOOT, "reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
 	K(PERSONALITY, "personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
@@ -87,7 +87,7 @@
 	K(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
 	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box", "order only", "", "that box is up, failed or skipped") \
 	K(STOP_SIGNAL, "stop.signal", SIGNAL, stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
-	K(STOP_TIMEOUT, "stop.timeout", TIME, stop_ms, 0, "a time (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
+	K(STOP_TIMEOUT, "stop.timeout", TIME, stop_ms, 0, "a time to 1d (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
 	K(RESTART, "restart", ONLY, name, 0, "one of (no)", "", "no", "when the program has ended") \
 	K(LOG, "log", CHOICE, log, 0, "inherit|none", "of its output", "inherit", "") \
 	/* FILE */ \

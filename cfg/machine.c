@@ -29,9 +29,10 @@ static bool covered(const struct box *b, const char *path, const char *except)
 }
 
 static struct stat seen;		/* by look() */
+enum { ANY, DIRECTORY, PROGRAM };
 
 /* 0, or errno */
-static int look(int top, const char *path)
+static int look(int top, const char *path, int kind)
 {
 	int fd = walk(top, path, O_PATH), e = errno;
 
@@ -39,104 +40,90 @@ static int look(int top, const char *path)
 		return e;
 	e = fstat(fd, &seen) < 0 ? errno : 0;
 	close(fd);
-	return e;
+	if (kind == DIRECTORY && !S_ISDIR(seen.st_mode))
+		return ENOTDIR;
+	return kind == PROGRAM && !(S_ISREG(seen.st_mode) && seen.st_mode & 0111) ? EACCES : e;
 }
 
-static int source(const struct box *b, int i, int top, bool elsewhere)
+static void source(const struct box *b, int i, int top, bool elsewhere)
 {
 	const struct mnt *m = &b->mnt[i];
-	int e;
+	int e, row = KEY_BIND + m->kind;
+	bool sock;
 
 	if (m->kind == MNT_TMPFS || *m->src != '/' || m->create || m->skip)
-		return 0;
-	if ((e = look(top, m->src))) {
+		return;
+	if ((e = look(top, m->src, ANY))) {
 		cfg.warning = elsewhere;
-		return cfg_error(i, "%s: %s: %s", mnt_key(m->kind), m->src, strerror(e));
+		cfg_error(row, i, "%s: %s", m->src, strerror(e));
+		return;
 	}
-	if (m->kind == MNT_FS || rootfs_below(m->src, "/proc") || rootfs_below(m->src, "/sys") || rootfs_below(m->src, "/dev"))
-		return 0;
-	cfg.warning = S_ISSOCK(seen.st_mode) || S_ISREG(seen.st_mode);
-	if (S_ISSOCK(seen.st_mode))
-		return cfg_error(i, "bind: %s is a socket: bind its directory, it is made anew when its server restarts", m->src);
-	if (S_ISREG(seen.st_mode))
-		return cfg_error(i, "bind: %s is a file: bind its directory, or a new one is not seen", m->src);
-	return 0;
+	sock = S_ISSOCK(seen.st_mode);
+	if (m->kind == MNT_FS || !(sock || S_ISREG(seen.st_mode)) || rootfs_below(m->src, "/proc") ||
+	    rootfs_below(m->src, "/sys") || rootfs_below(m->src, "/dev"))
+		return;
+	cfg.warning = true;
+	cfg_error(row, i, "%s is a %s: bind its directory, %s", m->src, sock ? "socket" : "file",
+		sock ? "it is made anew when its server restarts" : "or a new one is not seen");
 }
 
-static int target(const struct box *b, int i, int inside)
+static void devices(const struct box *b, int top)
 {
-	const struct mnt *m = &b->mnt[i];
-	if (b->root_rw || m->skip || covered(b, m->dst, m->dst) || !look(inside, m->dst))
-		return 0;
-	return cfg_error(i, "%s: %s is not in the read-only root: make it in the image", mnt_key(m->kind), m->dst);
-}
-
-static int devices(const struct box *b, int top)
-{
-	int i, e, n = 0;
+	int i, e;
 
 	for (i = 0; i < b->ndev; i++)
-		if (!b->dev[i].skip && !strchr(b->dev[i].host, '*') && (e = look(top, b->dev[i].host)))
-			n += cfg_error(i, "device: %s is not here now: %s", b->dev[i].host, strerror(e));
-	return n;
+		if (!b->dev[i].skip && !strchr(b->dev[i].host, '*') && (e = look(top, b->dev[i].host, ANY)))
+			cfg_error(KEY_DEVICE, i, "%s: %s", b->dev[i].host, strerror(e));
 }
 
-/* ------------------------------------------------------------------ program */
+/* ------------------------------------------------------------------- inside */
 
-/* 1: it is there; 0: it is not; -1: it is, and cannot be executed */
-static int runs(const struct box *b, int inside, const char *path)
+/* 0: the box has it, or a mount may bring it; or errno */
+static int inside(const struct box *b, int root, const char *path, int kind)
 {
-	if (covered(b, path, NULL))
-		return 1;
-	if (look(inside, path))
-		return 0;
-	return S_ISREG(seen.st_mode) && seen.st_mode & 0111 ? 1 : -1;
+	return covered(b, path, kind == ANY ? path : NULL) ? 0 : look(root, path, kind);
 }
 
-static int search(const struct box *b, int inside, const char *dirs)
+static void missing(int row, int item, const char *path, int e)
+{
+	if (e)
+		cfg_error(row, item, "%s of the root: %s", path, strerror(e));
+}
+
+static void targets(const struct box *b, int root)
+{
+	const struct mnt *m;
+	int i;
+
+	for (i = 0, m = b->mnt; i < b->nmnt; i++, m++)
+		if (!b->root_rw && !m->skip && inside(b, root, m->dst, ANY))
+			cfg_error(KEY_BIND + m->kind, i, "%s is not in the read-only root: make it in the image", m->dst);
+}
+
+/* By the box's own PATH */
+static void program(const struct box *b, int root)
 {
 	static char path[512];
-	const char *end;
-	int found;
+	const char *dirs = "", *end;
+	int i, e = ENOENT;
 
-	for (; *dirs; dirs = *end ? end + 1 : end) {
-		end = strchrnul(dirs, ':');
-		fmt(path, sizeof path, "%.*s/%s", (int)(end - dirs), dirs, b->argv[0]);
-		if (*path == '/' && (found = runs(b, inside, path)))
-			return found;
-	}
-	return 0;
-}
-
-static int program(const struct box *b, int inside)
-{
-	const char *path = "";
-	int i, found;
-
-	if (!b->narg)
-		return 0;
 	for (i = 0; i < b->nenv; i++)
 		if (starts(b->env[i], "PATH="))
-			path = b->env[i] + 5;
-	found = *b->argv[0] == '/' ? runs(b, inside, b->argv[0]) : search(b, inside, path);
-	if (found < 0)
-		return cfg_error(0, "exec: %s cannot be executed", b->argv[0]);
-	return found ? 0 : cfg_error(0, "exec: %s is not in the root", b->argv[0]);
+			dirs = b->env[i] + 5;
+	if (*b->argv[0] == '/')
+		e = inside(b, root, b->argv[0], PROGRAM);
+	else for (; *dirs && e == ENOENT; dirs = *end ? end + 1 : end) {
+		end = strchrnul(dirs, ':');
+		fmt(path, sizeof path, "%.*s/%s", (int)(end - dirs), dirs, b->argv[0]);
+		e = *path == '/' ? inside(b, root, path, PROGRAM) : ENOENT;
+	}
+	missing(KEY_EXEC, 0, b->argv[0], e);
 }
-
-static int directory(const struct box *b, int inside)
-{
-	if (covered(b, b->cwd, NULL) || (!look(inside, b->cwd) && S_ISDIR(seen.st_mode)))
-		return 0;
-	return cfg_error(0, "cwd: %s is not a directory of the root", b->cwd);
-}
-
-/* --------------------------------------------------------------------- user */
 
 /* The text of a small file of the root, in what is free of the text buffer. */
-static char *slurp(int inside, const char *path)
+static char *slurp(int root, const char *path)
 {
-	int fd = walk_file(inside, path, &seen);
+	int fd = walk_file(root, path, &seen);
 	size_t max;
 	char *text = cfg_rest(&max);
 	ssize_t n = -1;
@@ -151,81 +138,76 @@ static char *slurp(int inside, const char *path)
 	return text;
 }
 
-/* name:x:ID: ... of passwd and group; what is wrong goes to key */
-static int name(const char *key, int item, int inside, const char *path, const char *who)
+/* name:x:ID: ... of passwd and group; what is wrong goes to the key */
+static void name(int row, int item, int root, const char *path, const char *who)
 {
-	char *p = slurp(inside, path), *next, *colon;
 	static struct near near;
+	char *text = slurp(root, path), *line, *field;
 
-	if (!p)
-		return cfg_error(item, "%s: \"%s\": no %s in the root: write the number", key, who, path);
 	near_begin(&near, who);
-	for (; p; p = next) {
-		if ((next = strchr(p, '\n')))
-			*next++ = '\0';
-		if (!(colon = strchr(p, ':')))
+	while ((line = strsep(&text, "\n"))) {
+		field = strsep(&line, ":");
+		near_try(&near, field);
+		if (!line || !same(field, who))
 			continue;
-		*colon = '\0';
-		near_try(&near, p);
-		if (!same(p, who))
-			continue;
-		p = strchr(colon + 1, ':');
-		if (p && starts(p, ":0:") && !same(who, "root"))
-			return cfg_error(item, "%s: \"%s\" is number 0 in %s of the root: write root", key, who, path);
-		return 0;
+		strsep(&line, ":");
+		if (line && starts(line, "0:") && !same(who, "root"))
+			cfg_error(row, item, "\"%s\" is number 0 in %s of the root: write root", who, path);
+		return;
 	}
-	return cfg_error(item, "%s: no \"%s\" in %s of the root%s", key, who, path, near_hint(&near));
+	cfg_error(row, item, "no \"%s\" in %s of the root%s", who, path, near_hint(&near));
 }
 
-static int users(const struct box *b, int inside)
+static void users(const struct box *b, int root)
 {
-	int i, n = 0;
+	int i;
 
 	if (b->user && !same(b->user, "root"))
-		n += name("user", 0, inside, "/etc/passwd", b->user);
+		name(KEY_USER, 0, root, "/etc/passwd", b->user);
 	if (b->group)
-		n += name("user", 0, inside, "/etc/group", b->group);
+		name(KEY_USER, 0, root, "/etc/group", b->group);
 	for (i = 0; i < b->ngroup; i++)
 		if (b->groups[i].name)
-			n += name("groups", i, inside, "/etc/group", b->groups[i].name);
-	return n;
+			name(KEY_GROUPS, i, root, "/etc/group", b->groups[i].name);
 }
 
 /* ---------------------------------------------------------------------- all */
 
-/* The root of the box as it lies outside: -1: cannot be looked into */
-static int open_root(const struct box *b, int top, int *n)
+/* The root of the box as it lies outside; -1: cannot be looked into */
+static int open_root(const struct box *b, int top)
 {
+	const char *path = b->root == ROOT_HOST ? "/" : b->rootdir;
 	int fd;
 
 	if (b->root == ROOT_TMPFS || b->ns[NS_MNT] == NSM_JOIN)
 		return -1;
-	if (b->root == ROOT_HOST)
-		return fcntl(top, F_DUPFD_CLOEXEC, 3);
-	if ((fd = walk(top, b->rootdir, O_PATH | O_DIRECTORY)) < 0)
-		*n += cfg_error(0, "root: %s: %s", b->rootdir, strerror(errno));
+	if ((fd = walk(top, path, O_PATH | O_DIRECTORY)) < 0)
+		cfg_error(KEY_ROOT, 0, "%s: %s", path, strerror(errno));
 	return fd;
 }
 
-int cfg_machine(const struct box *b, const char *root)
+int cfg_machine(const struct box *b, const char *below)
 {
-	int top = open(root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC), inside, i, n = 0;
+	int top = open(below ? below : "/", O_PATH | O_DIRECTORY | O_CLOEXEC), root, i;
 
 	if (top < 0) {
-		say(2, "husk: check: %s: %s\n", root, strerror(errno));
+		say(2, "husk: check: %s: %s\n", below, strerror(errno));
 		return 2;
 	}
-	inside = open_root(b, top, &n);
 	for (i = 0; i < b->nmnt; i++)
-		n += source(b, i, top, root != NULL) + (inside < 0 ? 0 : target(b, i, inside));
-	if (!root)
-		n += devices(b, top);
-	if (inside >= 0) {
-		n += program(b, inside) + directory(b, inside) + users(b, inside);
-		close(inside);
+		source(b, i, top, below != NULL);
+	if (!below)
+		devices(b, top);
+	if ((root = open_root(b, top)) >= 0) {
+		targets(b, root);
+		if (b->narg)
+			program(b, root);
+		missing(KEY_CWD, 0, b->cwd, inside(b, root, b->cwd, DIRECTORY));
+		users(b, root);
 	}
-	if (b->ngroup && !root && getauxval(AT_EUID))
-		n += cfg_error(0, "groups: an unprivileged caller keeps his own groups");
+	if (b->ngroup && !below && getauxval(AT_EUID))
+		cfg_error(KEY_GROUPS, 0, "an unprivileged caller keeps his own groups");
+	close(root);
 	close(top);
-	return n ? 2 : 0;
+	return cfg.errors ? 2 : 0;
 }

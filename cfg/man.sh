@@ -10,7 +10,7 @@ to=${1:-out}/husk.conf.5
 awk -F'"' '
 function roff(s)
 {
-	gsub(/\\/, "\\e", s)
+	gsub(/\\\\/, "\\e", s)
 	return s
 }
 BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }

@@ -27,20 +27,14 @@ static bool *wish(const struct mnt *m, int i)
 	return (bool *)m + offsetof(struct mnt, skip) + i - NFLAGS;
 }
 
-const char *mnt_key(int kind)
-{
-	return key_name(key_find("bind") + kind);
-}
-
-const char *mnt_option(int i)
+static const char *name(int i)
 {
 	return cfg_nth(options, i);
 }
 
-/* but optional, which the ? says */
-bool mnt_has(const struct mnt *m, int i)
+static const char *flag(int i)
 {
-	return i < NFLAGS ? !(m->flags & flags[i]) == clears(i) : i > NFLAGS && *wish(m, i);
+	return i < NFLAGS ? name(i) : NULL;
 }
 
 static bool option(struct mnt *m, const char *w)
@@ -60,16 +54,6 @@ static bool option(struct mnt *m, const char *w)
 	return !mode || cfg_octal(mode, 07777, &m->mode);
 }
 
-static const char *flag(int i)
-{
-	return i < NFLAGS ? mnt_option(i) : NULL;
-}
-
-static const char *no_option(const struct mnt *m, const char *w)
-{
-	return cfg_wrong("\"%.*s\": no such option%s", 60, w, near_of(w, m->kind == MNT_BIND ? mnt_option : flag));
-}
-
 /* The next of words joined by commas; *v NULL: it was the last */
 static char *cut(char **v)
 {
@@ -80,117 +64,82 @@ static char *cut(char **v)
 	return w;
 }
 
-/* What is no flag of ours is the file system's. The text shrinks in place. */
-static const char *fs_options(struct mnt *m, char *v)
-{
-	char *to = v, *w;
-	bool first;
-
-	for (first = true; v; first = false) {
-		w = cut(&v);
-		if (!*w)
-			return "an empty option";
-		if (same(w, "fsck") || same(w, "mkfs"))
-			return no_option(m, w);
-		if (option(m, w))
-			continue;
-		if (first) {
-			m->type = w;
-			to = w + strlen(w) + 1;
-			continue;
-		}
-		if (m->data)
-			*to++ = ',';
-		else
-			m->data = to;
-		memmove(to, w, strlen(w) + 1);
-		to += strlen(to);
-	}
-	return NULL;
-}
-
+/* What is no flag of ours is the file system's, its type first. The text
+ * shrinks in place. */
 static const char *some_options(struct mnt *m, char *v)
 {
-	bool rw = false, ex = false;
-	char *w;
+	char *first = v, *to = v, *w;
+	bool ex = false;
+	size_t n;
 
 	while (v) {
 		w = cut(&v);
-		rw |= same(w, "rw");
 		ex |= same(w, "exec");
-		if (!option(m, w))
-			return no_option(m, w);
+		if (option(m, w))
+			continue;
+		if (m->kind != MNT_FS || cfg_index("|fsck|mkfs", w) >= 0)
+			return cfg_bad(w, "an option", near_of(w, m->kind == MNT_BIND ? name : flag));
+		if (w == first)
+			m->type = to;
+		else if (m->data)
+			to[-1] = ',';
+		else
+			m->data = to;
+		n = strlen(w) + 1;
+		memmove(to, w, n);
+		to += n;
 	}
-	if (m->kind == MNT_BIND && rw && !ex)
+	if (m->kind == MNT_BIND && !(m->flags & MS_RDONLY) && !ex)
 		m->flags |= MS_NOEXEC;
 	return NULL;
 }
 
-static const char too_many[] = "a field too many; \\: is a colon in a name";
-
-/* Something that the kernel makes by itself has no path: tmpfs, overlay. */
-static const char *source(const struct mnt *m, char *f)
+/* SRC:BOX:OPTS. Something that the kernel makes by itself has no path: tmpfs,
+ * overlay. Of bind= and device= BOX may be left out: it is the same. */
+static bool split(char *v, int kind, char **f)
 {
-	if (!*f)
-		return "an empty field";
-	if (m->kind == MNT_FS && *f != '/' && *f != '.')
-		return cfg_plain(f);
-	return cfg_path(f);
+	int n = cfg_fields(v, f, 3);
+
+	if (kind == MNT_FS && *f[0] != '/' ? strchr(".", *f[0]) || strchr(f[0], '=') : kind != MNT_TMPFS && !cfg_path(f[0]))
+		return false;
+	if (kind == MNT_TMPFS || (kind != MNT_FS && (!f[1] || !strchr("/.", *f[1])))) {
+		f[2] = f[1];
+		f[1] = f[0];
+		n++;
+	}
+	return n < 4 && f[1] && cfg_clean(f[1]) && f[1][1];
 }
 
 /* One mount on one place; a later layer's takes the place of an earlier one. */
-static const char *place(struct box *b, const struct mnt *m)
+const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 {
+	static const uint32_t flags0[] = { MS_RDONLY, MS_NOEXEC, 0 };
+	struct mnt m = { .kind = (uint8_t)kind, .skip = skip, .flags = MS_NOSUID | MS_NODEV | flags0[kind] };
+	char *f[3] = { 0 };
 	const char *e;
 	int i;
 
-	for (i = 0; i < b->nmnt && !same(b->mnt[i].dst, m->dst); i++)
+	if (!split(v, kind, f))
+		return cfg_not(cfg.value);
+	m.src = kind == MNT_TMPFS ? NULL : f[0];
+	m.dst = f[1];
+	if (f[2] && (e = some_options(&m, f[2])))
+		return e;
+	for (i = 0; i < b->nmnt && !same(b->mnt[i].dst, m.dst); i++)
 		;
-	if (i < b->nmnt && b->mnt[i].kind != m->kind)
-		return cfg_wrong("%s is the place of a %s= already", m->dst, mnt_key(b->mnt[i].kind));
-	if ((e = cfg_slot(i, &b->nmnt, MAXMNT)))
-		return e;
-	b->mnt[i] = *m;
-	return NULL;
-}
-
-const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
-{
-	struct mnt m = { .kind = (uint8_t)kind, .skip = skip, .flags = MS_NOSUID | MS_NODEV };
-	char *f[3] = { 0 };
-	int n = cfg_fields(v, f, 3), dst = kind != MNT_TMPFS, opts = dst + 1;
-	const char *e;
-
-	if (kind == MNT_BIND)
-		m.flags |= MS_RDONLY;
-	if (kind == MNT_TMPFS)
-		m.flags |= MS_NOEXEC;
-	else if ((e = source(&m, f[0])))
-		return e;
-	m.src = f[0];
-	if (kind == MNT_BIND && (n == 1 || (*f[1] != '/' && *f[1] != '.'))) {
-		opts = 1;		/* BOX left out: same as HOST */
-		dst = 0;
-	}
-	if (n <= dst)
-		return "the place inside is missing: SRC:BOX";
-	if (!cfg_clean(f[dst]) || !f[dst][1])
-		return cfg_bad(f[dst], "an absolute path inside, other than /");
-	m.dst = f[dst];
-	if (n > opts + 1)
-		return too_many;
-	if (kind == MNT_TMPFS)
-		m.src = NULL;
-	e = n == opts ? NULL : kind == MNT_FS ? fs_options(&m, f[opts]) : some_options(&m, f[opts]);
-	return e ? e : place(b, &m);
+	if (i < b->nmnt && b->mnt[i].kind != kind)
+		return cfg_wrong("%s is the place of a %s= already", m.dst, key_name(KEY_BIND + b->mnt[i].kind));
+	if (!(e = cfg_slot(i, &b->nmnt, MAXMNT)))
+		b->mnt[i] = m;
+	return e;
 }
 
 void cfg_drop_mnt(struct box *b, int i)
 {
-	int row = key_find("bind"), k;
+	int kind;
 
-	for (k = 0; k < 3; k++)
-		cfg_unmark(row + k, i);
+	for (kind = MNT_BIND; kind <= MNT_FS; kind++)
+		cfg_unmark(KEY_BIND + kind, i);
 	memmove(&b->mnt[i], &b->mnt[i + 1], (size_t)(b->nmnt - i - 1) * sizeof b->mnt[0]);
 	b->nmnt--;
 }
@@ -207,49 +156,32 @@ static bool perms(struct dev *d, const char *w)
 	return !*w && d->perm;
 }
 
-static const char *device_options(struct dev *d, char *v)
-{
-	char *w;
-
-	while (v) {
-		w = cut(&v);
-		if (starts(w, "mode=") ? !cfg_octal(w + 5, 0777, &d->mode) : !perms(d, w))
-			return cfg_bad(w, "an option of a device (rw, rwm, mode=660)");
-	}
-	return NULL;
-}
-
-static const char *stars(const struct dev *d)
+/* One * may stand in the last part, and then the place inside is the same. */
+static bool stars(const struct dev *d)
 {
 	const char *star = strchr(d->host, '*');
 
-	if (!star)
-		return strchr(d->dst, '*') ? "a * inside and none outside" : NULL;
-	if (strchr(star, '/') || strchr(star + 1, '*'))
-		return "one * may stand in the last part of the path";
-	return same(d->host, d->dst) ? NULL : "with a * the place inside is the same";
+	return star ? !strchr(star, '/') && !strchr(star + 1, '*') && same(d->host, d->dst) : !strchr(d->dst, '*');
 }
 
 const char *cfg_set_device(struct box *b, char *v, bool skip)
 {
 	struct dev d = { .perm = DEV_R | DEV_W, .skip = skip };
-	char *f[3] = { 0 };
-	int n = cfg_fields(v, f, 3), opts = 1, i;
+	char *f[3] = { 0 }, *w;
 	const char *e;
+	int i;
 
-	if ((e = cfg_path(f[0])))
-		return e;
-	d.host = d.dst = f[0];
-	if (n > 1 && (*f[1] == '/' || *f[1] == '.'))
-		d.dst = f[opts++];
-	if (n > opts + 1)
-		return too_many;
-	if (d.dst == f[1] && !cfg_clean(f[1]))
-		return cfg_bad(f[1], "an absolute path inside");
-	if (!starts(d.dst, "/dev/"))
-		return cfg_wrong("%s is not below /dev/: HOST:/dev/NAME", d.dst);
-	if ((e = stars(&d)) || (n > opts && (e = device_options(&d, f[opts]))))
-		return e;
+	if (!split(v, MNT_FS + 1, f))
+		return cfg_not(cfg.value);
+	d.host = f[0];
+	d.dst = f[1];
+	if (!starts(d.dst, "/dev/") || !stars(&d))
+		return cfg_not(cfg.value);
+	while (f[2]) {
+		w = cut(&f[2]);
+		if (starts(w, "mode=") ? !cfg_octal(w + 5, 0777, &d.mode) : !perms(&d, w))
+			return cfg_not(w);
+	}
 	for (i = 0; i < b->ndev && !same(b->dev[i].dst, d.dst); i++)
 		;
 	if (!(e = cfg_slot(i, &b->ndev, MAXDEV)))

@@ -131,7 +131,7 @@ static void use(const char *name)
 	if (text)
 		text_memory(NULL, L_USE, text);
 	else if (!cfg_name(name))
-		cfg_here("use", cfg_bad(name, "a name"));
+		cfg_here("use", cfg_bad(name, "a name", ""));
 	else if (!text_file(path, L_USE))
 		cfg_here("use", cfg_wrong("no preset \"%s\", and no %s%s", name, path, near_of(name, cfg_preset_name)));
 }

@@ -2,53 +2,18 @@
  * set.c - the setters: one value of one key goes into struct box.
  *
  * Nothing here knows of lines and files: a second front end calls the same
- * functions. A value is cut in place and pointed into. A setter returns NULL
- * or what is wrong, as a phrase; what a value has to be stands in keys.c.
- * cfg_mark() remembers who said it.
+ * functions. A value is cut in place and pointed into; what it has to be
+ * stands in keys.c, and so does what an error says. A setter returns whether
+ * it is that, or NULL or a phrase where there is more to say. cfg_mark()
+ * remembers who said it.
  */
 #include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "husk.h"
-
-static char whole[84];			/* the value before it is cut, for messages */
-
-static int seek(const char *const *list, int n, const char *v)
-{
-	int i;
-
-	for (i = 0; i < n && !same(list[i], v); i++)
-		;
-	return i;
-}
-
-/* The same word again is the same wish. */
-static const char *put(const char **list, uint8_t *n, int max, const char *v)
-{
-	int i = seek(list, *n, v);
-
-	if (i < *n) {
-		cfg_mark(i);
-		return NULL;
-	}
-	if (i < max)
-		list[i] = v;
-	return cfg_add(n, max);
-}
-
-static bool integer(const char *s, int min, int max, int *out)
-{
-	bool minus = *s == '-';
-	uint32_t n;
-
-	if (!cfg_digits(s + minus, INT_MAX, &n))
-		return false;
-	*out = minus ? -(int)n : (int)n;
-	return *out >= min && *out <= max;
-}
 
 /* Names, one below the other: no empty one, none of dots alone. */
 static bool parts(const char *s, int separator, const char *also)
@@ -64,25 +29,37 @@ static bool parts(const char *s, int separator, const char *also)
 	}
 }
 
-/* ------------------------------------------------------------------ PROGRAM */
-
-const char *cfg_program(const char *v)
+static const char *integer(const char *s, int *n)
 {
-	return *v == '/' || (*v && !strchr(v, '/')) ? NULL : cfg_not(v);
+	bool minus = *s == '-';
+	uint64_t u;
+
+	s = decimal(s + minus, &u);
+	*n = minus ? -(int)u : (int)u;
+	return s;
 }
 
-static const char *set_exec(struct box *b, char *v)
+static bool within(const char *s, int min, int max, int *n)
 {
-	const char *e;
-	char *word;
+	return *s && strlen(s) < 9 && !*integer(s, n) && s[strlen(s) - 1] != '-' && *n >= min && *n <= max;
+}
 
-	while (!(e = cfg_quoted(&v, &word, false)) && word) {
-		if ((b->narg == 0 && (e = cfg_program(word))) || (e = cfg_add(&b->narg, MAXARG)))
-			break;
-		b->argv[b->narg - 1] = word;
-		b->argv[b->narg] = NULL;
-	}
-	return e;
+/* "a number of -20..19": the row itself says which. */
+static bool in_range(const char *v, int *n)
+{
+	const char *what = key_what(cfg.key);
+	int min, max;
+
+	what = integer(what + strcspn(what, "-0123456789"), &min);
+	integer(what + 2, &max);
+	return within(v, min, max, n);
+}
+
+/* ------------------------------------------------------------------ PROGRAM */
+
+static bool is_program(const char *v)
+{
+	return *v == '/' || (*v && !strchr(v, '/'));
 }
 
 /* A NAME alone is one that is not there outside. */
@@ -97,7 +74,7 @@ static const char *set_env(struct box *b, const char *v)
 	if (!v[len])
 		return NULL;
 	if (v[strcspn(v, "\r\n")])
-		return cfg_wrong("%.*s: a line break in the value", (int)len, v);
+		return cfg_not(v);
 	for (i = 0; i < b->nenv && strncmp(b->env[i], v, len + 1) != 0; i++)
 		;
 	if (!(e = cfg_slot(i, &b->nenv, MAXENV)))
@@ -120,380 +97,284 @@ static bool is_login(const char *s)
 
 /* root is 0 without a look into any file: an image need not have a passwd,
  * and must not say otherwise. */
-static const char *set_user(struct box *b, char *v)
+static bool set_user(struct box *b, char *v)
 {
-	uint32_t uid = ~0u, gid = ~0u;
 	char *f[2];
 	int n = cfg_fields(v, f, 2);
-	bool group = n == 2, name;
+	bool group = n == 2, automatic = same(f[0], "auto"), name = is_login(f[0]) && !automatic;
 
-	name = is_login(f[0]) && !same(f[0], "auto");
+	b->uid = b->gid = ~0u;
 	if (same(f[0], "root"))
-		uid = 0;
-	if (n > 2 || (!name && !is_id(f[0], &uid) && (!same(f[0], "auto") || group)) ||
-	    (group && !is_id(f[1], &gid) && !(name && is_login(f[1]))))
-		return cfg_not(whole);
-	b->who = name && (uid || (group && gid == ~0u)) ? WHO_NAME : uid != ~0u ? WHO_NUMBER : WHO_AUTO;
+		b->uid = 0;
+	if (n > 2 || (!name && !is_id(f[0], &b->uid) && (!automatic || group)) ||
+	    (group && !is_id(f[1], &b->gid) && !(name && is_login(f[1]))))
+		return false;
+	b->group = group && b->gid == ~0u ? f[1] : NULL;
+	b->who = name && (b->uid || b->group) ? WHO_NAME : automatic ? WHO_AUTO : WHO_NUMBER;
 	b->user = b->who == WHO_NAME ? f[0] : NULL;
-	b->group = group && gid == ~0u ? f[1] : NULL;
-	b->uid = uid;
-	b->gid = !group && b->who == WHO_NUMBER ? uid : gid;
-	return NULL;
+	if (!group && !automatic && !b->user)
+		b->gid = b->uid;
+	return true;
 }
 
-static const char *set_groups(struct box *b, char *v)
+static const char *set_group(struct box *b, const char *v)
 {
-	struct named g;
+	struct named g = { .name = is_login(v) ? v : NULL };
 	const char *e;
-	char *w;
 
-	while ((w = cfg_word(&v))) {
-		g.name = is_login(w) ? w : NULL;
-		g.id = 0;
-		if (!g.name && !is_id(w, &g.id))
-			return cfg_not(w);
-		if ((e = cfg_add(&b->ngroup, MAXGRP)))
-			return e;
+	if (!g.name && !is_id(v, &g.id))
+		return cfg_not(v);
+	if (!(e = cfg_add(&b->ngroup, MAXGRP)))
 		b->groups[b->ngroup - 1] = g;
-	}
-	return NULL;
+	return e;
 }
 
 /* -------------------------------------------------------------------- FILES */
 
+/* Two items: where it is, and whether it is written. */
 static const char *set_root(struct box *b, char *v)
 {
-	const char *e;
 	char *f[2];
-	int n = cfg_fields(v, f, 2);
+	int n = cfg_fields(v, f, 2), rw = n < 2 ? 0 : cfg_index("ro|rw", f[1]);
+	bool tmpfs = same(f[0], "tmpfs"), rest = n == 2 && !*f[0];
+	const char *e = NULL;
 
-	if (n > 2 || (n == 2 && !same(f[1], "rw") && !same(f[1], "ro")))
-		return cfg_not(whole);
+	if (n > 2 || rw < 0 || !(tmpfs || rest || cfg_path(f[0])))
+		return cfg_not(cfg.value);
 	if (n == 2) {
-		if ((e = cfg_twice(1)))
-			return e;
-		b->root_rw = f[1][1] == 'w';
-		cfg_mark(1);
-		if (!*f[0])
-			return NULL;
+		b->root_rw = rw;
+		e = cfg_once(1);
 	}
-	b->root = same(f[0], "tmpfs") ? ROOT_TMPFS : ROOT_DIR;
-	if ((e = cfg_twice(0)) || (b->root == ROOT_DIR && (e = cfg_path(f[0]))))
+	if (rest || e)
 		return e;
-	cfg_mark(0);
-	if (same(f[0], "/"))
-		b->root = ROOT_HOST;
+	b->root = tmpfs ? ROOT_TMPFS : f[0][1] ? ROOT_DIR : ROOT_HOST;
 	b->rootdir = f[0];
-	return NULL;
+	return cfg_once(0);
 }
 
-static const char *set_inside(const char **at, char *v)
+/* What a mask or a read-only place may be; a / at the end stays. */
+static bool covering(char *v)
 {
-	if (!cfg_clean(v))
-		return cfg_not(v);
-	*at = v;
-	return NULL;
+	bool dir = v[strlen(v) - 1] == '/';
+	size_t len;
+
+	if (!cfg_clean(v) || !v[1] || (len = strlen(v)) > 500)
+		return false;
+	if (dir)
+		memcpy(v + len, "/", 2);
+	return true;
+}
+
+/* A list of words that are pointed at. The same word again is the same wish,
+ * where their order does not count. */
+static const char *put(const char **list, int max, uint8_t *n, int i, const char *v)
+{
+	while (i < *n && !same(list[i], v))
+		i++;
+	if (i < *n) {
+		cfg_mark(i);
+		return NULL;
+	}
+	if (i < max)
+		list[i] = v;
+	return cfg_add(n, max);
 }
 
 /* One of the defaults that this kernel does not have needs no cover. */
-static const char *set_paths(struct box *b, uint8_t *n, char *v)
+static const char *set_word(struct box *b, int type, uint8_t *n, char *v)
 {
-	const char **list = n == &b->nmask ? b->mask : b->ro, *e;
-	size_t len;
-	bool dir;
-	char *w;
-	int i;
-
-	while ((w = cfg_word(&v))) {
-		dir = w[strlen(w) - 1] == '/';
-		if (!cfg_clean(w) || !w[1] || (len = strlen(w)) > 500)
-			return cfg_not(w);
-		if (dir)
-			memcpy(w + len, "/", 2);
-		if ((e = put(list, n, MAXPATHS, w)))
-			return e;
-		i = seek(list, *n, w);
-		if (list == b->mask)
-			b->mask_skip[i] = !cfg_layer("mask", i) || cfg_is_default("mask", w);
-	}
-	return NULL;
-}
-
-/* default|none|-proc|...: lines add up, but these two begin anew. */
-static const char *set_mounts(struct box *b, char *v)
-{
-	char *w;
-	int i;
-
-	while ((w = cfg_word(&v))) {
-		if ((i = cfg_index(key_what(cfg.key), w)) < 0)
-			return cfg_not(w);
-		if (i < 2)
-			cfg_unmark(cfg.key, -1);
-		b->mounts = i == 0 ? (1u << NDM) - 1 : i == 1 ? 0 : b->mounts & ~(1u << (i - 2));
-	}
-	cfg_mark_line();
-	return NULL;
-}
-
-static const char *set_etc(struct box *b, char *v)
-{
+	bool builtin = cfg.source[cfg.src].layer == L_DEFAULTS;
 	const char *e;
-	char *w;
 
-	while ((w = cfg_word(&v))) {
-		if (same(w, "none"))
-			cfg_empty(b, cfg.key);
-		else if (!cfg_name(w))
-			return cfg_not(w);
-		else if ((e = put(b->etc, &b->netc, sizeof b->etc / sizeof *b->etc, w)))
-			return e;
+	switch (type) {
+	case T_EXEC:
+		if (!*n && !is_program(v))
+			return cfg_not(v);
+		e = put((const char **)b->argv, MAXARG, n, *n, v);
+		b->argv[*n] = NULL;
+		return e;
+	case T_SYSCALLS:
+		return put(b->syscalls, MAXWORD, n, *n, v);
+	case T_AFTER:
+		return cfg_name(v) ? put(b->after, MAXAFTER, n, 0, v) : cfg_not(v);
+	case T_ETC:
+		return cfg_name(v) ? put(b->etc, sizeof b->etc / sizeof *b->etc, n, 0, v) : cfg_not(v);
 	}
-	return NULL;
+	if (!covering(v))
+		return cfg_not(v);
+	if (n != &b->nmask)
+		return put(b->ro, MAXPATHS, n, 0, v);
+	if (*n < MAXPATHS)
+		b->mask_skip[*n] = builtin || cfg_is_default("mask", v);
+	return put(b->mask, MAXPATHS, n, builtin ? *n : 0, v);
 }
 
 /* --------------------------------------------------------------- NAMESPACES */
 
-static const char *set_ns(struct box *b, int ns, char *v)
+static bool set_ns(struct box *b, int ns, char *v)
 {
 	int mode = cfg_index(ns == NS_NET ? "none|host" : "new|host", v);
 
 	b->nspath[ns] = b->nsbox[ns] = NULL;
 	b->ns[ns] = mode < 0 ? NSM_JOIN : (uint8_t)mode;
 	if (mode >= 0)
-		return NULL;
-	if (starts(v, "box:") && cfg_name(v + 4)) {
+		return true;
+	if (starts(v, "box:")) {
 		b->nsbox[ns] = v + 4;
-		return NULL;
+		return cfg_name(v + 4);
 	}
-	if (*v != '/' && *v != '.')
-		return cfg_not(v);
 	b->nspath[ns] = v;
 	return cfg_path(v);
 }
 
-static const char *set_map(struct box *b, uint8_t *n, char *v)
+static const char *set_map(struct idmap *map, uint8_t *n, char *v)
 {
-	struct idmap *map = n == &b->nuidmap ? b->uidmap : b->gidmap, m;
+	struct idmap m;
 	const char *e;
-	char *w, *f[3];
+	char *f[3];
 
-	while ((w = cfg_word(&v))) {
-		if (same(w, "auto")) {
-			cfg_empty(b, cfg.key);
-			continue;
-		}
-		if (cfg_fields(w, f, 3) != 3 || !is_id(f[0], &m.in) || !is_id(f[1], &m.out) ||
-		    !is_id(f[2], &m.count) || !m.count)
-			return cfg_not(whole);
-		if (m.count > ~m.in || m.count > ~m.out)
-			return cfg_wrong("%u:%u:%u goes beyond 4294967294", m.in, m.out, m.count);
-		if ((e = cfg_add(n, MAXMAP)))
-			return e;
+	if (cfg_fields(v, f, 3) != 3 || !is_id(f[0], &m.in) || !is_id(f[1], &m.out) || !is_id(f[2], &m.count) ||
+	    !m.count || m.count > ~m.in || m.count > ~m.out)
+		return cfg_not(cfg.value);
+	if (!(e = cfg_add(n, MAXMAP)))
 		map[*n - 1] = m;
-	}
-	return NULL;
+	return e;
 }
 
-/* What is a box's name may be its host's. */
-static const char *set_name(const char **at, const char *v)
+static bool set_time(uint32_t *at, const char *v)
 {
-	if (!cfg_name(v))
-		return cfg_not(v);
-	*at = v;
-	return NULL;
+	uint64_t ms;
+	bool right = cfg_time(v, &ms) && ms <= 24 * 3600 * 1000;
+
+	*at = (uint32_t)ms;
+	return right;
 }
 
-static const char *set_clock(int64_t *at, const char *v)
+static bool set_clock(int64_t *at, const char *v)
 {
 	bool minus = *v == '-';
 	uint64_t ms;
 
 	if (!cfg_time(v + minus, &ms) || ms % 1000 || ms / 1000 > INT32_MAX)
-		return cfg_not(v);
-	*at = (int64_t)(ms / 1000) * (minus ? -1 : 1);
-	return NULL;
+		return false;
+	*at = (int32_t)(ms / 1000) * (minus ? -1 : 1);
+	return true;
 }
 
 /* ------------------------------------------------------------------- LIMITS */
 
-/* 32 for 32M is an old slip; the box would die before its first page. */
-static const char *set_size(struct box *b, uint64_t *at, const char *v)
-{
-	if (!cfg_size(v, at))
-		return cfg_not(v);
-	if (at == &b->lim[LIM_MEM] && *at < 64 * 1024)
-		return cfg_wrong("\"%s\" is too little for any program; %sM?", v, v);
-	return NULL;
-}
-
-static const char *set_count(bool pids, uint64_t *at, const char *v)
-{
-	uint32_t n;
-
-	if (!cfg_digits(v, pids ? 4194304 : 10000, &n) || n < (pids ? 2 : 1))
-		return cfg_not(v);
-	*at = n;
-	return NULL;
-}
-
-static const char *set_cpu(struct box *b, char *v)
+/* N%, or QUOTA PERIOD */
+static bool set_cpu(struct box *b, uint64_t *at, char *v)
 {
 	char *w = cfg_word(&v), *p = cfg_word(&v);
-	size_t last = w ? strlen(w) - 1 : 0;
 	uint32_t quota;
 
 	if (!w || cfg_word(&v))
-		return cfg_not(whole);
-	if (!p && w[last] == '%') {
-		w[last] = '\0';
-		if (!cfg_digits(w, 100 * MAXCPU, &quota) || !quota)
-			return cfg_not(whole);
-		quota *= 1000;
-	} else if (!p || !cfg_digits(w, UINT32_MAX, &quota) || quota < 1000)
-		return cfg_not(whole);
-	else if (!cfg_digits(p, 1000000, &b->cpu_period) || b->cpu_period < 1000)
-		return cfg_bad(p, "a period of 1000..1000000 microseconds");
-	b->lim[LIM_CPU] = quota;
-	return NULL;
+		return false;
+	b->cpu_period = 100000;
+	if (p) {
+		if (!cfg_digits(w, UINT32_MAX, &quota) || quota < 1000 ||
+		    !cfg_digits(p, 1000000, &b->cpu_period) || b->cpu_period < 1000)
+			return false;
+		*at = quota;
+		return true;
+	}
+	if (!*w || w[strlen(w) - 1] != '%')
+		return false;
+	w[strlen(w) - 1] = '\0';
+	if (!cfg_digits(w, 100 * MAXCPU, &quota) || !quota)
+		return false;
+	*at = quota * 1000;
+	return true;
 }
 
-static const char *set_limit(struct box *b, int type, uint64_t *at, char *v, bool skip)
+/* 32 for 32M is an old slip; the box would die before its first page. */
+static bool set_limit(struct box *b, int type, uint64_t *at, char *v, bool skip)
 {
-	int lim = (int)(at - b->lim);
+	unsigned lim = (unsigned)(at - b->lim);
+	int n;
 
 	b->lim_skip = (uint8_t)((b->lim_skip & ~(1u << lim)) | (unsigned)skip << lim);
-	if (type == T_CPU)
-		b->cpu_period = 100000;
 	if (type != T_WEIGHT && same(v, "max")) {
 		*at = LIM_MAX;
-		return NULL;
+		return true;
 	}
 	if (type == T_CPU)
-		return set_cpu(b, v);
-	return type == T_SIZE ? set_size(b, at, v) : set_count(type == T_COUNT, at, v);
-}
-
-static const char *set_cgroup(struct box *b, const char *v)
-{
-	if (strlen(v) > 250 || !parts(v, '/', "0 .-"))
-		return cfg_not(v);
-	b->cgroup = v;
-	return NULL;
+		return set_cpu(b, at, v);
+	if (type == T_SIZE)
+		return cfg_size(v, at) && (lim != LIM_MEM || *at >= 64 * 1024);
+	if (!in_range(v, &n))
+		return false;
+	*at = (unsigned)n;
+	return true;
 }
 
 static bool rlimit_value(const char *s, uint64_t *n)
 {
-	if (cfg_index("unlimited|max", s) >= 0) {
-		*n = ~(uint64_t)0;
-		return true;
-	}
-	return cfg_size(s, n) && *n < PERCENT;
+	*n = ~(uint64_t)0;
+	return cfg_index("unlimited|max", s) >= 0 || (cfg_size(s, n) && *n < PERCENT);
 }
 
 static const char *set_rlimit(struct box *b, const char *sub, char *v)
 {
-	int i = cfg_rlimit(sub);
+	int i = cfg_rlimit(sub), n;
 	struct rlim r = { .set = true };
-	const char *e;
 	char *f[2];
-	int n;
 
 	if (i < 0)
 		return cfg_wrong("no such limit%s", near_of(sub, cfg_rlimit_name));
-	if ((e = cfg_twice(i)))
-		return e;
 	n = cfg_fields(v, f, 2);
-	if (n > 2 || !rlimit_value(f[0], &r.soft) || !rlimit_value(f[n - 1], &r.hard))
-		return cfg_not(whole);
-	if (r.soft > r.hard)
-		return "the soft limit is above the hard one";
+	if (n > 2 || !rlimit_value(f[0], &r.soft) || !rlimit_value(f[n - 1], &r.hard) || r.soft > r.hard)
+		return cfg_not(cfg.value);
 	b->rlim[i] = r;
-	cfg_mark(i);
-	return NULL;
-}
-
-static const char *set_nice(struct box *b, const char *v)
-{
-	int n;
-
-	if (!integer(v, -20, 19, &n))
-		return cfg_not(v);
-	b->nice = (int8_t)n;
-	b->has_nice = true;
-	return NULL;
-}
-
-static const char *set_oom(struct box *b, const char *v)
-{
-	int n;
-
-	if (!integer(v, -1000, 1000, &n))
-		return cfg_not(v);
-	b->oom_score_adj = (int16_t)n;
-	b->has_oom = true;
-	return NULL;
+	return cfg_once(i);
 }
 
 _Static_assert(SCHED_OTHER == 0 && SCHED_FIFO == 1 && SCHED_RR == 2 && SCHED_BATCH == 3 && SCHED_IDLE == 5,
 	"the words of POLICIES");
 
-/* WORD, or WORD:N where the word is one of those in bits: N; -1: neither */
-static int classed(char *v, const char *words, unsigned bits, int *n, int min, int max)
+/* WORD, or WORD:N of the second and the third word; the fifth is none. -1: neither */
+static int classed(char *v, const char *words, int *n, int min, int max)
 {
 	char *f[2];
-	int fields = cfg_fields(v, f, 2), word = cfg_index(words, f[0]);
+	bool number = cfg_fields(v, f, 2) == 2;
+	int word = cfg_index(words, f[0]);
 
-	if (word < 0 || (fields == 2) != (int)(bits >> word & 1) || (fields == 2 && !integer(f[1], min, max, n)))
-		return -1;
-	return word;
+	*n = 0;
+	return number != (word == 1 || word == 2) || word == 4 || (number && !within(f[1], min, max, n)) ? -1 : word;
 }
 
-static const char *set_sched(struct box *b, char *v)
+static bool set_sched(struct box *b, char *v)
 {
-	int prio = 0, policy = classed(v, POLICIES, 1 << SCHED_FIFO | 1 << SCHED_RR, &prio, 1, 99);
+	int prio;
 
-	if (policy < 0 || policy == 4)
-		return cfg_not(whole);
-	b->sched = (int8_t)policy;
+	b->sched = (int8_t)classed(v, POLICIES, &prio, 1, 99);
 	b->sched_prio = (uint8_t)prio;
-	return NULL;
+	return b->sched >= 0;
 }
 
-static const char *set_ionice(struct box *b, char *v)
+static bool set_ionice(struct box *b, char *v)
 {
-	int level = 0, class = classed(v, IOCLASSES, 1 << 1 | 1 << 2, &level, 0, 7);
+	int level, class = classed(v, IOCLASSES, &level, 0, 7);
 
-	if (class < 1)
-		return cfg_not(whole);
 	b->ioprio = (uint16_t)(class << 13 | level);
-	b->has_ioprio = true;
-	return NULL;
+	return class > 0;
 }
 
-static const char *set_affinity(struct box *b, char *v)
+static bool set_cpus(struct box *b, char *v)
 {
-	char *w, *dash;
+	char *dash = strchr(v, '-');
 	uint32_t lo, hi;
+	bool ok;
 
-	memset(b->affinity, 0, sizeof b->affinity);
-	while ((w = cfg_word(&v))) {
-		if ((dash = strchr(w, '-')))
-			*dash = '\0';
-		if (!cfg_digits(w, MAXCPU - 1, &lo) || (dash && !cfg_digits(dash + 1, MAXCPU - 1, &hi))) {
-			if (dash)
-				*dash = '-';
-			return cfg_not(w);
-		}
-		if (!dash)
-			hi = lo;
-		if (hi < lo)
-			return cfg_wrong("%s-%s runs backwards", w, dash + 1);
-		for (; lo <= hi; lo++)
-			b->affinity[lo / 64] |= (uint64_t)1 << lo % 64;
-	}
-	b->has_affinity = true;
-	return NULL;
+	if (dash)
+		*dash = '\0';
+	ok = cfg_digits(v, MAXCPU - 1, &lo) && cfg_digits(dash ? dash + 1 : v, MAXCPU - 1, &hi) && lo <= hi;
+	if (dash)
+		*dash = '-';
+	for (; ok && lo <= hi; lo++)
+		b->affinity[lo / 64] |= (uint64_t)1 << lo % 64;
+	return b->has_affinity = ok;
 }
 
 /* ------------------------------------------------------------------- RIGHTS */
@@ -502,71 +383,19 @@ static const char *set_affinity(struct box *b, char *v)
  * net_bind_service net_raw sys_chroot mknod audit_write setfcap */
 static const uint64_t oci_caps = 0xa80425fb;
 
-static const char *set_caps(uint64_t *at, char *v)
+static const char *set_caps(uint64_t *at, const char *v)
 {
-	uint64_t bit;
-	bool minus;
-	char *w;
-	int n;
+	bool minus = *v == '-';
+	const char *w = v + minus;
+	int word = cfg_index("none|all|oci", w), n = word < 0 ? caps_number(w, strlen(w)) : 0;
+	uint64_t bits = word < 0 ? (uint64_t)1 << (n & 63) : word == 0 ? 0 : word == 1 ? ALLCAPS : oci_caps;
 
-	while ((w = cfg_word(&v))) {
-		minus = *w == '-';
-		w += minus;
-		if ((n = cfg_index("none|all|oci", w)) >= 0)
-			bit = n == 0 ? 0 : n == 1 ? ALLCAPS : oci_caps;
-		else if ((n = caps_number(w, strlen(w))) >= 0)
-			bit = (uint64_t)1 << n;
-		else
-			return cfg_wrong("\"%.*s\": no such capability%s", 40, w,
-				near_of(starts(w, "CAP_") || starts(w, "cap_") ? w + 4 : w, caps_name));
-		if (!bit && !minus)
-			cfg_unmark(cfg.key, -1);
-		*at = minus ? *at & ~bit : bit ? *at | bit : 0;
-	}
-	cfg_mark_line();
+	if (!bits && !minus)
+		cfg_unmark(cfg.key, -1);
+	if (n < 0)
+		return cfg_unlike(starts(w, "CAP_") || starts(w, "cap_") ? w + 4 : w, caps_name);
+	*at = minus ? *at & ~bits : bits ? *at | bits : 0;
 	return NULL;
-}
-
-static const char *set_securebits(struct box *b, char *v)
-{
-	uint32_t bits = 0;
-	char *w;
-	int n;
-
-	while ((w = cfg_word(&v))) {
-		if ((n = cfg_index(key_what(cfg.key), w)) < 0)
-			return cfg_not(w);
-		bits = n ? bits | 1u << (n - 1) : 0;
-	}
-	b->securebits = bits;
-	return NULL;
-}
-
-/* The words are compiled when all layers are read. A first word without a
- * sign, and none of this layer before it: what was there is replaced. */
-static const char *set_syscalls(struct box *b, char *v)
-{
-	const char *e;
-	char *w;
-
-	while (*v == ' ' || *v == '\t')
-		v++;
-	if (*v != '+' && *v != '-' && b->nsyscall && !cfg_twice(b->nsyscall - 1))
-		cfg_empty(b, cfg.key);
-	while (!(e = cfg_quoted(&v, &w, true)) && w) {
-		if ((e = cfg_add(&b->nsyscall, MAXWORD)))
-			break;
-		b->syscalls[b->nsyscall - 1] = w;
-	}
-	return e;
-}
-
-static const char *set_label(const char **at, const char *v)
-{
-	const char *e = cfg_plain(v);
-
-	*at = e ? *at : v;
-	return e;
 }
 
 /* Dots only: a slash, or two dots, would name another file below /proc/sys. */
@@ -577,136 +406,148 @@ static const char *set_sysctl(struct box *b, const char *sub, const char *v)
 
 	if (!parts(sub, '.', "0-"))
 		return "not a name of words and single dots";
-	if ((e = cfg_plain(v)))
-		return e;
 	for (i = 0; i < b->nsysctl && !same(b->sysctl[i].key, sub); i++)
 		;
+	if (!cfg_plain(v))
+		return cfg_not(v);
 	if (!(e = cfg_slot(i, &b->nsysctl, MAXSYSCTL)))
 		b->sysctl[i] = (struct pair){ sub, v };
 	return e;
 }
 
-static const char *set_personality(struct box *b, const char *v)
+static bool set_personality(struct box *b, const char *v)
 {
 	int word = cfg_index("linux|linux32", v);
 
-	b->persona = 8 * (word > 0);		/* PER_LINUX, PER_LINUX32 */
-	b->has_persona = true;
-	return word >= 0 || cfg_digits(v, 0x7fffffff, &b->persona) ? NULL : cfg_not(v);
-}
-
-/* --------------------------------------------------------------------- LIFE */
-
-static const char *set_after(struct box *b, char *v)
-{
-	const char *e;
-	char *w;
-
-	while ((w = cfg_word(&v)))
-		if (!cfg_name(w))
-			return cfg_not(w);
-		else if ((e = put(b->after, &b->nafter, MAXAFTER, w)))
-			return e;
-	return NULL;
-}
-
-static const char *set_signal(struct box *b, const char *v)
-{
-	int n = cfg_signal(v);
-
-	if (n < 0)
-		return cfg_wrong("\"%.*s\" is not a signal%s", 40, v, near_of(v, cfg_signal_name));
-	b->stop_signal = (uint8_t)n;
-	return NULL;
-}
-
-static const char *set_timeout(struct box *b, const char *v)
-{
-	uint64_t ms;
-
-	if (!cfg_time(v, &ms))
-		return cfg_not(v);
-	if (ms > 24 * 3600 * 1000)
-		return cfg_wrong("\"%s\" is more than a day", v);
-	b->stop_ms = (uint32_t)ms;
-	return NULL;
+	b->persona = word > 0 ? 8 : 0;		/* PER_LINUX32 */
+	return word >= 0 || cfg_digits(v, 0x7fffffff, &b->persona);
 }
 
 /* ------------------------------------------------------------- one for all */
 
-static const char *set_choice(uint8_t *at, const char *v)
+/* One of the words that the row has: their places */
+static const char *set_choice(struct box *b, int type, void *at, const char *v)
 {
 	int n = cfg_index(key_what(cfg.key), v);
 
 	if (n < 0)
 		return cfg_not(v);
-	*at = (uint8_t)n;
+	if (type == T_CHOICE)
+		*(uint8_t *)at = (uint8_t)n;
+	else if (type == T_SECBITS)	/* none|a|b|... */
+		b->securebits = n ? b->securebits | 1u << (n - 1) : 0;
+	else {				/* default|none|-a|-b|..., and the first two begin anew */
+		if (n < 2)
+			cfg_unmark(cfg.key, -1);
+		b->mounts = n == 0 ? (1u << NDM) - 1 : n == 1 ? 0 : b->mounts & ~(1u << (n - 2));
+	}
 	return NULL;
 }
 
-static const char *set_umask(struct box *b, const char *v)
+static const char *set_text(const char **at, char *v, bool right)
 {
-	return cfg_octal(v, 0777, &b->umask) ? NULL : cfg_not(v);
+	*at = v;
+	return right ? NULL : cfg_not(v);
+}
+
+static const char *set_number(int16_t *at, const char *v)
+{
+	int n = 0;
+	bool right = in_range(v, &n);
+
+	*at = (int16_t)n;
+	return right ? NULL : cfg_not(v);
 }
 
 static const char *set(struct box *b, const struct key *k, const char *sub, char *v, bool skip)
 {
 	void *at = (char *)b + k->at;
+	bool ok = true;
 
 	switch ((enum keytype)k->type) {
-	case T_EXEC: return set_exec(b, v);
-	case T_CWD: return set_inside(at, v);
-	case T_ENV: return set_env(b, v);
-	case T_USER: return set_user(b, v);
-	case T_GROUPS: return set_groups(b, v);
-	case T_UMASK: return set_umask(b, v);
-	case T_CHOICE: return set_choice(at, v);
-	case T_ONLY: return same(v, "no") ? NULL : cfg_not(v);
-	case T_ROOT: return set_root(b, v);
-	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
-	case T_MOUNTS: return set_mounts(b, v);
-	case T_ETC: return set_etc(b, v);
-	case T_DEVICE: return cfg_set_device(b, v, skip);
-	case T_PATHS: return set_paths(b, at, v);
-	case T_NS: return set_ns(b, (int)((uint8_t *)at - b->ns), v);
-	case T_MAP: return set_map(b, at, v);
-	case T_HOST: case T_NAME: return set_name(at, v);
-	case T_CLOCK: return set_clock(at, v);
-	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU: return set_limit(b, k->type, at, v, skip);
-	case T_CGROUP: return set_cgroup(b, v);
-	case T_RLIMIT: return set_rlimit(b, sub, v);
-	case T_NICE: return set_nice(b, v);
-	case T_SCHED: return set_sched(b, v);
-	case T_IONICE: return set_ionice(b, v);
-	case T_AFFINITY: return set_affinity(b, v);
-	case T_OOM: return set_oom(b, v);
+	case T_EXEC: case T_SYSCALLS: case T_AFTER: case T_ETC: case T_PATHS: return set_word(b, k->type, at, v);
+	case T_GROUPS: return set_group(b, v);
 	case T_CAPS: return set_caps(at, v);
-	case T_SYSCALLS: return set_syscalls(b, v);
-	case T_LABEL: return set_label(at, v);
-	case T_SECBITS: return set_securebits(b, v);
+	case T_MAP: return set_map(at == &b->nuidmap ? b->uidmap : b->gidmap, at, v);
+	case T_CHOICE: case T_MOUNTS: case T_SECBITS: return set_choice(b, k->type, at, v);
+	case T_CWD: return set_text(at, v, cfg_clean(v));
+	case T_HOST: case T_NAME: return set_text(at, v, cfg_name(v));
+	case T_LABEL: return set_text(at, v, cfg_plain(v));
+	case T_CGROUP: return set_text(at, v, strlen(v) <= 250 && parts(v, '/', "0 .-"));
+	case T_NICE: case T_OOM: return set_number(at, v);
+	case T_ROOT: return set_root(b, v);
+	case T_ENV: return set_env(b, v);
+	case T_RLIMIT: return set_rlimit(b, sub, v);
 	case T_SYSCTL: return set_sysctl(b, sub, v);
-	case T_PERSONA: return set_personality(b, v);
-	case T_AFTER: return set_after(b, v);
-	case T_SIGNAL: return set_signal(b, v);
-	case T_TIME: return set_timeout(b, v);
+	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
+	case T_DEVICE: return cfg_set_device(b, v, skip);
+	case T_SIGNAL:
+		b->stop_signal = (uint8_t)cfg_signal(v);
+		return b->stop_signal ? NULL : cfg_unlike(v, cfg_signal_name);
+	case T_AFFINITY: ok = set_cpus(b, v); break;
+	case T_UMASK: ok = cfg_octal(v, 0777, at); break;
+	case T_USER: ok = set_user(b, v); break;
+	case T_NS: ok = set_ns(b, (int)((uint8_t *)at - b->ns), v); break;
+	case T_CLOCK: ok = set_clock(at, v); break;
+	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU: ok = set_limit(b, k->type, at, v, skip); break;
+	case T_SCHED: ok = set_sched(b, v); break;
+	case T_IONICE: ok = set_ionice(b, v); break;
+	case T_PERSONA: ok = set_personality(b, v); break;
+	case T_TIME: ok = set_time(at, v); break;
+	case T_ONLY: ok = same(v, "no"); break;
 	case T_USE: case T_INCLUDE: break;	/* the reader has followed them */
 	}
-	return NULL;
+	return ok ? NULL : cfg_not(cfg.value);
 }
 
+/* auto is an empty map, none are no copies. */
+static bool empties(int type, const char *w)
+{
+	return (type == T_MAP && same(w, "auto")) || (type == T_ETC && same(w, "none"));
+}
+
+static const char *set_words(struct box *b, int row, char *v)
+{
+	const struct key *k = key_row(row);
+	const char *e = NULL;
+	char *w;
+
+	if (!(k->flags & K_LIST))
+		memset((char *)b + k->at, 0, k->type == T_AFFINITY ? sizeof b->affinity : sizeof b->securebits);
+	while (!e) {
+		if (k->type > T_SYSCALLS)
+			w = cfg_word(&v);
+		else if ((e = cfg_quoted(&v, &w, k->type == T_SYSCALLS)))
+			break;
+		if (!w)
+			break;
+		if (empties(k->type, w))
+			cfg_empty(b, row);
+		else
+			e = set(b, k, NULL, w, false);
+	}
+	return e;
+}
+
+_Static_assert(T_SYSCALLS == 1 && T_GROUPS == 2, "the types of words are the first");
+
+/* A first word of syscalls= without a sign, and none of this layer before it:
+ * what was there is replaced. They are compiled when all layers are read. */
 const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool skip)
 {
 	const struct key *k = key_row(row);
-	bool scalar = !(k->flags & (K_LIST | K_SUB)) && k->type != T_ROOT;
 	const char *e;
 
 	cfg.key = row;
-	copy(whole, sizeof whole, value);
-	e = scalar ? cfg_twice(0) : NULL;
-	if (!e)
-		e = set(b, k, sub, value, skip);
-	if (!e && scalar)
-		cfg_mark(0);
+	copy(cfg.value, sizeof cfg.value, value);
+	if (!(k->flags & (K_LIST | K_SUB)) && k->type != T_ROOT && (e = cfg_once(0)))
+		return e;
+	if (k->type == T_SYSCALLS && !strchr("+-", value[strspn(value, " \t")]) &&
+	    cfg_layer(row, b->nsyscall - 1) != cfg.source[cfg.src].layer)
+		cfg_empty(b, row);
+	e = k->type <= T_WORDS ? set_words(b, row, value) : set(b, k, sub, value, skip);
+	if (k->type == T_CAPS || k->type == T_MOUNTS)
+		cfg_mark_line();
 	return e;
 }
 

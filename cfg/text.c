@@ -61,18 +61,12 @@ static size_t base(char *dir, size_t max)
 	return slash ? n + fmt(dir + n, max - n, "/%.*s", (int)(slash - file), file) : n;
 }
 
-const char *cfg_path(char *path)
+bool cfg_path(char *path)
 {
-	const char *e;
+	bool right = *path == '/' && cfg_plain(path);
 
-	if (*path != '/')
-		return cfg_bad(path, "a path (it begins with / or ./)");
-	if ((e = cfg_plain(path)))
-		return e;
-	if (strlen(path) >= PATH_MAX)
-		return "the path is too long";
 	cfg_clean(path);
-	return NULL;
+	return right;
 }
 
 /* The name of a file beside the one that is read; NULL: that it cannot be has been said */
@@ -87,7 +81,8 @@ char *text_beside(const char *name, size_t len)
 	n += fmt(path + n, max - n, "/%.*s", (int)len, name) + 1;	/* cut short there is no room */
 	if (!cfg_room(n))
 		e = text_full();
-	if (e || (e = cfg_path(path)))
+	cfg_clean(path);
+	if (e)
 		cfg_here("include", e);
 	return e ? NULL : path;
 }

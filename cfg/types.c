@@ -24,19 +24,24 @@ const char *cfg_wrong(const char *f, ...)
 }
 
 /* The usual slip of who comes from other languages has a word of its own. */
-const char *cfg_bad(const char *value, const char *type)
+const char *cfg_bad(const char *value, const char *type, const char *hint)
 {
-	const char *hash = strchr(value, '#'), *like = strchr(type, '(');
+	const char *hash = strchr(value, '#'), *like = strchrnul(type, '(');
 
 	if (hash && hash > value && separator(hash[-1]))
 		return cfg_wrong("\"%.*s\" is not %.*s: a comment stands on a line of its own", 80, value,
-			like ? (int)(like - type) - 1 : 80, type);
-	return cfg_wrong("\"%.*s\" is not %s%s", 80, value, strchr(type, '|') ? "one of " : "", type);
+			(int)(*like ? like - type - 1 : like - type), type);
+	return cfg_wrong("\"%.*s\" is not %s%s%s", 80, value, strchr(type, '|') ? "one of " : "", type, hint);
 }
 
 const char *cfg_not(const char *value)
 {
-	return cfg_bad(value, key_what(cfg.key));
+	return cfg_bad(value, key_what(cfg.key), "");
+}
+
+const char *cfg_unlike(const char *value, const char *(*name)(int))
+{
+	return cfg_bad(value, key_what(cfg.key), near_of(value, name));
 }
 
 bool cfg_digits(const char *s, uint32_t max, uint32_t *n)
@@ -64,76 +69,63 @@ bool cfg_octal(const char *s, unsigned max, uint16_t *n)
 	return v <= max;
 }
 
-/* Decimal digits, of which 19 fit for sure; returns where they end, or NULL. */
-static const char *digits(const char *s, uint64_t *n)
+/* A number and one of units behind it: its place among them, or -1. 19 digits
+ * fit for sure. */
+static int quantity(const char *s, const char *units, uint64_t *n)
 {
-	const char *start = s;
+	const char *end = decimal(s, n);
 
-	for (*n = 0; *s >= '0' && *s <= '9'; s++)
-		*n = *n * 10 + (unsigned)(*s - '0');
-	return s == start || s - start > 19 ? NULL : s;
+	return end == s || end - s > 19 ? -1 : cfg_index(units, end);
 }
 
 bool cfg_size(const char *s, uint64_t *n)
 {
-	int unit;
+	int unit = quantity(s, "|K|M|G|%", n);
 
-	if (!(s = digits(s, n)) || (unit = cfg_index("|K|M|G|%", s)) < 0)
-		return false;
 	if (unit == 4) {
-		unit = *n >= 1 && *n <= 100;
 		*n |= PERCENT;
-		return unit;
+		return *n > PERCENT && *n <= (PERCENT | 100);
 	}
-	for (; unit > 0; unit--, *n <<= 10)
-		if (*n >= PERCENT >> 10)
-			return false;
-	return *n < PERCENT;
+	for (; unit > 0 && *n < PERCENT >> 10; unit--)
+		*n <<= 10;
+	return unit == 0 && *n < PERCENT;
 }
 
 /* A bare number would be seconds for one and milliseconds for another. */
 bool cfg_time(const char *s, uint64_t *ms)
 {
-	static const uint32_t units[] = { 1, 1000, 60 * 1000, 3600 * 1000, 24 * 3600 * 1000 };
-	int unit;
+	static const uint32_t units[] = { 0, 1, 1000, 60 * 1000, 3600 * 1000, 24 * 3600 * 1000 };
+	int unit = quantity(s, "|ms|s|m|h|d", ms);
 
-	if (!(s = digits(s, ms)) || *ms > UINT32_MAX)
+	if (unit < 0 || *ms > UINT32_MAX || (unit == 0 && *ms))
 		return false;
-	if ((unit = cfg_index("ms|s|m|h|d", s)) < 0)
-		return !*s && !*ms;
 	*ms *= units[unit];
 	return true;
 }
 
-/* One component of p, which stands on a slash: what it means. */
-static bool is_dot(const char *p, size_t n)
-{
-	return n == 0 || (n == 1 && p[0] == '.');
-}
-
+/* // and /./ go; false: not absolute, or .. is in it */
 bool cfg_clean(char *path)
 {
 	char *from = path, *to = path, *end;
+	bool up = *path != '/';
 	size_t n;
 
-	if (*path != '/' || strlen(path) >= PATH_MAX)
-		return false;
-	while (*from) {
+	while (*from == '/') {
 		end = strchrnul(++from, '/');
 		n = (size_t)(end - from);
-		if (n == 2 && from[0] == '.' && from[1] == '.')
-			return false;
-		if (!is_dot(from, n)) {
+		up |= n == 2 && from[0] == '.' && from[1] == '.';
+		if (n > 1 || (n && *from != '.')) {
 			*to++ = '/';
 			memmove(to, from, n);
 			to += n;
 		}
 		from = end;
 	}
-	if (to == path)
-		*to++ = '/';
-	*to = '\0';
-	return true;
+	if (*path == '/') {
+		to += to == path;
+		*to = '\0';
+	}
+	return !up && to - path < PATH_MAX;
 }
 
 /* Letters and _, and what is in also; 0 stands for all digits, and what follows
@@ -161,12 +153,11 @@ bool cfg_name(const char *s)
 	return n <= MAXNAME && cfg_chars(s, n, "0+ .-");
 }
 
-const char *cfg_plain(const char *s)
+bool cfg_plain(const char *s)
 {
-	for (; *s; s++)
-		if ((uint8_t)*s < ' ' || *s == 0x7f)
-			return "a control character in it";
-	return NULL;
+	while ((uint8_t)*s >= ' ' && *s != 0x7f)
+		s++;
+	return !*s;
 }
 
 /* \ makes the next character plain. */
@@ -261,13 +252,16 @@ const char *cfg_nth(const char *list, int i)
 
 int cfg_index(const char *list, const char *word)
 {
-	const char *w;
+	size_t n = strlen(word), len;
 	int i;
 
-	for (i = 0; (w = cfg_nth(list, i)); i++)
-		if (same(w, word))
+	for (i = 0;; i++, list += len + 1) {
+		len = (size_t)(strchrnul(list, '|') - list);
+		if (len == n && memcmp(list, word, n) == 0)
 			return i;
-	return -1;
+		if (!list[len])
+			return -1;
+	}
 }
 
 /* In the kernel's order; a target that counts otherwise does not build. */
@@ -296,7 +290,7 @@ int cfg_signal(const char *s)
 	uint32_t n;
 	int i = cfg_digits(s, 64, &n) ? (int)n : cfg_index(signals, starts(s, "SIG") ? s + 3 : s);
 
-	return i > 0 ? i : -1;
+	return i > 0 ? i : 0;
 }
 
 const char *cfg_signal_name(int n)

@@ -66,32 +66,29 @@ void cfg_unmark(int key, int item)
 	cfg.nmarks = (unsigned)(to - marks);
 }
 
-const char *cfg_twice(int item)
+/* Once in a layer; that of a higher one counts. */
+const char *cfg_once(int item)
 {
-	const struct mark *m = find(cfg.key, item);
+	struct mark *m = find(cfg.key, item);
 
 	if (!m || cfg.source[m->src].layer != cfg.source[cfg.src].layer)
-		return NULL;
-	if (cfg.source[m->src].layer == L_WORDS)
+		mark(m ? m : marks + cfg.nmarks, item);
+	else if (cfg.source[m->src].layer == L_WORDS)
 		return "given twice";
-	if (m->src != cfg.src)
+	else if (m->src != cfg.src)
 		return cfg_wrong("%s:%u has it too", cfg.source[m->src].name, m->line);
-	return cfg_wrong("line %u has it too", m->line);
+	else
+		return cfg_wrong("line %u has it too", m->line);
+	return NULL;
 }
 
 const char *cfg_slot(int i, uint8_t *n, int max)
 {
-	struct mark *m;
-	const char *e;
-
 	if (i == max)
 		return cfg_wrong("more than %d of them", max);
-	if (i < *n && (e = cfg_twice(i)))
-		return e;
-	m = find(cfg.key, i);
-	mark(m && i < *n ? m : marks + cfg.nmarks, i);
-	*n += i == *n;
-	return NULL;
+	if (i == *n)
+		++*n;
+	return cfg_once(i);
 }
 
 const char *cfg_add(uint8_t *n, int max)
@@ -99,30 +96,28 @@ const char *cfg_add(uint8_t *n, int max)
 	return cfg_slot(*n, n, max);
 }
 
-static const struct mark *mark_of(const char *key, int item)
+int cfg_layer(int key, int item)
 {
-	return find(key_find(key), item);
-}
-
-int cfg_layer(const char *key, int item)
-{
-	const struct mark *m = mark_of(key, item);
+	const struct mark *m = find(key, item);
 
 	return m ? cfg.source[m->src].layer : -1;
 }
 
-/* What a preset says is blamed on the use= that named it. */
-bool cfg_where(const char *key, int item, const char **file, unsigned *line)
+/* "ns.mnt=host by use=host, line 2" */
+const char *cfg_said(int key)
 {
-	const struct mark *m = mark_of(key, item);
+	static char text[160];
+	const struct mark *m = find(key, 0);
+	bool preset = m && cfg.source[m->src].layer == L_USE;
+	size_t n = m ? fmt(text, sizeof text, "%.*s", (int)strcspn(m->text, "\n"), m->text) : 0;
 
-	if (m && cfg.source[m->src].layer == L_USE && !cfg.source[m->src].name)
-		m = mark_of("use", 0);
-	if (!m || !cfg.source[m->src].name)
-		return false;
-	*file = cfg.source[m->src].name;
-	*line = m->line;
-	return true;
+	if (preset) {
+		n += fmt(text + n, sizeof text - n, " by use=%s", cfg_used());
+		m = find(KEY_USE, 0);
+	}
+	if (m && cfg.source[m->src].name)
+		fmt(text + n, sizeof text - n, ", line %u", m->line);
+	return text;
 }
 
 /* ------------------------------------------------------------------- errors */
@@ -138,14 +133,16 @@ static void print(char *line, size_t n)
 	say(2, "%s\n", line);
 }
 
-/* key NULL: the line as a whole; line 0: the file as a whole. */
+/* key: a name or a line, NULL: the line as a whole; line 0: the file as a whole. */
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what)
 {
 	static char text[480];
-	size_t n = fmt(text, sizeof text, file && line ? "%s:%u" : "%s", file ? file : "command line", line);
+	size_t n = fmt(text, sizeof text, file && line ? "%s:%u" : "%s", file ? file : "command line", line), len;
 
-	if (key)
-		n += fmt(text + n, sizeof text - n, ": %.*s", 60, key);
+	if (key) {
+		len = strcspn(key, "=");
+		n += fmt(text + n, sizeof text - n, ": %.*s", len < 60 ? (int)len : 60, key);
+	}
 	n += fmt(text + n, sizeof text - n, ": %s%s", what, cfg.warning ? " (warning)" : "");
 	print(text, n);
 	cfg.errors += !cfg.warning;
@@ -157,25 +154,26 @@ void cfg_here(const char *key, const char *what)
 	cfg_complain(cfg.source[cfg.src].name, cfg.line, key, what);
 }
 
-/* The text begins with its key, and the key says where. */
-int cfg_error(int item, const char *f, ...)
+/* What a preset says is blamed on the use= that named it, what nobody said on
+ * the file. */
+void cfg_error(int key, int item, const char *f, ...)
 {
-	static char key[400];
-	const char *file = NULL;
-	unsigned line = 0, i;
-	int n = !cfg.warning;
-	char *what;
+	static char what[400];
+	const struct mark *m = find(key, item), *at = m;
+	const char *name = m ? m->text + (*m->text == '?') : key_name(key), *file = NULL;
+	unsigned i;
 	va_list ap;
 
 	va_start(ap, f);
-	vfmt(key, sizeof key, f, &ap);
+	vfmt(what, sizeof what, f, &ap);
 	va_end(ap);
-	what = strchrnul(key, ':');
-	*what = '\0';
-	if (!cfg_where(key, item, &file, &line))
-		for (i = 0; i < cfg.nsources; i++)
-			if (cfg.source[i].layer == L_FILE && cfg_layer(key, item) != L_WORDS)
+	if (m && cfg.source[m->src].layer == L_USE && !cfg.source[m->src].name)
+		at = find(KEY_USE, 0);
+	if (at && cfg.source[at->src].layer != L_DEFAULTS)
+		file = cfg.source[at->src].name;
+	else
+		for (at = NULL, i = 0; i < cfg.nsources; i++)
+			if (cfg.source[i].layer == L_FILE)
 				file = cfg.source[i].name;
-	cfg_complain(file, line, key, what + 2);
-	return n;
+	cfg_complain(file, at ? at->line : 0, name, what);
 }

@@ -101,6 +101,7 @@ enum lim { LIM_MEM, LIM_SWAP, LIM_PIDS, LIM_CPU, LIM_WEIGHT, NLIM };
 #define LIM_MAX		(~(uint64_t)0)
 #define PERCENT		((uint64_t)1 << 63)
 
+enum { UNSET = INT16_MIN };
 enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
 enum logkind { LOG_INHERIT, LOG_NONE };
@@ -115,8 +116,7 @@ struct box {
 	bool	 automap;		/* uidmap and gidmap are auto */
 	bool	 nnp, keyring;		/* keyring: a new session keyring */
 	bool	 boot;
-	bool	 has_nice, has_ioprio, has_oom, has_affinity, has_persona;
-	int8_t	 nice;
+	bool	 has_affinity;
 	int8_t	 sched;			/* policy number or SCHED_UNSET */
 	uint8_t	 sched_prio;
 	uint8_t	 lim_skip;		/* bit i: `?` stood before it */
@@ -126,8 +126,8 @@ struct box {
 	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
 	uint16_t mounts;		/* bits DM_* */
 	uint16_t umask;
-	uint16_t ioprio;		/* class << 13 | level */
-	int16_t	 oom_score_adj;
+	uint16_t ioprio;		/* class << 13 | level; 0: as it is */
+	int16_t	 nice, oom_score_adj;	/* UNSET: as it is */
 	uint16_t nbpf;			/* 0: syscalls=@all, no filter */
 
 	const char *name;		/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, MAXNAME */
@@ -411,11 +411,13 @@ enum keyrow {
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
 enum keytype {
-	T_EXEC, T_CWD, T_ENV, T_USER, T_GROUPS, T_UMASK, T_CHOICE, T_ONLY,
-	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_MOUNTS, T_ETC, T_DEVICE, T_PATHS,
-	T_NS, T_MAP, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_CGROUP,
-	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_AFFINITY, T_OOM, T_CAPS,
-	T_SYSCALLS, T_LABEL, T_SECBITS, T_SYSCTL, T_PERSONA, T_AFTER, T_SIGNAL,
+	T_EXEC, T_SYSCALLS,		/* of words, which may be quoted */
+	T_GROUPS, T_MOUNTS, T_ETC, T_PATHS, T_MAP, T_AFFINITY, T_SECBITS, T_CAPS, T_AFTER, T_WORDS = T_AFTER,	/* of words */
+	T_CWD, T_ENV, T_USER, T_UMASK, T_CHOICE, T_ONLY,
+	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE,
+	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_CGROUP,
+	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
+	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL,
 	T_TIME, T_USE, T_INCLUDE, T_NAME,
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first */
@@ -443,20 +445,21 @@ const char *near_of(const char *word, const char *(*name)(int));	/* of all names
 
 /* cfg/types.c: text to numbers. Phrases say what is wrong, without key and place. */
 const char *cfg_wrong(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* a phrase */
-const char *cfg_bad(const char *value, const char *what);	/* "16Q" is not a size (4M, 512K, 25%) */
+const char *cfg_bad(const char *value, const char *what, const char *hint);	/* "16Q" is not a size (4M, 512K, 25%) */
 const char *cfg_not(const char *value);		/* the same for the key being read */
-const char *cfg_plain(const char *);		/* NULL, or a control character is in it */
+const char *cfg_unlike(const char *value, const char *(*name)(int));	/* and which name is near it */
+bool cfg_plain(const char *);			/* no control character is in it */
 bool cfg_digits(const char *, uint32_t max, uint32_t *);	/* whole string, decimal */
 bool cfg_octal(const char *, unsigned max, uint16_t *);
 bool cfg_size(const char *, uint64_t *);	/* or PERCENT|n */
 bool cfg_time(const char *, uint64_t *ms);
-bool cfg_clean(char *path);			/* absolute, no ..; // and /./ are taken out */
+bool cfg_clean(char *path);			/* takes // and /./ out; absolute, no .. */
 bool cfg_name(const char *);			/* of a box */
 bool cfg_chars(const char *s, size_t n, const char *also);	/* letters, _, and these */
 int cfg_fields(char *value, char **f, int max);	/* A:B:C, in place; max + 1: too many */
 char *cfg_word(char **at);			/* next of a list by commas or blanks, or NULL */
 const char *cfg_quoted(char **at, char **word, bool tests);	/* next word of exec=, syscalls=; *word NULL: no more */
-int cfg_signal(const char *);			/* "TERM", "SIGTERM", "15"; or -1 */
+int cfg_signal(const char *);			/* "TERM", "SIGTERM", "15"; or 0 */
 const char *cfg_signal_name(int);		/* "TERM", or NULL */
 int cfg_rlimit(const char *);			/* "nofile": RLIMIT_NOFILE; or -1 */
 const char *cfg_rlimit_name(int);
@@ -469,11 +472,6 @@ void cfg_empty(struct box *, int row);		/* key= of a list */
 const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
 const char *cfg_set_device(struct box *, char *value, bool skip);
 void cfg_drop_mnt(struct box *, int i);
-const char *mnt_key(int kind);			/* "bind" */
-const char *mnt_option(int i);			/* "ro", or NULL: good until the next call */
-bool mnt_has(const struct mnt *, int i);	/* that option */
-
-const char *cfg_program(const char *);		/* may it be the first word of exec=? */
 /* words in the order of the numbers, for cfg_nth() */
 #define POLICIES "other|fifo|rr|batch|-|idle"
 #define IOCLASSES "none|rt|be|idle"
@@ -496,8 +494,8 @@ extern struct reading {			/* the line being read, and all that is read */
 	unsigned nsources, nmarks, errors;
 	size_t	 used;
 	bool	 warning;		/* the next complaint is one */
+	char	 value[84];		/* before it is cut, for messages */
 } cfg;
-int cfg_layer(const char *key, int item);	/* enum layer, or -1: nobody */
 struct mark {				/* what is in force: an item of a key, who said it, and how */
 	uint8_t	 key, item, src;
 	uint32_t line;
@@ -506,20 +504,21 @@ struct mark {				/* what is in force: an item of a key, who said it, and how */
 const struct mark *cfg_marks(void);		/* in the order of the items; the end: text NULL */
 void cfg_mark(int item);			/* here, by the line being read */
 void cfg_mark_line(void);			/* one more line of a key whose lines add up */
-const char *cfg_twice(int item);		/* a phrase if this layer has it already */
+const char *cfg_once(int item);			/* the same; a phrase if this layer has it already */
 const char *cfg_slot(int i, uint8_t *n, int max);	/* takes place i of a list, *n or one that is there; NULL or a phrase */
 const char *cfg_add(uint8_t *n, int max);	/* one more */
 void cfg_unmark(int row, int item);		/* item < 0: all */
-bool cfg_where(const char *key, int item, const char **file, unsigned *line);
+int cfg_layer(int row, int item);		/* enum layer, or -1: nobody */
+const char *cfg_said(int row);			/* ns.mnt=host by use=host, line 2 */
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what);
 void cfg_here(const char *key, const char *what);
-int cfg_error(int item, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* "key: what"; 1, of a warning 0 */
+void cfg_error(int row, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* there */
 const char *cfg_used(void);			/* the preset's name */
 
 /* cfg/text.c */
 char *cfg_room(size_t n);			/* of the text buffer, or NULL */
 char *cfg_rest(size_t *n);			/* what is free of it, as scratch */
-const char *cfg_path(char *path);		/* is it one? from /; NULL or a phrase */
+bool cfg_path(char *path);			/* from / and plain; // and /./ go, .. stays */
 const char *cfg_absolute(const char *s, char **value);	/* of the line s: ./x and a NAME of env= as what they are here; NULL or a phrase */
 bool text_file(const char *path, int layer);	/* false: there is none; errors are said */
 char *text_beside(const char *name, size_t len);	/* a file beside the one that is read; NULL: said why not */
@@ -528,8 +527,8 @@ void text_words(char *const words[], int n);
 unsigned text_line(const char *from, const char *at);
 const char *text_full(void);			/* a phrase */
 
-/* cfg/check.c: rules between keys, what is derived, the filter; errors counted */
-int cfg_check(struct box *);
+/* cfg/check.c: rules between keys, what is derived, the filter */
+void cfg_check(struct box *);
 
 /* --------------------------------------------------------------------- ns/ */
 

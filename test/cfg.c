@@ -34,8 +34,8 @@ static const char *differs(void)
 	SAME(who); SAME(uid); SAME(gid); SAME(umask); SAME(tty); SAME(pid1_program);
 	SAME(root); SAME(root_rw); SAME(mounts); SAME(mask_skip);
 	SAME(ns); SAME(automap); SAME(uidmap); SAME(gidmap); SAME(clock_monotonic); SAME(clock_boottime);
-	SAME(lim); SAME(lim_skip); SAME(cpu_period); SAME(rlim); SAME(has_nice); SAME(has_ioprio); SAME(has_oom);
-	SAME(has_affinity); SAME(has_persona); SAME(nice); SAME(sched); SAME(sched_prio); SAME(ioprio);
+	SAME(lim); SAME(lim_skip); SAME(cpu_period); SAME(rlim);
+	SAME(has_affinity); SAME(nice); SAME(sched); SAME(sched_prio); SAME(ioprio);
 	SAME(oom_score_adj); SAME(persona); SAME(affinity); SAME(caps); SAME(inheritable); SAME(ambient);
 	SAME(securebits); SAME(nnp); SAME(keyring); SAME(reboot); SAME(nbpf); SAME(calls_default);
 	SAME(boot); SAME(stop_signal); SAME(stop_ms); SAME(log);
