@@ -33,7 +33,7 @@ struct live {
 	char	 name[MAXNAME + 1];
 	uint8_t	 state, stop_signal;
 	bool	 stop_asked, etc;	/* etc: has copies to be kept fresh */
-	pid_t	 init, starter;
+	pid_t	 init;
 	int	 fd;			/* the status pipe, or the socket to the starter */
 	int	 lock;			/* RUNDIR/NAME */
 	int	 pty;
@@ -165,28 +165,38 @@ static void box_ended(struct live *v, const siginfo_t *si)
 	gone(v);
 }
 
+/* The next that has ended. While a starter is at work nobody is asked for but the
+ * PID 1 of boxes that are up: the one that it makes is our child as well, and its
+ * number must be nobody else's before its maps and limits are written. */
+static bool dead(siginfo_t *si)
+{
+	struct live *v, *end = table + MAXLIVE;
+
+	memset(si, 0, sizeof *si);
+	for (v = table; v < end && v->state != STARTING; v++)
+		;
+	if (v == end)
+		while (waitid(P_ALL, 0, si, WEXITED | WNOHANG) < 0 && errno == EINTR)
+			;
+	else
+		for (v = table; v < end && !si->si_pid; v++)
+			if (v->state > STARTING && v->state < GONE)
+				(void)waitid(P_PID, (id_t)v->init, si, WEXITED | WNOHANG);
+	return si->si_pid;
+}
+
 static void reap(void)
 {
 	struct live *v;
 	siginfo_t si;
 
-	for (;;) {
-		memset(&si, 0, sizeof si);
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) < 0 && errno == EINTR)
-			continue;
-		if (!si.si_pid)
-			return;
-		for (v = table; v < table + MAXLIVE; v++) {
-			if (v->state == FREE || v->state == GONE)
-				continue;
-			if (v->init == si.si_pid) {
+	while (dead(&si))
+		for (v = table; v < table + MAXLIVE; v++)
+			if (v->state != FREE && v->state != GONE && v->init == si.si_pid) {
 				box_ended(v, &si);
 				if (v->left)
 					return;
-			} else if (v->starter == si.si_pid)
-				v->starter = 0;
-		}
-	}
+			}
 }
 
 /* Its time to stop is over. KILL of PID 1 takes the namespace with it; the
@@ -327,16 +337,17 @@ static void starter(const char *file, int to)
 int keeper_start(const char *file, const char *name)
 {
 	struct live *v = keeper_add(name);
+	pid_t pid;
 	int s[2];
 
 	if (!v)
 		return -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0 || (v->starter = fork()) < 0) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0 || (pid = fork()) < 0) {
 		say(2, "husk: %s: start: %s\n", name, strerror(errno));
 		v->state = FREE;
 		return -1;
 	}
-	if (v->starter == 0) {
+	if (pid == 0) {
 		close(s[0]);
 		starter(file, s[1]);
 	}
