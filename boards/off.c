@@ -1,25 +1,41 @@
-/* off.c - the way down. PID 1 may never exit, and reboot(2) may never return:
- * so children do what can hang, and PID 1 has the last word. */
+/* off.c - who asks for the end, and the way down. PID 1 may never exit, and
+ * reboot(2) may never return: so children do what can hang, and PID 1 has the
+ * last word. */
 #include <errno.h>
-#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-enum { GRACE_MS = 1000, UMOUNT_MS = 10000, STEP_MS = 10, PASSES = 3 };
+enum { GRACE_MS = 1000, UMOUNT_MS = 10000, STEP_MS = 10 };
+enum { RT_HALT = 34 + 3, RT_POWEROFF, RT_REBOOT };	/* as systemd-nspawn and LXC send them */
 
-/* What busybox's halt, poweroff and reboot send. */
+/* Signals and the first letter of what they ask for. First those of busybox's
+ * halt, poweroff and reboot, which are ours too. */
+static const char asked[] = { SIGUSR1, 'h', SIGUSR2, 'p', SIGTERM, 'r', SIGINT, 'r', SIGPWR, 'h',
+	RT_HALT, 'h', RT_POWEROFF, 'p', RT_REBOOT, 'r', 0, 0 };
+
+char board_asked(int sig)
+{
+	const char *a;
+
+	for (a = asked; *a && *a != sig; a += 2)
+		;
+	return a[1];
+}
+
 int board_ask(const char *verb)
 {
-	int sig = *verb == 'h' ? SIGUSR1 : *verb == 'p' ? SIGUSR2 : SIGTERM;
+	const char *a;
 
-	if (kill(1, sig) == 0)
+	for (a = asked; a[1] != *verb; a += 2)
+		;
+	if (kill(1, *a) == 0)
 		return 0;
 	say(2, "husk: %s: ask PID 1: %s\n", verb, strerror(errno));
 	return 1;
@@ -28,7 +44,6 @@ int board_ask(const char *verb)
 /* Until no child is left, or the time is over. Orphans are our children. */
 static bool all_gone(int ms)
 {
-	struct timespec step = { .tv_nsec = STEP_MS * 1000000 };
 	pid_t pid;
 
 	for (; ms > 0; ms -= STEP_MS) {
@@ -36,83 +51,59 @@ static bool all_gone(int ms)
 			;
 		if (pid < 0 && errno == ECHILD)
 			return true;
-		(void)nanosleep(&step, NULL);
+		(void)poll(NULL, 0, STEP_MS);
 	}
 	return false;
 }
 
-static void end_all(void)
+/* One pass; how many went. What is busy in the last one, as the root is, becomes
+ * read-only, which writes it out. */
+static int unmount_all(int proc, bool last)
 {
-	if (all_gone(1))
-		return;
-	(void)kill(-1, SIGTERM);
-	(void)kill(-1, SIGCONT);
-	if (all_gone(GRACE_MS))
-		return;
-	(void)kill(-1, SIGKILL);
-	(void)all_gone(GRACE_MS);
+	struct mountinfo *m = mountinfo_open(proc);
+	int n = 0;
+
+	while (m && mountinfo_next(m) > 0)
+		if (umount2(m->path, UMOUNT_NOFOLLOW) == 0)
+			n++;
+		else if (last)
+			(void)mount(NULL, m->path, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	if (m)
+		close(m->fd);
+	return n;
 }
 
-/* Blanks in a mount point are \040 and the like, in place. */
-static void unescape(char *p)
+/* The kernel ends who calls reboot(2): not PID 1, or it panics. What is mounted
+ * below another mount goes in a pass before that one. */
+static void in_child(char how, bool first)
 {
-	char *to = p;
-
-	for (; *p; p++)
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] && p[3]) {
-			*to++ = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
-			p += 3;
-		} else
-			*to++ = *p;
-	*to = '\0';
-}
-
-/* The last mount first. What is busy, and the root, becomes read-only, which
- * writes it out; the kernel's own file systems do not matter. */
-static void unmount_all(void)
-{
-	static char text[64 * 1024];
-	char *end, *line, *path, *type;
-
-	if (read_at(AT_FDCWD, "/proc/self/mounts", text, sizeof text) <= 0)
-		return;
-	for (end = text + strlen(text); end > text; end = line) {
-		end[-1] = '\0';
-		line = strrchr(text, '\n');
-		line = line ? line + 1 : text;
-		if (!(path = strchr(line, ' ')) || !(type = strchr(++path, ' ')))
-			continue;
-		*type = '\0';
-		unescape(path);
-		if (same(path, "/proc") || same(path, "/dev"))
-			continue;
-		if (same(path, "/") || umount2(path, UMOUNT_NOFOLLOW) < 0)
-			(void)mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL);
-	}
-}
-
-/* The kernel ends who calls reboot(2): not PID 1, or it panics. */
-static void in_child(int cmd, bool first)
-{
-	int i;
+	int proc;
 
 	if (fork())
 		return;
-	for (i = 0; first && i < PASSES; i++)
-		unmount_all();
-	if (first)
+	if (first) {
+		proc = proc_fd();
+		while (unmount_all(proc, false))
+			;
+		(void)unmount_all(proc, true);
 		sync();
-	reboot(cmd);
+	}
+	reboot(how == 'h' ? RB_HALT_SYSTEM : how == 'p' ? RB_POWER_OFF : RB_AUTOBOOT);
 	_exit(1);
 }
 
-void board_off(int cmd)
+void board_off(char how)
 {
-	end_all();
+	(void)kill(-1, SIGTERM);
+	(void)kill(-1, SIGCONT);
+	if (!all_gone(GRACE_MS)) {
+		(void)kill(-1, SIGKILL);
+		(void)all_gone(GRACE_MS);
+	}
 	sync();
-	in_child(cmd, true);
+	in_child(how, true);
 	(void)all_gone(UMOUNT_MS);
-	in_child(cmd, false);
+	in_child(how, false);
 	for (;;)
 		pause();
 }
@@ -125,7 +116,7 @@ static void crashed(int sig)
 	if (getpid() != 1)
 		return;
 	say(2, "husk: PID 1: signal %d: reboot\n", sig);
-	in_child(RB_AUTOBOOT, false);
+	in_child('r', false);
 	(void)all_gone(UMOUNT_MS);
 }
 

@@ -315,20 +315,10 @@ int cfg_parse(struct box *b, const char *name, const char *text)
 }
 
 /* board.conf has the language, but neither defaults nor layers below it. */
-int cfg_board(struct board *to, const char *file)
+int cfg_board(struct box *b, const char *file)
 {
-	static struct box b;
-
-	reset(&b, true);
-	memset(to, 0, sizeof *to);
-	if (!text_file(file, L_FILE))
-		return 0;
-	if (!cfg.errors)
-		lines(&b, 0);
-	to->hostname = b.hostname;
-	memcpy(to->mnt, b.mnt, sizeof to->mnt);
-	memcpy(to->sysctl, b.sysctl, sizeof to->sysctl);
-	to->nmnt = b.nmnt;
-	to->nsysctl = b.nsysctl;
+	reset(b, true);
+	if (text_file(file, L_FILE) && !cfg.errors)
+		lines(b, 0);
 	return cfg.errors ? 2 : 0;
 }

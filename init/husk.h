@@ -51,6 +51,7 @@ enum {
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
+	MAXBOX	= 64,		/* boxes of a board */
 	MAXTEXT	= 256 * 1024,	/* all configuration text of one box, and a copy */
 };
 
@@ -168,12 +169,9 @@ struct box {
 	struct sock_filter bpf[MAXBPF];	/* last: only what a filter needs of it is touched */
 };
 
-/* board.conf, read by PID 1 of a machine */
-struct board {
-	const char *hostname;
-	struct mnt mnt[MAXMNT];
-	struct pair sysctl[MAXSYSCTL];
-	uint8_t	 nmnt, nsysctl;
+/* What PID 1 of a machine knows of a box */
+struct planned {
+	char	 name[MAXNAME + 1], file[sizeof CONFDIR + MAXNAME + 6];
 };
 
 /* ------------------------------------------------------- what is happening */
@@ -336,9 +334,8 @@ void keeper_adopt(struct live *, const struct run *);	/* it is up */
 int keeper_start(const char *file, const char *name);	/* by a starter; 0 or -1 */
 int keeper_loop(void);			/* of one box: until it has ended; its status */
 void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what is over its time */
-int keeper_alive(void);			/* boxes that are not gone */
 void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
-int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, 2: there */
+int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, 2: there; NULL: of any box */
 int keeper_signal(void);		/* the next signal that is not the loop's own business, or 0 */
 
 /* init/tty.c: the caller's terminal and the pty of the box */
@@ -388,7 +385,7 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
  * All text lies in one static buffer, and each call starts it anew. */
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
 int cfg_parse(struct box *, const char *name, const char *text);	/* the same from memory that stays, no words */
-int cfg_board(struct board *, const char *file);	/* board.conf; a missing file is fine: 0 */
+int cfg_board(struct box *, const char *file);	/* board.conf, hostname, mnt and sysctl of it; a missing file is fine: 0 */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
  * -r ROOTFS, below which all paths are looked for, or NULL */
 int cfg_machine(const struct box *, const char *root);
@@ -798,8 +795,9 @@ int board_ask(const char *verb);		/* halt, poweroff, reboot: asks PID 1 */
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
 void board_mounts(void);
 void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, or not */
-void board_plan(int to);		/* a child's whole life: board.conf; lines "NAME FILE" in order; never returns */
+void board_plan(int to);		/* a child's whole life: board.conf; one struct planned after the other; never returns */
 void board_guard(void);			/* PID 1 that crashes says so, and reboots */
-void board_off(int cmd);		/* RB_* of reboot(2), after all that comes before it; never returns */
+char board_asked(int sig);		/* 'h', 'p', 'r', or 0 */
+void board_off(char how);		/* reboot(2) after all that comes before it; never returns */
 
 #endif

@@ -93,16 +93,6 @@ void keeper_adopt(struct live *v, const struct run *r)
 	v->etc = r->etc;
 }
 
-int keeper_alive(void)
-{
-	struct live *v;
-	int n = 0;
-
-	for (v = table; v < table + MAXLIVE; v++)
-		n += v->state != FREE && v->state != GONE;
-	return n;
-}
-
 void keeper_stop(const char *name)
 {
 	struct live *v;
@@ -117,7 +107,7 @@ int keeper_state(const char *name)
 	struct live *v;
 
 	for (v = table; v < table + MAXLIVE; v++)
-		if (v->state != FREE && v->state != GONE && same(name, v->name))
+		if (v->state != FREE && v->state != GONE && (!name || same(name, v->name)))
 			return v->state == STARTING ? 1 : 2;
 	return 0;
 }
