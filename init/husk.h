@@ -220,8 +220,7 @@ struct run {
 	int	 src[MAXMNT];		/* by row of box.mnt: detached clones of bind sources, and loop devices */
 	int	 etcsrc[8];		/* of the copies of etc=, by row of box.etc */
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
-	int	 scratch;		/* INIT: a tmpfs of rootfs/ under the new root, until the pivot */
-	int	 own[NDM];		/* INIT: proc, sys and dev where we mounted them, until the pivot */
+	int	 own[NDM];		/* INIT: proc, sys and dev where we mounted them, and the directories of dev that others lie on */
 	int	 pty, slave;		/* INIT makes both; the keeper holds the master */
 	int	 killfd;		/* cgroup.kill for INIT, where ns.pid is not new */
 	int	 pidfd;			/* of INIT */
@@ -604,10 +603,7 @@ const char *rootfs_default(int i);
 
 /* Inside the folder: */
 /* rootfs/place.c */
-#define SCRATCH_DIR	"husk.d"	/* the two mount points of the scratch tmpfs, */
-#define SCRATCH_FILE	"husk.f"	/* also what masks show: nothing */
-enum { BIND_REC = 1, BIND_SLAVE = 2 };
-const char *rootfs_at(int fd, const char *name);	/* /proc/self/fd/N, and one component below it or "": good until the next call */
+const char *rootfs_at(int fd, const char *name);	/* /proc/self/fd/N, and one component below it or "": fmts() */
 bool rootfs_below(const char *path, const char *top);	/* or the same */
 int rootfs_without(struct run *, bool skip, int e);	/* 0 and a line where skip allows it, else e */
 bool rootfs_ours(const struct run *);	/* false: ns.mnt is the host's or another box's */
@@ -616,10 +612,13 @@ bool rootfs_ours(const struct run *);	/* false: ns.mnt is the host's or another 
 extern char rootfs_path[512];
 int rootfs_target(struct run *, const char *path, bool dir);
 int rootfs_real(struct run *, int fd, const char *path);	/* sets rootfs_path; 0 or fail() */
-int rootfs_clone(struct run *, const char *path, uint32_t flags, unsigned how);	/* HOST: detached, or O_PATH; -1 */
-unsigned rootfs_planned(const struct run *, unsigned how);	/* PLAN_* of what rootfs_place has placed */
-int rootfs_place(struct run *, int src, const char *path, int at, uint32_t flags, unsigned how);	/* at -1: on /; cwd is the scratch tmpfs; 0 or -1 */
-int rootfs_move(int fd, int at);	/* the mount that is fd, made on SCRATCH_DIR; 0 or -1 */
+int rootfs_clone(struct run *, const struct mnt *);	/* HOST: of src, detached, or O_PATH; -1 */
+/* Of a struct mnt these read src, flags, rec, slave; at is what rootfs_target
+ * returned, and rootfs_path its path. 0 or -1. The first mount is the root. */
+int rootfs_place(struct run *, struct mnt *, int src, int at);	/* what rootfs_clone returned; may set rec */
+int rootfs_over(struct run *, const struct mnt *, int from, int at);	/* binds a descriptor of this mount namespace */
+int rootfs_fresh(const char *type, uint32_t flags, const char *data);	/* mounts on /, opens it: rootfs_move() moves it, umount2("/..") takes it off */
+int rootfs_move(int fd, int at);
 /* rootfs/root.c */
 uint32_t rootfs_root_flags(const struct run *);
 /* rootfs/mounts.c */
@@ -638,8 +637,10 @@ struct mountinfo {
 	unsigned at, have, lines;	/* lines: the end of the last whole one */
 	char	*path, *root, *type;	/* unescaped */
 	uint32_t flags;			/* MS_* */
-	unsigned id, parent, major, minor;
+	uint32_t dev;			/* major << 20 | minor */
+	unsigned id, parent;
 	bool	 shared, slave;
+	char	 last[128];		/* the text of flags */
 	char	 buf[6144];
 };
 struct mountinfo *mountinfo_open(int proc);		/* one at a time; NULL: errno */
@@ -648,12 +649,13 @@ int mountinfo_next(struct mountinfo *);			/* 1, 0 at the end, -1 */
 enum { PLAN_EXACT = 1,			/* flags are these, else at least these */
        PLAN_REC = 2, PLAN_SLAVE = 4,	/* others may hang below; and come from outside */
        PLAN_MAKE = 8,			/* mount points may be made in it */
-       PLAN_DIR = 16, PLAN_FILE = 32 };	/* the empty things of the scratch tmpfs */
-/* path as mountinfo will say it; said: the same as text that stays, used if equal */
-int plan_add(struct run *, const char *path, const char *said, unsigned kind, uint32_t flags, const char *type);
-int plan_forbid(struct run *, const char *path, const char *said);	/* a read-only tree over path */
+       PLAN_DIR = 16, PLAN_FILE = 32 };	/* what masks show */
+int plan_add(struct run *, const char *path, unsigned kind, uint32_t flags, const char *type);	/* path as mountinfo will say it */
+int plan_mnt(struct run *, const struct mnt *, unsigned kind);	/* it lies on rootfs_path */
+int plan_forbid(struct run *, const char *path);	/* a read-only tree over path */
 unsigned plan_kind(const char *path);	/* of the mount that path is on */
-bool plan_check(const struct mountinfo *, uint64_t scratch);	/* is this line planned? scratch: major << 32 | minor */
+extern struct plan_empty { uint32_t dev; const char *dir, *file; } plan_empty;	/* where what masks show is: its device and roots */
+bool plan_check(const struct mountinfo *);	/* is this line planned? */
 const char *plan_missing(void);		/* a planned mount that plan_check has not seen, or NULL */
 
 /* ------------------------------------------------------------------- caps/ */

@@ -35,33 +35,41 @@ static int parent(struct run *r, const char *path, const char *name)
 	return rootfs_target(r, dir, true);
 }
 
-static int bind_node(struct run *r, int at, const char *name, const char *host, const char *path, dev_t rdev)
+/* rootfs_path is the node's. */
+static int bind_node(struct run *r, int at, const char *name, const char *host, dev_t rdev)
 {
+	struct mnt m = { .flags = MS_NOSUID | MS_NOEXEC };
+	int from = openat(AT_FDCWD, host, O_PATH | O_CLOEXEC);
 	struct stat st;
 
-	if (mknodat(at, name, S_IFREG | 0600, 0) < 0 ||
-		mount(host, rootfs_at(at, name), NULL, MS_BIND, NULL) < 0 || fstatat(at, name, &st, 0) < 0)
-		return fail(r, "bind %s on %s", host, path);
+	if (from < 0 || fstat(from, &st) < 0 || mknodat(at, name, S_IFREG | 0600, 0) < 0 ||
+		(at = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0 || rootfs_over(r, &m, from, at) < 0)
+		return fail(r, "bind %s", host);
 	if (!(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) || st.st_rdev != rdev)
 		return fail_not(r, "%s of the host is not that device", host);
-	return plan_add(r, path, "", 0, 0, NULL);
+	if (r->box->ns[NS_USER] != NSM_NEW)
+		note(r, "%s: the kernel makes no device here: the host's is bound", host);
+	return plan_mnt(r, &m, 0);
 }
 
 /* d: the row of device=, whose node belongs to the user; NULL for an ordinary one */
-static int make(struct run *r, const struct dev *d, const char *host, const char *path, mode_t mode, dev_t rdev)
+static int node(struct run *r, const struct dev *d, const char *host, const struct stat *st)
 {
-	const char *name = strrchr(path, '/') + 1;
+	const char *path = d && !strchr(d->host, '*') ? d->dst : host, *name = strrchr(path, '/') + 1;
+	mode_t mode = !d ? 0666 : d->mode ? d->mode : (d->perm & DEV_R ? 0400u : 0) | (d->perm & DEV_W ? 0200u : 0);
 	int at = parent(r, path, name);
 
 	if (at < 0)
 		return at;
+	if (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode))
+		return fail_not(r, "%s is no device", host);
 	if (d)
 		(void)unlinkat(at, name, 0);	/* the row takes the place of an ordinary one */
-	if (mknodat(at, name, mode, rdev) < 0)
-		return errno == EPERM ? bind_node(r, at, name, host, path, rdev) : fail(r, "make %s", path);
-	if (d && fchownat(at, name, r->uid, r->gid, AT_SYMLINK_NOFOLLOW) < 0)
-		return fail(r, "chown %s", path);
-	return 0;
+	if (mknodat(at, name, (st->st_mode & S_IFMT) | mode, st->st_rdev) < 0) {
+		copy(rootfs_path, sizeof rootfs_path, path);
+		return errno == EPERM ? bind_node(r, at, name, host, st->st_rdev) : fail(r, "make %s", path);
+	}
+	return d && fchownat(at, name, r->uid, r->gid, AT_SYMLINK_NOFOLLOW) < 0 ? fail(r, "chown %s", path) : 0;
 }
 
 /* ---------------------------------------------------------------- device= */
@@ -108,15 +116,6 @@ int rootfs_nodes(struct run *r, const struct dev *d, node_fn *each)
 	return e;
 }
 
-static int node(struct run *r, const struct dev *d, const char *host, const struct stat *st)
-{
-	mode_t mode = d->mode ? d->mode : (d->perm & DEV_R ? 0400u : 0) | (d->perm & DEV_W ? 0200u : 0);
-
-	if (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode))
-		return fail_not(r, "%s is no device", host);
-	return make(r, d, host, strchr(d->host, '*') ? host : d->dst, (st->st_mode & S_IFMT) | mode, st->st_rdev);
-}
-
 static int configured(struct run *r)
 {
 	const struct dev *d = r->box->dev;
@@ -131,13 +130,14 @@ static int configured(struct run *r)
 
 static int ordinary(struct run *r)
 {
-	const char *path;
+	static struct stat st;
 	unsigned i;
 	int e = 0;
 
+	st.st_mode = S_IFCHR;
 	for (i = 0; i < sizeof nodes / sizeof *nodes && !e; i++) {
-		path = fmts("/dev/%s", nodes[i].name);
-		e = make(r, NULL, path, path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor));
+		st.st_rdev = makedev(nodes[i].major, nodes[i].minor);
+		e = node(r, NULL, fmts("/dev/%s", nodes[i].name), &st);
 	}
 	return e;
 }
@@ -154,7 +154,7 @@ static int linked(struct run *r)
 	/* the place of the terminal: init_pty binds it */
 	if (r->box->tty && mknodat(r->own[DM_DEV], "console", S_IFREG | 0600, 0) < 0)
 		return fail(r, "make /dev/console");
-	return r->box->tty ? plan_add(r, "/dev/console", "/dev/console", 0, 0, "devpts") : 0;
+	return r->box->tty ? plan_add(r, "/dev/console", 0, 0, "devpts") : 0;
 }
 
 int rootfs_dev(struct run *r)

@@ -82,6 +82,7 @@ static const char *copy_of(const char *name)
 static int take(struct run *r, int i)
 {
 	const char *name = r->box->etc[i];
+	struct mnt m = { .flags = FLAGS };
 
 	if (left_add(r, "etc=%s\n", name) < 0)
 		return fail(r, "write the state file");
@@ -90,9 +91,10 @@ static int take(struct run *r, int i)
 	if (rootfs_real(r, r->statedir, RUNDIR) < 0)
 		return -EINVAL;
 	copy(rundir, sizeof rundir, rootfs_path);
-	r->etcsrc[i] = rootfs_clone(r, copy_of(name), FLAGS, 0);
+	m.src = copy_of(name);
+	r->etcsrc[i] = rootfs_clone(r, &m);
 	r->etc = true;
-	return r->etcsrc[i] < 0 ? fail(r, "%s", copy_of(name)) : 0;
+	return r->etcsrc[i] < 0 ? fail(r, "%s", m.src) : 0;
 }
 
 int etc_sources(struct run *r)
@@ -157,18 +159,18 @@ static const char *link_of(struct run *r, const char *path)
  * (ns.user=new, before open_tree) it goes without. */
 static int place(struct run *r, int i)
 {
-	const char *name = r->box->etc[i], *path = path_of(name), *link;
-	int at = rootfs_target(r, path, false), e;
+	struct mnt m = { .flags = FLAGS, .dst = path_of(r->box->etc[i]) };
+	int at = rootfs_target(r, m.dst, false);
+	const char *link;
 
-	if (at < 0 && (link = link_of(r, path)))
+	if (at < 0 && (link = link_of(r, m.dst)))
 		at = rootfs_target(r, link, false);
 	if (at < 0)
 		return 0;
-	if (rootfs_place(r, r->etcsrc[i], copy_of(name), at, FLAGS, 0) == 0)
-		return plan_add(r, rootfs_path, "", rootfs_planned(r, 0), FLAGS, NULL);
-	e = fail(r, "bind the copy of %s", path);
-	(void)umount2(SCRATCH_FILE, MNT_DETACH);
-	return rootfs_without(r, true, e);
+	m.src = copy_of(r->box->etc[i]);
+	if (rootfs_place(r, &m, r->etcsrc[i], at) == 0)
+		return plan_mnt(r, &m, 0);
+	return rootfs_without(r, true, fail(r, "bind the copy of %s", m.dst));
 }
 
 int etc_place(struct run *r)

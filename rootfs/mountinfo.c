@@ -14,25 +14,25 @@ struct mountinfo *mountinfo_open(int proc)
 	static struct mountinfo m;
 
 	m.at = m.have = m.lines = 0;
+	*m.last = '\0';
 	m.fd = openat(proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
 	return m.fd < 0 ? NULL : &m;
 }
 
 /* Cuts off the next word of the line. The kernel writes blanks, tabs, newlines
- * and backslashes in it as \040. "" at the end of the line. */
+ * and backslashes in it as \040. */
 static char *word(char **at)
 {
-	static char none[1];
-	char *p = *at, *to = p, *w = p;
+	char *p = *at, *to, *w = p;
 
-	for (; *p != ' ' && *p != '\n'; *to++ = *p++)
+	while ((unsigned char)*p > ' ' && *p != '\\')
+		p++;
+	for (to = p; (unsigned char)*p > ' '; *to++ = *p++)
 		if (*p == '\\') {
 			p[3] = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
 			p += 3;
 		}
-	*at = p + (*p == ' ');
-	if (*p == '\n' && to == p)
-		return none;		/* there is always one more, which nobody wants */
+	*at = p + 1;
 	*to = '\0';
 	return w;
 }
@@ -48,22 +48,23 @@ static unsigned count(char **at)
 	return n;
 }
 
-static uint32_t flags(const char *w)
+/* The options of the mount. Most lines say what the one before them said. */
+static void flags(struct mountinfo *m, const char *w)
 {
 	static const char known[7][11] = { "ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime", "relatime" };
 	static const uint8_t bit[] = { 0, 1, 2, 3, 10, 11, 21 };	/* of MS_RDONLY, ... MS_RELATIME */
-	uint32_t f = 0;
 	unsigned i;
 	size_t n;
 
-	for (; *w; w += w[n] ? n + 1 : n) {
-		for (n = 0; w[n] && w[n] != ','; n++)
-			;
+	if (same(w, m->last))
+		return;
+	copy(m->last, sizeof m->last, w);
+	for (m->flags = 0; *w; w += w[n] ? n + 1 : n) {
+		n = strcspn(w, ",");
 		for (i = 0; i < sizeof bit; i++)
-			if (*w == *known[i] && !strncmp(w, known[i], n) && !known[i][n])
-				f |= 1u << bit[i];
+			if (!strncmp(w, known[i], n) && !known[i][n])
+				m->flags |= 1u << bit[i];
 	}
-	return f;
 }
 
 /* Returns where the rest of the line begins. */
@@ -73,13 +74,13 @@ static char *parse(struct mountinfo *m, char *p)
 
 	m->id = count(&p);
 	m->parent = count(&p);
-	m->major = count(&p);
-	m->minor = count(&p);
+	m->dev = count(&p) << 20;
+	m->dev |= count(&p);
 	m->root = word(&p);
 	m->path = word(&p);
-	m->flags = flags(word(&p));
+	flags(m, word(&p));
 	m->shared = m->slave = false;
-	while (*(w = word(&p)) && !same(w, "-")) {
+	while (*(w = word(&p)) != '-') {
 		m->shared |= starts(w, "shared:");
 		m->slave |= starts(w, "master:");
 	}
@@ -106,8 +107,8 @@ int mountinfo_next(struct mountinfo *m)
 		for (m->lines = m->have; m->lines && m->buf[m->lines - 1] != '\n'; m->lines--)
 			;
 	}
-	for (p = parse(m, m->buf + m->at); *p++ != '\n'; )
-		;
-	m->at = (unsigned)(p - m->buf);
+	p = parse(m, m->buf + m->at);
+	p = memchr(p, '\n', (size_t)(m->buf + m->lines - p));
+	m->at = (unsigned)(p + 1 - m->buf);
 	return 1;
 }

@@ -1,8 +1,8 @@
 /* mounts.c - the default mounts, then those of the configuration.
  *
- * A mount is made on the scratch tmpfs, by a name that is ours, and then moved
- * onto a descriptor of its mount point: the kernel never resolves a path below
- * the box's root for us. The descriptor of proc, sys and dev is taken on the way.
+ * A file system is mounted on a descriptor of its mount point: the kernel never
+ * resolves a path below the box's root for us. Where a descriptor of the mount
+ * itself is wanted (proc, sys, dev), it is made over the root first, and moved.
  *
  * Descriptors are left open here: INIT and PROG close all that they do not keep
  * in one call each, and a start has a budget of calls. */
@@ -60,55 +60,28 @@ static unsigned kind_of(const char *type)
 }
 
 /* proc, sys and dev are ordinary directories of the root or nothing: behind a
- * link another directory would get them. */
-static int plain_target(struct run *r, const char *path)
+ * link another directory would get them. What goes into our own dev is made. */
+static int target(struct run *r, int i, const char *path, const char *name)
 {
-	int fd = strchr(path + 1, '/') ? -1 : openat(r->root, path + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
+	int fd;
 
-	if (fd >= 0) {
-		copy(rootfs_path, sizeof rootfs_path, path);
-		return fd;
+	copy(rootfs_path, sizeof rootfs_path, path);
+	if (*name) {
+		if (mkdirat(r->own[DM_DEV], name, 0755) < 0)
+			return fail(r, "make %s", path);
+		if (i == DM_PTS)
+			r->own[i] = openat(r->own[DM_DEV], name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		return r->own[DM_DEV];
 	}
-	if (!strchr(path + 1, '/') && errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
-		return fail(r, "%s", path);
-	if (!starts(path, "/run") && !starts(path, "/tmp") && !strchr(path + 1, '/') &&
-		fstatat(r->root, path + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return fail_not(r, "%s: must be an ordinary directory in the root", path);
+	fd = strchr(path + 1, '/') ? -1 : openat(r->root, path + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT && (i == DM_PROC || i == DM_SYS || i == DM_DEV))
+		return fail(r, "%s: must be an ordinary directory in the root", path);
 	return rootfs_target(r, path, true);
 }
 
-/* Onto its place, that was walked to. Where the descriptor of the new mount is
- * wanted (own), first on the scratch tmpfs, by our own name: below the image no
- * name is resolved again. */
-static int put(struct run *r, struct mnt *m, int device, int at, int *own)
-{
-	int e;
-
-	if (at < 0)
-		return at;
-	e = image_mount(m, device, own ? SCRATCH_DIR : rootfs_at(at, ""));
-	if (!e && own)
-		e = (*own = openat(AT_FDCWD, SCRATCH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
-			rootfs_move(*own, at) < 0;
-	if (e)
-		return fail(r, "mount %s %s on %s", m->type ? m->type : "", m->src ? m->src : "", m->dst);
-	/* the kernel says nfs4 for nfs */
-	return plan_add(r, rootfs_path, m->dst, kind_of(m->type), m->flags, m->type && starts(m->type, "nfs") ? NULL : m->type);
-}
-
 /* ----------------------------------------------------------------- defaults */
-
-/* A directory in our own /dev. */
-static int inner(struct run *r, const struct mnt *m)
-{
-	const char *name = m->dst + sizeof "/dev/" - 1;
-
-	if (mkdirat(r->own[DM_DEV], name, 0755) < 0 ||
-		mount(m->type, rootfs_at(r->own[DM_DEV], name), m->type, m->flags, m->data) < 0)
-		return fail(r, "mount %s on %s", m->type, m->dst);
-	return plan_add(r, m->dst, m->dst, kind_of(m->type), m->flags, m->type);
-}
 
 /* Is group 5, tty, one of the box? */
 static bool has_tty_group(const struct run *r)
@@ -134,15 +107,26 @@ static bool may_borrow(const struct box *b, int i)
 		(i == DM_PROC || i == DM_SYS || i == DM_MQUEUE);
 }
 
-static int borrowed(struct run *r, const struct mnt *m, int at)
+static int borrowed(struct run *r, struct mnt *m, int at, const char *name)
 {
 	int fd = openat(AT_FDCWD, m->dst, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (at < 0)
-		return at;
-	if (fd < 0 || rootfs_place(r, fd, NULL, at, m->flags | MS_RDONLY, BIND_REC) < 0)
-		return fail(r, "bind %s", m->dst);
-	return plan_add(r, rootfs_path, m->dst, PLAN_REC, m->flags | MS_RDONLY, m->type);
+	if (*name)
+		at = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	m->flags |= MS_RDONLY;
+	m->rec = true;
+	return fd < 0 || rootfs_over(r, m, fd, at) < 0 ? fail(r, "bind %s", m->dst) : plan_mnt(r, m, 0);
+}
+
+static int put(struct run *r, const struct mnt *m, int at, const char *name, int *own)
+{
+	int e;
+
+	if (own)
+		e = (*own = rootfs_fresh(m->type, m->flags, m->data)) < 0 ? -1 : rootfs_move(*own, at);
+	else
+		e = mount(m->type, rootfs_at(at, name), m->type, m->flags, m->data);
+	return e < 0 ? fail(r, "mount %s on %s", m->type, m->dst) : plan_mnt(r, m, kind_of(m->type));
 }
 
 static int default_mount(struct run *r, int i)
@@ -150,24 +134,18 @@ static int default_mount(struct run *r, int i)
 	static char data[80];
 	struct mnt m = { .dst = field(i, 0), .type = field(i, 1), .data = field(i, 2), .flags = default_flags[i] };
 	bool nested = i == DM_PTS || i == DM_SHM || i == DM_MQUEUE, borrow = may_borrow(r->box, i);
-	int e;
+	const char *name = nested && r->own[DM_DEV] >= 0 ? m.dst + sizeof "/dev/" - 1 : "";
+	int e = target(r, i, m.dst, name);
 
 	if (i == DM_RUN || (i == DM_PTS && has_tty_group(r))) {
 		fmt(data, sizeof data, i == DM_RUN ? "%s,uid=%u,gid=%u" : "%s,gid=5", m.data, r->uid, r->gid);
 		m.data = data;
 	}
-	if (borrow)
-		e = borrowed(r, &m, plain_target(r, m.dst));
-	else if (nested && r->own[DM_DEV] >= 0)
-		e = inner(r, &m);
-	else
-		e = put(r, &m, -1, plain_target(r, m.dst), i == DM_PROC || i == DM_SYS || i == DM_DEV ? &r->own[i] : NULL);
+	if (e >= 0)
+		e = borrow ? borrowed(r, &m, e, name) :
+			put(r, &m, e, name, i == DM_PROC || i == DM_SYS || i == DM_DEV ? &r->own[i] : NULL);
 	/* not in the kernel, or not for a user namespace; not there outside; no place in somebody else's /dev */
-	if (e && nested && (r->err == ENODEV || r->err == EPERM || borrow || r->own[DM_DEV] < 0)) {
-		(void)umount2(SCRATCH_DIR, MNT_DETACH);
-		return rootfs_without(r, true, e);
-	}
-	return e;
+	return rootfs_without(r, nested && (r->err == ENODEV || r->err == EPERM || borrow || r->own[DM_DEV] < 0), e);
 }
 
 /* ------------------------------------------------------ of the configuration */
@@ -186,9 +164,8 @@ static int foreign(struct run *r, const char *src, int fd)
 	return fail_not(r, "%s: below /proc and /sys only the same path of the host's own can be bound", rootfs_path);
 }
 
-static int bind_row(struct run *r, const struct mnt *m, int src)
+static int bind_row(struct run *r, struct mnt *m, int src)
 {
-	unsigned how = (m->rec ? BIND_REC : 0) | (m->slave ? BIND_SLAVE : 0);
 	struct stat st;
 	int at, e;
 
@@ -198,33 +175,31 @@ static int bind_row(struct run *r, const struct mnt *m, int src)
 		return at;
 	if ((e = foreign(r, m->src, src)) != 0)
 		return e;
-	if (rootfs_place(r, src, m->src, at, m->flags, how) < 0)
+	if (rootfs_place(r, m, src, at) < 0)
 		return fail(r, "bind %s on %s", m->src, m->dst);
-	return plan_add(r, rootfs_path, m->dst, rootfs_planned(r, how), m->flags, NULL);
+	return plan_mnt(r, m, 0);
 }
 
-static int fs_row(struct run *r, struct mnt m, int device)
+static int fs_row(struct run *r, struct mnt *m, int device)
 {
-	int at = rootfs_target(r, m.dst, true), e;
+	int at = rootfs_target(r, m->dst, true), e;
 
 	if (at < 0)
 		return at;
-	return (e = foreign(r, NULL, -1)) != 0 ? e : put(r, &m, device, at, NULL);
+	if ((e = foreign(r, NULL, -1)) != 0)
+		return e;
+	if (image_mount(m, device, rootfs_at(at, "")) < 0)
+		return fail(r, "mount %s %s on %s", m->type ? m->type : "", m->src ? m->src : "", m->dst);
+	return plan_mnt(r, m, kind_of(m->type));
 }
 
 int rootfs_user(struct run *r, int i)
 {
-	const struct mnt *m = r->box->mnt + i;
-	int e;
+	struct mnt m = r->box->mnt[i];
 
-	if (r->src[i] < (m->kind == MNT_BIND ? 0 : -1))
+	if (r->src[i] < (m.kind == MNT_BIND ? 0 : -1))
 		return 0;
-	e = m->kind == MNT_BIND ? bind_row(r, m, r->src[i]) : fs_row(r, *m, r->src[i]);
-	if (e && m->skip) {
-		(void)umount2(SCRATCH_DIR, MNT_DETACH);
-		(void)umount2(SCRATCH_FILE, MNT_DETACH);
-	}
-	return rootfs_without(r, m->skip, e);
+	return rootfs_without(r, m.skip, m.kind == MNT_BIND ? bind_row(r, &m, r->src[i]) : fs_row(r, &m, r->src[i]));
 }
 
 /* The row of box.mnt that takes the place of default mount i, or -1 */
@@ -243,7 +218,6 @@ int rootfs_mounts(struct run *r)
 	uint64_t done = 0;
 	int i, j, e = 0;
 
-	/* rootfs_root left us in the scratch tmpfs */
 	if (!rootfs_ours(r))
 		return 0;
 	for (i = 0; i < NDM && !e; i++)

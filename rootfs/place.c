@@ -3,8 +3,8 @@
  * A source is a detached clone that HOST made, with its flags on it, and one
  * call puts it in place. The kernel refuses descriptors from before the clone
  * as sources and targets of mount(), so where clones are not to be had INIT
- * opens the path again, compares, binds it on the scratch tmpfs where names are
- * our own, sets the flags there, and moves it into place. */
+ * opens the path again, compares, binds it, and sets the flags on what the
+ * mount point shows then. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -71,14 +71,14 @@ static int real_path(int fd)
  * to be written; what the caller binds is never written to. */
 static int make_one(struct run *r, int at, const char *path, const char *name, bool dir)
 {
-	if (real_path(at) < 0)
-		return fail(r, "%s", path);
-	if (!(plan_kind(rootfs_path) & PLAN_MAKE))
+	int e = real_path(at);
+
+	if (!e && !(plan_kind(rootfs_path) & PLAN_MAKE))
 		return fail_not(r, "%s: not in the read-only root - make it in the image, or overlay=64K", path);
-	if (dir ? mkdirat(at, name, 0755) < 0 : mknodat(at, name, S_IFREG | 0644, 0) < 0)
+	if (e || (dir ? mkdirat(at, name, 0755) : mknodat(at, name, S_IFREG | 0644, 0)) < 0 ||
+		(at = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return fail(r, "make %s", path);
-	at = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return at < 0 ? fail(r, "open %s", path) : at;
+	return at;
 }
 
 /* Component by component: each from the root, so that links lead where they
@@ -86,26 +86,24 @@ static int make_one(struct run *r, int at, const char *path, const char *name, b
 static int make(struct run *r, const char *path, bool dir)
 {
 	static char part[512];
-	const char *whole = path;
-	char *end = part;
-	int at = walk(r->root, "/", O_PATH), fd;
-	bool last;
+	char *name = part, *end;
+	int at = r->root, fd;
+	bool more;
 
-	if (at < 0 || copy(part, sizeof part, path) >= sizeof part)
+	if (copy(part, sizeof part, path) >= sizeof part)
 		return fail_not(r, "%s: too long", path);
 	do {
-		path = end + strspn(end, "/");
-		end += strspn(end, "/") + strcspn(path, "/");
-		last = !end[strspn(end, "/")];
+		name += strspn(name, "/");
+		end = name + strcspn(name, "/");
+		more = end[strspn(end, "/")];
 		*end = '\0';
-		fd = walk(r->root, part, O_PATH | (last && !dir ? 0 : O_DIRECTORY));
+		fd = walk(r->root, part, O_PATH | (more || dir ? O_DIRECTORY : 0));
 		if (fd < 0)
-			fd = errno == ENOENT ? make_one(r, at, whole, path, !last || dir) : fail(r, "%s", whole);
-		close(at);
+			fd = errno == ENOENT ? make_one(r, at, path, name, more || dir) : fail(r, "%s", path);
 		at = fd;
-		if (!last)
-			*end = '/';
-	} while (at >= 0 && !last);
+		*end = '/';
+		name = end;
+	} while (at >= 0 && more);
 	return at;
 }
 
@@ -132,167 +130,156 @@ static bool absent(void)
 	return errno == ENOSYS || errno == EPERM;	/* EPERM: filters of old container tools */
 }
 
-static int set_flags(int fd, uint32_t flags, unsigned how)
+static int set_flags(int fd, const struct mnt *m)
 {
-	uint64_t set = flags & ATTR_FLAGS, clear = 0;
+	uint64_t set = m->flags & ATTR_FLAGS, clear = 0;
 
-	if (flags & (MS_NOATIME | MS_STRICTATIME)) {
+	if (m->flags & (MS_NOATIME | MS_STRICTATIME)) {
 		clear = ATTR_ATIME;
-		set |= flags & MS_NOATIME ? ATTR_NOATIME : ATTR_STRICTATIME;
+		set |= m->flags & MS_NOATIME ? ATTR_NOATIME : ATTR_STRICTATIME;
 	}
-	if (flags & MS_NODIRATIME)
+	if (m->flags & MS_NODIRATIME)
 		set |= ATTR_NODIRATIME;
-	return sys_mount_setattr(fd, "", AT_EMPTY_PATH | (how & BIND_REC ? AT_RECURSIVE : 0),
-		set, clear, how & BIND_SLAVE ? MS_SLAVE : MS_PRIVATE, -1);
+	return sys_mount_setattr(fd, "", AT_EMPTY_PATH | (m->rec ? AT_RECURSIVE : 0),
+		set, clear, m->slave ? MS_SLAVE : MS_PRIVATE, -1);
 }
 
-int rootfs_clone(struct run *r, const char *path, uint32_t flags, unsigned how)
+int rootfs_clone(struct run *r, const struct mnt *m)
 {
 	int fd = -1;
 
 	if (!r->paths) {
-		fd = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC | (how & BIND_REC ? AT_RECURSIVE : 0));
-		if (fd < 0 && !absent())
-			return -1;
-		r->paths = fd < 0;
+		fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE | O_CLOEXEC | (m->rec ? AT_RECURSIVE : 0));
+		r->paths = fd < 0 && absent();
 	}
 	if (r->paths)
-		return openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
-	if (!r->late && set_flags(fd, flags, how) < 0) {
-		r->late = absent();
-		if (!r->late) {
-			close(fd);
-			return -1;
-		}
-	}
-	return fd;
+		return openat(AT_FDCWD, m->src, O_PATH | O_CLOEXEC);
+	if (fd < 0 || r->late || set_flags(fd, m) == 0)
+		return fd;
+	r->late = absent();
+	if (r->late)
+		return fd;
+	let_go(fd);
+	return -1;
 }
+
+/* ------------------------------------------------------------------ placing */
 
 /* What the mount has already stays: the kernel refuses to take it off in a user
  * namespace, and nobody asked for less than the host has. */
-static int remount(const char *path, uint32_t flags)
+static int remount(int fd, uint32_t flags)
 {
 	struct statfs fs;
 
-	if (statfs(path, &fs) < 0)
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
 		return -1;
 	flags |= (uint32_t)fs.f_flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME);
-	return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | flags, NULL);
+	return mount(NULL, rootfs_at(fd, ""), NULL, MS_REMOUNT | MS_BIND | flags, NULL);
 }
 
-/* Every mount below the name in the scratch tmpfs. What this user cannot reach
- * the program cannot reach either. */
-static int remount_below(struct run *r, const char *name, uint32_t flags)
+/* Every mount that hangs on this one, by path: nothing else leads to it. What this
+ * user cannot reach the program cannot reach either. */
+static int remount_below(struct run *r, int fd, uint32_t flags)
 {
-	struct mountinfo *m = mountinfo_open(r->proc);
-	int fd, e;
+	static unsigned tree[1024];
+	const char *text = caps_status(r->proc, fmts("self/fdinfo/%d", fd)), *line = text ? caps_line(&text, "mnt_id") : NULL;
+	struct mountinfo *m = line ? mountinfo_open(r->proc) : NULL;
+	unsigned n = 1, i;
+	uint64_t id;
+	int e = -1;
 
-	while (m && (e = mountinfo_next(m)) > 0) {
-		if (!rootfs_below(m->path + 1, name) || same(m->path + 1, name))
+	if (!m)
+		return -1;
+	decimal(line, &id);
+	tree[0] = (unsigned)id;
+	while ((e = mountinfo_next(m)) > 0) {
+		for (i = 0; i < n && tree[i] != m->parent; i++)
+			;
+		if (i == n)
 			continue;
-		fd = walk(r->scratch, m->path, O_PATH);
-		e = fd < 0 ? -1 : remount(rootfs_at(fd, ""), flags);
-		if (e < 0 && !(r->unpriv && errno == EACCES))
+		if (n < sizeof tree / sizeof *tree)
+			tree[n++] = m->id;
+		if (remount(walk(r->root, m->path, O_PATH), flags) < 0 && !(r->unpriv && errno == EACCES))
 			return -1;
-		if (fd >= 0)
-			close(fd);
 	}
-	return m ? e : -1;
-}
-
-static int settle(struct run *r, const char *name, uint32_t flags, unsigned how)
-{
-	if (remount(name, flags) < 0 || (how & BIND_REC && remount_below(r, name, flags) < 0))
-		return -1;
-	return mount(NULL, name, NULL, MS_REC | (how & BIND_SLAVE ? MS_SLAVE : MS_PRIVATE), NULL);
-}
-
-/* A tree of the host may contain the scratch tmpfs, which lies on its root:
- * what cannot be bound does not come along. */
-static int bind_tree(const char *from, const char *name)
-{
-	int e = mount(NULL, ".", NULL, MS_UNBINDABLE, NULL), err;
-
-	if (e == 0)
-		e = mount(from, name, NULL, MS_BIND | MS_REC, NULL);
-	err = errno;
-	if (mount(NULL, ".", NULL, MS_PRIVATE, NULL) < 0)
-		return -1;
-	errno = err;
 	return e;
 }
 
-/* src is HOST's descriptor: of another mount namespace, so only good to compare
- * with. Without a path it is ours. */
-static int bind(int src, const char *path, const char *name, unsigned how)
+static int settle(struct run *r, const struct mnt *m, int fd)
 {
-	int fd = path ? openat(AT_FDCWD, path, O_PATH | O_CLOEXEC) : src;
-	struct stat a, b;
+	if (remount(fd, m->flags) < 0 || (m->rec && remount_below(r, fd, m->flags) < 0))
+		return -1;
+	return mount(NULL, rootfs_at(fd, ""), NULL, MS_REC | (m->slave ? MS_SLAVE : MS_PRIVATE), NULL);
+}
 
-	if (fd < 0 || fstat(fd, &a) < 0 || fstat(src, &b) < 0)
+static bool alike(int a, int b)
+{
+	struct stat s, t;
+
+	if (fstat(a, &s) < 0 || fstat(b, &t) < 0)
+		return false;
+	errno = ESTALE;
+	return s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+/* The descriptor of a mount point shows what the mount covers: the mount itself
+ * is where the path leads now. */
+int rootfs_over(struct run *r, const struct mnt *m, int from, int at)
+{
+	int fd;
+
+	if (mount(rootfs_at(from, ""), at < 0 ? "/" : rootfs_at(at, ""), NULL, MS_BIND | (m->rec ? MS_REC : 0), NULL) < 0)
 		return -1;
-	if (a.st_dev != b.st_dev || a.st_ino != b.st_ino) {
-		errno = ESTALE;
+	if (r->root < 0)
+		fd = r->root = openat(AT_FDCWD, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	else
+		fd = walk(r->root, rootfs_path, O_PATH);
+	return alike(fd, from) ? settle(r, m, fd) : -1;
+}
+
+/* HOST's descriptor is of another mount namespace, so only good to compare with.
+ * The tree may contain the box's root, which lies on the host's: what cannot be
+ * bound does not come along. */
+static int again(struct run *r, const struct mnt *m, int src, int at)
+{
+	int fd = openat(AT_FDCWD, m->src, O_PATH | O_CLOEXEC), e;
+
+	if (!alike(fd, src))
 		return -1;
+	if (r->root < 0)
+		return rootfs_over(r, m, fd, at);
+	e = mount(NULL, rootfs_at(r->root, ""), NULL, MS_UNBINDABLE, NULL) < 0 ? -1 : rootfs_over(r, m, fd, at);
+	return mount(NULL, rootfs_at(r->root, ""), NULL, MS_PRIVATE, NULL) < 0 ? -1 : e;
+}
+
+static int attach(int src, int at)
+{
+	return sys_move_mount(src, "", at, at < 0 ? "/" : "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int rootfs_place(struct run *r, struct mnt *m, int src, int at)
+{
+	if (!r->paths && attach(src, at) == 0) {
+		if (r->root < 0)
+			r->root = src;		/* in our namespace now */
+		return r->late ? settle(r, m, src) : 0;
 	}
-	path = rootfs_at(fd, "");
-	return how & BIND_REC ? bind_tree(path, name) : mount(path, name, NULL, MS_BIND, NULL);
+	if (!r->paths && !absent())
+		return -1;
+	r->paths = true;
+	/* a user namespace may not uncover what lies under the host's mounts */
+	m->rec |= r->box->ns[NS_USER] == NSM_NEW;
+	return again(r, m, src, at);
 }
 
-static int attach(int src, int at, const char *name)
+int rootfs_fresh(const char *type, uint32_t flags, const char *data)
 {
-	return sys_move_mount(src, "", at, name, MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH));
-}
-
-/* What is mounted on the scratch tmpfs */
-static int move(const char *name, int at)
-{
-	return mount(name, at < 0 ? "/" : rootfs_at(at, ""), NULL, MS_MOVE, NULL);
+	return mount(type, "/", type, flags, data) < 0 ? -1 : openat(AT_FDCWD, "/..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 int rootfs_move(int fd, int at)
 {
-	if (attach(fd, at, "") == 0)
+	if (attach(fd, at) == 0)
 		return 0;
-	return absent() ? move(SCRATCH_DIR, at) : -1;
-}
-
-/* A user namespace may not uncover what lies under the host's mounts. */
-static unsigned more(const struct run *r, unsigned how)
-{
-	return how | (r->paths && r->box->ns[NS_USER] == NSM_NEW ? BIND_REC : 0);
-}
-
-unsigned rootfs_planned(const struct run *r, unsigned how)
-{
-	return (more(r, how) & BIND_REC ? PLAN_REC : 0) | (how & BIND_SLAVE ? PLAN_SLAVE : 0);
-}
-
-int rootfs_place(struct run *r, int src, const char *path, int at, uint32_t flags, unsigned how)
-{
-	const char *name = SCRATCH_DIR;
-	struct stat st;
-
-	if (path && !r->paths && !r->late) {
-		if (attach(src, at < 0 ? AT_FDCWD : at, at < 0 ? "/" : "") == 0)
-			return 0;
-		if (!absent())
-			return -1;
-		r->paths = true;
-	}
-	if (fstat(src, &st) < 0)
-		return -1;
-	if (!S_ISDIR(st.st_mode))
-		name = SCRATCH_FILE;
-	if (!path || r->paths || attach(src, AT_FDCWD, name) < 0) {
-		if (path && !r->paths && !absent())
-			return -1;
-		r->paths |= path != NULL;
-		how = more(r, how);
-		if (bind(src, path, name, how) < 0)
-			return -1;
-	}
-	if (settle(r, name, flags, how) < 0)
-		return -1;
-	return move(name, at);
+	return absent() ? mount("/..", rootfs_at(at, ""), NULL, MS_MOVE, NULL) : -1;
 }

@@ -5,20 +5,19 @@
 
 #include "husk.h"
 
-enum { MAXPLAN = 2 * MAXMNT + 2 * MAXPATHS + MAXDEV + 32 };
 #define ACCESS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 #define ATIME	(MS_NOATIME | MS_NODIRATIME | MS_RELATIME)
 
-static struct plan {
-	const char *path, *type;
+struct plan {
+	const char *type;
 	uint32_t flags;
+	uint16_t len;			/* of path: most paths differ there already */
 	uint8_t	 kind;
 	bool	 seen;
-	uint16_t len;			/* of path: most paths differ there already */
-} plan[MAXPLAN];
-static unsigned n;
-static char text[4096];		/* paths that are not what the configuration says: a link led elsewhere */
-static size_t used;
+	char	 path[];
+};
+static char plans[32768] __attribute__((aligned(8)));	/* one behind the other, each with its path */
+static unsigned used;
 
 /* Mounts of recursive binds, and what they were planned as: only what hangs on
  * one of these may be there unplanned. The table lists a mount after its parent. */
@@ -29,67 +28,89 @@ static struct {
 } tree[1024];
 static unsigned ntree;
 
-int plan_add(struct run *r, const char *path, const char *said, unsigned kind, uint32_t flags, const char *type)
+struct plan_empty plan_empty;
+
+static struct plan *first(void)
+{
+	return (void *)plans;
+}
+
+static struct plan *end(void)
+{
+	return (void *)(plans + used);
+}
+
+static struct plan *next(const struct plan *p)
+{
+	return (void *)((uintptr_t)(p->path + p->len + 7) & ~(uintptr_t)7);
+}
+
+int plan_add(struct run *r, const char *path, unsigned kind, uint32_t flags, const char *type)
 {
 	size_t len = strlen(path) + 1;
+	struct plan *p = end();
 
-	if (n == MAXPLAN || len > sizeof text - used)
+	if (used > sizeof plans - sizeof *p - sizeof rootfs_path || len > sizeof rootfs_path)
 		return fail_not(r, "%s: too many mounts", path);
-	if (!same(path, said)) {
-		said = memcpy(text + used, path, len);
-		used += len;
-	}
-	plan[n++] = (struct plan){ said, type, flags, (uint8_t)kind, false, (uint16_t)len };
+	p->type = type;
+	p->flags = flags;
+	p->len = (uint16_t)len;
+	p->kind = (uint8_t)kind;
+	memcpy(p->path, path, len);
+	used = (unsigned)((char *)next(p) - plans);
 	return 0;
+}
+
+int plan_mnt(struct run *r, const struct mnt *m, unsigned kind)
+{
+	/* the kernel says nfs4 for nfs */
+	return plan_add(r, rootfs_path, kind | (m->rec ? PLAN_REC : 0) | (m->slave ? PLAN_SLAVE : 0), m->flags,
+		m->type && starts(m->type, "nfs") ? NULL : m->type);
 }
 
 unsigned plan_kind(const char *path)
 {
-	unsigned i, kind = 0;
-	size_t most = 0;
+	const struct plan *p, *most = first();
 
-	for (i = 0; i < n; i++)
-		if (rootfs_below(path, plan[i].path) && strlen(plan[i].path) >= most) {
-			most = strlen(plan[i].path);
-			kind = plan[i].kind;
-		}
-	return kind;
+	for (p = first(); p < end(); p = next(p))
+		if (p->len >= most->len && rootfs_below(path, p->path))
+			most = p;
+	return most->kind;
 }
 
-static bool covered(unsigned i, unsigned end)
+static bool covered(const struct plan *p, const struct plan *last)
 {
-	unsigned j;
+	const struct plan *q = p;
 
-	for (j = i + 1; j < end; j++)
-		if (same(plan[i].path, plan[j].path))
+	while ((q = next(q)) < last)
+		if (same(p->path, q->path))
 			return true;
 	return false;
 }
 
 /* A tree was bound on itself: each mount in it is there once more. */
-int plan_forbid(struct run *r, const char *path, const char *said)
+int plan_forbid(struct run *r, const char *path)
 {
-	unsigned i, end = n;
+	const struct plan *p, *last = end();
 	bool itself = false;
 	int e = 0;
 
-	for (i = 0; i < end && !e; i++)
-		if (rootfs_below(plan[i].path, path) && !covered(i, end)) {
-			itself |= same(plan[i].path, path);
-			e = plan_add(r, plan[i].path, plan[i].path, plan[i].kind, plan[i].flags | MS_RDONLY, plan[i].type);
+	for (p = first(); p < last && !e; p = next(p))
+		if (rootfs_below(p->path, path) && !covered(p, last)) {
+			itself |= same(p->path, path);
+			e = plan_add(r, p->path, p->kind, p->flags | MS_RDONLY, p->type);
 		}
-	return e || itself ? e : plan_add(r, path, said, PLAN_REC, MS_RDONLY, NULL);
+	return e || itself ? e : plan_add(r, path, PLAN_REC, MS_RDONLY, NULL);
 }
 
-static bool fits(const struct plan *p, const struct mountinfo *m, uint64_t scratch)
+static bool fits(const struct plan *p, const struct mountinfo *m)
 {
 	uint32_t want = p->flags & (ACCESS | MS_NOATIME | MS_NODIRATIME);
 
 	if (m->shared || (m->slave && !(p->kind & PLAN_SLAVE)) || (p->type && !same(p->type, m->type)))
 		return false;
-	if (p->kind & (PLAN_DIR | PLAN_FILE) && ((uint64_t)m->major << 32 | m->minor) != scratch)
-		return false;
-	if ((p->kind & PLAN_DIR && !same(m->root, "/" SCRATCH_DIR)) || (p->kind & PLAN_FILE && !same(m->root, "/" SCRATCH_FILE)))
+	if (p->kind & (PLAN_DIR | PLAN_FILE) && (m->dev != plan_empty.dev ||
+		!same(m->root, p->kind & PLAN_DIR ? plan_empty.dir : plan_empty.file)))
 		return false;
 	if (!(p->kind & PLAN_EXACT))
 		return !(want & ~m->flags);
@@ -133,7 +154,7 @@ static bool hangs(const struct mountinfo *m, unsigned parent)
 }
 
 /* Of several mounts on one path the line is the strictest that it can be. */
-bool plan_check(const struct mountinfo *m, uint64_t scratch)
+bool plan_check(const struct mountinfo *m)
 {
 	struct plan *p, *best = NULL;
 	size_t len = strlen(m->path) + 1;
@@ -141,10 +162,10 @@ bool plan_check(const struct mountinfo *m, uint64_t scratch)
 
 	for (i = 0; i < ntree && tree[i].id != m->parent; i++)
 		;
-	if (i < ntree && tree[i].bare == hash(m->path))
+	if (i < ntree && tree[i].bare && tree[i].bare == hash(m->path))
 		tree[i].bare = 0;
-	for (p = plan; p < plan + n; p++)
-		if (!p->seen && p->len == len && same(p->path, m->path) && fits(p, m, scratch) &&
+	for (p = first(); p < end(); p = next(p))
+		if (p->len == len && !p->seen && same(p->path, m->path) && fits(p, m) &&
 			(!best || p->flags > best->flags))
 			best = p;
 	if (!best)
@@ -155,11 +176,12 @@ bool plan_check(const struct mountinfo *m, uint64_t scratch)
 
 const char *plan_missing(void)
 {
+	const struct plan *p;
 	unsigned i;
 
-	for (i = 0; i < n; i++)
-		if (!plan[i].seen)
-			return plan[i].path;
+	for (p = first(); p < end(); p = next(p))
+		if (!p->seen)
+			return p->path;
 	for (i = 0; i < ntree; i++)
 		if (tree[i].bare)
 			return tree[i].plan->path;

@@ -64,7 +64,7 @@ static int take(struct run *r, int i)
 
 	if (e)
 		return e;
-	r->src[i] = rootfs_clone(r, m->src, m->flags, (m->rec || r->unpriv ? BIND_REC : 0) | (m->slave ? BIND_SLAVE : 0));
+	r->src[i] = rootfs_clone(r, m);
 	return r->src[i] < 0 ? fail(r, "%s", m->src) : 0;
 }
 
@@ -79,16 +79,13 @@ static int image(struct run *r, int i)
 int rootfs_sources(struct run *r)
 {
 	const struct box *b = r->box;
-	const char *root = b->root == ROOT_HOST ? "/" : b->rootdir;
+	struct mnt root = { .flags = rootfs_root_flags(r), .src = b->root == ROOT_HOST ? "/" : b->rootdir };
 	int i, e = 0;
 
 	if (!rootfs_ours(r))
 		return 0;
-	if (b->root != ROOT_TMPFS) {
-		r->rootsrc = rootfs_clone(r, root, rootfs_root_flags(r), r->unpriv ? BIND_REC : 0);
-		if (r->rootsrc < 0)
-			return fail(r, "root %s", root);
-	}
+	if (b->root != ROOT_TMPFS && (r->rootsrc = rootfs_clone(r, &root)) < 0)
+		return fail(r, "root %s", root.src);
 	for (i = 0; i < b->nmnt && !e; i++)
 		e = rootfs_without(r, b->mnt[i].skip, b->mnt[i].kind == MNT_BIND ? take(r, i) : image(r, i));
 	return e ? e : etc_sources(r);
