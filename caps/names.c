@@ -9,13 +9,7 @@ static const char names[] = CAP_NAMES;
 
 const char *caps_name(int number)
 {
-	const char *p = names;
-
-	if (number < 0 || number >= CAP_COUNT)
-		return NULL;
-	while (number-- > 0)
-		p += strlen(p) + 1;
-	return p;
+	return number < 0 || number >= CAP_COUNT ? NULL : nth(names, number);
 }
 
 int caps_number(const char *name, size_t len)

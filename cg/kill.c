@@ -62,45 +62,49 @@ int cg_tree(int at, const char *path, bool away, int depth)
 	return away ? unlinkat(at, path, AT_REMOVEDIR) : n;
 }
 
-/* Without cgroup.kill: frozen, so that nobody forks; killed; thawed, because
- * v1 lets the killed die only then, and never left frozen. As often as it
- * takes, but not for ever: one process may hang in a driver. */
-static void kill_slowly(int dir, const char *path)
+static void freeze(int dir, bool on)
 {
-	struct timespec ms = { .tv_nsec = 1000000 };
-	bool v2 = write_at(dir, "cgroup.freeze", "1") == 0;
-	int i, n = 1;
-
-	(void)write_at(dir, "pids.max", "0");
-	for (i = 0; n > 0 && i < ROUNDS; i++) {
-		if (i)
-			(void)nanosleep(&ms, NULL);
-		if (!v2)
-			(void)write_at(dir, "freezer.state", "FROZEN");
-		n = cg_tree(AT_FDCWD, path, false, 0);
-		if (!v2)
-			(void)write_at(dir, "freezer.state", "THAWED");
-	}
-	if (v2)
-		(void)write_at(dir, "cgroup.freeze", "0");
+	if (write_at(dir, "cgroup.freeze", on ? "1" : "0") < 0)
+		(void)write_at(dir, "freezer.state", on ? "FROZEN" : "THAWED");
 }
 
-/* The first leaf is the handle. Without PID 1 in the text no
- * process of this box was ever in it: who is there is somebody else. */
+/* Without cgroup.kill: frozen, so that nobody forks; killed; thawed, because
+ * v1 lets the killed die only then. As often as it takes, but not for ever: one
+ * process may hang in a driver. */
+static void kill_slowly(int dir)
+{
+	struct timespec ms = { .tv_nsec = 1000000 };
+	int i, n;
+
+	(void)write_at(dir, "pids.max", "0");
+	for (i = 0; i < ROUNDS; i++) {
+		freeze(dir, true);
+		n = cg_tree(dir, ".", false, 0);
+		freeze(dir, false);
+		if (!n)
+			break;
+		(void)nanosleep(&ms, NULL);
+	}
+}
+
+/* Each leaf has all of them, but one may be frozen where only the next can thaw.
+ * Without PID 1 in the text no process of this box was ever in one: who is there
+ * is somebody else. */
 int cg_kill(const struct left *l)
 {
-	char path[CGPATH], pid[64];
-	unsigned at = 0, init = 0;
-	int dir = -1;
+	char path[CGPATH];
+	unsigned at = 0;
+	bool done = !strstr(l->text, "\ninit=");
+	int dir, e = done ? 0 : -1;
 
-	if (!left_get(l, "init", &init, pid, sizeof pid))
-		return 0;
-	while (dir < 0 && cg_next(l, "cgroup", &at, path))
-		dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return -1;
-	if (write_at(dir, "cgroup.kill", "1") < 0)
-		kill_slowly(dir, path);
-	close(dir);
-	return 0;
+	while (!done && cg_next(l, &at, path)) {
+		if ((dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+			continue;
+		done = write_at(dir, "cgroup.kill", "1") == 0;
+		if (!done)
+			kill_slowly(dir);
+		close(dir);
+		e = 0;
+	}
+	return e;
 }

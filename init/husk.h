@@ -288,6 +288,7 @@ bool same(const char *a, const char *b);
 bool starts(const char *s, const char *prefix);
 const char *number(const char *s, uint64_t max, uint64_t *out);	/* whole string, decimal; NULL or what is wrong */
 const char *decimal(const char *s, uint64_t *out);	/* decimal, as far as it goes: behind it; none: 0 */
+const char *nth(const char *list, int n);	/* of texts, one behind the other, the one with number n */
 const char *fmts(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* fmt() into one of four buffers that take turns; "" if it is too long */
 void making_a_box(bool yes);	/* from now on let_go() leaves descriptors to the next close of all */
 void let_go(int fd);			/* close(), errno kept */
@@ -558,21 +559,22 @@ int cg_devices(struct run *);
 int cg_enter(struct run *);
 int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could be done */
 /* cg/layout.c */
-enum { CGPATH = 352 };			/* longest path of a leaf */
-enum cglayout { CG_NONE, CG_V1, CG_V2 };		/* V1: hybrid too */
-int cg_layout(void);			/* enum cglayout, or -1 */
-int cg_mount(int proc, int layout, int ctl, char *path, size_t max);	/* mount point; 0, or -1: ENOENT where there is none */
+#define CGTOP		"/sys/fs/cgroup"
+enum { CGPATH = 512 };			/* longest path of a leaf: that of fmts() */
 const char *cg_name(int ctl);		/* "memory" */
-int cg_own(int proc, int ctl, char *path, size_t max);	/* the caller's own cgroup there; 0 or -1 */
-bool cg_next(const struct left *, const char *key, unsigned *at, char path[CGPATH]);	/* the next path that may be removed */
+int cg_mounted(const char *path, bool v2);	/* a hierarchy; 0, or -1: ENOENT where something else is */
+bool cg_word(const char *text, const char *word);	/* is it there, and not a part of another? */
+const char *cg_own(int proc, int ctl, const char **path);	/* the hierarchy's list of controllers, and our own cgroup there; or NULL */
+bool cg_next(const struct left *l, unsigned *at, char path[CGPATH]);	/* the next leaf that may be removed */
 /* cg/kill.c */
 int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */
 int cg_tree(int at, const char *path, bool away, int depth);	/* kills all in it, and says how many; or removes it: 0 or -1 */
 /* cg/make.c */
-int cg_leaf(struct run *, int ctl);	/* one more leaf; 0, 1: not there or not writable, or an error */
-const char *cg_path(int ctl);		/* of a leaf of this start */
+int cg_leaves(struct run *r, unsigned want);	/* more leaves, one bit for each; what is not there or not ours is none */
+const char *cg_path(int ctl);		/* of a leaf of this start; "": there is none */
+const char *cg_file(int ctl, const char *name);	/* in that leaf: one of the four of fmts() */
 /* cg/limits.c */
-int cg_put(int ctl, const char *file, const char *text);	/* into a file of a v1 leaf */
+int cg_put(int ctl, const char *file, const char *text);	/* into a file of a leaf */
 int cg_knob_ctl(int lim);		/* the controller of a limit */
 bool cg_asked(const struct box *, int lim);	/* max is what a fresh leaf has: not asked */
 

@@ -44,16 +44,16 @@
 	ROW(init_pipes,      HOST, NO_UNDO, "a socket pair and a pipe")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(rootfs_sources,  HOST, NO_UNDO, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST, cg_remove, "a leaf of its own") \
+	ROW(cg_devices,      HOST, NO_UNDO, "deny all devices but the listed")	/* may make a leaf, and that one anew */ \
 	ROW(cg_limits,       HOST, NO_UNDO, "")	/* in force before the first process is inside */ \
-	ROW(cg_devices,      HOST, NO_UNDO, "deny all devices but the listed") \
 	ROW(ns_join,         HOST, NO_UNDO, "")	/* joined user and pid come first: what is new is owned by them */ \
 	ROW(ns_clone,        HOST, ns_kill, "") \
-	ROW(cg_enter,        HOST, NO_UNDO, "PID 1 into the leaf")	/* INIT still waits: nothing of it runs outside its limits */ \
 	ROW(ns_idmap,        HOST, NO_UNDO, "id maps") \
 	ROW(rootfs_idmap,    HOST, NO_UNDO, "shift mounts by the id maps")	/* by the maps just written, on mounts that INIT has not placed yet */ \
 	ROW(caps_oom,        HOST, NO_UNDO, "oom_score_adj")	/* below /proc/PID: INIT is not dumpable and may not */ \
 	ROW(ns_go,           HOST, NO_UNDO, "let PID 1 go on") \
 	\
+	ROW(cg_enter,        INIT, NO_UNDO, "PID 1 into the leaf")	/* first: nothing of it runs outside its limits */ \
 	ROW(init_close,      INIT, NO_UNDO, "close what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
 	ROW(caps_tether,     INIT, NO_UNDO, "die with the keeper")	/* not dumpable, and dies with the keeper */ \
 	ROW(ns_wait,         INIT, NO_UNDO, "wait for ns.go")	/* end of file here: the keeper died before the tether held */ \
@@ -139,13 +139,6 @@ int stage_count(void)
 int stage_side(int row)
 {
 	return sides[row];
-}
-
-static const char *nth(const char *list, int n)
-{
-	while (n-- > 0)
-		list += strlen(list) + 1;
-	return list;
 }
 
 const char *stage_what(int row)

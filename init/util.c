@@ -53,6 +53,13 @@ const char *decimal(const char *s, uint64_t *out)
 	return s;
 }
 
+const char *nth(const char *list, int n)
+{
+	while (n-- > 0)
+		list += strlen(list) + 1;
+	return list;
+}
+
 /* "" is a name that nothing has: a path that was cut off would be another's. */
 const char *fmts(const char *f, ...)
 {
