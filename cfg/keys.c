@@ -119,15 +119,23 @@ const struct key *key_row(int row)
 	return &keys[row];
 }
 
-/* rlimit. is the start of rlimit.nofile, but not a key by itself */
+/* What follows a key is mostly one behind it: the search goes on where the last
+ * one ended. rlimit. is the start of rlimit.nofile, but not a key by itself. */
 int key_find(const char *name)
 {
-	const char *p = names;
+	static uint16_t at, row;
+	const char *p, *a;
 	int i;
 
-	for (i = 0; i < NKEYS; i++, p += strlen(p) + 1)
-		if (keys[i].flags & SUB ? starts(name, p) && !same(name, p) : same(name, p))
-			return i;
+	for (i = 0; i < NKEYS; i++) {
+		for (p = names + at, a = name; *p && *a == *p; a++, p++)
+			;
+		if (!*p && !*a == !(keys[row].flags & K_SUB))
+			return row;
+		at = (uint16_t)(p + strlen(p) + 1 - names);
+		if (++row == NKEYS)
+			at = row = 0;
+	}
 	return -1;
 }
 
@@ -146,9 +154,12 @@ const char *key_name(int row)
 
 const char *key_what(int row)
 {
-	while (!*text(whats, row))
-		row--;
-	return text(whats, row);
+	const char *p, *what = whats;
+
+	for (p = whats; row-- >= 0; p += strlen(p) + 1)
+		if (*p)
+			what = p;
+	return what;
 }
 
 const char *key_help(int row)

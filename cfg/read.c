@@ -15,7 +15,6 @@
 enum { MAXERRORS = 20 };
 
 static char preset[MAXNAME + 2];
-static bool board;
 static struct { int src; uint32_t line; } used;	/* where use= stands */
 
 const char *cfg_used(void)
@@ -30,10 +29,10 @@ static const char *known(int row)
 {
 	const char *name = key_name(row);
 
-	return !name || !board || key_row(row)->flags & K_BOARD ? name : "";
+	return !name || !cfg.board || key_row(row)->flags & K_BOARD ? name : "";
 }
 
-static void no_such_key(char *key)
+static const char *no_such_key(char *key)
 {
 	const char *hint = near_of(key, known);
 	char *dot = strchr(key, '.'), after;
@@ -44,7 +43,7 @@ static void no_such_key(char *key)
 		hint = near_of(key, known);
 		dot[1] = after;
 	}
-	cfg_here(key, cfg_wrong("no such key%s", hint));
+	return cfg_wrong("no such key%s", hint);
 }
 
 static bool blank(char c)
@@ -57,39 +56,36 @@ static bool ends_blank(const char *v, int type)
 {
 	size_t n = strlen(v);
 
-	if (type == T_EXEC || type == T_SYSCALLS || type == T_ENV || n == 0)
-		return false;
-	return blank(v[0]) || (blank(v[n - 1]) && (n < 2 || v[n - 2] != '\\'));
+	return type > T_SYSCALLS && type != T_ENV && n && (blank(v[0]) || (blank(v[n - 1]) && v[n - 2] != '\\'));
 }
 
-static const char *value(struct box *b, int row, char *s, char *v, bool skip)
+static const char *value(struct box *b, char *s, char *key, char *v)
 {
-	const char *key = s + skip, *e;
-	const struct key *k = key_row(row);
-	bool top = cfg.source[cfg.src].layer == L_FILE || cfg.source[cfg.src].layer == L_WORDS;
+	const struct key *k = key_row(cfg.key);
+	int layer = cfg.source[cfg.src].layer;
+	const char *e;
 
-	if (skip && !(k->flags & K_SKIP))
+	if (key > s && !(k->flags & K_SKIP))
 		return "no ? before this key";
-	if ((k->type == T_USE || k->type == T_INCLUDE) && !top)
+	if (k->type >= T_USE && layer != L_FILE && layer != L_WORDS)
 		return "only in the file itself: one level";
 	if (ends_blank(v, k->type))
 		return cfg_wrong("\"%.*s\": a blank at the end, or behind the =", 80, v);
 	if ((k->type == T_ENV || (k->flags & K_PATH && starts(v, "./"))) && (e = cfg_absolute(s, &v)))
 		return e;
 	if (*v)
-		return cfg_set(b, row, key + (k->flags & K_SUB ? strlen(key_name(row)) : 0), v, skip);
+		return cfg_set(b, cfg.key, key + (k->flags & K_SUB ? strlen(key_name(cfg.key)) : 0), v, key > s);
 	if (!(k->flags & K_LIST))
 		return "a value is missing";
-	cfg_empty(b, row);
+	cfg_empty(b, cfg.key);
 	return NULL;
 }
 
 /* The line that p begins with: a copy is cut, and p stays. */
 static void line(struct box *b, const char *p)
 {
-	size_t n = (size_t)(strchrnul(p, '\n') - p);
+	size_t n = strcspn(p, "\n");
 	char *s = cfg_room(n + 1), *key, *eq;
-	bool skip = *p == '?';
 	const char *e;
 
 	if (!s) {
@@ -99,79 +95,85 @@ static void line(struct box *b, const char *p)
 	}
 	memcpy(s, p, n);
 	s[n] = '\0';
-	key = s + skip;
-	eq = strchr(s, '=');
 	if (!s[strspn(s, " \t")])
 		return;
-	if (!eq || eq == key || blank(*s)) {
+	key = s + (*s == '?');
+	eq = strchr(key, '=');
+	if (!eq || eq == key || blank(*s) || blank(eq[-1])) {
 		cfg_here(NULL, cfg_wrong("\"%.*s\" is not key=value", 60, s));
 		return;
 	}
 	*eq = '\0';
-	if (blank(eq[-1])) {
-		cfg_here(NULL, cfg_wrong("\"%.*s\": no blank before the =", 60, key));
-		return;
-	}
 	cfg.key = key_find(key);
 	cfg.text = p;
-	if (cfg.key < 0 || (board && !(key_row(cfg.key)->flags & K_BOARD)))
-		no_such_key(key);
-	else if ((e = value(b, cfg.key, s, eq + 1, skip)))
+	if (cfg.key < 0 || (cfg.board && !(key_row(cfg.key)->flags & K_BOARD)))
+		e = no_such_key(key);
+	else
+		e = value(b, s, key, eq + 1);
+	if (e)
 		cfg_here(key, e);
 }
 
 /* ------------------------------------------------------------------- layers */
 
-static void use(const char *name)
+static const char *use(const char *name)
 {
 	static char path[sizeof CONFDIR + MAXNAME + 6];
-	const char *text = cfg_preset(name);
+	const char *text = cfg_preset(name), *e = "not a name";
 
-	fmt(path, sizeof path, CONFDIR "/%s.use", name);
 	if (text)
-		text_memory(NULL, L_USE, text);
-	else if (!cfg_name(name))
-		cfg_here("use", cfg_bad(name, "a name", ""));
-	else if (!text_file(path, L_USE))
-		cfg_here("use", cfg_wrong("no preset \"%s\", and no %s%s", name, path, near_of(name, cfg_preset_name)));
+		return text_add(NULL, L_USE, text, strlen(text));
+	fmt(path, sizeof path, CONFDIR "/%s.use", name);
+	if (cfg_name(name) && !(e = text_file(path, L_USE)))
+		return NULL;
+	return cfg_wrong("no preset \"%s\", and %s: %s%s", name, path, e, near_of(name, cfg_preset_name));
 }
 
-static void include(const char *name, size_t len)
+static const char *include(const char *name, size_t len)
 {
-	char *path = text_beside(name, len);
+	const char *path = text_beside(name, len), *e = path ? text_file(path, L_INCLUDE) : strerror(ENOENT);
 
-	if (path && !text_file(path, L_INCLUDE))
-		cfg_here("include", cfg_wrong("%s: %s", path, strerror(ENOENT)));
+	return e ? cfg_wrong("%s: %s", path ? path : ".", e) : NULL;
 }
 
 /* What the top layers name is read before they are. */
-static void look(const char *p)
+static void look(const char *p, size_t n)
 {
-	size_t n = (size_t)(strchrnul(p, '\n') - p);
+	const char *e;
 
 	if (starts(p, "use=")) {
 		fmt(preset, sizeof preset, "%.*s", (int)n - 4, p + 4);
 		used.src = cfg.src;
 		used.line = cfg.line;
-	} else if (starts(p, "include=") && n > 8)
-		include(p + 8, n - 8);
+	} else if (starts(p, "include=") && n > 8 && (e = include(p + 8, n - 8)))
+		cfg_here("include", e);
 }
 
-/* Without a box only looks. */
+/* Without a box only looks. What no line can hold is said once, and the file is
+ * not read on. */
 static void lines(struct box *b, int src)
 {
-	const char *p = cfg.source[src].text, *end = p + cfg.source[src].len;
+	const char *p = cfg.source[src].text, *end = p + cfg.source[src].len, *next;
 
 	cfg.src = src;
-	for (cfg.line = 1; p < end && cfg.errors < MAXERRORS; p = strchrnul(p, '\n') + 1, cfg.line++)
+	for (cfg.line = 1; p < end && cfg.errors < MAXERRORS; p = next + 1, cfg.line++) {
+		next = strchrnul(p, '\n');
 		if (!b)
-			look(p);
-		else if (*p != '#')
+			look(p, (size_t)(next - p));
+		else if (!*next && next < end) {
+			cfg_here(NULL, "a NUL byte: this is not a text");
+			return;
+		} else if (next > p && next[-1] == '\r') {
+			cfg_here(NULL, "lines end with CR LF here; LF alone, please (dos2unix)");
+			return;
+		} else if (*p != '#')
 			line(b, p);
+	}
 }
 
 static void follow(unsigned n)
 {
+	const char *e;
 	unsigned i;
 
 	copy(preset, sizeof preset, "service");
@@ -179,8 +181,8 @@ static void follow(unsigned n)
 		lines(NULL, (int)i);
 	cfg.src = used.src;
 	cfg.line = used.line;
-	if (*preset && !same(preset, "service"))
-		use(preset);
+	if (*preset && !same(preset, "service") && (e = use(preset)))
+		cfg_here("use", e);
 }
 
 static void reset(struct box *b, bool of_board)
@@ -190,12 +192,13 @@ static void reset(struct box *b, bool of_board)
 	memset(b, 0, offsetof(struct box, bpf));
 	b->uid = b->gid = ~0u;
 	b->sched = SCHED_UNSET;
+	b->nice = b->oom_score_adj = UNSET;
 	b->cpu_period = 100000;
 	for (i = 0; i < NLIM; i++)
 		b->lim[i] = LIM_NONE;
 	cfg.used = 0;
 	cfg.nsources = cfg.nmarks = cfg.errors = 0;
-	board = of_board;
+	cfg.board = of_board;
 	cfg.src = cfg.key = 0;
 	cfg.line = 0;
 }
@@ -266,9 +269,10 @@ static void program(struct box *b, char *const argv[])
 /* The sources of the top are there: all below them, then all in order. */
 static int layers(struct box *b, const char *file, char *const argv[])
 {
+	const char *text = cfg_preset(NULL);
 	unsigned i, layer, n = cfg.nsources;
 
-	text_memory(NULL, L_DEFAULTS, cfg_preset(NULL));
+	text_add(NULL, L_DEFAULTS, text, strlen(text));
 	follow(n);
 	for (layer = 0; layer < NLAYERS; layer++)
 		for (i = 0; i < cfg.nsources; i++)
@@ -290,17 +294,18 @@ static int layers(struct box *b, const char *file, char *const argv[])
 
 int cfg_load(struct box *b, const char *file, char *const words[], int nwords, char *const argv[])
 {
-	const char *slash = file ? strrchr(file, '/') : NULL;
+	const char *slash = file ? strrchr(file, '/') : NULL, *e = NULL;
 
 	reset(b, false);
 	b->file = file;
-	if (file && same(slash ? slash + 1 : file, "board.conf")) {
-		cfg_complain(file, 0, NULL, "the board's own file, not a box: husk boot reads it");
-		return 2;
-	}
-	if (file && !text_file(file, L_FILE))
-		cfg_complain(file, 0, NULL, strerror(ENOENT));
-	text_words(words, nwords);
+	if (file && same(slash ? slash + 1 : file, "board.conf"))
+		e = "the board's own file, not a box: husk boot reads it";
+	else if (file)
+		e = text_file(file, L_FILE);
+	if (e)
+		cfg_complain(file, 0, NULL, e);
+	else if ((e = text_words(words, nwords)))
+		cfg_complain(NULL, 0, NULL, e);
 	return cfg.errors ? 2 : layers(b, file, argv);
 }
 
@@ -308,8 +313,7 @@ int cfg_parse(struct box *b, const char *name, const char *text)
 {
 	reset(b, false);
 	b->file = name;
-	if (!text_memory(name, L_FILE, text))
-		return 2;
+	text_add(name, L_FILE, text, strlen(text));
 	text_words(NULL, 0);
 	return layers(b, name, NULL);
 }
@@ -317,8 +321,12 @@ int cfg_parse(struct box *b, const char *name, const char *text)
 /* board.conf has the language, but neither defaults nor layers below it. */
 int cfg_board(struct box *b, const char *file)
 {
+	const char *e;
+
 	reset(b, true);
-	if (text_file(file, L_FILE) && !cfg.errors)
+	if (!(e = text_file(file, L_FILE)))
 		lines(b, 0);
+	else if (errno != ENOENT)
+		cfg_complain(file, 0, NULL, e);
 	return cfg.errors ? 2 : 0;
 }

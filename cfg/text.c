@@ -69,22 +69,17 @@ bool cfg_path(char *path)
 	return right;
 }
 
-/* The name of a file beside the one that is read; NULL: that it cannot be has been said */
+/* The name of a file beside the one that is read; NULL: it cannot be had */
 char *text_beside(const char *name, size_t len)
 {
 	size_t max, n = 0;
 	char *path = cfg_rest(&max);
-	const char *e = NULL;
 
 	if (*name != '/' && !(n = base(path, max)))
-		e = far;
-	n += fmt(path + n, max - n, "/%.*s", (int)len, name) + 1;	/* cut short there is no room */
-	if (!cfg_room(n))
-		e = text_full();
+		return NULL;
+	n += fmt(path + n, max - n, "/%.*s", (int)len, name);
 	cfg_clean(path);
-	if (e)
-		cfg_here("include", e);
-	return e ? NULL : path;
+	return cfg_room(n + 1);			/* cut short there is no room */
 }
 
 /* What is here is another thing elsewhere: the line is made anew, with all in it. */
@@ -116,28 +111,34 @@ const char *cfg_absolute(const char *s, char **value)
 
 /* -------------------------------------------------------------------- files */
 
+const char *text_add(const char *name, int layer, const char *text, size_t len)
+{
+	if (cfg.nsources == MAXSOURCE)
+		return "too many files";
+	cfg.source[cfg.nsources++] = (struct source){ name, text, len, (uint8_t)layer };
+	return NULL;
+}
+
 /* Who may write the file decides what root does. */
 static const char *trusted(int fd, const struct stat *st)
 {
 	struct statfs fs;
-	const char *what = NULL;
+	const char *e = NULL;
 
 	if (st->st_uid && st->st_uid != getauxval(AT_EUID))
-		what = cfg_wrong("owned by user %u, neither root nor the caller", st->st_uid);
+		e = "owned by neither root nor the caller";
 	else if (st->st_mode & (S_IWGRP | S_IWOTH))
-		what = cfg_wrong("others than its owner may write it: chmod go-w");
-	if (!what || fstatfs(fd, &fs) < 0 || !(fs.f_flags & ST_RDONLY))
-		return what;
-	cfg.warning = true;
-	return what;
+		e = "others than its owner may write it: chmod go-w";
+	cfg.warning = e && fstatfs(fd, &fs) == 0 && fs.f_flags & ST_RDONLY;
+	return e;
 }
 
-static const char *slurp(int fd, struct source *s)
+static const char *slurp(int fd, const char *path, int layer)
 {
-	struct stat st;
-	const char *e;
-	ssize_t n;
 	char *to = buffer + cfg.used;
+	const char *e;
+	struct stat st;
+	ssize_t n;
 
 	if (fstat(fd, &st) < 0)
 		return strerror(errno);
@@ -145,116 +146,41 @@ static const char *slurp(int fd, struct source *s)
 		return "not a regular file";
 	if ((e = trusted(fd, &st)) && !cfg.warning)
 		return e;
-	if (cfg.warning)
-		cfg_complain(s->name, 0, NULL, e);
-	do
-		n = read(fd, to, sizeof buffer - SCRATCH - cfg.used);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return strerror(errno);
-	to[n] = '\0';
-	s->text = to;
-	s->len = (size_t)n;
-	return cfg_room(s->len + 1) ? NULL : text_full();
-}
-
-unsigned text_line(const char *from, const char *at)
-{
-	unsigned n = 1;
-
-	for (; (from = memchr(from, '\n', (size_t)(at - from))); from++)
-		n++;
-	return n;
-}
-
-/* Bytes that no line can hold: said once, and the file is not read on. */
-static bool clean(const struct source *s)
-{
-	const char *p = memchr(s->text, '\0', s->len), *cr = s->text, *end = s->text + s->len;
-
-	if (p) {
-		cfg_complain(s->name, text_line(s->text, p), NULL, "a NUL byte: this is not a text");
-		return false;
-	}
-	for (; (cr = memchr(cr, '\r', (size_t)(end - cr))); cr++)
-		if (cr + 1 == end || cr[1] == '\n') {
-			cfg_complain(s->name, text_line(s->text, cr), NULL, "lines end with CR LF here; LF alone, please (dos2unix)");
-			return false;
-		}
-	return true;
-}
-
-static struct source *source(const char *name, int layer)
-{
-	struct source *s = &cfg.source[cfg.nsources];
-
-	if (cfg.nsources == MAXSOURCE) {
-		cfg_here(NULL, cfg_wrong("more than %u files", MAXSOURCE));
-		return NULL;
-	}
-	*s = (struct source){ .name = name, .layer = (uint8_t)layer, .text = buffer + cfg.used };
-	return s;
-}
-
-/* true: it was read, or that it was not has been said */
-bool text_file(const char *path, int layer)
-{
-	struct source *s = source(path, layer);
-	const char *e;
-	int fd;
-
-	if (!s)
-		return true;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0 && errno == ENOENT)
-		return false;
-	e = fd < 0 ? strerror(errno) : slurp(fd, s);
-	if (fd >= 0)
-		close(fd);
 	if (e)
 		cfg_complain(path, 0, NULL, e);
-	else if (clean(s))
-		cfg.nsources++;
-	return true;
+	if ((n = read(fd, to, sizeof buffer - SCRATCH - cfg.used)) < 0)
+		return strerror(errno);
+	to[n] = '\0';
+	return cfg_room((size_t)n + 1) ? text_add(path, layer, to, (size_t)n) : text_full();
 }
 
-bool text_memory(const char *name, int layer, const char *text)
+const char *text_file(const char *path, int layer)
 {
-	struct source *s = source(name, layer);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	const char *e;
 
-	if (!s)
-		return false;
-	s->text = text;
-	s->len = strlen(text);
-	cfg.nsources++;
-	return !name || clean(s);
+	if (fd < 0)
+		return strerror(errno);
+	e = slurp(fd, path, layer);
+	close(fd);
+	return e;
 }
 
 /* Each word is a line; a line break would make it two. */
-void text_words(char *const words[], int n)
+const char *text_words(char *const words[], int n)
 {
-	struct source *s = source(NULL, L_WORDS);
-	size_t len;
-	char *p;
-	int i;
+	char *start = buffer + cfg.used, *p;
+	size_t max;
 
-	if (!s)
-		return;
-	cfg.nsources++;
-	for (i = 0; i < n; i++) {
-		len = strlen(words[i]);
-		if (strchr(words[i], '\n')) {
-			cfg_complain(NULL, 0, NULL, cfg_wrong("\"%.*s\": a line break in a word", 60, words[i]));
-			return;
-		}
-		if (!(p = cfg_room(len + 1))) {
-			cfg_complain(NULL, 0, NULL, text_full());
-			return;
-		}
-		memcpy(p, words[i], len);
-		p[len] = '\n';
-		s->len += len + 1;
+	for (; n > 0; n--, words++) {
+		p = cfg_rest(&max);
+		if (strchr(*words, '\n'))
+			return cfg_wrong("\"%.*s\": a line break in a word", 60, *words);
+		if (!cfg_room(fmt(p, max, "%s\n", *words)))	/* cut short there is no room */
+			return text_full();
 	}
-	if ((p = cfg_room(1)))
-		*p = '\0';
+	p = cfg_rest(&max);
+	*p = '\0';
+	cfg.used++;
+	return text_add(NULL, L_WORDS, start, (size_t)(p - start));
 }

@@ -86,9 +86,10 @@ const char *cfg_slot(int i, uint8_t *n, int max)
 {
 	if (i == max)
 		return cfg_wrong("more than %d of them", max);
-	if (i == *n)
-		++*n;
-	return cfg_once(i);
+	if (i < *n)
+		return cfg_once(i);
+	mark(marks + cfg.nmarks, (*n)++);
+	return NULL;
 }
 
 const char *cfg_add(uint8_t *n, int max)

@@ -414,8 +414,8 @@ enum keytype {
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
-	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL,
-	T_TIME, T_USE, T_INCLUDE, T_NAME,
+	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_NAME,
+	T_USE, T_INCLUDE,		/* the reader follows them */
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first */
 struct key {
@@ -491,6 +491,7 @@ extern struct reading {			/* the line being read, and all that is read */
 	unsigned nsources, nmarks, errors;
 	size_t	 used;
 	bool	 warning;		/* the next complaint is one */
+	bool	 board;			/* it is board.conf */
 	char	 value[84];		/* before it is cut, for messages */
 } cfg;
 struct mark {				/* what is in force: an item of a key, who said it, and how */
@@ -517,11 +518,10 @@ char *cfg_room(size_t n);			/* of the text buffer, or NULL */
 char *cfg_rest(size_t *n);			/* what is free of it, as scratch */
 bool cfg_path(char *path);			/* from / and plain; // and /./ go, .. stays */
 const char *cfg_absolute(const char *s, char **value);	/* of the line s: ./x and a NAME of env= as what they are here; NULL or a phrase */
-bool text_file(const char *path, int layer);	/* false: there is none; errors are said */
-char *text_beside(const char *name, size_t len);	/* a file beside the one that is read; NULL: said why not */
-bool text_memory(const char *name, int layer, const char *text);	/* false: has been said */
-void text_words(char *const words[], int n);
-unsigned text_line(const char *from, const char *at);
+const char *text_file(const char *path, int layer);	/* NULL or a phrase; then errno may say more */
+char *text_beside(const char *name, size_t len);	/* a file beside the one that is read; NULL: cannot be had */
+const char *text_add(const char *name, int layer, const char *text, size_t len);	/* a source; NULL or a phrase */
+const char *text_words(char *const words[], int n);
 const char *text_full(void);			/* a phrase */
 
 /* cfg/check.c: rules between keys, what is derived, the filter */
