@@ -1,11 +1,8 @@
 # QEMU's virt machine with a Cortex-A7
-CC	= arm-linux-gnueabihf-gcc
-CCFLAGS	= -mthumb -mcpu=cortex-a7 -mfloat-abi=hard
-CLANG	= clang --target=armv7-linux-gnueabihf
+TRIPLE	= arm-linux-gnueabihf
 MUSL	= arm-linux-musleabihf
-KH	= /usr/arm-linux-gnueabihf/include
-KHASM	= /usr/arm-linux-gnueabihf/include/asm
-MUSLROOT = out/musl/usr
+CCFLAGS	= -mthumb -mcpu=cortex-a7 -mfloat-abi=hard
+include boards/cross.mk
 # to boot it: Debian's kernel and busybox
 QEMU	= qemu-system-arm -M virt -cpu cortex-a7 -m 256
 CONSOLE	= ttyAMA0

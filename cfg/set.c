@@ -196,7 +196,7 @@ static const char *set_word(struct box *b, int type, uint8_t *n, char *v)
 	case T_SYSCALLS:
 		return put(b->syscalls, MAXWORD, n, *n, v);
 	case T_AFTER:
-		return cfg_name(v) ? put(b->after, MAXAFTER, n, 0, v) : cfg_not(v);
+		return cfg_name(v) || same(v, "*") ? put(b->after, MAXAFTER, n, 0, v) : cfg_not(v);
 	case T_ETC:
 		return cfg_name(v) ? put(b->etc, sizeof b->etc / sizeof *b->etc, n, 0, v) : cfg_not(v);
 	}

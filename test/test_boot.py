@@ -219,6 +219,7 @@ def test_order_of_after():
         "b": shell("sleep 3; echo @order b; husk poweroff", "after=m\n"),
         "m": shell("sleep 1; echo @order m", "after=a\nafter=not-there\n"),
         "z": shell("echo @order z"),
+        "0": shell("[ -d /run/husk/b ] && echo @order 0", "after=*\n"),
         "hand": shell("echo @order hand", "boot=no\n"),
         "wrong": shell("echo @order wrong", "memroy.max=1\n"),
         "x": shell("echo @order x", "after=y\n"),
@@ -226,7 +227,7 @@ def test_order_of_after():
     })
     r = qemu.boot(b, f)
     order = said(r, "order")
-    assert r.ended and sorted(order) == ["a", "b", "m", "x", "y", "z"], r
+    assert r.ended and sorted(order) == ["0", "a", "b", "m", "x", "y", "z"], r
     assert order.index("z") < order.index("a") < order.index("m") and order[-1] == "b", r
     assert "/etc/husk/wrong.conf:4: memroy.max" in r.text and "after: a circle" in r.text, r
 
