@@ -116,8 +116,8 @@ static int put(struct run *r, int i)
 		return fail(r, "cpu.max: period %u", r->box->cpu_period);
 	e = cg_put(v1 ? ctl : NCTL, file, text);
 	if (e < 0 && errno == ENOENT && !v1) {
-		enable(ctl);
-		e = cg_put(NCTL, file, text);
+		enable(ctl);		/* its paths have taken the buffers of fmts() */
+		e = cg_put(NCTL, file, text = value(r->box, i, v1));
 	}
 	if (e < 0 && errno == ENOENT)
 		return missing(r, i);
