@@ -265,7 +265,11 @@ struct msg {
 int stages_run(struct run *);			/* the rows of my side, from the top */
 const char *stage_name(int row);
 const char *stage_what(int row);
-int stage_side(int row);
+struct stage {
+	uint8_t	 side;			/* enum side; from bit 3: 1 + enum ns where it is for a new one alone */
+	uint8_t	 first, last;		/* its keys, for husk plan */
+};
+const struct stage *stage_row(int row);
 int stage_count(void);
 void stages_undo(struct left *, int from);	/* backwards; from < 0: all rows */
 
@@ -347,9 +351,8 @@ int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
 void tty_relay(const void *fds, int n);
 void tty_drain(void);			/* what is still in the pty when the box has ended */
 
-/* init/plan.c, init/main.c */
+/* init/plan.c */
 void plan_print(const struct box *);
-int help_verbs(void);
 
 /* init/state.c and the other rows of this folder */
 int state_open(struct left *, bool make);	/* RUNDIR of this caller into l->dir; 0 or -1 */

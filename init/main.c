@@ -211,102 +211,84 @@ static int verb_check(char **argv)
 	return i ? worst : usage("check what?");
 }
 
-static int verb_show(char **argv)
+static int verb_show(char **argv, bool plan)
 {
 	struct words c = { 0 };
 	int e = load(&c, argv + 2, "");
 
-	if (!e)
+	if (!e && plan)
+		plan_print(&box);
+	else if (!e)
 		cfg_show(1, true);
 	return e;
 }
 
-static int verb_plan(char **argv)
+static int verb_version(void)
 {
-	struct words c = { 0 };
-	int e = load(&c, argv + 2, "");
-
-	if (!e)
-		plan_print(&box);
-	return e;
-}
-
-static int verb_help(char **argv)
-{
-	return argv[2] ? cfg_help(argv[2]) : help_verbs();
-}
-
-static int verb_version(char **argv)
-{
-	(void)argv;
 	say(1, "husk " VERSION "\n");
 	return 0;
 }
 
-static int verb_ask(char **argv)
+/* A verb, its words, one line of help. The calls stand below, so that the table
+ * holds no pointers. */
+static const char verbs[] =
+	"run [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background\0"
+	"check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong\0"
+	"show FILE [key=value ..]\n\tthe whole configuration, every default written out\0"
+	"plan FILE [key=value ..]\n\tthe stages that this box will go through\0"
+	"help [KEY]\n\tthis page, or one key\0"
+	"version\0"
+	"halt\0"
+	"poweroff\0"
+	"reboot\n\tall three ask PID 1 of the board\0"
+	"boot\n\twhat PID 1 of a board runs\0";
+
+static int help_verbs(void)
 {
-	return board_ask(argv[1]);
-}
+	const char *v;
 
-static int verb_boot(char **argv)
-{
-	return board_boot(argv);
-}
-
-/* name, words, one line of help; the calls stand below, so that the table
- * holds no pointers */
-static const struct { char name[10], words[44], help[60]; } verbs[] = {
-	{ "run",      "[-d] [-p FILE] FILE|key=value .. [-- argv]", "make the box and wait; -d: in the background" },
-	{ "check",    "[-r ROOTFS] FILE ..", "silent and 0, or file:line: key: what is wrong" },
-	{ "show",     "FILE [key=value ..]", "the whole configuration, every default written out" },
-	{ "plan",     "FILE [key=value ..]", "the stages that this box will go through" },
-	{ "help",     "[KEY]", "this page, or one key" },
-	{ "version",  "", "of husk" },
-	{ "halt",     "", "asks PID 1 of the board" },
-	{ "poweroff", "", "asks PID 1 of the board" },
-	{ "reboot",   "", "asks PID 1 of the board" },
-	{ "boot",     "", "what PID 1 of a board runs" },
-};
-
-int help_verbs(void)
-{
-	unsigned i;
-
-	for (i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		say(1, "husk %s %s\n\t%s\n", verbs[i].name, verbs[i].words, verbs[i].help);
+	for (v = verbs; *v; v += strlen(v) + 1)
+		say(1, "husk %s\n", v);
 	return 0;
 }
 
-static int call(unsigned verb, char **argv)
+/* The number of a verb, which is the first word of its text; or that of the end. */
+static int find(const char *verb)
 {
-	switch (verb) {
+	const char *v;
+	size_t n = strlen(verb);
+	int i = 0;
+
+	for (v = verbs; *v && !(starts(v, verb) && (uint8_t)v[n] <= ' '); v += strlen(v) + 1)
+		i++;
+	return i;
+}
+
+static int call(char **argv)
+{
+	switch (find(argv[1])) {
 	case 0: return verb_run(argv);
 	case 1: return verb_check(argv);
-	case 2: return verb_show(argv);
-	case 3: return verb_plan(argv);
-	case 4: return verb_help(argv);
-	case 5: return verb_version(argv);
-	case 9: return verb_boot(argv);
-	default: return verb_ask(argv);
+	case 2: return verb_show(argv, false);
+	case 3: return verb_show(argv, true);
+	case 4: return argv[2] ? cfg_help(argv[2]) : help_verbs();
+	case 5: return verb_version();
+	case 6: case 7: case 8: return board_ask(argv[1]);
+	case 9: return board_boot(argv);
+	default: return usage(argv[1]);
 	}
 }
 
 int main(int argc, char **argv)
 {
 	const char *base = argc ? strrchr(argv[0], '/') : NULL;
-	unsigned i;
 
 	if (init_relro() < 0 || getauxval(AT_SECURE))
 		return 125;
 	if ((argc < 2 || !same(argv[1], "run")) && getpid() == 1)
-		return verb_boot(argv);
+		return board_boot(argv);
 	base = base ? base + 1 : argc ? argv[0] : "";
 	if (same(base, "halt") || same(base, "poweroff") || same(base, "reboot"))
 		return board_ask(base);
-	if (argc < 2)
-		return usage("a verb is missing");
-	for (i = 0; i < sizeof verbs / sizeof *verbs; i++)
-		if (same(verbs[i].name, argv[1]))
-			return call(i, argv);
-	return usage(argv[1]);
+	return argc < 2 ? usage("a verb is missing") : call(argv);
 }

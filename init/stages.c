@@ -38,85 +38,91 @@
 
 #define NO_UNDO(left)	((void)(left))
 
-#define STAGES(ROW) \
-	/* make             side  undo     what it does; "" where it depends on the box */ \
-	ROW(init_state,      HOST, init_forget, "lock the name, write what is made")	/* locked and written before anything is made */ \
-	ROW(init_pipes,      HOST, NO_UNDO, "a socket pair and a pipe")	/* all that supervising needs is there before there is something to supervise */ \
-	ROW(rootfs_sources,  HOST, NO_UNDO, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
-	ROW(cg_make,         HOST, cg_remove, "a leaf of its own") \
-	ROW(cg_devices,      HOST, NO_UNDO, "deny all devices but the listed")	/* may make a leaf, and that one anew */ \
-	ROW(cg_limits,       HOST, NO_UNDO, "")	/* in force before the first process is inside */ \
-	ROW(ns_join,         HOST, NO_UNDO, "")	/* joined user and pid come first: what is new is owned by them */ \
-	ROW(ns_clone,        HOST, ns_kill, "") \
-	ROW(ns_idmap,        HOST, NO_UNDO, "id maps") \
-	ROW(rootfs_idmap,    HOST, NO_UNDO, "shift mounts by the id maps")	/* by the maps just written, on mounts that INIT has not placed yet */ \
-	ROW(caps_oom,        HOST, NO_UNDO, "oom_score_adj")	/* below /proc/PID: INIT is not dumpable and may not */ \
-	ROW(ns_go,           HOST, NO_UNDO, "let PID 1 go on") \
-	\
-	ROW(cg_enter,        INIT, NO_UNDO, "PID 1 into the leaf")	/* first: nothing of it runs outside its limits */ \
-	ROW(init_close,      INIT, NO_UNDO, "close what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
-	ROW(caps_tether,     INIT, NO_UNDO, "die with the keeper")	/* not dumpable, and dies with the keeper */ \
-	ROW(ns_wait,         INIT, NO_UNDO, "wait for ns.go")	/* end of file here: the keeper died before the tether held */ \
-	ROW(ns_enter,        INIT, NO_UNDO, "")	/* the cgroup namespace roots where we stand: after cg.enter */ \
-	ROW(ns_root,         INIT, NO_UNDO, "become root of the box")	/* uid 0 of the box, as its maps have it */ \
-	ROW(ns_sysctl,       INIT, NO_UNDO, "sysctls")	/* before /proc/sys is read-only */ \
-	ROW(ns_host,         INIT, NO_UNDO, "") \
-	ROW(ns_loopback,     INIT, NO_UNDO, "lo up") \
-	ROW(ns_clock,        INIT, NO_UNDO, "clock offsets")	/* frozen by the next fork, and only children are in it */ \
-	ROW(rootfs_private,  INIT, NO_UNDO, "no mount shows outside")	/* before any mount: nothing of ours shows outside */ \
-	ROW(rootfs_root,     INIT, NO_UNDO, "") \
-	ROW(caps_user,       INIT, NO_UNDO, "find user and groups")	/* names are the box's own: looked up in its root, before mounts that they own */ \
-	ROW(rootfs_mounts,   INIT, NO_UNDO, "") \
-	ROW(rootfs_dev,      INIT, NO_UNDO, "nodes and links") \
-	ROW(init_pty,        INIT, NO_UNDO, "a pty of its own")	/* from the box's own devpts */ \
-	ROW(rootfs_masks,    INIT, NO_UNDO, "")	/* last of the mounts: nothing may cover a mask */ \
-	ROW(rootfs_pivot,    INIT, NO_UNDO, "detach the host's tree")	/* the host's tree is gone from here */ \
-	ROW(rootfs_verify,   INIT, NO_UNDO, "compare the mount table with the plan")	/* our own mount table against the plan */ \
-	ROW(caps_bound,      INIT, NO_UNDO, "")	/* once for INIT and PROG: 41 calls */ \
-	ROW(caps_nnp,        INIT, NO_UNDO, "no_new_privs") \
-	ROW(init_fork,       INIT, NO_UNDO, "the program's process") \
-	\
-	ROW(init_tty,        PROG, NO_UNDO, "a session of its own")	/* a session of its own, the pty its terminal */ \
-	ROW(caps_keyring,    PROG, NO_UNDO, "a keyring of its own") \
-	ROW(caps_label,      PROG, NO_UNDO, "AppArmor or SELinux label")	/* through the host's /proc: the box's may be anything */ \
-	ROW(caps_sched,      PROG, NO_UNDO, "nice, policy, affinity, umask")	/* while CAP_SYS_NICE is there */ \
-	ROW(caps_rlimits,    PROG, NO_UNDO, "rlimits")	/* while CAP_SYS_RESOURCE is there; never on PID 1 */ \
-	ROW(caps_ids,        PROG, NO_UNDO, "groups, gid, uid")	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
-	ROW(caps_sets,       PROG, NO_UNDO, "capabilities, securebits")	/* the five sets and securebits */ \
-	ROW(caps_readback,   PROG, NO_UNDO, "read all rights back")	/* one read of /proc/self/status: what holds, not what was asked */ \
-	ROW(caps_close,      PROG, NO_UNDO, "close all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
-	ROW(init_cwd,        PROG, NO_UNDO, "")	/* as the user, with nothing open that leads out */ \
-	ROW(init_report,     PROG, NO_UNDO, "ready; wait for the release")	/* ready; waits for the release byte */ \
-	ROW(caps_retether,   PROG, NO_UNDO, "die with PID 1")	/* a change of ids forgets the death signal */ \
-	ROW(init_signals,    PROG, NO_UNDO, "unblock all") \
-	ROW(filter_load,     PROG, NO_UNDO, "")	/* last: it may forbid all of the above */ \
-	ROW(init_exec,       PROG, NO_UNDO, "") \
-	\
-	ROW(init_rights,     INIT, NO_UNDO, "keep CAP_KILL alone")	/* PROG is born: from here CAP_KILL is enough */ \
-	ROW(init_filter,     INIT, NO_UNDO, "a filter of its own") \
-	ROW(init_reap,       INIT, NO_UNDO, "reap and forward")	/* does not return */ \
-	\
-	ROW(init_ready,      HOST, NO_UNDO, "wait until all is read back") \
-	ROW(init_release,    HOST, NO_UNDO, "the commit point")	/* the commit point */ \
-	ROW(init_up,         HOST, NO_UNDO, "wait for the exec")
+/* Nothing to do where that namespace is not new: husk plan leaves the row out. */
+#define NEW(ns)		(NS_##ns + 1) << 3
+#define KEYS(first, last) (KEY_##first | KEY_##last << 8)
+#define KEY(key)	KEYS(key, key)
+#define NOKEY		1
 
-/* The same rows five times: numbers, names, texts, sides, calls. No pointers: each
+#define STAGES(ROW) \
+	/* make              side               undo         its keys, what else it does */ \
+	ROW(init_state,      HOST,              init_forget, NOKEY, "lock the name, write what is made")	/* locked and written before anything is made */ \
+	ROW(init_pipes,      HOST,              NO_UNDO,     NOKEY, "a socket pair and a pipe")	/* all that supervising needs is there before there is something to supervise */ \
+	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
+	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
+	ROW(cg_devices,      HOST,              NO_UNDO,     NOKEY, "deny all devices but the listed")	/* may make a leaf, and that one anew */ \
+	ROW(cg_limits,       HOST,              NO_UNDO,     KEYS(MEMORY_MAX, CPU_WEIGHT), "")	/* in force before the first process is inside */ \
+	ROW(ns_join,         HOST,              NO_UNDO,     NOKEY, "join user and pid")	/* joined user and pid come first: what is new is owned by them */ \
+	ROW(ns_clone,        HOST,              ns_kill,     KEYS(NET, NS_TIME), "") \
+	ROW(ns_idmap,        HOST | NEW(USER),  NO_UNDO,     KEYS(UIDMAP, GIDMAP), "") \
+	ROW(rootfs_idmap,    HOST | NEW(USER),  NO_UNDO,     NOKEY, "shift mounts by the id maps")	/* by the maps just written, on mounts that INIT has not placed yet */ \
+	ROW(caps_oom,        HOST,              NO_UNDO,     KEY(OOM_SCORE_ADJ), "")	/* below /proc/PID: INIT is not dumpable and may not */ \
+	ROW(ns_go,           HOST,              NO_UNDO,     NOKEY, "let PID 1 go on") \
+	\
+	ROW(cg_enter,        INIT,              NO_UNDO,     NOKEY, "PID 1 into the leaf")	/* first: nothing of it runs outside its limits */ \
+	ROW(init_close,      INIT,              NO_UNDO,     NOKEY, "close what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
+	ROW(caps_tether,     INIT,              NO_UNDO,     NOKEY, "die with the keeper")	/* not dumpable, and dies with the keeper */ \
+	ROW(ns_wait,         INIT,              NO_UNDO,     NOKEY, "wait for ns.go")	/* end of file here: the keeper died before the tether held */ \
+	ROW(ns_enter,        INIT,              NO_UNDO,     NOKEY, "join the others")	/* the cgroup namespace roots where we stand: after cg.enter */ \
+	ROW(ns_root,         INIT,              NO_UNDO,     NOKEY, "become root of the box")	/* uid 0 of the box, as its maps have it */ \
+	ROW(ns_sysctl,       INIT,              NO_UNDO,     KEY(SYSCTL), "")	/* before /proc/sys is read-only */ \
+	ROW(ns_host,         INIT | NEW(UTS),   NO_UNDO,     KEYS(HOSTNAME, DOMAINNAME), "") \
+	ROW(ns_loopback,     INIT | NEW(NET),   NO_UNDO,     NOKEY, "lo up") \
+	ROW(ns_clock,        INIT | NEW(TIME),  NO_UNDO,     KEYS(CLOCK_MONOTONIC, CLOCK_BOOTTIME), "")	/* frozen by the next fork, and only children are in it */ \
+	ROW(rootfs_private,  INIT | NEW(MNT),   NO_UNDO,     NOKEY, "no mount shows outside")	/* before any mount: nothing of ours shows outside */ \
+	ROW(rootfs_root,     INIT | NEW(MNT),   NO_UNDO,     KEY(ROOT), "") \
+	ROW(caps_user,       INIT,              NO_UNDO,     KEYS(USER, UMASK), "")	/* names are the box's own: looked up in its root, before mounts that they own */ \
+	ROW(rootfs_mounts,   INIT | NEW(MNT),   NO_UNDO,     KEYS(BIND, ETC), "") \
+	ROW(rootfs_dev,      INIT | NEW(MNT),   NO_UNDO,     KEY(DEVICE), "nodes and links") \
+	ROW(init_pty,        INIT,              NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
+	ROW(rootfs_masks,    INIT | NEW(MNT),   NO_UNDO,     KEYS(MASK, READONLY), "")	/* last of the mounts: nothing may cover a mask */ \
+	ROW(rootfs_pivot,    INIT | NEW(MNT),   NO_UNDO,     NOKEY, "detach the host's tree")	/* the host's tree is gone from here */ \
+	ROW(rootfs_verify,   INIT | NEW(MNT),   NO_UNDO,     NOKEY, "compare the mount table with the plan")	/* our own mount table against the plan */ \
+	ROW(caps_bound,      INIT,              NO_UNDO,     NOKEY, "drop what caps= has not")	/* once for INIT and PROG: 41 calls */ \
+	ROW(caps_nnp,        INIT,              NO_UNDO,     KEY(NO_NEW_PRIVS), "") \
+	ROW(init_fork,       INIT,              NO_UNDO,     KEY(PID1), "the program's process") \
+	\
+	ROW(init_tty,        PROG,              NO_UNDO,     NOKEY, "a session of its own")	/* a session of its own, the pty its terminal */ \
+	ROW(caps_keyring,    PROG,              NO_UNDO,     KEY(KEYRING), "") \
+	ROW(caps_label,      PROG,              NO_UNDO,     KEYS(APPARMOR, SELINUX), "")	/* through the host's /proc: the box's may be anything */ \
+	ROW(caps_sched,      PROG,              NO_UNDO,     KEYS(NICE, AFFINITY), "")	/* while CAP_SYS_NICE is there */ \
+	ROW(caps_rlimits,    PROG,              NO_UNDO,     KEY(RLIMIT), "")	/* while CAP_SYS_RESOURCE is there; never on PID 1 */ \
+	ROW(caps_ids,        PROG,              NO_UNDO,     NOKEY, "groups, gid, uid")	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
+	ROW(caps_sets,       PROG,              NO_UNDO,     KEYS(CAPS, SECUREBITS), "")	/* the five sets and securebits */ \
+	ROW(caps_readback,   PROG,              NO_UNDO,     NOKEY, "read all rights back")	/* one read of /proc/self/status: what holds, not what was asked */ \
+	ROW(caps_close,      PROG,              NO_UNDO,     NOKEY, "close all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
+	ROW(init_cwd,        PROG,              NO_UNDO,     NOKEY, "into the working directory")	/* as the user, with nothing open that leads out */ \
+	ROW(init_report,     PROG,              NO_UNDO,     NOKEY, "ready; wait for the release")	/* ready; waits for the release byte */ \
+	ROW(caps_retether,   PROG,              NO_UNDO,     NOKEY, "die with PID 1")	/* a change of ids forgets the death signal */ \
+	ROW(init_signals,    PROG,              NO_UNDO,     NOKEY, "unblock all") \
+	ROW(filter_load,     PROG,              NO_UNDO,     KEYS(SYSCALLS, SYSCALLS_DEFAULT), "")	/* last: it may forbid all of the above */ \
+	ROW(init_exec,       PROG,              NO_UNDO,     KEYS(EXEC, ENV), "") \
+	\
+	ROW(init_rights,     INIT,              NO_UNDO,     NOKEY, "keep CAP_KILL alone")	/* PROG is born: from here CAP_KILL is enough */ \
+	ROW(init_filter,     INIT,              NO_UNDO,     NOKEY, "a filter of its own") \
+	ROW(init_reap,       INIT,              NO_UNDO,     NOKEY, "reap and forward")	/* does not return */ \
+	\
+	ROW(init_ready,      HOST,              NO_UNDO,     NOKEY, "wait until all is read back") \
+	ROW(init_release,    HOST,              NO_UNDO,     NOKEY, "the commit point")	/* the commit point */ \
+	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec")
+
+/* The same rows five times: numbers, names, texts, bytes, calls. No pointers: each
  * would cost a relocation and dirty a page in every process of every box. */
-#define NUMBER(f, side, undo, what)	ROW_##f,
+#define NUMBER(f, side, undo, keys, what)	ROW_##f,
 enum { STAGES(NUMBER) NSTAGES };
 
-#define NAME(f, side, undo, what)	#f "\0"
+#define NAME(f, side, undo, keys, what)		#f "\0"
 static const char names[] = STAGES(NAME);
 
-#define WHAT(f, side, undo, what)	what "\0"
+#define WHAT(f, side, undo, keys, what)		what "\0"
 static const char whats[] = STAGES(WHAT);
 
-#define SIDE(f, side, undo, what)	side,
-static const uint8_t sides[] = { STAGES(SIDE) };
+#define STAGE(f, side, undo, keys, what)	{ side, (keys) & 255, (keys) >> 8 },
+static const struct stage stages[] = { STAGES(STAGE) };
 
 static int make(int row, struct run *r)
 {
-#define MAKE(f, side, undo, what)	case ROW_##f: return f(r);
+#define MAKE(f, side, undo, keys, what)	case ROW_##f: return f(r);
 	switch (row) {
 	STAGES(MAKE)
 	}
@@ -125,7 +131,7 @@ static int make(int row, struct run *r)
 
 static void unmake(int row, struct left *l)
 {
-#define UNDO(f, side, undo, what)	case ROW_##f: undo(l); break;
+#define UNDO(f, side, undo, keys, what)	case ROW_##f: undo(l); break;
 	switch (row) {
 	STAGES(UNDO)
 	}
@@ -136,9 +142,9 @@ int stage_count(void)
 	return NSTAGES;
 }
 
-int stage_side(int row)
+const struct stage *stage_row(int row)
 {
-	return sides[row];
+	return &stages[row];
 }
 
 const char *stage_what(int row)
@@ -163,7 +169,7 @@ int stages_run(struct run *r)
 	int e;
 
 	for (r->row = 0; r->row < NSTAGES; r->row++)
-		if (sides[r->row] & r->side && (e = make(r->row, r)) != 0)
+		if (stages[r->row].side & r->side && (e = make(r->row, r)) != 0)
 			return e;
 	return 0;
 }
