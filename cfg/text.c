@@ -44,21 +44,21 @@ char *cfg_rest(size_t *n)
 	return buffer + cfg.used;
 }
 
-static const char far[] = "the working directory is out of reach";
-
 /* Paths of a file are relative to the file, of the command line to where we
- * are. 0: out of reach. */
-static size_t base(char *dir, size_t max)
+ * are. false: out of reach. */
+static bool base(char *dir, size_t max)
 {
 	const char *file = cfg.source[cfg.src].name, *slash = file ? strrchr(file, '/') : NULL;
 	size_t n = 0;
 
 	if (!file || *file != '/') {
 		if (sys_getcwd(dir, max) < 0 || *dir != '/')
-			return 0;
+			return false;
 		n = strlen(dir);
 	}
-	return slash ? n + fmt(dir + n, max - n, "/%.*s", (int)(slash - file), file) : n;
+	if (slash)
+		fmt(dir + n, max - n, n ? "/%.*s" : "%.*s", (int)(slash - file), file);
+	return true;
 }
 
 bool cfg_path(char *path)
@@ -72,11 +72,13 @@ bool cfg_path(char *path)
 /* The name of a file beside the one that is read; NULL: it cannot be had */
 char *text_beside(const char *name, size_t len)
 {
-	size_t max, n = 0;
+	size_t max, n;
 	char *path = cfg_rest(&max);
 
-	if (*name != '/' && !(n = base(path, max)))
+	*path = '\0';
+	if (*name != '/' && !base(path, max))
 		return NULL;
+	n = strlen(path);
 	n += fmt(path + n, max - n, "/%.*s", (int)len, name);
 	cfg_clean(path);
 	return cfg_room(n + 1);			/* cut short there is no room */
@@ -85,23 +87,24 @@ char *text_beside(const char *name, size_t len)
 /* What is here is another thing elsewhere: the line is made anew, with all in it. */
 const char *cfg_absolute(const char *s, char **value)
 {
-	static char dir[PATH_MAX];
+	static char dir[PATH_MAX], front[2 * PATH_MAX];
 	const char *rest = *value, *p;
 	size_t max, head = (size_t)(rest - s), n;
-	char *to = cfg_rest(&max);
+	char *to = front;
 
-	n = fmt(to, max, "%.*s", (int)head, cfg.text);
 	if (starts(rest, "./")) {
 		if (!base(dir, sizeof dir))
-			return far;
-		for (p = dir, rest++; *p; to[n++] = *p++)
+			return "the working directory is out of reach";
+		for (p = dir, rest++; *p; *to++ = *p++)
 			if (key_row(cfg.key)->type != T_NS && (*p == ':' || *p == '\\'))
-				to[n++] = '\\';
+				*to++ = '\\';
 	} else if ((p = getenv(rest)))
 		rest = p - strlen(rest) - 1;
 	else
 		return NULL;
-	n += fmt(to + n, max - n, "%s", rest) + 1;		/* cut short there is no room */
+	*to = '\0';
+	to = cfg_rest(&max);
+	n = fmt(to, max, "%.*s%s%s", (int)head, cfg.text, front, rest) + 1;	/* cut short there is no room */
 	if (!cfg_room(2 * n))
 		return text_full();
 	cfg.text = to;
