@@ -45,7 +45,8 @@ $(OUT)/include: Makefile boards/$(BOARD).mk
 	ln -s $(KH)/linux $(KH)/asm-generic $@
 	ln -s $(KHASM) $@/asm
 
-$(OUT)/nr.h: $(OUT)/include filter/nr.sh filter/arch.h filter/all.names filter/all.groups filter/all.twins
+$(OUT)/nr.h: $(OUT)/include filter/nr.sh filter/arch.h filter/all.names filter/all.groups filter/all.twins \
+		filter/all.constants
 	sh filter/nr.sh $(OUT) $(CC) $(CCFLAGS) $(INC)
 
 $(OUT)/cap.h: $(OUT)/include caps/cap.sh

@@ -235,11 +235,12 @@ static void filter(struct box *b)
 
 	filter_begin(answers[b->calls_default]);
 	for (i = 0; i < b->nsyscall; i++)
-		if ((e = filter_word(b->syscalls[i], strlen(b->syscalls[i]))))
+		if ((e = filter_word(b->syscalls[i])))
 			cfg_error(KEY_SYSCALLS, i, "%s", e);
 	if (cfg.errors)
 		return;
-	if ((e = filter_caps(b->caps)) || (e = filter_build(b->bpf, MAXBPF, &b->nbpf)))
+	filter_caps(b->caps);
+	if ((e = filter_build(b->bpf, MAXBPF, &b->nbpf)))
 		cfg_error(KEY_SYSCALLS, 0, "%s", e);
 	if (!b->nnp && b->nbpf && !(b->caps & (uint64_t)1 << CAP_SYS_ADMIN))
 		cfg_error(KEY_NO_NEW_PRIVS, 0, "no: only with syscalls=@all or caps=sys_admin");

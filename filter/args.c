@@ -1,5 +1,5 @@
 /*
- * args.c - the tests between the brackets of NAME(...), and kernel constants.
+ * args.c - the tests between the brackets of NAME(...).
  *
  *	tests	test , test ...		all of them hold
  *	test	argN [& mask]... OP value [| value]...
@@ -12,159 +12,96 @@
  * == and a permission by != look at the low word alone, since the kernel drops
  * the high one of many such arguments later. That is never the weaker reading.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/personality.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "husk.h"
 
-/* what they begin with, once for all that follow */
-#define CONSTANTS(P, C) \
-	P(AF_) C(AF_, UNIX) C(AF_, INET) C(AF_, INET6) C(AF_, NETLINK) C(AF_, PACKET) C(AF_, CAN) \
-	C(AF_, BLUETOOTH) C(AF_, VSOCK) C(AF_, ALG) C(AF_, XDP) C(AF_, TIPC) \
-	P(SOCK_) C(SOCK_, STREAM) C(SOCK_, DGRAM) C(SOCK_, RAW) C(SOCK_, SEQPACKET) C(SOCK_, NONBLOCK) \
-	C(SOCK_, CLOEXEC) \
-	P(CLONE_) C(CLONE_, NEWNS) C(CLONE_, NEWCGROUP) C(CLONE_, NEWUTS) C(CLONE_, NEWIPC) \
-	C(CLONE_, NEWUSER) C(CLONE_, NEWPID) C(CLONE_, NEWNET) C(CLONE_, NEWTIME) C(CLONE_, VM) \
-	C(CLONE_, THREAD) \
-	P(PR_) C(PR_, SET_DUMPABLE) C(PR_, SET_SECCOMP) C(PR_, SET_MM) C(PR_, SET_PTRACER) \
-	C(PR_, CAP_AMBIENT) \
-	P(TIOC) C(TIOC, STI) C(TIOC, LINUX) C(TIOC, SETD) \
-	P(PROT_) C(PROT_, READ) C(PROT_, WRITE) C(PROT_, EXEC) \
-	P(O_) C(O_, ACCMODE) C(O_, WRONLY) C(O_, RDWR) C(O_, CREAT) C(O_, PATH) \
-	P(S_I) C(S_I, FMT) C(S_I, FREG) C(S_I, FIFO) C(S_I, FSOCK) C(S_I, FCHR) C(S_I, FBLK) \
-	C(S_I, SUID) C(S_I, SGID) \
-	P(PER_) C(PER_, LINUX) C(PER_, LINUX32) \
-	P(SCHED_) C(SCHED_, OTHER) C(SCHED_, BATCH) C(SCHED_, IDLE) C(SCHED_, FIFO) C(SCHED_, RR) \
-	C(SCHED_, DEADLINE) \
-	P(E) C(E, PERM) C(E, NOENT) C(E, IO) C(E, AGAIN) C(E, NOMEM) C(E, ACCES) C(E, BUSY) C(E, NODEV) \
-	C(E, INVAL) C(E, NOTTY) C(E, ROFS) C(E, NOSYS) C(E, OPNOTSUPP) C(E, AFNOSUPPORT) \
-	P() C(, TCGETS) C(, FIONREAD) C(, MAP_ANONYMOUS) C(, AT_FDCWD) C(, ADDR_NO_RANDOMIZE)
-
-#define PREFIX(p)	"=" #p "\0"
-#define NAME(p, c)	#c "\0"
-#define NOTHING(p)
-#define VALUE(p, c)	(int32_t)(p##c),
-static const char names[] = CONSTANTS(PREFIX, NAME);
-static const int32_t values[] = { CONSTANTS(NOTHING, VALUE) };	/* flags in bit 31: none */
-
-bool filter_constant(const char *name, size_t len, uint64_t *v)
+static void bad(struct word *w, const char *why)
 {
-	const int32_t *value = values;
-	const char *p, *prefix = names;
-	size_t n = 0;
-
-	for (p = names; *p; p += strlen(p) + 1) {
-		if (*p == '=') {
-			prefix = p + 1;
-			n = strlen(prefix);
-		} else if (len > n && memcmp(name, prefix, n) == 0 && strncmp(p, name + n, len - n) == 0 && !p[len - n]) {
-			*v = (uint64_t)(int64_t)*value;
-			return true;
-		} else {
-			value++;
-		}
-	}
-	return false;
+	if (!w->bad)
+		w->bad = why;
 }
 
-struct in {
-	const char *p, *end;
-	const char *bad;		/* the first thing that is wrong */
-	const char *at;			/* and the word of it, or NULL */
-	size_t len;
-};
-
-static void skip(struct in *in)
+static bool take(struct word *w, const char *text)
 {
-	while (in->p < in->end && (*in->p == ' ' || *in->p == '\t'))
-		in->p++;
-}
+	const char *p = w->at;
 
-static bool take(struct in *in, const char *word)
-{
-	size_t n = strlen(word);
-
-	skip(in);
-	if ((size_t)(in->end - in->p) < n || memcmp(in->p, word, n) != 0)
-		return false;
-	in->p += n;
+	while (*p == ' ' || *p == '\t')
+		p++;
+	w->at = p;
+	for (; *text; text++, p++)
+		if (*p != *text)
+			return false;
+	w->at = p;
 	return true;
-}
-
-static void bad(struct in *in, const char *why)
-{
-	if (!in->bad)
-		in->bad = why;
 }
 
 static bool in_word(char c)
 {
-	return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+	return c == '_' || (unsigned)c - '0' < 10 || ((unsigned)c | 0x20) - 'a' < 26;
 }
 
 /* as in C: 0x, 0 for octal, else decimal */
-static bool digits(const char *s, size_t len, uint64_t *v)
+static bool digits(const char *s, const char *end, unsigned long *v)
 {
 	unsigned base = 10, d;
-	uint64_t n = 0;
 
-	if (len > 1 && *s == '0') {
+	if (end - s > 1 && *s == '0') {
 		base = s[1] == 'x' ? 16 : 8;
 		s += base == 16 ? 2 : 1;
-		len -= base == 16 ? 2 : 1;
 	}
-	if (!len)
+	*v = 0;
+	if (s == end)
 		return false;
-	for (; len; s++, len--) {
-		d = *s <= '9' ? (unsigned)(*s - '0') : (unsigned)((*s | 0x20) - 'a') + 10;
-		if (d >= base || __builtin_mul_overflow(n, (uint64_t)base, &n) ||
-		    __builtin_add_overflow(n, (uint64_t)d, &n))
+	for (; s < end; s++) {
+		d = *s <= '9' ? (unsigned)*s - '0' : ((unsigned)*s | 0x20) - 'a' + 10;
+		if (d >= base || *v > (~0ul - d) / base)
 			return false;
+		*v = *v * base + d;
 	}
-	*v = n;
 	return true;
 }
 
-static uint64_t term(struct in *in)
+static void misfit(struct word *w)
+{
+	if (!w->bad)
+		w->misfit = w->len;
+	bad(w, w->len ? "is no constant that is known, and no number that fits" : "a value is missing");
+}
+
+static unsigned long term(struct word *w)
 {
 	bool not = false, minus;
-	uint64_t v = 0;
-	const char *s;
+	unsigned long v;
 
-	while (take(in, "~"))
+	while (take(w, "~"))
 		not = !not;
-	minus = take(in, "-");
-	skip(in);
-	for (s = in->p; in->p < in->end && in_word(*in->p); in->p++)
+	minus = take(w, "-");
+	take(w, "");
+	if (w->bad)
+		return 0;
+	for (w->token = w->at; in_word(*w->at); w->at++)
 		;
-	if (!digits(s, (size_t)(in->p - s), &v) && !filter_constant(s, (size_t)(in->p - s), &v) && !in->bad) {
-		in->at = s;
-		in->len = (size_t)(in->p - s);
-		bad(in, in->len ? "is no number and no constant that is known" : "a value is missing");
-	}
-	if (minus)
-		v = -v;
+	w->len = (unsigned)(w->at - w->token);
+	if (!digits(w->token, w->at, &v) && !filter_constant(w->token, w->len, &v))
+		misfit(w);
+	v = minus ? -v : v;
 	return not ? ~v : v;
 }
 
-static uint64_t value(struct in *in)
+/* full: the bits of the argument. A sign or a ~ fills those above: they are cut off. */
+static unsigned long value(struct word *w, unsigned long full)
 {
-	uint64_t v = term(in);
+	unsigned long v = term(w);
 
-	while (take(in, "+"))
-		v |= term(in);
-	return v;
+	while (take(w, "+"))
+		v |= term(w);
+	if ((v & ~full) != 0 && (v | full) != ~0ul)
+		misfit(w);
+	return v & full;
 }
 
-static int operator(struct in *in)
+static uint8_t operator(struct word *w)
 {
 	static const struct { char text[3]; uint8_t op; } ops[] = {
 		{ "==", TEST_EQ }, { "!=", TEST_EQ | TEST_NOT }, { "<=", TEST_GT | TEST_NOT },
@@ -173,95 +110,97 @@ static int operator(struct in *in)
 	size_t i;
 
 	for (i = 0; i < sizeof ops / sizeof *ops; i++)
-		if (take(in, ops[i].text))
+		if (take(w, ops[i].text))
 			return ops[i].op;
-	bad(in, "a test lacks one of == != < <= > >=");
+	bad(w, "a test lacks one of == != < <= > >=");
 	return 0;
 }
 
 /* all bits that the kernel reads of this argument */
-static uint64_t width(const struct call *c, int arg)
+static unsigned long width(const struct call *c, unsigned arg)
 {
 	if (c->half >> arg & 1)
 		return 0xffff;
 	if (c->word >> arg & 1 || filter_arch.bits == 32)
 		return 0xffffffff;
-	return ~(uint64_t)0;
+	return ~0ul;
 }
 
-/* A constant with a sign or a ~ fills the bits above: those are cut off. */
-static uint64_t fit(struct in *in, uint64_t v, uint64_t full)
+static unsigned long high(unsigned long v)
 {
-	if ((v & ~full) != 0 && (v | full) != ~(uint64_t)0)
-		bad(in, "a value has more bits than the argument");
-	return v & full;
+	return v >> 16 >> 16;
 }
 
-static void push(struct in *in, struct test t, bool deny)
+/* No more bits of an argument are compared than have to be. */
+static void narrow(struct word *w, struct test *t, bool deny)
 {
-	struct policy *p = &filter_policy;
-	bool low = (t.op & TEST_OP) == TEST_EQ && !(t.op & TEST_NOT) == deny;
+	bool equal = (t->op & TEST_OP) == TEST_EQ, low = equal && !(t->op & TEST_NOT) == deny;
+	unsigned long lost = t->value & ~t->mask;
 
-	if ((t.value & ~t.mask) >> 32 || (t.value & ~t.mask && (t.op & TEST_OP) == TEST_EQ))
-		bad(in, "a value has bits that the mask takes away");
-	if ((t.mask >> 32) != 0 && !(low && t.value >> 32 == 0))
-		t.op |= TEST_WIDE;
+	if (high(lost) || (lost && equal))
+		bad(w, "a value has bits that the mask takes away");
+	if (high(t->mask) && !(low && !high(t->value)))
+		t->op |= TEST_WIDE;
 	else
-		t.mask &= 0xffffffff;
-	if (p->ntest == MAXTEST)
-		bad(in, "one test too many: 192 fit");
-	else
-		p->tests[p->ntest++] = t;
+		t->mask &= 0xffffffff;
 }
 
-static void one(struct in *in, const struct call *c, bool deny)
+static void one(struct word *w, const struct call *c, bool deny)
 {
-	struct test t = { 0 };
-	uint64_t full;
+	unsigned long mask, full, v;
+	unsigned arg, op;
 	bool more;
 
-	if (!take(in, "arg") || in->p == in->end || *in->p < '0' || *in->p > '5') {
-		bad(in, "a test begins with arg0 to arg5");
+	if (!take(w, "arg") || (arg = (unsigned)*w->at - '0') > 5) {
+		bad(w, "a test begins with arg0 to arg5");
 		return;
 	}
-	t.arg = (uint8_t)(*in->p++ - '0');
-	t.mask = full = width(c, t.arg);
-	while (take(in, "&"))
-		t.mask &= fit(in, value(in), full);
-	t.op = (uint8_t)operator(in);
+	w->at++;
+	mask = full = width(c, arg);
+	while (take(w, "&"))
+		mask &= value(w, full);
+	op = operator(w);
 	do {
-		t.value = fit(in, value(in), full);
-		more = take(in, "|");
-		if (more && (t.op & TEST_OP) != TEST_EQ)
-			bad(in, "only == and != take a list");
-		if (more && !(t.op & TEST_NOT))
-			t.op |= TEST_OR;
-		else
-			t.op &= (uint8_t)~TEST_OR;
-		push(in, t, deny);
-	} while (more && !in->bad);
+		v = value(w, full);
+		more = take(w, "|");
+		if (more && (op & TEST_OP) != TEST_EQ)
+			bad(w, "only == and != take a list");
+		narrow(w, filter_test(w, mask, v, arg, more && !(op & TEST_NOT) ? op | TEST_OR : op), deny);
+	} while (more && !w->bad);
 }
 
-const char *filter_tests(const char *s, size_t len, const struct call *c, bool deny, uint16_t *first)
+/* The fields one by one: what lies between them stays 0, since tests are compared. */
+struct test *filter_test(struct word *w, unsigned long mask, unsigned long v, unsigned arg, unsigned op)
 {
-	static char phrase[96];
-	struct in in = { s, s + len, NULL, NULL, 0 };
 	struct policy *p = &filter_policy;
+	struct test *t = &p->tests[p->ntest];
 
-	*first = p->ntest;
-	if (!c->typed)
-		return "the widths of its arguments are not known: no tests";
-	do
-		one(&in, c, deny);
-	while (!in.bad && take(&in, ","));
-	skip(&in);
-	if (in.p < in.end)
-		bad(&in, "a test goes on after its end");
-	if (!in.bad) {
+	if (p->ntest == MAXTEST)
+		bad(w, "one test too many: 192 fit");
+	else
+		p->ntest++;
+	t->mask = mask;
+	t->value = v;
+	t->arg = (uint8_t)arg;
+	t->op = (uint8_t)op;
+	return t;
+}
+
+void filter_tests(struct word *w, unsigned slot, bool deny)
+{
+	struct policy *p = &filter_policy;
+	const struct call c = filter_widths(slot);
+
+	w->at = w->tests;
+	if (!c.typed)
+		bad(w, "the widths of its arguments are not known: no tests");
+	else
+		do
+			one(w, &c, deny);
+		while (!w->bad && take(w, ","));
+	take(w, "");
+	if (*w->at != ')')
+		bad(w, "a test goes on after its end");
+	if (!w->bad)
 		p->tests[p->ntest - 1].op |= TEST_END;
-		return NULL;
-	}
-	p->ntest = *first;
-	fmt(phrase, sizeof phrase, "%.*s%s%s", (int)in.len, in.len ? in.at : "", in.len ? " " : "", in.bad);
-	return phrase;
 }

@@ -2,8 +2,8 @@
  * build.c - a policy as a program for the kernel.
  *
  *	LD arch; another one: KILL
- *	LD nr; a tree of JGE over parts, balanced by how many numbers they hold
- *	in each part JEQ for the odd numbers; all others have one answer
+ *	LD nr; a tree of JGE over runs of one answer, balanced by how many numbers
+ *	they hold; where one answer is left but for a few numbers, JEQ for those
  *	for each call with tests: its rules in turn, each test in its own branch
  *
  * Only LD nr and arch, JA, JGE, JEQ and RET stand before a plain ALLOW: from
@@ -25,24 +25,23 @@
 #include "husk.h"
 #include "nr.h"
 
-enum { NOWHERE = 0xffff, REACH = 254,		/* one less than a jump has: the other arm may need a slot */
-       ODD = 3,					/* numbers of a part with an answer of their own */
+enum { NOWHERE = 0xffff, WANTED = 0xfffe,	/* a label that is not put yet */
+       REACH = 254,				/* one less than a jump has: the other arm may need a slot */
+       ODD = 3,					/* numbers that are told apart by JEQ */
        MOSTLY = 256 };				/* instructions: a page less to touch */
 
 struct run_of {
 	uint32_t from;			/* numbers up to the next one's */
 	uint16_t label;
-	uint16_t part;			/* of the part with this index: its first run */
+	bool	 inside;		/* it or the one before is a single number between two runs of one answer */
 };
 
 static struct {
-	const uint32_t *acts;
-	const struct policy *policy;
 	struct sock_filter *to;
 	unsigned at;			/* the last one put */
 	bool full;
-	uint16_t runs, parts;
-	uint16_t label[MAXACT + MAXRULE];	/* where: answers, then rules by their first */
+	unsigned runs;
+	uint16_t label[MAXACT + MAXRULE];	/* where: answers, then rules */
 	struct run_of run[MAXCALL + 8];
 } g;
 
@@ -74,7 +73,7 @@ static void want(uint16_t *label)
 {
 	ptrdiff_t i = label - g.label;
 
-	reach(label, i >= 0 && i < MAXACT ? g.acts[i] : 0);
+	reach(label, i >= 0 && i < MAXACT ? filter_policy.acts[i] : 0);
 }
 
 static void jump(unsigned op, uint32_t k, uint16_t *yes, uint16_t *no)
@@ -91,12 +90,17 @@ static void load(uint32_t offset)
 
 static void load_arg(const struct test *t, bool high, bool masked)
 {
-	uint32_t mask = (uint32_t)(high ? t->mask >> 32 : t->mask);
+	uint32_t mask = (uint32_t)(high ? t->mask >> 16 >> 16 : t->mask);
 
 	if (masked && mask != 0xffffffff)
 		put(BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
 	load((uint32_t)offsetof(struct seccomp_data, args) + 8u * t->arg +
 	     (high ? 4u - filter_arch.low : filter_arch.low));
+}
+
+static bool wide(const struct test *t)
+{
+	return filter_arch.bits == 64 && t->op & TEST_WIDE;
 }
 
 static unsigned opcode(const struct test *t)
@@ -109,7 +113,7 @@ static unsigned opcode(const struct test *t)
 /* The high words decide, or are equal and leave it to the low ones. */
 static void put_wide(const struct test *t, uint16_t *yes, uint16_t *no)
 {
-	uint32_t high = (uint32_t)(t->value >> 32);
+	uint32_t high = (uint32_t)(t->value >> 16 >> 16);
 	uint16_t low;
 
 	jump(opcode(t), (uint32_t)t->value, yes, no);
@@ -147,13 +151,13 @@ static void put_test(const struct test *t, const struct test *first, uint16_t *y
 		yes = no;
 		no = other;
 	}
-	if (t->op & TEST_WIDE)
+	if (wide(t))
 		put_wide(t, yes, no);
 	else if (alone)
 		jump(BPF_JSET, (uint32_t)t->mask, no, yes);
 	else
 		jump(opcode(t), (uint32_t)t->value, yes, no);
-	if (!(t->op & TEST_WIDE) && !held)
+	if (!wide(t) && !held)
 		load_arg(t, false, !alone);
 }
 
@@ -177,106 +181,40 @@ static void put_rule(const struct test *first, uint16_t *yes, uint16_t *no)
 }
 
 /* The same answer has one label, whoever asked for it. */
-static uint16_t answer(int act)
+static uint16_t label(unsigned answer)
 {
-	uint16_t i = 0;
+	const uint32_t *acts = filter_policy.acts;
+	unsigned i = 0;
 
-	while (g.acts[i] != g.acts[act])
+	answer &= (unsigned)~NAMED;
+	if (answer >= MAXACT)
+		return (uint16_t)answer;
+	while (acts[i] != acts[answer])
 		i++;
-	return i;
+	return (uint16_t)i;
 }
 
-static void put_rules(unsigned slot)
+/* All rules that somebody comes to; what comes after one is older, and put first.
+ * True: every call there is is allowed. */
+static bool branches(void)
 {
-	const struct policy *p = g.policy;
-	uint16_t order[MAXRULE] = { 0 }, start, *no = &g.label[answer(p->act[slot])];
-	unsigned n = 0, i;
-
-	for (i = p->rule[slot]; i; i = p->rules[i - 1].next)
-		order[n++] = (uint16_t)(i - 1);
-	while (n-- > 0) {
-		const struct rule *r = &p->rules[order[n]];
-
-		put_rule(&p->tests[r->test], &g.label[answer(r->act)], no);
-		start = (uint16_t)g.at;
-		no = &start;
-	}
-	g.label[MAXACT + p->rule[slot] - 1] = (uint16_t)g.at;
-}
-
-static bool same_tests(const struct test *a, const struct test *b)
-{
-	for (;; a++, b++) {
-		if (a->mask != b->mask || a->value != b->value || a->arg != b->arg || a->op != b->op)
-			return false;
-		if (a->op & TEST_END)
-			return true;
-	}
-}
-
-static bool same_rules(unsigned a, unsigned b)
-{
-	const struct policy *p = g.policy;
-	unsigned i = p->rule[a], j = p->rule[b];
-
-	if (answer(p->act[a]) != answer(p->act[b]))
-		return false;
-	for (; i && j && i != j; i = p->rules[i - 1].next, j = p->rules[j - 1].next)
-		if (p->rules[i - 1].act != p->rules[j - 1].act ||
-		    !same_tests(&p->tests[p->rules[i - 1].test], &p->tests[p->rules[j - 1].test]))
-			return false;
-	return i == j;
-}
-
-/* Twins mostly share what they ask. */
-static void branches(struct policy *p)
-{
-	static uint16_t asked[MAXRULE];
-	unsigned slot, i, n = 0;
+	const struct policy *p = &filter_policy;
+	const struct rule *r;
+	unsigned slot, i;
+	bool all = true;
 
 	for (slot = 0; slot < filter_arch.slots; slot++) {
-		if (!p->rule[slot])
-			continue;
-		for (i = 0; i < n && !same_rules(asked[i], slot); i++)
-			;
-		if (i < n) {
-			p->rule[slot] = p->rule[asked[i]];
-		} else {
-			put_rules(slot);
-			asked[n++] = (uint16_t)slot;
+		i = label(p->answer[slot]);
+		all = all && (i == P_ALLOW || !(p->answer[slot] & ~NAMED));
+		for (; i >= MAXACT && g.label[i] == NOWHERE; i = label(p->rules[i - MAXACT].next))
+			g.label[i] = WANTED;
+	}
+	for (i = 0, r = p->rules; i < p->nrule; i++, r++)
+		if (g.label[MAXACT + i] == WANTED) {
+			put_rule(&p->tests[r->test], &g.label[label(r->act)], &g.label[label(r->next)]);
+			g.label[MAXACT + i] = (uint16_t)g.at;
 		}
-	}
-}
-
-static void run(uint32_t from, uint16_t label)
-{
-	if (g.runs && g.run[g.runs - 1].from == from)
-		g.runs--;
-	if (!g.runs || g.run[g.runs - 1].label != label)
-		g.run[g.runs++] = (struct run_of){ from, label, 0 };
-}
-
-/* All numbers there are: what nobody knows, and -1, is not there. */
-static void runs(const struct policy *p)
-{
-	const struct arch *a = &filter_arch;
-	unsigned slot, plain = a->slots - a->nprivate;
-	uint16_t absent = answer(P_ENOSYS);
-
-	for (slot = 0; slot < a->slots; slot++) {
-		if (slot == plain)
-			run(plain, absent);
-		else if (slot && !p->rule[slot] && !p->rule[slot - 1] && p->act[slot] == p->act[slot - 1] &&
-			 !filter_class[slot] == !filter_class[slot - 1])
-			continue;
-		run(slot < plain ? slot : a->private + (slot - plain),
-		    !filter_class[slot] ? absent : p->rule[slot] ? (uint16_t)(MAXACT + p->rule[slot] - 1) :
-		    answer(p->act[slot]));
-	}
-	run(a->nprivate ? a->private + a->nprivate : a->slots, absent);
-	if (a->foreign)
-		run(a->foreign, answer(P_KILL));
-	run(0xffffffff, absent);
+	return all;
 }
 
 static bool single(unsigned run)
@@ -284,154 +222,149 @@ static bool single(unsigned run)
 	return g.run[run + 1].from - g.run[run].from == 1;
 }
 
-/* the run whose answer most numbers of the part have that begins here */
-static unsigned common(unsigned run)
+static void run(uint32_t from, unsigned answer)
 {
-	return run + 1 < g.runs && single(run) && !single(run + 1) ? run + 1 : run;
+	struct run_of *r = &g.run[g.runs];
+	uint16_t to = label(answer);
+
+	if (g.runs && r[-1].from == from)
+		r--;
+	if (r > g.run && r[-1].label == to)
+		return;
+	*r = (struct run_of){ from, to, false };
+	g.runs = (unsigned)(r - g.run) + 1;
+	if (g.runs > 2 && r[-2].label == to && single(g.runs - 2))
+		r[-1].inside = r->inside = true;
 }
 
-static unsigned part_end(unsigned run)
+/* All numbers there are: what nobody knows, and -1, is not there. */
+static void runs(void)
 {
-	uint16_t label = g.run[common(run)].label;
-	int odd = 0;
+	const struct arch *a = &filter_arch;
+	const uint16_t *answer = filter_policy.answer;
+	unsigned slot, plain = a->slots - a->nprivate;
 
-	for (; run < g.runs; run++)
-		if (g.run[run].label != label && (!single(run) || ++odd > ODD))
-			break;
-	return run;
+	for (slot = 0; slot < a->slots; slot++) {
+		if (a->nprivate && slot == plain)
+			run(slot, P_ABSENT);
+		if (!slot || slot == plain || answer[slot] != answer[slot - 1])
+			run(slot < plain ? slot : a->private + (slot - plain), answer[slot]);
+	}
+	run(a->nprivate ? a->private + a->nprivate : a->slots, P_ABSENT);
+	if (a->foreign)
+		run(a->foreign, P_KILL);
+	run(0xffffffff, P_ABSENT);
+	g.run[g.runs].from = 0;
 }
 
-/* own: room for the label of what is put */
-static uint16_t *part(unsigned from, unsigned end, uint16_t *own)
+/* A few numbers with answers of their own, and one answer for all others, have
+ * no tree; false: they are more than a few. own: room for the label of what is put. */
+static bool few(unsigned lo, unsigned hi, uint16_t *own, uint16_t **to)
 {
-	uint16_t label = g.run[common(from)].label, *no = &g.label[label];
+	unsigned i, odd = 0, common = hi - lo > 1 && single(lo) && !single(lo + 1) ? lo + 1 : lo;
 
-	while (end-- > from)
-		if (g.run[end].label != label) {
-			jump(BPF_JEQ, g.run[end].from, &g.label[g.run[end].label], no);
+	for (i = lo; i < hi; i++)
+		if (g.run[i].label != g.run[common].label && (!single(i) || ++odd > ODD))
+			return false;
+	*to = &g.label[g.run[common].label];
+	while (i-- > lo)
+		if (g.run[i].label != g.run[common].label) {
+			jump(BPF_JEQ, g.run[i].from, &g.label[g.run[i].label], *to);
 			*own = (uint16_t)g.at;
-			no = own;
+			*to = own;
 		}
-	return no;
+	return true;
 }
 
-/* The first number of a part. Above those of calls there are none that weigh. */
-static int place(unsigned part)
+/* Above the numbers of calls there are none that weigh. */
+static int weight(unsigned run)
 {
-	uint32_t from = g.run[g.run[part].part].from;
+	uint32_t from = g.run[run].from;
 
-	return part == g.parts || from > filter_arch.slots ? filter_arch.slots : (int)from;
+	return run == g.runs || from > filter_arch.slots ? filter_arch.slots : (int)from;
 }
 
-/* where parts lo to hi are told apart */
+/* The run that begins next to the middle of the numbers from lo to hi, and would
+ * not be torn from its other half. */
+static unsigned middle(unsigned lo, unsigned hi)
+{
+	int both = weight(lo) + weight(hi), off, least = INT32_MAX;
+	unsigned i, found = hi;
+
+	for (i = lo + 1; i < hi; i++) {
+		off = both - 2 * weight(i);
+		off = (off < 0 ? -off : off) + (g.run[i].inside ? 4 * MAXCALL : 0);
+		if (off < least) {
+			least = off;
+			found = i;
+		}
+	}
+	return found;
+}
+
+/* where runs lo to hi are told apart */
 static uint16_t *tree(unsigned lo, unsigned hi, uint16_t *own)
 {
 	uint16_t left, right, *yes, *no;
-	unsigned mid = lo + 1;
-	int middle = place(lo) + place(hi + 1);
+	unsigned mid;
 
-	if (lo == hi)
-		return part(g.run[lo].part, g.run[lo + 1].part, own);
-	while (mid < hi && middle - 2 * place(mid) > 2 * place(mid + 1) - middle)
-		mid++;
+	if (few(lo, hi, own, &no))
+		return no;
+	mid = middle(lo, hi);
 	yes = tree(mid, hi, &right);
-	no = tree(lo, mid - 1, &left);
-	jump(BPF_JGE, g.run[g.run[mid].part].from, yes, no);
+	no = tree(lo, mid, &left);
+	jump(BPF_JGE, g.run[mid].from, yes, no);
 	*own = (uint16_t)g.at;
 	return own;
 }
 
-static void begin(struct sock_filter *out, unsigned max, const uint32_t *acts)
+/* The whole program; its length. */
+static unsigned program(struct sock_filter *out, unsigned max)
 {
+	uint16_t root, *top, next;
+	unsigned n;
+
 	memset(g.label, 0xff, sizeof g.label);
 	g.to = out;
 	g.at = max;
-	g.acts = acts;
 	g.full = false;
-	g.runs = g.parts = 0;
-}
-
-/* What stands before the answers, and all to where it belongs; the length. */
-static unsigned finish(unsigned max)
-{
-	uint16_t root, *top, next;
-	unsigned i, n;
-
-	g.run[g.runs].from = 0;
-	for (i = 0; i < g.runs; i = part_end(i))
-		g.run[g.parts++].part = (uint16_t)i;
-	g.run[g.parts].part = g.runs;
-	top = tree(0, g.parts - 1u, &root);
+	g.runs = 0;
+	if (branches())
+		return 0;
+	runs();
+	top = tree(0, g.runs, &root);
 	want(top);
 	if (*top != g.at)
 		put(BPF_JMP | BPF_JA, *top - g.at, 0, 0);
 	load(offsetof(struct seccomp_data, nr));
 	next = (uint16_t)g.at;
-	jump(BPF_JEQ, filter_arch.audit, &next, &g.label[answer(P_KILL)]);
+	jump(BPF_JEQ, filter_arch.audit, &next, &g.label[label(P_KILL)]);
 	load(offsetof(struct seccomp_data, arch));
 	n = max - g.at;
 	memmove(g.to, g.to + g.at, n * sizeof *g.to);
 	return n;
 }
 
-static bool allows_all(const struct policy *p)
-{
-	unsigned slot;
-
-	for (slot = 0; slot < filter_arch.slots; slot++)
-		if (filter_class[slot] && (p->rule[slot] || p->acts[p->act[slot]] != ACT_ALLOW))
-			return false;
-	return true;
-}
-
 /* What the last row of PROG itself needs, or nothing would ever start. */
-static bool needed(const struct policy *p, unsigned slot)
+static bool needed(unsigned slot)
 {
-	return p->rule[slot] || p->acts[p->act[slot]] == ACT_ALLOW || p->acts[p->act[slot]] == ACT_LOG;
+	uint16_t answer = label(filter_policy.answer[slot]);
+
+	return answer >= MAXACT || filter_policy.acts[answer] == ACT_ALLOW || filter_policy.acts[answer] == ACT_LOG;
 }
 
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n)
 {
-	struct policy *p = &filter_policy;
-	unsigned room = 0;
-
 	*n = 0;
-	if (!needed(p, N_execve))
+	if (!needed(N_execve))
 		return "execve is refused: no program could be started";
-	if (!needed(p, N_exit_group))
+	if (!needed(N_exit_group))
 		return "exit_group is refused: no program could end";
-	if (allows_all(p))
-		return NULL;
-	g.policy = p;
-	do {
-		room = room || max < MOSTLY ? max : MOSTLY;
-		begin(out, room, p->acts);
-		branches(p);
-		runs(p);
-		*n = (uint16_t)finish(room);
-	} while (g.full && room < max);
+	*n = (uint16_t)program(out, max < MOSTLY ? max : MOSTLY);
+	if (g.full)
+		*n = (uint16_t)program(out, max);
 	if (!g.full)
 		return NULL;
 	*n = 0;
 	return "the filter is longer than the kernel takes: 4096 instructions";
-}
-
-/* These calls and no other. */
-unsigned filter_only(struct sock_filter *out, unsigned max, const uint16_t *calls, unsigned n)
-{
-	static const uint32_t acts[] = { ACT_ALLOW, ACT_ERRNO | EPERM, ACT_ERRNO | EPERM, ACT_ERRNO | EPERM };
-	unsigned i, from = 0, least;
-
-	begin(out, max, acts);
-	run(0, P_FALLBACK);
-	for (;; from = least + 1) {
-		least = NOCALL;
-		for (i = 0; i < n; i++)
-			if (calls[i] >= from && calls[i] < least)
-				least = calls[i];
-		if (least == NOCALL)
-			return finish(max);
-		run(least, P_ALLOW);
-		run(least + 1, P_FALLBACK);
-	}
 }

@@ -1,12 +1,11 @@
 /*
- * groups.c - what the groups of syscalls= hold, and what capabilities open.
+ * groups.c - what groups of syscalls= allow by tests, and capabilities by classes.
  *
  * Data. The file all.groups says which class a call is of; a group is the classes
- * from one to another, and what a capability opens too.
+ * from one to another.
  */
 #include <linux/capability.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
@@ -14,9 +13,6 @@
 
 #include "husk.h"
 #include "nr.h"
-
-static const char names[] = NR_GROUPS;
-static const struct classes ranges[] = { NR_RANGES };
 
 /* What a group allows for some arguments only. A group only ever adds: who has
  * the call without limit by another one keeps it. */
@@ -49,55 +45,21 @@ const uint32_t filter_values[] = {
 };
 
 /* Which calls a capability is for, as moby's default profile has it. */
-static const struct { uint8_t cap; struct classes open; } opens[] = {
-	{ CAP_SYS_ADMIN, { C_mounts, C_log } },
-	{ CAP_DAC_READ_SEARCH, { C_handle, C_handle } },
-	{ CAP_SYS_BOOT, { C_reboot, C_reboot } },
-	{ CAP_SYS_CHROOT, { C_chroot, C_chroot } },
-	{ CAP_SYS_MODULE, { C_module, C_module } },
-	{ CAP_SYS_PACCT, { C_account, C_account } },
-	{ CAP_SYS_PTRACE, { C_trace, C_trace } },
-	{ CAP_SYS_RAWIO, { C_ports, C_ports } },
-	{ CAP_SYS_TIME, { C_clock, C_clock } },
-	{ CAP_SYS_TTY_CONFIG, { C_hangup, C_hangup } },
-	{ CAP_SYS_NICE, { C_numa, C_numa } },
-	{ CAP_SYSLOG, { C_log, C_log } },
-	{ CAP_MKNOD, { C_nodes, C_nodes } },
-	{ CAP_BPF, { C_bpf, C_bpf } },
-	{ CAP_PERFMON, { C_perf, C_perf } },
+const struct opens filter_opens[] = {
+	{ CAP_SYS_ADMIN, C_mounts, C_log },
+	{ CAP_DAC_READ_SEARCH, C_handle, C_handle },
+	{ CAP_SYS_BOOT, C_reboot, C_reboot },
+	{ CAP_SYS_CHROOT, C_chroot, C_chroot },
+	{ CAP_SYS_MODULE, C_module, C_module },
+	{ CAP_SYS_PACCT, C_account, C_account },
+	{ CAP_SYS_PTRACE, C_trace, C_trace },
+	{ CAP_SYS_RAWIO, C_ports, C_ports },
+	{ CAP_SYS_TIME, C_clock, C_clock },
+	{ CAP_SYS_TTY_CONFIG, C_hangup, C_hangup },
+	{ CAP_SYS_NICE, C_numa, C_numa },
+	{ CAP_SYSLOG, C_log, C_log },
+	{ CAP_MKNOD, C_nodes, C_nodes },
+	{ CAP_BPF, C_bpf, C_bpf },
+	{ CAP_PERFMON, C_perf, C_perf },
+	{ 0, 0, 0 }
 };
-
-const char *filter_groupname(int n)
-{
-	const char *p = names;
-
-	while (*p && n-- > 0)
-		p += strlen(p) + 1;
-	return *p ? p : NULL;
-}
-
-const struct classes *filter_group(const char *name, size_t len)
-{
-	const char *p;
-	int i;
-
-	for (i = 0, p = names; *p; i++, p += strlen(p) + 1)
-		if (strncmp(p, name, len) == 0 && !p[len])
-			return &ranges[i];
-	return NULL;
-}
-
-bool filter_in(unsigned class, const struct classes *g)
-{
-	return class >= g->first && class <= g->last;
-}
-
-bool filter_opened(unsigned class, uint64_t caps)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof opens / sizeof *opens; i++)
-		if (caps >> opens[i].cap & 1 && filter_in(class, &opens[i].open))
-			return true;
-	return false;
-}

@@ -1,33 +1,31 @@
 /*
- * nr.c - the target's system calls: names, numbers, widths of arguments.
+ * nr.c - all names that syscalls= knows: groups, constants, system calls.
  *
- * One array holds every name known on any of our architectures, in order. An
- * entry is a byte with the count of letters shared with the one before, the
- * other letters, and two bytes, of which the first is below all letters. From
- * 128 on a letter stands for two. 9 bits of slot and 6 of type lie in the last
- * two bytes and in what the count leaves of the first, whose bit 7 says that only
- * other architectures have it. Every 32nd name stands whole: whole[] is the index.
+ * One array holds them in the order of their letters, calls of our other
+ * architectures too. An entry is four bits with the count of letters shared with
+ * the one before, twelve bits of value, the other letters, bit 7 in the last of
+ * them, and for some calls one more byte. Codes below the letters stand for two.
+ * Every 32nd name stands whole: whole[] is the index.
+ *
+ *	@GROUP	first and last class, 6 bits each
+ *	CONST	the value, or where it lies in large[]
+ *	call	9 bits of slot, 3 of types[]; if these are 7, it is in the byte more,
+ *		whose bit 7 says that only other architectures have this name
  */
 #include <string.h>
 
 #include "husk.h"
 #include "nr.h"
 
-enum { UNTYPED = 63, LONGEST = 40 };
-
-struct entry {
-	uint16_t slot;			/* of the call, or of a twin of it */
-	uint8_t	 type;
-	bool	 foreign;		/* the target does not have this one */
-	char	 name[LONGEST];
-};
+enum { UNTYPED = 63, MORE = 7, LARGE = 0xf00 };
 
 static const uint8_t names[] = { NR_NAMES };
-static const uint8_t pairs[] = { NR_PAIRS };
+static const uint8_t pairs[][2] = { NR_PAIRS };
 static const uint16_t whole[] = { NR_STARTS };
 static const uint16_t twins[] = { NR_TWINS NOCALL };
+static const int32_t large[] = { NR_LARGE };
 static const struct { uint8_t word, half; } types[] = { NR_TYPES };
-const uint8_t filter_class[] = { NR_CLASSES };
+const uint8_t filter_classes[] = { NR_CLASSES 0 };
 
 const struct arch filter_arch = {
 	.audit = NR_AUDIT, .foreign = NR_FOREIGN, .private = NR_PRIVATE,
@@ -36,27 +34,38 @@ const struct arch filter_arch = {
 
 _Static_assert(NR_MAX + 1 + NR_NPRIVATE <= MAXCALL, "MAXCALL is too small for this target");
 
-static char *letters(unsigned c, char *to)
+static char *letters(unsigned c, char *to, int capital)
 {
-	for (; c >= 128; c = pairs[2 * (c - 128) + 1])
-		to = letters(pairs[2 * (c - 128)], to);
-	*to = (char)c;
+	for (; c < '_' && pairs[c][0] + pairs[c][1]; c = pairs[c][1])
+		to = letters(pairs[c][0], to, capital);
+	*to = (char)(c > '_' ? c - capital : c);
 	return to + 1;
 }
 
 /* The name at p goes over the one before it; returns where the next begins. */
-static const uint8_t *unpack(const uint8_t *p, struct entry *e)
+static const uint8_t *unpack(const uint8_t *p, struct known *n)
 {
-	char *to = e->name + (*p & 31);
+	int capital = p >= names + NR_CONSTANTS && p < names + NR_CALLS ? 'a' - 'A' : 0;
+	char *to = n->text + (*p >> 4);
 
-	e->foreign = *p >> 7;
-	e->slot = (uint16_t)((*p++ & 0x60) >> 3);
-	for (; *p >= 32; p++)
-		to = letters(*p, to);
+	n->value = (uint16_t)((p[0] & 15) << 8 | p[1]);
+	for (p += 2;; p++) {
+		to = letters(*p & 127, to, capital);
+		if (*p >> 7)
+			break;
+	}
 	*to = '\0';
-	e->slot |= (uint16_t)(p[0] << 4 | p[1] >> 6);
-	e->type = p[1] & 63;
-	return p + 2;
+	n->type = MORE;
+	n->foreign = false;
+	if (n->text[0] < '_')
+		return p + 1;
+	n->type = n->value & 7;
+	n->value >>= 3;
+	if (n->type == MORE) {
+		n->type = *++p & 127;
+		n->foreign = *p >> 7;
+	}
+	return p + 1;
 }
 
 static int order(const char *name, size_t len, const char *other)
@@ -66,26 +75,37 @@ static int order(const char *name, size_t len, const char *other)
 	return d ? d : -(other[len] != '\0');
 }
 
-int filter_find(const char *name, size_t len, bool exact)
+/* Good until the next one. */
+const struct known *filter_find(const char *name, size_t len)
 {
+	static struct known n;
 	unsigned lo = 0, hi = sizeof whole / sizeof *whole, mid;
-	struct entry e;
 	const uint8_t *p;
 	int d = 1;
 
 	while (hi - lo > 1) {
 		mid = (lo + hi) / 2;
-		(void)unpack(names + whole[mid], &e);
-		if (order(name, len, e.name) < 0)
+		(void)unpack(names + whole[mid], &n);
+		if (order(name, len, n.text) < 0)
 			hi = mid;
 		else
 			lo = mid;
 	}
 	for (p = names + whole[lo]; d > 0 && p < names + sizeof names;) {
-		p = unpack(p, &e);
-		d = order(name, len, e.name);
+		p = unpack(p, &n);
+		d = order(name, len, n.text);
 	}
-	return d ? -1 : exact && e.foreign ? NOCALL : e.slot;
+	return d ? NULL : &n;
+}
+
+bool filter_constant(const char *name, size_t len, unsigned long *v)
+{
+	const struct known *n = filter_find(name, len);
+
+	if (!n || n->text[0] >= '_' || n->text[0] < 'A')
+		return false;
+	*v = n->value < LARGE ? n->value : (unsigned long)large[n->value - LARGE];
+	return true;
 }
 
 const uint16_t *filter_twins(unsigned slot)
@@ -101,28 +121,28 @@ const uint16_t *filter_twins(unsigned slot)
 	return NULL;
 }
 
-struct call filter_widths(unsigned slot)
+const struct known *filter_name(int i)
 {
-	const uint8_t *p = names;
-	struct entry e;
-
-	do
-		p = unpack(p, &e);
-	while (e.foreign || e.slot != slot);
-	if (e.type == UNTYPED)
-		return (struct call){ false, 0, 0 };
-	return (struct call){ true, types[e.type].word, types[e.type].half };
-}
-
-const char *filter_name(int i)
-{
-	static struct entry e;
-	static const uint8_t *p = names;
+	static struct known n;
+	static const uint8_t *p;
 
 	if (i == 0)
 		p = names;
 	if (p == names + sizeof names)
 		return NULL;
-	p = unpack(p, &e);
-	return e.name;
+	p = unpack(p, &n);
+	return &n;
+}
+
+struct call filter_widths(unsigned slot)
+{
+	const struct known *n;
+	int i = 0;
+
+	do
+		n = filter_name(i++);
+	while (n->text[0] < '_' || n->foreign || n->value != slot);
+	if (n->type == UNTYPED)
+		return (struct call){ false, 0, 0 };
+	return (struct call){ true, types[n->type].word, types[n->type].half };
 }

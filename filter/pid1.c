@@ -1,21 +1,32 @@
-/* pid1.c - the filter of the box's own PID 1, once it only reaps and forwards. */
+/*
+ * pid1.c - the filter of the box's own PID 1, once it only reaps and forwards.
+ *
+ * Which calls it has stands in nr.sh, which makes a tree of them. Refused calls
+ * get EPERM: PID 1 must not die of a mistake of ours, since the box dies with it.
+ */
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+
 #include "husk.h"
 #include "nr.h"
 
-/* What init/pid1.c calls after init_filter, and nothing else: wait for signals
- * and children, pass signals on, tell the keeper, end. Refused calls get EPERM:
- * PID 1 must not die of a mistake of ours, since the box dies with it. */
-static const uint16_t calls[] = {
-	N_rt_sigtimedwait, N_rt_sigtimedwait_time64, N_waitid, N_kill, N_write, N_pread64, N_poll, N_ppoll,
-	N_ppoll_time64, N_close, N_madvise, N_rt_sigreturn, N_restart_syscall, N_exit, N_exit_group
-};
+#define LOAD(field)		{ BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, field) },
+#define JUMP(op, k, yes, no)	{ BPF_JMP | BPF_K | (op), yes, no, k },
+#define RETURN(act)		{ BPF_RET | BPF_K, 0, 0, act },
 
-enum { NCALLS = sizeof calls / sizeof *calls, MAX = 4 * NCALLS };
+static const struct sock_filter prog[] = {
+	LOAD(arch)
+	JUMP(BPF_JEQ, NR_AUDIT, 0, NR_PID1_END + 3)
+	LOAD(nr)
+	NR_PID1
+	RETURN(ACT_ERRNO | EPERM)
+	RETURN(ACT_ALLOW)
+	RETURN(ACT_KILL)
+};
 
 int filter_pid1(const struct sock_filter **to)
 {
-	static struct sock_filter prog[MAX];
-
 	*to = prog;
-	return (int)filter_only(prog, MAX, calls, NCALLS);
+	return (int)(sizeof prog / sizeof *prog);
 }

@@ -21,23 +21,12 @@
 
 struct policy filter_policy;
 
-static char phrase[160];
-
-struct word {
-	char	 sign;			/* + - or 0 */
-	bool	 exact, group;
-	bool	 quiet;			/* from a group: adds, and is not the user's own */
-	const char *name, *tests;	/* tests NULL: none */
-	size_t	 len, tests_len;
-	int	 act;			/* of :ACTION, index in acts; -1: none */
-};
-
 static int action(uint32_t act)
 {
 	struct policy *p = &filter_policy;
 	int i;
 
-	for (i = 0; i < p->nact; i++)
+	for (i = P_ENOSYS; i < p->nact; i++)
 		if (p->acts[i] == act)
 			return i;
 	if (i == MAXACT)
@@ -48,9 +37,30 @@ static int action(uint32_t act)
 
 /* C libraries try these first and fall back only if they are not there: the
  * arguments of clone3 lie in memory, where no filter sees them. */
-static int refusal(unsigned slot)
+static uint16_t given(unsigned answer, unsigned slot)
 {
-	return slot == N_clone3 || slot == N_io_uring_setup ? P_ENOSYS : P_FALLBACK;
+	if ((answer & ~(unsigned)NAMED) == P_REFUSE && (slot == N_clone3 || slot == N_io_uring_setup))
+		answer += P_ENOSYS - P_REFUSE;
+	return (uint16_t)answer;
+}
+
+static uint64_t span(unsigned first, unsigned last)
+{
+	return ((uint64_t)2 << last) - ((uint64_t)1 << first);
+}
+
+/* The answer for all calls of these classes, but those that keep theirs. */
+static void paint(uint64_t classes, unsigned answer, unsigned keep)
+{
+	uint16_t *to = filter_policy.answer, *end = to + filter_arch.slots;
+	const uint8_t *c = filter_classes;
+	unsigned more = *c;
+
+	for (; to < end; to++) {
+		if (classes >> (more >> 2) & 1 && !(*to & keep))
+			*to = (*to & NAMED) | given(answer, (unsigned)(to - filter_policy.answer));
+		more = more & 3 ? more - 1 : *++c;
+	}
 }
 
 void filter_begin(uint32_t fallback)
@@ -58,243 +68,217 @@ void filter_begin(uint32_t fallback)
 	struct policy *p = &filter_policy;
 
 	memset(p, 0, offsetof(struct policy, rules));
+	p->acts[P_ABSENT] = p->acts[P_ENOSYS] = ACT_ERRNO | ENOSYS;
+	p->acts[P_REFUSE] = fallback;
 	p->acts[P_ALLOW] = ACT_ALLOW;
-	p->acts[P_FALLBACK] = fallback;
-	p->acts[P_ENOSYS] = ACT_ERRNO | ENOSYS;
 	p->acts[P_KILL] = ACT_KILL;
 	p->nact = P_KILL + 1;
-	memset(p->act, P_FALLBACK, sizeof p->act);
-	p->act[N_clone3] = p->act[N_io_uring_setup] = P_ENOSYS;
+	paint(~(uint64_t)1, P_REFUSE, 0);
 }
 
-static bool passes(int act)
+static bool passes(unsigned answer)
 {
-	return act == P_ALLOW || filter_policy.acts[act] == ACT_LOG;
+	return answer < MAXACT && (filter_policy.acts[answer] == ACT_ALLOW || filter_policy.acts[answer] == ACT_LOG);
 }
 
-static const char *wrong(const struct word *w, const char *what)
+/* The tests from first on come before what the call has. Rules that say the same are one: twins mostly share what they ask. */
+static void rule(struct word *w, unsigned slot, unsigned act, unsigned next, unsigned first)
 {
-	fmt(phrase, sizeof phrase, "%.*s: %s", (int)w->len, w->name, what);
-	return phrase;
+	struct policy *p = &filter_policy;
+	size_t n = p->ntest - first;
+	struct rule *r = p->rules;
+
+	for (; r < p->rules + p->nrule; r++)
+		if (r->act == act && r->next == next && memcmp(p->tests + r->test, p->tests + first, n * sizeof *p->tests) == 0)
+			break;
+	if (r == p->rules + MAXRULE) {
+		w->bad = "one rule too many: 256 fit";
+		return;
+	}
+	if (r == p->rules + p->nrule) {
+		*r = (struct rule){ (uint16_t)first, (uint16_t)act, (uint16_t)next };
+		p->nrule++;
+	} else {
+		p->ntest = (uint16_t)first;
+	}
+	p->answer[slot] = (uint16_t)((p->answer[slot] & NAMED) | (MAXACT + (unsigned)(r - p->rules)));
 }
 
 /* NAME(TESTS) of a call that only its group knew starts anew; else it adds. */
-static void only(unsigned slot, bool own)
+static void call(struct word *w, unsigned slot)
 {
-	struct policy *p = &filter_policy;
+	uint16_t *answer = &filter_policy.answer[slot], was = *answer, next = was & (uint16_t)~NAMED;
+	unsigned act = given(w->sign == '-' ? P_REFUSE : w->act, slot), first = filter_policy.ntest;
+	bool adds = w->sign == '+' && !w->acted;
 
-	if (!own)
-		p->rule[slot] = 0;
-	if (!own || passes(p->act[slot]))
-		p->act[slot] = (uint8_t)refusal(slot);
-}
-
-/* No rule for what is allowed without one. */
-static bool wants(const struct word *w, unsigned slot)
-{
-	return w->sign == '-' || w->act >= 0 || filter_policy.rule[slot] || !passes(filter_policy.act[slot]);
-}
-
-static int answer(const struct word *w, unsigned slot)
-{
-	return w->sign == '-' ? refusal(slot) : w->act < 0 ? P_ALLOW : w->act;
-}
-
-static const char *rule(const struct word *w, unsigned slot, uint16_t first)
-{
-	struct policy *p = &filter_policy;
-
-	if (p->nrule == MAXRULE)
-		return wrong(w, "one rule too many: 256 fit");
-	p->rules[p->nrule++] = (struct rule){ p->rule[slot], first, (uint8_t)answer(w, slot) };
-	p->rule[slot] = p->nrule;
-	return NULL;
-}
-
-static const char *tested(const struct word *w, unsigned slot, bool own)
-{
-	const struct call c = filter_widths(slot);
-	const char *why;
-	uint16_t first;
-
-	if (w->sign == '+' && !wants(w, slot))
-		return NULL;
-	if ((why = filter_tests(w->tests, w->tests_len, &c, !passes(answer(w, slot)), &first)) != NULL)
-		return wrong(w, why);
-	if (!w->sign && w->act < 0)
-		only(slot, own);
-	return rule(w, slot, first);
-}
-
-/* Without tests. What a group allows is not the user's own word. */
-static void set(const struct word *w, unsigned slot)
-{
-	struct policy *p = &filter_policy;
-
-	if (!w->quiet)
-		p->named[slot / 8] |= (uint8_t)(1 << slot % 8);
-	p->rule[slot] = 0;
-	p->act[slot] = (uint8_t)answer(w, slot);
-}
-
-static const char *call(const struct word *w, unsigned slot)
-{
-	uint8_t *named = &filter_policy.named[slot / 8], bit = (uint8_t)(1 << slot % 8);
-	bool own = *named & bit;
-
+	*answer |= NAMED;
 	if (!w->tests) {
-		set(w, slot);
-		return NULL;
+		*answer = (uint16_t)(act | NAMED);
+		return;
 	}
-	*named |= bit;
-	return tested(w, slot, own);
+	if (adds && passes(next))
+		return;
+	filter_tests(w, slot, !passes(act));
+	if (!w->sign && !w->acted && (!(was & NAMED) || passes(next)))
+		next = given(P_REFUSE, slot);
+	if (!w->bad)
+		rule(w, slot, act, next, first);
 }
 
-static const char *unknown(const char *name, size_t len, const char *what, const char *(*known)(int))
+static const char *wrong(const struct word *w)
 {
-	static char word[64];
+	static char phrase[160];
 
-	fmt(word, sizeof word, "%.*s", (int)(len < sizeof word ? len : 0), name);
-	fmt(phrase, sizeof phrase, "\"%.*s\" is not a %s%s", (int)len, name, what, near_of(word, known));
+	fmt(phrase, sizeof phrase, "%.*s: %.*s%s%s", (int)w->namelen, w->name, (int)w->misfit, w->token,
+	    w->misfit ? " " : "", w->bad);
 	return phrase;
 }
 
-static const char *name_word(const struct word *w)
+static const char *unknown(const struct word *w)
 {
-	int slot = filter_find(w->name, w->len, w->exact);
-	const uint16_t *twin = w->exact || slot < 0 ? NULL : filter_twins((unsigned)slot);
-	const char *e;
-
-	if (slot < 0)
-		return unknown(w->name, w->len, "system call", filter_name);
-	if (slot == NOCALL)
-		return NULL;
-	if (!twin)
-		return call(w, (unsigned)slot);
-	if (*twin & TWIN_DIFFERS && w->tests)
-		return wrong(w, "its twins take other arguments: write =NAME(...) for each");
-	do
-		e = call(w, *twin & TWIN_SLOT);
-	while (!e && !(*twin++ & TWIN_LAST));
-	return e;
-}
-
-static const char *limited(const struct word *w, const struct right *r, const uint32_t *value)
-{
-	struct policy *p = &filter_policy;
-	uint16_t first = p->ntest;
+	static char phrase[160], name[64];
+	static struct near near;
+	const struct known *k;
 	int i;
 
-	if (!wants(w, r->slot))
-		return NULL;
-	if (first + r->n > MAXTEST)
-		return wrong(w, "one test too many: 192 fit");
-	for (i = r->n; i-- > 0; value++)
-		p->tests[p->ntest++] = (struct test){ r->mask, *value, r->arg,
-			(uint8_t)(!i ? r->op | TEST_END : r->op == TEST_EQ ? TEST_OR : r->op) };
-	return rule(w, r->slot, first);
+	fmt(name, sizeof name, "%.*s", (int)w->namelen, w->name);
+	near_begin(&near, name);
+	for (i = 0; (k = filter_name(i)); i++)
+		if (k->text[0] < 'A' || k->text[0] > 'Z')
+			near_try(&near, k->text);
+	fmt(phrase, sizeof phrase, "\"%s\" is not a %s%s", name, *name == '@' ? "group of system calls" : "system call",
+	    near_hint(&near));
+	return phrase;
 }
 
-static const char *group_word(struct word *w)
+static void name(struct word *w, const struct known *k)
 {
-	const struct classes *g = filter_group(w->name - 1, w->len + 1);
+	const uint16_t *twin = w->exact ? NULL : filter_twins(k->value);
+
+	if (k->value == NOCALL || (w->exact && k->foreign))
+		return;
+	if (!twin) {
+		call(w, k->value);
+		return;
+	}
+	if (*twin & TWIN_DIFFERS && w->tests) {
+		w->bad = "its twins take other arguments: write =NAME(...) for each";
+		return;
+	}
+	do
+		call(w, *twin & TWIN_SLOT);
+	while (!w->bad && !(*twin++ & TWIN_LAST));
+}
+
+/* Nothing is tested that is allowed without. */
+static void limited(struct word *w, const struct right *r, const uint32_t *value)
+{
+	unsigned first = filter_policy.ntest, next = filter_policy.answer[r->slot] & (unsigned)~NAMED;
+	int i;
+
+	if (passes(next))
+		return;
+	for (i = r->n; i-- > 0; value++)
+		filter_test(w, r->mask, *value, r->arg, !i ? r->op | TEST_END : r->op == TEST_EQ ? TEST_OR : r->op);
+	if (!w->bad)
+		rule(w, r->slot, P_ALLOW, next, first);
+}
+
+/* What it opens by tests comes first: if it opens that call as a whole too, that remains. */
+static void group(struct word *w, unsigned range)
+{
 	const uint32_t *value = filter_values;
 	const struct right *r;
-	unsigned slot;
-	const char *e = NULL;
+	uint64_t classes = span(range >> 6, range & 63);
 
-	if (!g)
-		return unknown(w->name - 1, w->len + 1, "group of system calls", filter_groupname);
+	w->quiet = w->sign != '-' && !w->acted;
 	if (w->tests)
-		return wrong(w, "a group takes no tests of arguments");
-	w->quiet = w->sign != '-' && w->act < 0;
-	if (w->quiet && g->first == C_basic && g->last == C_sandbox)
+		w->bad = "a group takes no tests of arguments";
+	if (w->quiet && range == C_basic * 64 + C_sandbox)
 		filter_policy.service = true;
-	for (slot = 0; slot < filter_arch.slots; slot++)
-		if (filter_in(filter_class[slot], g))
-			set(w, slot);
-	for (r = filter_rights; r->n && !e; value += r++->n)
-		if (r->slot != NOCALL && filter_in(r->class, g) && !filter_in(filter_class[r->slot], g)) {
+	for (r = filter_rights; r->n && !w->bad; value += r++->n)
+		if (r->slot != NOCALL && classes >> r->class & 1) {
 			if (w->quiet)
-				e = limited(w, r, value);
+				limited(w, r, value);
 			else
-				set(w, r->slot);
+				call(w, r->slot);
 		}
-	return e;
+	paint(classes, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (w->quiet ? 0 : NAMED), 0);
 }
 
-static int action_named(const char *s, size_t len)
+static int action_named(const char *s)
 {
-	static const struct { char name[6]; uint32_t act; } acts[] = {
-		{ "ALLOW", ACT_ALLOW }, { "KILL", ACT_KILL }, { "LOG", ACT_LOG }, { "TRAP", ACT_TRAP },
-	};
-	uint64_t e;
-	size_t i;
+	static const uint32_t acts[] = { ACT_ALLOW, ACT_KILL, ACT_LOG, ACT_TRAP };
+	int i = cfg_index("ALLOW|KILL|LOG|TRAP", s);
+	unsigned long e;
 
-	for (i = 0; i < sizeof acts / sizeof *acts; i++)
-		if (strlen(acts[i].name) == len && memcmp(acts[i].name, s, len) == 0)
-			return action(acts[i].act);
-	if (len > 1 && *s == 'E' && filter_constant(s, len, &e))
-		return action(ACT_ERRNO | (uint32_t)e);
-	return -1;
+	if (i >= 0)
+		return action(acts[i]);
+	return s[0] == 'E' && filter_constant(s, strlen(s), &e) ? action(ACT_ERRNO | (uint32_t)e) : -1;
 }
 
-/* Cuts a word into its parts: sign, @ or =, name, (tests), :ACTION */
-static const char *parts(struct word *w, const char *s, size_t len)
+/* Cuts a word into its parts: sign, =, name, (tests), :ACTION */
+static const char *parts(struct word *w)
 {
-	const char *end = s + len, *p;
+	const char *p = w->at;
+	int act;
 
-	if (s < end && (*s == '+' || *s == '-'))
-		w->sign = *s++;
-	if (s < end && (*s == '@' || *s == '=')) {
-		w->group = *s == '@';
-		w->exact = *s++ == '=';
-	}
-	for (w->name = p = s; p < end && *p != '(' && *p != ':'; p++)
+	if (*p == '+' || *p == '-')
+		w->sign = *p++;
+	if (*p == '=')
+		w->exact = *p++;
+	for (w->name = p; *p && *p != '(' && *p != ':'; p++)
 		;
-	w->len = (size_t)(p - s);
-	if (p < end && *p == '(') {
-		for (w->tests = ++p; p < end && *p != ')'; p++)
-			;
-		w->tests_len = (size_t)(p - w->tests);
-		if (p == end)
-			return wrong(w, "a ) is missing");
+	w->namelen = (unsigned)(p - w->name);
+	if (*p == '(') {
+		w->tests = ++p;
+		if (!(p = strchr(p, ')')))
+			return "a ) is missing";
 		p++;
 	}
-	if (p == end)
+	if (!*p)
 		return NULL;
-	if (*p++ != ':' || w->sign == '-')
-		return wrong(w, w->sign == '-' ? "a word with - takes no :ACTION" : "something follows the )");
-	w->act = action_named(p, (size_t)(end - p));
-	return w->act < 0 ? wrong(w, "after the : stands ALLOW, KILL, LOG, TRAP or an errno") : NULL;
+	if (*p++ != ':')
+		return "something follows the )";
+	if (w->sign == '-')
+		return "a word with - takes no :ACTION";
+	w->acted = true;
+	act = action_named(p);
+	w->act = (uint16_t)act;
+	return act < 0 ? "after the : stands ALLOW, KILL, LOG, TRAP or an errno" : NULL;
 }
 
-const char *filter_word(const char *s, size_t len)
+const char *filter_word(const char *s)
 {
-	struct word w = { .act = -1 }, base = { .name = &"@service"[1], .len = 7, .act = -1 };
-	const char *e = NULL;
+	struct word w = { .at = s, .token = s, .act = P_ALLOW };
+	const struct known *k;
 
-	if (!filter_policy.begun && len && (*s == '+' || *s == '-'))
-		e = group_word(&base);
+	if (!filter_policy.begun && (*s == '+' || *s == '-'))
+		group(&w, C_basic * 64 + C_sandbox);
 	filter_policy.begun = true;
-	if (!e)
-		e = parts(&w, s, len);
-	if (e)
-		return e;
-	return w.group ? group_word(&w) : name_word(&w);
+	w.bad = parts(&w);
+	if (!w.bad) {
+		k = filter_find(w.name, w.namelen);
+		if (!k || (*w.name >= 'A' && *w.name <= 'Z'))
+			return unknown(&w);
+		if (*w.name == '@')
+			group(&w, k->value);
+		else
+			name(&w, k);
+	}
+	return w.bad ? wrong(&w) : NULL;
 }
 
 /* Who made a list from nothing gets that list; @service means "what an ordinary
  * program with these rights needs". A call that a word named stays as it says. */
-const char *filter_caps(uint64_t caps)
+void filter_caps(uint64_t caps)
 {
-	struct policy *p = &filter_policy;
-	unsigned slot;
+	const struct opens *o;
+	uint64_t classes = 0;
 
-	for (slot = 0; caps && p->service && slot < filter_arch.slots; slot++)
-		if (!(p->named[slot / 8] >> slot % 8 & 1) && filter_opened(filter_class[slot], caps)) {
-			p->rule[slot] = 0;
-			p->act[slot] = P_ALLOW;
-		}
-	return NULL;
+	for (o = filter_opens; o->first; o++)
+		if (caps >> o->cap & 1)
+			classes |= span(o->first, o->last);
+	if (filter_policy.service && classes)
+		paint(classes, P_ALLOW, NAMED);
 }

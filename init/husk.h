@@ -716,11 +716,10 @@ void filter_begin(uint32_t fallback);		/* of known names that no rule allows: AC
 /* @GROUP -@GROUP NAME -NAME +NAME =NAME NAME:ACTION NAME(TESTS) -NAME(TESTS)
  * +NAME(TESTS) NAME(TESTS):ACTION; NULL or what is wrong. If the very first
  * word after filter_begin() has a sign, @service goes before it by itself. */
-const char *filter_word(const char *word, size_t len);
-const char *filter_caps(uint64_t caps);		/* a policy with @service allows what these capabilities are for, unless a word named the call; any time before filter_build */
+const char *filter_word(const char *word);
+void filter_caps(uint64_t caps);		/* a policy with @service allows what these capabilities are for, unless a word named the call; after all words */
 /* filter/build.c */
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);	/* n 0: everything is allowed, no filter */
-unsigned filter_only(struct sock_filter *out, unsigned max, const uint16_t *calls, unsigned n);	/* all others EPERM; max is enough */
 /* filter/load.c */
 int filter_load(struct run *);
 /* filter/pid1.c */
@@ -737,6 +736,12 @@ struct arch {
 	uint8_t	 bits;		/* of a register: 32, 64 */
 	uint8_t	 low;		/* offset of the low word in an argument: 0, 4 */
 };
+struct known {			/* a name */
+	char	 text[40];
+	uint16_t value;		/* of a call, or of a twin of it: the slot */
+	uint8_t	 type;		/* of a call: the widths of its arguments */
+	bool	 foreign;	/* the target does not have this call */
+};
 struct call {
 	bool	 typed;		/* the widths of its arguments are known */
 	uint8_t	 word, half;	/* bit i: the kernel reads 32, 16 bits of argument i */
@@ -744,39 +749,51 @@ struct call {
 enum { MAXCALL = 512, NOCALL = 511, MAXRULE = 256, MAXTEST = 192, MAXACT = 32 };
 enum { TWIN_SLOT = 0x1ff, TWIN_DIFFERS = 0x4000,	/* not all take the same arguments */
        TWIN_LAST = 0x8000 };
-enum { TEST_EQ, TEST_GT, TEST_GE, TEST_OP = 3,	/* of uint64_t, both sides masked */
+enum { TEST_EQ, TEST_GT, TEST_GE, TEST_OP = 3,	/* both sides masked */
        TEST_NOT = 4,
        TEST_WIDE = 8,		/* both words count; else the low one alone */
        TEST_OR = 16,		/* the next test is an alternative to this one */
        TEST_END = 32 };		/* the last one of its rule */
 struct test {
-	uint64_t mask, value;
+	unsigned long mask, value;
 	uint8_t	 arg, op;
 };
-struct rule { uint16_t next, test; uint8_t act; };	/* next: index + 1, 0 ends */
+/* What answers to a call: below MAXACT one of acts[]; from there on a rule, by
+ * which that answer or rule comes next whose tests do not hold. */
+struct rule { uint16_t test, act, next; };
+enum { P_ABSENT,		/* no call has this number: ENOSYS */
+       P_REFUSE, P_ENOSYS, P_ALLOW, P_KILL };		/* always in acts[] */
+enum { NAMED = 0x8000 };	/* a word named this call, not only its group */
 struct policy {
-	uint32_t acts[MAXACT];	/* the different answers, ACT_* with errno */
-	uint8_t	 act[MAXCALL];	/* of a slot when no rule of it holds: index in acts */
-	uint16_t rule[MAXCALL];	/* the first to be asked: index + 1, 0: none */
-	uint8_t	 named[MAXCALL / 8];	/* a word named it, not only its group */
-	uint16_t nrule, ntest;
-	uint8_t	 nact;
+	uint32_t acts[MAXACT];	/* ACT_* with errno */
+	uint16_t answer[MAXCALL];	/* of a slot */
+	uint16_t nact, nrule, ntest;
 	bool	 begun, service;
 	struct rule rules[MAXRULE];
-	struct test tests[MAXTEST];
+	struct test tests[MAXTEST + 1];
 };
-enum { P_ALLOW, P_FALLBACK, P_ENOSYS, P_KILL };		/* always in acts[] */
 extern struct policy filter_policy;
+struct word {			/* of syscalls=, while it is read */
+	const char *at;			/* what comes next */
+	const char *name, *tests;	/* tests NULL: none */
+	const char *bad;		/* the first thing that is wrong */
+	const char *token;		/* the last one of a test */
+	unsigned namelen, len, misfit;	/* of name and token; of the token that is wrong */
+	char	 sign;			/* + - or 0 */
+	bool	 exact, acted;		/* it has a =, an :ACTION */
+	bool	 quiet;			/* a group that adds is not the user's own word for a call */
+	uint16_t act;			/* of :ACTION; ALLOW without one */
+};
 
 /* filter/nr.c */
 extern const struct arch filter_arch;
-extern const uint8_t filter_class[];		/* of a slot; 0: no call has this number, 1: it is in no group */
-int filter_find(const char *name, size_t len, bool exact);	/* the slot of it, or if not exact of a twin; NOCALL; -1: no such name */
+extern const uint8_t filter_classes[];		/* of all slots in turn: the class, 6 bits, and for how many more of them; 0: no call, 1: in no group */
+const struct known *filter_find(const char *name, size_t len);	/* good until the next; NULL: no such name */
+const struct known *filter_name(int);		/* all known names, one after the other from 0: good until the next; NULL: no more */
 const uint16_t *filter_twins(unsigned slot);	/* all that do what this one does, with TWIN_ flags; NULL: it has none */
 struct call filter_widths(unsigned slot);
-const char *filter_name(int);			/* all known names, one after the other from 0: good until the next; NULL: no more */
+bool filter_constant(const char *name, size_t len, unsigned long *);
 /* filter/groups.c */
-struct classes { uint8_t first, last; };
 struct right {			/* what a group allows by tests of one argument */
 	uint32_t mask;
 	uint16_t slot;		/* NOCALL: the target does not have it */
@@ -785,14 +802,11 @@ struct right {			/* what a group allows by tests of one argument */
 };
 extern const struct right filter_rights[];
 extern const uint32_t filter_values[];		/* those of the first, then those of the next */
-const struct classes *filter_group(const char *name, size_t len);	/* with its @; NULL: no such group */
-const char *filter_groupname(int);		/* "@basic"; NULL after the last */
-bool filter_in(unsigned class, const struct classes *);
-bool filter_opened(unsigned class, uint64_t caps);	/* by one of these capabilities */
+struct opens { uint8_t cap, first, last; };	/* a capability the calls of these classes; first 0: the end */
+extern const struct opens filter_opens[];
 /* filter/args.c */
-bool filter_constant(const char *name, size_t len, uint64_t *);
-/* what stands in ( ) as tests of the policy, the first of them in *first */
-const char *filter_tests(const char *s, size_t len, const struct call *, bool deny, uint16_t *first);
+struct test *filter_test(struct word *, unsigned long mask, unsigned long value, unsigned arg, unsigned op);	/* one more test of the policy */
+void filter_tests(struct word *, unsigned slot, bool deny);	/* what stands in ( ), as tests of the policy */
 
 /* ----------------------------------------------------------------- boards/ */
 
