@@ -249,9 +249,9 @@ static void filter(struct box *b)
 void cfg_check(struct box *b)
 {
 	if (b->file && !b->narg)
-		cfg_error(KEY_EXEC, 0, "missing: the program to run");
+		cfg_error(KEY_EXEC, 0, "a value is missing");
 	if (!b->nsyscall)
-		cfg_error(KEY_SYSCALLS, 0, "nothing is allowed: no program could start");
+		cfg_error(KEY_SYSCALLS, 0, "a value is missing");
 	clocks(b);
 	owners(b);
 	files(b);

@@ -99,16 +99,13 @@ const char *cfg_preset(const char *name)
 	return NULL;
 }
 
-/* Is value a word of the lines of key? */
-bool cfg_is_default(const char *key, const char *value)
+bool cfg_is_default(const char *value)
 {
-	size_t n = strlen(key), len = strlen(value);
-	const char *p = defaults;
+	size_t len = strlen(value);
+	const char *p;
 
-	for (; *p; p = strchr(p, '\n') + 1)
-		if (starts(p, key) && p[n] == '=')
-			for (p += n; *p != '\n'; p += strcspn(p, " \n"))
-				if (starts(++p, value) && (p[len] == ' ' || p[len] == '\n'))
-					return true;
+	for (p = defaults + 1; *p; p++)
+		if ((p[-1] == ' ' || p[-1] == '=') && starts(p, value) && (p[len] == ' ' || p[len] == '\n'))
+			return true;
 	return false;
 }

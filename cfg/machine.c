@@ -63,8 +63,7 @@ static void source(const struct box *b, int i, int top, bool elsewhere)
 	    rootfs_below(m->src, "/sys") || rootfs_below(m->src, "/dev"))
 		return;
 	cfg.warning = true;
-	cfg_error(row, i, "%s is a %s: bind its directory, %s", m->src, sock ? "socket" : "file",
-		sock ? "it is made anew when its server restarts" : "or a new one is not seen");
+	cfg_error(row, i, "%s is a %s: bind its directory, or a new one is not seen", m->src, sock ? "socket" : "file");
 }
 
 static void devices(const struct box *b, int top)

@@ -54,16 +54,6 @@ static bool option(struct mnt *m, const char *w)
 	return !mode || cfg_octal(mode, 07777, &m->mode);
 }
 
-/* The next of words joined by commas; *v NULL: it was the last */
-static char *cut(char **v)
-{
-	char *w = *v;
-
-	if ((*v = strchr(w, ',')))
-		*(*v)++ = '\0';
-	return w;
-}
-
 /* What is no flag of ours is the file system's, its type first. The text
  * shrinks in place. */
 static const char *some_options(struct mnt *m, char *v)
@@ -72,8 +62,7 @@ static const char *some_options(struct mnt *m, char *v)
 	bool ex = false;
 	size_t n;
 
-	while (v) {
-		w = cut(&v);
+	while ((w = strsep(&v, ","))) {
 		ex |= same(w, "exec");
 		if (option(m, w))
 			continue;
@@ -125,8 +114,7 @@ const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 	m.dst = f[1];
 	if (f[2] && (e = some_options(&m, f[2])))
 		return e;
-	for (i = 0; i < b->nmnt && !same(b->mnt[i].dst, m.dst); i++)
-		;
+	i = cfg_seek(&b->mnt[0].dst, sizeof b->mnt[0], b->nmnt, m.dst);
 	if (i < b->nmnt && b->mnt[i].kind != kind)
 		return cfg_wrong("%s is the place of a %s= already", m.dst, key_name(KEY_BIND + b->mnt[i].kind));
 	if (!(e = cfg_slot(i, &b->nmnt, MAXMNT)))
@@ -177,13 +165,10 @@ const char *cfg_set_device(struct box *b, char *v, bool skip)
 	d.dst = f[1];
 	if (!starts(d.dst, "/dev/") || !stars(&d))
 		return cfg_not(cfg.value);
-	while (f[2]) {
-		w = cut(&f[2]);
+	while ((w = strsep(&f[2], ",")))
 		if (starts(w, "mode=") ? !cfg_octal(w + 5, 0777, &d.mode) : !perms(&d, w))
 			return cfg_not(w);
-	}
-	for (i = 0; i < b->ndev && !same(b->dev[i].dst, d.dst); i++)
-		;
+	i = cfg_seek(&b->dev[0].dst, sizeof b->dev[0], b->ndev, d.dst);
 	if (!(e = cfg_slot(i, &b->ndev, MAXDEV)))
 		b->dev[i] = d;
 	return e;

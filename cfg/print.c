@@ -29,7 +29,7 @@ static void origin(int fd, const struct mark *m)
 	const struct source *s = &cfg.source[m->src];
 
 	if (s->layer == L_USE)
-		say(fd, "# use=%s\n", cfg_used());
+		say(fd, "# use=%s\n", cfg.preset);
 	else if (m->line && s->layer == L_WORDS)
 		say(fd, "# command line\n");
 	else if (m->line && s->name)

@@ -14,14 +14,6 @@
 
 enum { MAXERRORS = 20 };
 
-static char preset[MAXNAME + 2];
-static struct { int src; uint32_t line; } used;	/* where use= stands */
-
-const char *cfg_used(void)
-{
-	return preset;
-}
-
 /* -------------------------------------------------------------------- lines */
 
 /* One of the keys that this file may have, or "" */
@@ -142,9 +134,9 @@ static void look(const char *p, size_t n)
 	const char *e;
 
 	if (starts(p, "use=")) {
-		fmt(preset, sizeof preset, "%.*s", (int)n - 4, p + 4);
-		used.src = cfg.src;
-		used.line = cfg.line;
+		fmt(cfg.preset, sizeof cfg.preset, "%.*s", (int)n - 4, p + 4);
+		cfg.use.src = cfg.src;
+		cfg.use.line = cfg.line;
 	} else if (starts(p, "include=") && n > 8 && (e = include(p + 8, n - 8)))
 		cfg_here("include", e);
 }
@@ -153,10 +145,12 @@ static void look(const char *p, size_t n)
  * not read on. */
 static void lines(struct box *b, int src)
 {
-	const char *p = cfg.source[src].text, *end = p + cfg.source[src].len, *next;
+	const struct source *s = &cfg.source[src];
+	const char *p, *next, *end = s->text + s->len;
 
 	cfg.src = src;
-	for (cfg.line = 1; p < end && cfg.errors < MAXERRORS; p = next + 1, cfg.line++) {
+	cfg.line = s->line;
+	for (p = s->text; p < end && cfg.errors < MAXERRORS; p = next + 1, cfg.line += !s->built_in) {
 		next = strchrnul(p, '\n');
 		if (!b)
 			look(p, (size_t)(next - p));
@@ -176,12 +170,12 @@ static void follow(unsigned n)
 	const char *e;
 	unsigned i;
 
-	copy(preset, sizeof preset, "service");
+	copy(cfg.preset, sizeof cfg.preset, "service");
 	for (i = 0; i < n; i++)
 		lines(NULL, (int)i);
-	cfg.src = used.src;
-	cfg.line = used.line;
-	if (*preset && !same(preset, "service") && (e = use(preset)))
+	cfg.src = cfg.use.src;
+	cfg.line = cfg.use.line;
+	if (*cfg.preset && !same(cfg.preset, "service") && (e = use(cfg.preset)))
 		cfg_here("use", e);
 }
 

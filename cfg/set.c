@@ -119,14 +119,13 @@ static bool set_user(struct box *b, char *v)
 
 static const char *set_group(struct box *b, const char *v)
 {
-	struct named g = { .name = is_login(v) ? v : NULL };
-	const char *e;
+	const char *e = cfg_add(&b->ngroup, MAXGRP);
+	struct named *g = &b->groups[b->ngroup - 1];
 
-	if (!g.name && !is_id(v, &g.id))
-		return cfg_not(v);
-	if (!(e = cfg_add(&b->ngroup, MAXGRP)))
-		b->groups[b->ngroup - 1] = g;
-	return e;
+	if (e)
+		return e;
+	g->name = is_login(v) ? v : NULL;
+	return g->name || is_id(v, &g->id) ? NULL : cfg_not(v);
 }
 
 /* -------------------------------------------------------------------- FILES */
@@ -169,8 +168,7 @@ static bool covering(char *v)
  * where their order does not count. */
 static const char *put(const char **list, int max, uint8_t *n, int i, const char *v)
 {
-	while (i < *n && !same(list[i], v))
-		i++;
+	i += cfg_seek(list + i, sizeof *list, *n - i, v);
 	if (i < *n) {
 		cfg_mark(i);
 		return NULL;
@@ -205,7 +203,7 @@ static const char *set_word(struct box *b, int type, uint8_t *n, char *v)
 	if (n != &b->nmask)
 		return put(b->ro, MAXPATHS, n, 0, v);
 	if (*n < MAXPATHS)
-		b->mask_skip[*n] = builtin || cfg_is_default("mask", v);
+		b->mask_skip[*n] = builtin || cfg_is_default(v);
 	return put(b->mask, MAXPATHS, n, builtin ? *n : 0, v);
 }
 
@@ -227,38 +225,24 @@ static bool set_ns(struct box *b, int ns, char *v)
 	return cfg_path(v);
 }
 
-static const char *set_map(struct idmap *map, uint8_t *n, char *v)
+static const char *set_map(struct idmap *m, uint8_t *n, char *v)
 {
-	struct idmap m;
-	const char *e;
+	const char *e = cfg_add(n, MAXMAP);
 	char *f[3];
 
-	if (cfg_fields(v, f, 3) != 3 || !is_id(f[0], &m.in) || !is_id(f[1], &m.out) || !is_id(f[2], &m.count) ||
-	    !m.count || m.count > ~m.in || m.count > ~m.out)
-		return cfg_not(cfg.value);
-	if (!(e = cfg_add(n, MAXMAP)))
-		map[*n - 1] = m;
-	return e;
+	m += *n - 1;
+	if (e)
+		return e;
+	return cfg_fields(v, f, 3) == 3 && is_id(f[0], &m->in) && is_id(f[1], &m->out) && is_id(f[2], &m->count) &&
+		m->count && m->count <= ~m->in && m->count <= ~m->out ? NULL : cfg_not(cfg.value);
 }
 
-static bool set_time(uint32_t *at, const char *v)
+static bool set_clock(int32_t *at, const char *v)
 {
-	uint64_t ms;
-	bool right = cfg_time(v, &ms) && ms <= 24 * 3600 * 1000;
+	bool minus = *v == '-', right = cfg_time(v + minus, 1, INT32_MAX, (uint32_t *)at);
 
-	*at = (uint32_t)ms;
+	*at = minus ? -*at : *at;
 	return right;
-}
-
-static bool set_clock(int64_t *at, const char *v)
-{
-	bool minus = *v == '-';
-	uint64_t ms;
-
-	if (!cfg_time(v + minus, &ms) || ms % 1000 || ms / 1000 > INT32_MAX)
-		return false;
-	*at = (int32_t)(ms / 1000) * (minus ? -1 : 1);
-	return true;
 }
 
 /* ------------------------------------------------------------------- LIMITS */
@@ -318,15 +302,16 @@ static bool rlimit_value(const char *s, uint64_t *n)
 static const char *set_rlimit(struct box *b, const char *sub, char *v)
 {
 	int i = cfg_rlimit(sub), n;
-	struct rlim r = { .set = true };
+	struct rlim *r;
 	char *f[2];
 
 	if (i < 0)
 		return cfg_wrong("no such limit%s", near_of(sub, cfg_rlimit_name));
+	r = &b->rlim[i];
 	n = cfg_fields(v, f, 2);
-	if (n > 2 || !rlimit_value(f[0], &r.soft) || !rlimit_value(f[n - 1], &r.hard) || r.soft > r.hard)
+	if (n > 2 || !rlimit_value(f[0], &r->soft) || !rlimit_value(f[n - 1], &r->hard) || r->soft > r->hard)
 		return cfg_not(cfg.value);
-	b->rlim[i] = r;
+	r->set = true;
 	return cfg_once(i);
 }
 
@@ -373,7 +358,7 @@ static bool set_cpus(struct box *b, char *v)
 	if (dash)
 		*dash = '-';
 	for (; ok && lo <= hi; lo++)
-		b->affinity[lo / 64] |= (uint64_t)1 << lo % 64;
+		((uint8_t *)b->affinity)[lo / 8] |= (uint8_t)(1 << lo % 8);	/* little-endian, as the call takes it */
 	return b->has_affinity = ok;
 }
 
@@ -406,8 +391,7 @@ static const char *set_sysctl(struct box *b, const char *sub, const char *v)
 
 	if (!parts(sub, '.', "0-"))
 		return "not a name of words and single dots";
-	for (i = 0; i < b->nsysctl && !same(b->sysctl[i].key, sub); i++)
-		;
+	i = cfg_seek(&b->sysctl[0].key, sizeof b->sysctl[0], b->nsysctl, sub);
 	if (!cfg_plain(v))
 		return cfg_not(v);
 	if (!(e = cfg_slot(i, &b->nsysctl, MAXSYSCTL)))
@@ -493,7 +477,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_SCHED: ok = set_sched(b, v); break;
 	case T_IONICE: ok = set_ionice(b, v); break;
 	case T_PERSONA: ok = set_personality(b, v); break;
-	case T_TIME: ok = set_time(at, v); break;
+	case T_TIME: ok = cfg_time(v, 1000, 24 * 3600 * 1000, at); break;
 	case T_ONLY: ok = same(v, "no"); break;
 	case T_USE: case T_INCLUDE: break;	/* the reader has followed them */
 	}

@@ -21,8 +21,6 @@
 
 enum { SCRATCH = 4096 };		/* always free for cfg_rest() */
 
-static char buffer[MAXTEXT];
-
 const char *text_full(void)
 {
 	return "more than 124 KiB of text";
@@ -30,9 +28,9 @@ const char *text_full(void)
 
 char *cfg_room(size_t n)
 {
-	char *p = buffer + cfg.used;
+	char *p = cfg.buffer + cfg.used;
 
-	if (n > sizeof buffer - SCRATCH - cfg.used)
+	if (n > sizeof cfg.buffer - SCRATCH - cfg.used)
 		return NULL;
 	cfg.used += n;
 	return p;
@@ -40,8 +38,8 @@ char *cfg_room(size_t n)
 
 char *cfg_rest(size_t *n)
 {
-	*n = sizeof buffer - cfg.used;
-	return buffer + cfg.used;
+	*n = sizeof cfg.buffer - cfg.used;
+	return cfg.buffer + cfg.used;
 }
 
 /* Paths of a file are relative to the file, of the command line to where we
@@ -94,7 +92,7 @@ const char *cfg_absolute(const char *s, char **value)
 
 	if (starts(rest, "./")) {
 		if (!base(dir, sizeof dir))
-			return "the working directory is out of reach";
+			return strerror(ENOENT);
 		for (p = dir, rest++; *p; *to++ = *p++)
 			if (key_row(cfg.key)->type != T_NS && (*p == ':' || *p == '\\'))
 				*to++ = '\\';
@@ -116,9 +114,16 @@ const char *cfg_absolute(const char *s, char **value)
 
 const char *text_add(const char *name, int layer, const char *text, size_t len)
 {
+	struct source *s = &cfg.source[cfg.nsources];
+
 	if (cfg.nsources == MAXSOURCE)
 		return "too many files";
-	cfg.source[cfg.nsources++] = (struct source){ name, text, len, (uint8_t)layer };
+	cfg.nsources++;
+	*s = (struct source){ name, text, len, 1, (uint8_t)layer, !name && layer != L_WORDS };
+	if (s->built_in) {
+		s->name = cfg.source[cfg.src].name;
+		s->line = cfg.line;
+	}
 	return NULL;
 }
 
@@ -138,7 +143,7 @@ static const char *trusted(int fd, const struct stat *st)
 
 static const char *slurp(int fd, const char *path, int layer)
 {
-	char *to = buffer + cfg.used;
+	char *to = cfg.buffer + cfg.used;
 	const char *e;
 	struct stat st;
 	ssize_t n;
@@ -151,7 +156,7 @@ static const char *slurp(int fd, const char *path, int layer)
 		return e;
 	if (e)
 		cfg_complain(path, 0, NULL, e);
-	if ((n = read(fd, to, sizeof buffer - SCRATCH - cfg.used)) < 0)
+	if ((n = read(fd, to, sizeof cfg.buffer - SCRATCH - cfg.used)) < 0)
 		return strerror(errno);
 	to[n] = '\0';
 	return cfg_room((size_t)n + 1) ? text_add(path, layer, to, (size_t)n) : text_full();
@@ -172,7 +177,7 @@ const char *text_file(const char *path, int layer)
 /* Each word is a line; a line break would make it two. */
 const char *text_words(char *const words[], int n)
 {
-	char *start = buffer + cfg.used, *p;
+	char *start = cfg.buffer + cfg.used, *p;
 	size_t max;
 
 	for (; n > 0; n--, words++) {

@@ -92,14 +92,16 @@ bool cfg_size(const char *s, uint64_t *n)
 }
 
 /* A bare number would be seconds for one and milliseconds for another. */
-bool cfg_time(const char *s, uint64_t *ms)
+bool cfg_time(const char *s, uint32_t per_second, uint32_t max, uint32_t *out)
 {
-	static const uint32_t units[] = { 0, 1, 1000, 60 * 1000, 3600 * 1000, 24 * 3600 * 1000 };
-	int unit = quantity(s, "|ms|s|m|h|d", ms);
+	static const uint32_t seconds[] = { 0, 0, 1, 60, 3600, 24 * 3600 };
+	uint64_t n;
+	int unit = quantity(s, "|ms|s|m|h|d", &n);
+	uint32_t times = unit < 0 ? 0 : unit == 1 ? per_second / 1000 : seconds[unit] * per_second;
 
-	if (unit < 0 || *ms > UINT32_MAX || (unit == 0 && *ms))
+	if (unit < 0 || n > UINT32_MAX || (n && !times) || n * times > max)
 		return false;
-	*ms *= units[unit];
+	*out = (uint32_t)n * times;
 	return true;
 }
 
@@ -161,44 +163,34 @@ bool cfg_plain(const char *s)
 }
 
 /* \ makes the next character plain. */
-int cfg_fields(char *value, char **f, int max)
+char *cfg_cut(char **at, bool words)
 {
-	char *to = value;
-	int n = 0;
+	char *p = *at, *to = p, *start = p;
 
-	f[n++] = value;
-	for (; *value; value++) {
-		if (*value == ':') {
-			*to++ = '\0';
-			if (n == max)
-				return max + 1;
-			f[n++] = to;
-			continue;
-		}
-		if (*value == '\\' && value[1])
-			value++;
-		*to++ = *value;
-	}
-	*to = '\0';
-	return n;
-}
-
-char *cfg_word(char **at)
-{
-	char *p = *at, *to, *word;
-
-	while (separator(*p))
-		p++;
-	if (!*p)
-		return NULL;
-	for (word = to = p; *p && !separator(*p); p++) {
+	for (; *p && !(words ? separator(*p) : *p == ':'); p++) {
 		if (*p == '\\' && p[1])
 			p++;
 		*to++ = *p;
 	}
-	*at = *p ? p + 1 : p;
+	*at = *p ? p + 1 : NULL;
 	*to = '\0';
-	return word;
+	return start;
+}
+
+int cfg_fields(char *value, char **f, int max)
+{
+	int n;
+
+	for (n = 0; n < max && value; n++)
+		f[n] = cfg_cut(&value, false);
+	return value ? max + 1 : n;
+}
+
+char *cfg_word(char **at)
+{
+	while (*at && separator(**at))
+		++*at;
+	return *at && **at ? cfg_cut(at, true) : NULL;
 }
 
 /* What \c means between quotes; 0: nothing. \n is there because a line cannot

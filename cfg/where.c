@@ -3,18 +3,14 @@
 
 #include "husk.h"
 
-enum { MAXMARK = 1024 };
-
 struct reading cfg;
-
-static struct mark marks[MAXMARK + 1];
 
 /* The last one: where lines add up, as of caps=, each has a mark of item 0. */
 static struct mark *find(int key, int item)
 {
-	struct mark *m = marks + cfg.nmarks;
+	struct mark *m = cfg.marks + cfg.nmarks;
 
-	while (m-- > marks)
+	while (m-- > cfg.marks)
 		if (m->key == key && m->item == item)
 			return m;
 	return NULL;
@@ -22,12 +18,12 @@ static struct mark *find(int key, int item)
 
 static void mark(struct mark *m, int item)
 {
-	if (m == marks + MAXMARK) {
+	if (m == cfg.marks + MAXMARK) {
 		cfg_here(NULL, text_full());
 		return;
 	}
 	*m = (struct mark){ (uint8_t)cfg.key, (uint8_t)item, (uint8_t)cfg.src, cfg.line, cfg.text };
-	cfg.nmarks += m == marks + cfg.nmarks;
+	cfg.nmarks += m == cfg.marks + cfg.nmarks;
 }
 
 /* What was said before comes behind all others, as its line does. */
@@ -36,34 +32,41 @@ void cfg_mark(int item)
 	struct mark *m = find(cfg.key, item);
 
 	if (m)
-		memmove(m, m + 1, (size_t)(marks + --cfg.nmarks - m) * sizeof *m);
-	mark(marks + cfg.nmarks, item);
+		memmove(m, m + 1, (size_t)(cfg.marks + --cfg.nmarks - m) * sizeof *m);
+	mark(cfg.marks + cfg.nmarks, item);
 }
 
 void cfg_mark_line(void)
 {
-	mark(marks + cfg.nmarks, 0);
+	mark(cfg.marks + cfg.nmarks, 0);
 }
 
 const struct mark *cfg_marks(void)
 {
-	marks[cfg.nmarks].text = NULL;
-	return marks;
+	cfg.marks[cfg.nmarks].text = NULL;
+	return cfg.marks;
 }
 
 /* Where an item is taken out of a list, those behind it move up. */
 void cfg_unmark(int key, int item)
 {
-	struct mark *m, *to = marks;
+	struct mark *m, *to = cfg.marks;
 
-	for (m = marks; m < marks + cfg.nmarks; m++) {
+	for (m = cfg.marks; m < cfg.marks + cfg.nmarks; m++) {
 		if (m->key == key && (item < 0 || m->item == item))
 			continue;
 		if (m->key == key && m->item > item)
 			m->item--;
 		*to++ = *m;
 	}
-	cfg.nmarks = (unsigned)(to - marks);
+	cfg.nmarks = (unsigned)(to - cfg.marks);
+}
+
+static const char *source_name(const struct mark *m)
+{
+	const char *name = cfg.source[m->src].name;
+
+	return name ? name : "command line";
 }
 
 /* Once in a layer; that of a higher one counts. */
@@ -72,13 +75,9 @@ const char *cfg_once(int item)
 	struct mark *m = find(cfg.key, item);
 
 	if (!m || cfg.source[m->src].layer != cfg.source[cfg.src].layer)
-		mark(m ? m : marks + cfg.nmarks, item);
-	else if (cfg.source[m->src].layer == L_WORDS)
-		return "given twice";
-	else if (m->src != cfg.src)
-		return cfg_wrong("%s:%u has it too", cfg.source[m->src].name, m->line);
+		mark(m ? m : cfg.marks + cfg.nmarks, item);
 	else
-		return cfg_wrong("line %u has it too", m->line);
+		return cfg_wrong("%s:%u has it too", source_name(m), m->line);
 	return NULL;
 }
 
@@ -88,13 +87,23 @@ const char *cfg_slot(int i, uint8_t *n, int max)
 		return cfg_wrong("more than %d of them", max);
 	if (i < *n)
 		return cfg_once(i);
-	mark(marks + cfg.nmarks, (*n)++);
+	mark(cfg.marks + cfg.nmarks, (*n)++);
 	return NULL;
 }
 
 const char *cfg_add(uint8_t *n, int max)
 {
 	return cfg_slot(*n, n, max);
+}
+
+int cfg_seek(const void *list, size_t size, int n, const char *s)
+{
+	const char *p = list;
+	int i;
+
+	for (i = 0; i < n && !same(*(const char *const *)p, s); i++)
+		p += size;
+	return i;
 }
 
 int cfg_layer(int key, int item)
@@ -107,18 +116,10 @@ int cfg_layer(int key, int item)
 /* "ns.mnt=host by use=host, line 2" */
 const char *cfg_said(int key)
 {
-	static char text[160];
 	const struct mark *m = find(key, 0);
-	bool preset = m && cfg.source[m->src].layer == L_USE;
-	size_t n = m ? fmt(text, sizeof text, "%.*s", (int)strcspn(m->text, "\n"), m->text) : 0;
 
-	if (preset) {
-		n += fmt(text + n, sizeof text - n, " by use=%s", cfg_used());
-		m = find(KEY_USE, 0);
-	}
-	if (m && cfg.source[m->src].name)
-		fmt(text + n, sizeof text - n, ", line %u", m->line);
-	return text;
+	return fmts(m->line && cfg.source[m->src].name ? "%.*s%s%s, line %u" : "%.*s%s%s", (int)strcspn(m->text, "\n"), m->text,
+		cfg.source[m->src].layer == L_USE ? " by use=" : "", cfg.source[m->src].layer == L_USE ? cfg.preset : "", m->line);
 }
 
 /* ------------------------------------------------------------------- errors */
@@ -144,7 +145,7 @@ void cfg_complain(const char *file, unsigned line, const char *key, const char *
 		len = strcspn(key, "=");
 		n += fmt(text + n, sizeof text - n, ": %.*s", len < 60 ? (int)len : 60, key);
 	}
-	n += fmt(text + n, sizeof text - n, ": %s%s", what, cfg.warning ? " (warning)" : "");
+	n += fmt(text + n, sizeof text - n, cfg.warning ? ": %s (warning)" : ": %s", what);
 	print(text, n);
 	cfg.errors += !cfg.warning;
 	cfg.warning = false;
@@ -155,26 +156,15 @@ void cfg_here(const char *key, const char *what)
 	cfg_complain(cfg.source[cfg.src].name, cfg.line, key, what);
 }
 
-/* What a preset says is blamed on the use= that named it, what nobody said on
- * the file. */
+/* What nobody said is blamed on the file. */
 void cfg_error(int key, int item, const char *f, ...)
 {
 	static char what[400];
-	const struct mark *m = find(key, item), *at = m;
-	const char *name = m ? m->text + (*m->text == '?') : key_name(key), *file = NULL;
-	unsigned i;
+	const struct mark *m = find(key, item);
 	va_list ap;
 
 	va_start(ap, f);
 	vfmt(what, sizeof what, f, &ap);
 	va_end(ap);
-	if (m && cfg.source[m->src].layer == L_USE && !cfg.source[m->src].name)
-		at = find(KEY_USE, 0);
-	if (at && cfg.source[at->src].layer != L_DEFAULTS)
-		file = cfg.source[at->src].name;
-	else
-		for (at = NULL, i = 0; i < cfg.nsources; i++)
-			if (cfg.source[i].layer == L_FILE)
-				file = cfg.source[i].name;
-	cfg_complain(file, at ? at->line : 0, name, what);
+	cfg_complain(cfg.source[m ? m->src : 0].name, m ? m->line : 0, m ? m->text + (*m->text == '?') : key_name(key), what);
 }

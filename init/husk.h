@@ -146,7 +146,7 @@ struct box {
 	uint32_t persona, securebits, stop_ms;
 	uint64_t caps;			/* kept: bounding, permitted, effective */
 	uint64_t inheritable, ambient;	/* final values, made by cfg_check */
-	int64_t	 clock_monotonic, clock_boottime;	/* seconds; both 0: none */
+	int32_t	 clock_monotonic, clock_boottime;	/* seconds; both 0: none */
 	uint64_t lim[NLIM];
 
 	/* lists: what their counts above say */
@@ -434,7 +434,7 @@ const char *key_help(int row);
 /* cfg/defaults.c: texts in the language */
 const char *cfg_preset(const char *name);	/* NULL: no such preset */
 const char *cfg_preset_name(int);		/* NULL: no more */
-bool cfg_is_default(const char *key, const char *value);
+bool cfg_is_default(const char *value);	/* is it a word of the defaults? */
 
 /* cfg/near.c: the word that was probably meant */
 struct near { const char *word; unsigned best; char name[40]; };
@@ -452,10 +452,11 @@ bool cfg_plain(const char *);			/* no control character is in it */
 bool cfg_digits(const char *, uint32_t max, uint32_t *);	/* whole string, decimal */
 bool cfg_octal(const char *, unsigned max, uint16_t *);
 bool cfg_size(const char *, uint64_t *);	/* or PERCENT|n */
-bool cfg_time(const char *, uint64_t *ms);
+bool cfg_time(const char *, uint32_t per_second, uint32_t max, uint32_t *);	/* a number and a unit, or 0 */
 bool cfg_clean(char *path);			/* takes // and /./ out; absolute, no .. */
 bool cfg_name(const char *);			/* of a box */
 bool cfg_chars(const char *s, size_t n, const char *also);	/* letters, _, and these */
+char *cfg_cut(char **at, bool words);		/* in place to the next : or end of a word; *at NULL: it was the last */
 int cfg_fields(char *value, char **f, int max);	/* A:B:C, in place; max + 1: too many */
 char *cfg_word(char **at);			/* next of a list by commas or blanks, or NULL */
 const char *cfg_quoted(char **at, char **word, bool tests);	/* next word of exec=, syscalls=; *word NULL: no more */
@@ -481,40 +482,47 @@ void cfg_drop_mnt(struct box *, int i);
 enum layer { L_DEFAULTS, L_USE, L_INCLUDE, L_FILE, L_LOCAL, L_WORDS, NLAYERS };
 enum { MAXSOURCE = 12 };
 struct source {
-	const char *name;		/* NULL: built in, or the command line */
+	const char *name;		/* NULL: the command line */
 	const char *text;		/* stays as it is */
 	size_t	 len;
+	uint32_t line;			/* of its beginning */
 	uint8_t	 layer;
+	bool	 built_in;		/* all of it has that line: of the use= that asked for it, or 0 */
 };
-extern struct reading {			/* the line being read, and all that is read */
-	int	 src, key;
-	uint32_t line;
-	const char *text;		/* of the line, as it was written; it ends with a line break, or is the last */
-	struct source source[MAXSOURCE];
-	unsigned nsources, nmarks, errors;
-	size_t	 used;
-	bool	 warning;		/* the next complaint is one */
-	bool	 board;			/* it is board.conf */
-	char	 value[84];		/* before it is cut, for messages */
-} cfg;
+enum { MAXMARK = 1024 };
 struct mark {				/* what is in force: an item of a key, who said it, and how */
 	uint8_t	 key, item, src;
 	uint32_t line;
 	const char *text;
 };
+extern struct reading {			/* the line being read, and all that is read; small things first */
+	int	 src, key;
+	uint32_t line;
+	const char *text;		/* of the line, as it was written; it ends with a line break, or is the last */
+	unsigned nsources, nmarks, errors;
+	size_t	 used;			/* of buffer */
+	bool	 warning;		/* the next complaint is one */
+	bool	 board;			/* it is board.conf */
+	struct { int src; uint32_t line; } use;	/* where use= stands */
+	char	 preset[MAXNAME + 2];	/* its value */
+	char	 value[84];		/* before it is cut, for messages */
+	struct source source[MAXSOURCE];
+	struct mark marks[MAXMARK + 1];
+	char	 buffer[MAXTEXT];
+} cfg;
 const struct mark *cfg_marks(void);		/* in the order of the items; the end: text NULL */
 void cfg_mark(int item);			/* here, by the line being read */
 void cfg_mark_line(void);			/* one more line of a key whose lines add up */
 const char *cfg_once(int item);			/* the same; a phrase if this layer has it already */
 const char *cfg_slot(int i, uint8_t *n, int max);	/* takes place i of a list, *n or one that is there; NULL or a phrase */
 const char *cfg_add(uint8_t *n, int max);	/* one more */
+int cfg_seek(const void *list, size_t size, int n, const char *s);	/* which of n things of this size begins with a pointer to s; n: none */
 void cfg_unmark(int row, int item);		/* item < 0: all */
 int cfg_layer(int row, int item);		/* enum layer, or -1: nobody */
 const char *cfg_said(int row);			/* ns.mnt=host by use=host, line 2 */
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what);
 void cfg_here(const char *key, const char *what);
 void cfg_error(int row, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* there */
-const char *cfg_used(void);			/* the preset's name */
 
 /* cfg/text.c */
 char *cfg_room(size_t n);			/* of the text buffer, or NULL */
@@ -523,7 +531,7 @@ bool cfg_path(char *path);			/* from / and plain; // and /./ go, .. stays */
 const char *cfg_absolute(const char *s, char **value);	/* of the line s: ./x and a NAME of env= as what they are here; NULL or a phrase */
 const char *text_file(const char *path, int layer);	/* NULL or a phrase; then errno may say more */
 char *text_beside(const char *name, size_t len);	/* a file beside the one that is read; NULL: cannot be had */
-const char *text_add(const char *name, int layer, const char *text, size_t len);	/* a source; NULL or a phrase */
+const char *text_add(const char *name, int layer, const char *text, size_t len);	/* a source, name NULL: built in; NULL or a phrase */
 const char *text_words(char *const words[], int n);
 const char *text_full(void);			/* a phrase */
 
