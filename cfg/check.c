@@ -82,10 +82,14 @@ static void one_mount(struct box *b, int i)
 		return;
 	if (m->kind == MNT_TMPFS || !same(m->src, m->dst))
 		cfg_error(row, i, "below /proc and /sys only the host's own %s, and mask=", m->dst);
-	else if (strrchr(m->dst, '/') > m->dst)
+	else if (strrchr(m->dst, '/') > m->dst) {
 		for (d = 0; d < b->nmask; d++)
 			if (rootfs_below(b->mask[d], m->dst))
 				cfg_error(row, i, "%s would uncover mask=%s", m->dst, b->mask[d]);
+		for (d = 0; d < b->nro; d++)
+			if (rootfs_below(b->ro[d], m->dst) && !same(b->ro[d], m->dst))
+				cfg_error(row, i, "%s would uncover readonly=%s", m->dst, b->ro[d]);
+	}
 }
 
 static void needs(const struct box *b, int row, int item, int dm)

@@ -632,6 +632,11 @@ int rootfs_place(struct run *, struct mnt *, int src, int at);	/* what rootfs_cl
 int rootfs_over(struct run *, const struct mnt *, int from, int at);	/* binds a descriptor of this mount namespace */
 int rootfs_fresh(const char *type, uint32_t flags, const char *data);	/* mounts on /, opens it: rootfs_move() moves it, umount2("/..") takes it off */
 int rootfs_move(int fd, int at);
+/* rootfs/dev.c: the names in a directory, as far as one read goes */
+int rootfs_list(int dir);		/* -1; 0: no more */
+const char *rootfs_name(bool again);	/* the next of them, or again from the first; NULL: no more */
+/* rootfs/sources.c */
+uint32_t rootfs_outside(const struct run *, bool gids, uint32_t id);	/* a number of the box as the host's, or ~0 */
 /* rootfs/root.c */
 uint32_t rootfs_root_flags(const struct run *);
 /* rootfs/mounts.c */

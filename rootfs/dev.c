@@ -82,37 +82,56 @@ static bool matches(const char *name, const char *pattern)
 	return *name != '.' && n >= head + tail && !strncmp(name, pattern, head) && same(name + n - tail, star + 1);
 }
 
+/* The names in a directory, one read at a time; one directory at a time. */
+static struct {
+	long	 got, at;
+	char	 buf[4096] __attribute__((aligned(8)));
+} names;
 struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
+
+int rootfs_list(int dir)
+{
+	names.at = 0;
+	return (int)(names.got = syscall(SYS_getdents64, dir, names.buf, sizeof names.buf));
+}
+
+const char *rootfs_name(bool again)
+{
+	struct entry *e;
+
+	if (again)
+		names.at = 0;
+	if (names.at >= names.got)
+		return NULL;
+	e = (void *)(names.buf + names.at);
+	names.at += e->len;
+	return e->name;
+}
 
 /* The one * stands in the last component; what matches and is no device is not
  * meant. */
 int rootfs_nodes(struct run *r, const struct dev *d, node_fn *each)
 {
-	static char path[512], buf[2048] __attribute__((aligned(8)));
-	char *last = path + (strrchr(d->host, '/') + 1 - d->host);
-	const char *star = strchr(d->host, '*');
-	struct entry *entry;
+	static char path[512];
+	size_t dir = (size_t)(strrchr(d->host, '/') + 1 - d->host);
+	const char *name;
 	struct stat st;
-	int dir, e = 0;
-	long got, i;
+	int fd, e = 0;
 
 	if (copy(path, sizeof path, d->host) > sizeof path - 256)
 		return fail_not(r, "%s: too long", d->host);
-	if (!star)
+	if (!strchr(d->host, '*'))
 		return stat(path, &st) < 0 ? fail(r, "%s", path) : each(r, d, path, &st);
-	*last = '\0';
-	if ((dir = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	path[dir] = '\0';
+	if ((fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return errno == ENOENT ? 0 : fail(r, "%s", path);
-	while (!e && (got = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0)
-		for (i = 0; i < got && !e; i += entry->len) {
-			entry = (void *)(buf + i);
-			if (!matches(entry->name, d->host + (last - path)))
-				continue;
-			copy(last, 256, entry->name);
-			if (stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+	while (!e && rootfs_list(fd) > 0)
+		while (!e && (name = rootfs_name(false))) {
+			copy(path + dir, 256, name);
+			if (matches(name, d->host + dir) && stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
 				e = each(r, d, path, &st);
 		}
-	close(dir);
+	close(fd);
 	return e;
 }
 

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -26,44 +25,18 @@ enum { DIR = 1, MASK = 2, SKIP = 4 };
 static struct {
 	int	 dev, dir;		/* where the file is that masks show, and the directory that they show */
 	char	 last[2][32];		/* where a mask is already, in the working directory: [DIR] a directory */
-	long	 nlist;			/* 0: not known */
-	char	 list[4096] __attribute__((aligned(8)));	/* names in /proc, as getdents64 gives them */
 } g;
 
-struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
-
-/* Of a directory we want the names that are no pids: procfs lists those first.
- * One read for what would be two calls for each mask without a target. */
-static int list_proc(struct run *r)
-{
-	int fd = r->own[DM_PROC];
-	struct entry *e;
-	long got, i;
-
-	if (fd < 0)
-		return 0;
-	if (fchdir(fd) < 0 || (got = syscall(SYS_getdents64, fd, g.list, sizeof g.list)) < 0)
-		return fail(r, "list /proc");
-	for (i = 0; i < got && !g.nlist; i += e->len) {
-		e = (void *)(g.list + i);
-		if (*e->name >= '1' && *e->name <= '9')
-			g.nlist = i;
-	}
-	return 0;
-}
-
-/* What is not there on a file system of ours needs no mask. */
+/* What is not there on a file system of ours needs no mask. Of a directory we
+ * want the names that are no pids, which procfs lists first: one read for what
+ * would be two calls for each mask without a target. */
 static bool listed(const char *name)
 {
-	const struct entry *e;
-	long i;
+	const char *n = rootfs_name(true);
 
-	for (i = 0; i < g.nlist; i += e->len) {
-		e = (void *)(g.list + i);
-		if (*e->name == *name && same(e->name, name))
-			return true;
-	}
-	return !g.nlist;
+	while (n && (*n < '1' || *n > '9') && (*n != *name || !same(n, name)))
+		n = rootfs_name(false);
+	return !n || *n < '1' || *n > '9';
 }
 
 static int empty(struct run *r)
@@ -158,47 +131,29 @@ static int cover(struct run *r, const char *path, unsigned how)
 	return fs < 0 || strchr(name, '/') ? walked(r, how) : named(r, fs, name, how);
 }
 
-/* Rows of bind= below /proc and /sys: after the read-only ones, which would
- * hide them, and not over a mask. */
-static int late(struct run *r)
-{
-	const struct box *b = r->box;
-	int i, j, e = 0;
-
-	for (i = 0; i < b->nmnt && !e; i++) {
-		if (!rootfs_late(b->mnt[i].dst))
-			continue;
-		for (j = 0; j < b->nmask; j++)
-			if (rootfs_below(b->mask[j], b->mnt[i].dst))
-				return fail_not(r, "%s would uncover mask=%s", b->mnt[i].dst, b->mask[j]);
-		for (j = 0; j < b->nro; j++)
-			if (rootfs_below(b->ro[j], b->mnt[i].dst) && !same(b->ro[j], b->mnt[i].dst))
-				return fail_not(r, "%s would uncover readonly=%s", b->mnt[i].dst, b->ro[j]);
-		e = rootfs_user(r, i);
-	}
-	return e;
-}
-
 /* What was needed while masks were made. A bind of a file stays when its name
  * goes. And a root in memory was writable until its mount points were made. */
 static int done(struct run *r)
 {
-	if (r->box->nmask && (unlinkat(g.dev, FILENAME, 0) < 0 || (g.dev != r->own[DM_DEV] && umount2("/..", MNT_DETACH) < 0)))
-		return fail(r, "remove what masks show");
-	if (r->box->root == ROOT_TMPFS && !r->box->root_rw &&
-		mount(NULL, rootfs_at(r->root, ""), NULL, MS_REMOUNT | MS_BIND | rootfs_root_flags(r), NULL) < 0)
-		return fail(r, "remount /");
+	const struct box *b = r->box;
+
+	if ((b->nmask && unlinkat(g.dev, FILENAME, 0) < 0) ||
+		(b->nmask && r->own[DM_DEV] < 0 && umount2("/..", MNT_DETACH) < 0) ||
+		(b->root == ROOT_TMPFS && !b->root_rw &&
+		mount(NULL, rootfs_at(r->root, ""), NULL, MS_REMOUNT | MS_BIND | rootfs_root_flags(r), NULL) < 0))
+		return fail(r, "close /");
 	return 0;
 }
 
 int rootfs_masks(struct run *r)
 {
 	const struct box *b = r->box;
-	int i, e;
+	int i, e = 0;
 
 	if (!rootfs_ours(r))
 		return 0;
-	e = list_proc(r);
+	if (r->own[DM_PROC] >= 0 && (fchdir(r->own[DM_PROC]) < 0 || rootfs_list(r->own[DM_PROC]) < 0))
+		return fail(r, "list /proc");
 	/* these first: a tree bound on itself would hide masks in it */
 	for (i = 0; i < b->nro && !e; i++)
 		e = cover(r, b->ro[i], rootfs_late(b->ro[i]) ? SKIP : 0);
@@ -206,7 +161,10 @@ int rootfs_masks(struct run *r)
 		e = empty(r);
 	for (i = 0; i < b->nmask && !e; i++)
 		e = cover(r, b->mask[i], b->mask_skip[i] ? MASK | SKIP : MASK);
-	if (e || (e = late(r)) != 0)
-		return e;
-	return done(r);
+	/* rows of bind= below /proc and /sys: the read-only ones would hide them; cfg_check
+	 * has seen that they uncover nothing */
+	for (i = 0; i < b->nmnt && !e; i++)
+		if (rootfs_late(b->mnt[i].dst))
+			e = rootfs_user(r, i);
+	return e ? e : done(r);
 }

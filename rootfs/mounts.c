@@ -54,9 +54,13 @@ bool rootfs_late(const char *path)
 }
 
 /* In memory-backed file systems mount points may be made, in others they are the image's. */
-static unsigned kind_of(const char *type)
+static int mounted(struct run *r, const struct mnt *m, int e)
 {
-	return PLAN_EXACT | (type && same(type, "tmpfs") ? PLAN_MAKE : 0);
+	const char *type = m->type ? m->type : "";
+
+	if (e < 0)
+		return fail(r, "mount %s %s on %s", type, m->src ? m->src : type, m->dst);
+	return plan_mnt(r, m, PLAN_EXACT | (same(type, "tmpfs") ? PLAN_MAKE : 0));
 }
 
 /* proc, sys and dev are ordinary directories of the root or nothing: behind a
@@ -82,20 +86,6 @@ static int target(struct run *r, int i, const char *path, const char *name)
 }
 
 /* ----------------------------------------------------------------- defaults */
-
-/* Is group 5, tty, one of the box? */
-static bool has_tty_group(const struct run *r)
-{
-	struct idmap map[MAXMAP + 2];
-	int n;
-
-	if (r->box->ns[NS_USER] != NSM_NEW)
-		return r->box->ns[NS_USER] == NSM_HOST;
-	for (n = ns_map(r, true, map); n--; )
-		if (5 - map[n].in < map[n].count)
-			return true;
-	return false;
-}
 
 /* Where a namespace is the host's and the user namespace is not, the kernel
  * refuses its file system: the host's, read-only, takes its place. */
@@ -126,7 +116,7 @@ static int put(struct run *r, const struct mnt *m, int at, const char *name, int
 		e = (*own = rootfs_fresh(m->type, m->flags, m->data)) < 0 ? -1 : rootfs_move(*own, at);
 	else
 		e = mount(m->type, rootfs_at(at, name), m->type, m->flags, m->data);
-	return e < 0 ? fail(r, "mount %s on %s", m->type, m->dst) : plan_mnt(r, m, kind_of(m->type));
+	return mounted(r, m, e);
 }
 
 static int default_mount(struct run *r, int i)
@@ -137,7 +127,8 @@ static int default_mount(struct run *r, int i)
 	const char *name = nested && r->own[DM_DEV] >= 0 ? m.dst + sizeof "/dev/" - 1 : "";
 	int e = target(r, i, m.dst, name);
 
-	if (i == DM_RUN || (i == DM_PTS && has_tty_group(r))) {
+	/* where group 5 is one of the box's it is tty */
+	if (i == DM_RUN || (i == DM_PTS && r->box->ns[NS_USER] != NSM_JOIN && rootfs_outside(r, true, 5) != ~0u)) {
 		fmt(data, sizeof data, i == DM_RUN ? "%s,uid=%u,gid=%u" : "%s,gid=5", m.data, r->uid, r->gid);
 		m.data = data;
 	}
@@ -186,11 +177,8 @@ static int fs_row(struct run *r, struct mnt *m, int device)
 
 	if (at < 0)
 		return at;
-	if ((e = foreign(r, NULL, -1)) != 0)
-		return e;
-	if (image_mount(m, device, rootfs_at(at, "")) < 0)
-		return fail(r, "mount %s %s on %s", m->type ? m->type : "", m->src ? m->src : "", m->dst);
-	return plan_mnt(r, m, kind_of(m->type));
+	e = foreign(r, NULL, -1);
+	return e ? e : mounted(r, m, image_mount(m, device, rootfs_at(at, "")));
 }
 
 int rootfs_user(struct run *r, int i)
@@ -202,32 +190,18 @@ int rootfs_user(struct run *r, int i)
 	return rootfs_without(r, m.skip, m.kind == MNT_BIND ? bind_row(r, &m, r->src[i]) : fs_row(r, &m, r->src[i]));
 }
 
-/* The row of box.mnt that takes the place of default mount i, or -1 */
-static int instead(const struct box *b, int i)
-{
-	int j;
-
-	for (j = 0; j < b->nmnt && !same(b->mnt[j].dst, field(i, 0)); j++)
-		;
-	return j < b->nmnt ? j : -1;
-}
-
 int rootfs_mounts(struct run *r)
 {
 	const struct box *b = r->box;
-	uint64_t done = 0;
-	int i, j, e = 0;
+	int i, e = 0;
 
 	if (!rootfs_ours(r))
 		return 0;
 	for (i = 0; i < NDM && !e; i++)
-		if (b->mounts >> i & 1) {
-			if ((j = instead(b, i)) >= 0)
-				done |= (uint64_t)1 << j;
-			e = j >= 0 ? rootfs_user(r, j) : default_mount(r, i);
-		}
-	for (j = 0; j < b->nmnt && !e; j++)
-		if (!(done >> j & 1) && !rootfs_late(b->mnt[j].dst))
-			e = rootfs_user(r, j);
+		if (b->mounts >> i & 1)
+			e = default_mount(r, i);
+	for (i = 0; i < b->nmnt && !e; i++)
+		if (!rootfs_late(b->mnt[i].dst))
+			e = rootfs_user(r, i);
 	return e ? e : etc_place(r);
 }

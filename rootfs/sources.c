@@ -10,17 +10,15 @@
 
 #include "husk.h"
 
-/* The number outside of the user's, or of the user's group */
-static uint32_t outside(const struct run *r, bool gids)
+uint32_t rootfs_outside(const struct run *r, bool gids, uint32_t id)
 {
 	struct idmap map[MAXMAP + 2];
-	uint32_t id = gids ? r->gid : r->uid;
-	int i, n = ns_map(r, gids, map);
+	int i;
 
 	if (r->box->ns[NS_USER] != NSM_NEW)
 		return id;
-	for (i = 0; i < n; i++)
-		if (id >= map[i].in && id - map[i].in < map[i].count)
+	for (i = ns_map(r, gids, map); i--; )
+		if (id - map[i].in < map[i].count)
 			return map[i].out + (id - map[i].in);
 	return ~0u;
 }
@@ -33,8 +31,8 @@ static int give(struct run *r, int fd)
 	/* names are the box's own: looked up in its root, which is not mounted yet */
 	if (r->box->who != WHO_AUTO && (e = caps_find(r, r->rootsrc)) != 0)
 		return e;
-	uid = outside(r, false);
-	gid = outside(r, true);
+	uid = rootfs_outside(r, false, r->uid);
+	gid = rootfs_outside(r, true, r->gid);
 	if (uid == ~0u || gid == ~0u)
 		return fail_not(r, "user %u:%u is not in the maps", r->uid, r->gid);
 	return fchown(fd, uid, gid) < 0 ? fail(r, "chown") : 0;
@@ -46,12 +44,12 @@ static int make_dir(struct run *r, const struct mnt *m)
 
 	if (mkdir(m->src, 0700) < 0)
 		return errno == EEXIST ? 0 : fail(r, "make %s", m->src);
-	if ((fd = openat(AT_FDCWD, m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		e = fail(r, "open %s", m->src);
-	else if ((r->unpriv || (e = give(r, fd)) == 0) && m->mode && fchmod(fd, m->mode) < 0)
-		e = fail(r, "chmod %s", m->src);
-	if (fd >= 0)
-		close(fd);
+	fd = openat(AT_FDCWD, m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && !r->unpriv)
+		e = give(r, fd);
+	if (!e && (fd < 0 || (m->mode && fchmod(fd, m->mode) < 0)))
+		e = fail(r, "make %s", m->src);
+	let_go(fd);
 	if (e)
 		(void)rmdir(m->src);
 	return e;

@@ -4,9 +4,9 @@
  * than one component below it ever reaches the kernel, except here through
  * openat2, which keeps symbolic links and .. inside. Where that call is missing
  * (or a filter of the host's refuses it) the same is done by hand, component by
- * component: a link is never followed by the kernel but read and walked, and ..
- * goes back to the descriptor that we came from. A directory that is moved away
- * meanwhile leads nowhere new: we never ask the kernel for its parent. */
+ * component: a link is never followed by the kernel but read, and its text takes
+ * the place of its name; .. takes away the name before it; after both we begin
+ * again at the root. We never ask the kernel for the parent of a directory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -18,14 +18,9 @@
 
 #include "husk.h"
 
-enum { MAXDEPTH = 64, MAXLINKS = 40, TRIES = 64 };
+enum { MAXLINKS = 40, MAXSTEPS = 20000, TRIES = 64 };
 
-struct steps {
-	int fd[MAXDEPTH];	/* fd[0] is the root and not ours; then the way down */
-	int n, links;
-	char *p;		/* what is still to go, at the end of buf */
-	char buf[4096];
-};
+static char whole[4096];		/* the path: what stands before the place where we are is directories */
 
 /* Links of procfs that are not text but a jump to another file, namespace or
  * root. The ordinary ones begin with a number or "self". */
@@ -37,106 +32,88 @@ static bool magic(int fd, const char *text)
 		(*text < '0' || *text > '9') && !starts(text, "self/") && !starts(text, "thread-self/"));
 }
 
-/* The text of the link goes before what is still to go. */
-static int follow(struct steps *s, int link)
+/* What stands from p to end is the name of this link. Returns errno or 0. */
+static int follow(int link, char *p, const char *end)
 {
-	size_t room = (size_t)(s->p - s->buf), n;
-	ssize_t got;
+	static char to[4096];
+	ssize_t got = readlinkat(link, "", to, sizeof to - 1);
+	size_t n = (size_t)got, rest = strlen(end) + 1;
 
-	if (++s->links > MAXLINKS) {
-		errno = ELOOP;
-		return -1;
-	}
-	got = readlinkat(link, "", s->buf, room);
-	n = (size_t)got;
-	if (got <= 0 || n + 1 >= room) {
-		errno = got < 0 ? errno : got == 0 ? ENOENT : ENAMETOOLONG;
-		return -1;
-	}
-	s->buf[n] = '\0';
-	if (magic(link, s->buf)) {
-		errno = ELOOP;
-		return -1;
-	}
-	if (*s->p)
-		*--s->p = '/';
-	s->p -= n;
-	memmove(s->p, s->buf, n);
-	if (*s->p == '/')
-		while (s->n > 1)
-			close(s->fd[--s->n]);
+	if (got <= 0)
+		return got < 0 ? errno : ENOENT;
+	to[n] = '\0';
+	if (magic(link, to))
+		return ELOOP;
+	if (*to == '/')
+		p = whole;
+	if ((size_t)(p - whole) + n + rest > sizeof whole)
+		return ENAMETOOLONG;
+	memmove(p + n, end, rest);
+	memcpy(p, to, n);
 	return 0;
 }
 
-/* One component below the directory where we are. Returns -1, 0 to go on, or 1
- * with *out = what the path names, if that is no directory. */
-static int step(struct steps *s, const char *name, bool last, int flags, int *out)
+/* . or .. */
+static void leave_out(char *p, const char *end)
 {
-	int fd = openat(s->fd[s->n - 1], name, O_PATH | O_NOFOLLOW | O_CLOEXEC), e = -1;
-	struct stat st;
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) < 0)
-		;
-	else if (S_ISDIR(st.st_mode) && s->n < MAXDEPTH) {
-		s->fd[s->n++] = fd;
-		return 0;
-	} else if (S_ISDIR(st.st_mode))
-		errno = ENAMETOOLONG;
-	else if (S_ISLNK(st.st_mode) && !(last && flags & O_NOFOLLOW))
-		e = follow(s, fd);
-	else if (!last || flags & O_DIRECTORY)
-		errno = ENOTDIR;
-	else if (flags & O_PATH) {
-		*out = fd;
-		return 1;
-	} else
-		e = (*out = openat(s->fd[s->n - 1], name, flags | O_NOFOLLOW)) < 0 ? -1 : 1;
-	close(fd);
-	return e;
-}
-
-/* The path led to a directory. */
-static int arrive(struct steps *s, int flags)
-{
-	if (flags & O_PATH && s->n > 1)
-		return s->fd[--s->n];
-	return openat(s->fd[s->n - 1], ".", flags);
+	if (end - p == 2) {
+		while (p > whole && p[-1] == '/')
+			p--;
+		while (p > whole && p[-1] != '/')
+			p--;
+	}
+	memmove(p, end, strlen(end) + 1);
 }
 
 static int walk_slowly(int dir, const char *path, int flags)
 {
-	struct steps s = { .fd = { dir }, .n = 1 };
-	size_t len = strlen(path) + 1;
-	int e = len < 2 ? ENOENT : len > sizeof s.buf ? ENAMETOOLONG : 0, out = -1;
-	char *name;
+	int fd = dir, next, e = *path ? 0 : ENOENT, links = 0, steps = 0;
+	struct stat st;
+	char *p = whole, *end, c;
 
-	errno = e;
-	if (!e)
-		s.p = memcpy(s.buf + sizeof s.buf - len, path, len);
-	while (!e) {
-		while (*s.p == '/')
-			s.p++;
-		if (!*(name = s.p))
-			break;
-		while (*s.p && *s.p != '/')
-			s.p++;
-		if (*s.p)
-			*s.p++ = '\0';
-		if (same(name, "..")) {
-			if (s.n > 1)
-				close(s.fd[--s.n]);
-		} else if (!same(name, "."))
-			e = step(&s, name, !*s.p && s.p[-1], flags, &out);
+	if (copy(whole, sizeof whole, path) >= sizeof whole)
+		e = ENAMETOOLONG;
+	while (!e && *(p += strspn(p, "/"))) {
+		end = p + strcspn(p, "/");
+		c = *end;
+		*end = '\0';
+		next = dir;
+		if (same(p, ".") || same(p, "..")) {
+			*end = c;
+			leave_out(p, end);
+			p = whole;
+		} else if ((next = openat(fd, p, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0 || fstat(next, &st) < 0)
+			e = errno;
+		else if (S_ISLNK(st.st_mode) && (c || !(flags & O_NOFOLLOW))) {
+			*end = c;
+			e = ++links > MAXLINKS ? ELOOP : follow(next, p, end);
+			close(next);
+			next = dir;
+			p = whole;
+		} else {
+			e = S_ISDIR(st.st_mode) || !(c || flags & O_DIRECTORY) ? 0 : ENOTDIR;
+			*end = c;
+			p = end;
+		}
+		if (++steps > MAXSTEPS)
+			e = ELOOP;
+		if (fd != dir)
+			close(fd);
+		fd = next;
+	}
+	if (!e && (fd == dir || !(flags & O_PATH))) {
+		next = fd == dir ? openat(dir, ".", flags) : openat(AT_FDCWD, rootfs_at(fd, ""), flags & ~O_NOFOLLOW);
+		e = next < 0 ? errno : 0;
+		if (fd != dir)
+			close(fd);
+		fd = next;
 	}
 	if (!e)
-		out = arrive(&s, flags);
-	e = errno;
-	while (s.n > 1)
-		close(s.fd[--s.n]);
+		return fd;
+	if (fd >= 0 && fd != dir)
+		close(fd);
 	errno = e;
-	return out;
+	return -1;
 }
 
 int walk(int dir, const char *path, int flags)

@@ -36,7 +36,7 @@ const char *rootfs_at(int fd, const char *name)
 {
 	static char path[64];
 
-	snprintf(path, sizeof path, "/proc/self/fd/%d/%s", fd, name);
+	snprintf(path, sizeof path, *name ? "/proc/self/fd/%d/%s" : "/proc/self/fd/%d", fd, name);
 	return path;
 }
 
