@@ -16,33 +16,38 @@
 
 enum { STOP_MS = 30000, TURN_MS = 1000 };
 
-static struct planned plan[MAXBOX];	/* as they come from the child, one message each */
-static unsigned known, begun;
-static int from = -1;
+static struct {
+	int	 from;			/* the child that reads sends them, one message each */
+	unsigned known, begun;
+	struct planned box[MAXBOX];
+} plan;
 
-static void begin_plan(void)
+void board_failed(const char *what, const char *of)
+{
+	say(2, "husk: board.%s%s: %s\n", what, of, strerror(errno));
+}
+
+static int begin_plan(void)
 {
 	int p[2];
 	pid_t pid;
 
-	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0) {
-		say(2, "husk: board.boot: %s\n", strerror(errno));
-		return;
-	}
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0)
+		return -1;
 	if (pid == 0)
 		board_plan(p[1]);
 	close(p[1]);
-	from = p[0];
+	return p[0];
 }
 
 /* One at a time: the next when the last is up or has failed. */
 static void start_next(void)
 {
-	const struct planned *p = plan + begun;
+	struct planned *p = plan.box + plan.begun;
 
-	while (known < MAXBOX && read(from, plan + known, sizeof *plan) == sizeof *plan)
-		known++;
-	for (; begun < known && (!begun || keeper_state(p[-1].name) != 1); p++, begun++)
+	while (plan.known < MAXBOX && read(plan.from, plan.box + plan.known, sizeof *p) == sizeof *p)
+		plan.known++;
+	for (; plan.begun < plan.known && (!plan.begun || keeper_state(p[-1].name) != 1); p++, plan.begun++)
 		(void)keeper_start(p->file, p->name);
 }
 
@@ -67,12 +72,14 @@ int board_boot(char **argv)
 	board_mounts();
 	board_guard();
 	(void)reboot(RB_DISABLE_CAD);
-	if (keeper_listen() < 0)
-		say(2, "husk: board.boot: %s - CONFIG_SIGNALFD\n", strerror(errno));
-	else if (init_seal(argv) == 0) {
+	plan.from = -1;
+	if (keeper_listen() < 0) {
+		board_failed("boot: ", "CONFIG_SIGNALFD");
+	} else if (init_seal(argv) == 0) {
 		(void)prctl(PR_SET_NAME, "husk");	/* older kernels call it by the descriptor's number */
 		caps_reset();
-		begin_plan();
+		if ((plan.from = begin_plan()) < 0)
+			board_failed("boot: ", CONFDIR);
 	}
 	while (!how) {
 		keeper_turn(-1);
@@ -81,8 +88,8 @@ int board_boot(char **argv)
 	}
 	say(2, "husk: going down\n");
 	/* in reverse, one after the other, each within its own time; all within the board's */
-	for (end = now_ms() + STOP_MS; begun; )
-		stop(plan[--begun].name, end);
+	for (end = now_ms() + STOP_MS; plan.begun; )
+		stop(plan.box[--plan.begun].name, end);
 	stop(NULL, end + STOP_MS / 3);
 	board_off(how);
 	return 1;

@@ -73,43 +73,33 @@ void board_mounts(void)
 		(void)mkdir(dst, 0755);		/* a read-only root has it, or the mount says so */
 		if (!is_mounted(dst) && mount(row + 1, dst, row + 1, *row & (OPTIONAL - 1), *data ? data : NULL) < 0 &&
 		    !(*row & OPTIONAL) && errno != EBUSY)
-			say(2, "husk: board.mounts: %s on %s: %s\n", row + 1, dst, strerror(errno));
+			board_failed("mounts: ", dst);
 		if (*row & CONSOLE)
 			board_console(false);
 	}
 }
 
-/* What the initramfs has mounted goes along; what lies below another mount
- * went with that one, and is refused. */
-static void move_mounts(char *text)
-{
-	char *path;
-
-	for (; (path = strchr(text, ' ')) && (text = strchr(++path, ' ')); text += strcspn(text, "\n")) {
-		*text++ = '\0';
-		if (path[1])
-			(void)mount(path, fmts(NEW "%s", path), NULL, MS_MOVE, NULL);
-	}
-}
-
 /* The root of an initramfs cannot be pivoted, because nothing lies below it: so
- * a bind of it is moved over it. Once, the boxes need it never again, and not
- * once more when init_seal has started us anew. */
+ * a bind of it is moved over it. What is mounted goes along; what lies below
+ * another mount went with that one, and is refused. Once, the boxes need it
+ * never again, and not once more when init_seal has started us anew. */
 void board_root(void)
 {
+	struct mountinfo *m;
 	struct statfs root;
-	char text[4096];
 
 	if (statfs("/", &root) < 0 || ((uint32_t)root.f_type != RAMFS_MAGIC && (uint32_t)root.f_type != TMPFS_MAGIC) ||
 	    starts((const char *)getauxval(AT_EXECFN), "/dev/fd/"))
 		return;
 	(void)mkdir(NEW, 0700);
 	if (mount("/", NEW, NULL, MS_BIND, NULL) == 0) {
-		if (read_at(AT_FDCWD, "/proc/self/mounts", text, sizeof text) > 0)
-			move_mounts(text);
+		m = mountinfo_open(proc_fd());
+		while (m && mountinfo_next(m) > 0)
+			if (m->path[1])
+				(void)mount(m->path, fmts(NEW "%s", m->path), NULL, MS_MOVE, NULL);
 		if (chdir(NEW) == 0 && mount(".", "/", NULL, MS_MOVE, NULL) == 0 && chroot(".") == 0 &&
 		    chdir("/") == 0 && rmdir(NEW) == 0)
 			return;
 	}
-	say(2, "husk: board.root: %s\n", strerror(errno));
+	board_failed("root: ", NEW);
 }

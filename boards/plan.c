@@ -43,11 +43,6 @@ static int mount_one(struct mnt *m)
 	return device < -1 ? -1 : image_mount(m, device, m->dst);
 }
 
-static void failed(const char *what, const char *of)
-{
-	say(2, "husk: board.plan: %s%s: %s\n", what, of, strerror(errno));
-}
-
 static void board_conf(void)
 {
 	int i, proc = proc_fd();
@@ -58,13 +53,13 @@ static void board_conf(void)
 	if (cfg_board(&b, CONFDIR "/board.conf"))
 		say(2, "husk: board.plan: " CONFDIR "/board.conf is wrong: going on without it\n");
 	if (b.hostname && sethostname(b.hostname, strlen(b.hostname)) < 0)
-		failed("hostname ", b.hostname);
+		board_failed("plan: hostname ", b.hostname);
 	for (i = 0; i < b.nmnt; i++)
 		if (mount_one(&b.mnt[i]) < 0)
-			failed("mount ", b.mnt[i].dst);
+			board_failed("plan: mount ", b.mnt[i].dst);
 	for (i = 0; i < b.nsysctl; i++)
 		if (ns_knob(proc, b.sysctl[i].key, b.sysctl[i].val) < 0)
-			failed("sysctl.", b.sysctl[i].key);
+			board_failed("plan: sysctl.", b.sysctl[i].key);
 }
 
 /* A name below CONFDIR: of a file of a box that is to be started? */
@@ -98,7 +93,7 @@ static void read_boxes(void)
 	long got, i;
 
 	if (dir < 0)
-		failed("", CONFDIR);
+		board_failed("plan: ", CONFDIR);
 	while ((got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
 		for (i = 0; i < got; i += e->len) {
 			e = (void *)(buf + i);

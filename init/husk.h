@@ -825,6 +825,7 @@ void filter_tests(struct word *, unsigned slot, bool deny);	/* what stands in ( 
 
 int board_boot(char **argv);			/* PID 1 of a machine; never returns */
 int board_ask(const char *verb);		/* halt, poweroff, reboot: asks PID 1 */
+void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says errno, too */
 /* boards/mounts.c, boards/plan.c, boards/off.c: its parts */
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
 void board_mounts(void);
