@@ -33,7 +33,8 @@ enum { NOWHERE = 0xffff, WANTED = 0xfffe,	/* a label that is not put yet */
 struct run_of {
 	uint32_t from;			/* numbers up to the next one's */
 	uint16_t label;
-	bool	 inside;		/* it or the one before is a single number between two runs of one answer */
+	uint16_t place : 15;		/* from, for the balance */
+	uint16_t inside : 1;		/* it or the one before is a single number between two runs of one answer */
 };
 
 static struct {
@@ -194,34 +195,12 @@ static uint16_t label(unsigned answer)
 	return (uint16_t)i;
 }
 
-/* All rules that somebody comes to; what comes after one is older, and put first.
- * True: every call there is is allowed. */
-static bool branches(void)
-{
-	const struct policy *p = &filter_policy;
-	const struct rule *r;
-	unsigned slot, i;
-	bool all = true;
-
-	for (slot = 0; slot < filter_arch.slots; slot++) {
-		i = label(p->answer[slot]);
-		all = all && (i == P_ALLOW || !(p->answer[slot] & ~NAMED));
-		for (; i >= MAXACT && g.label[i] == NOWHERE; i = label(p->rules[i - MAXACT].next))
-			g.label[i] = WANTED;
-	}
-	for (i = 0, r = p->rules; i < p->nrule; i++, r++)
-		if (g.label[MAXACT + i] == WANTED) {
-			put_rule(&p->tests[r->test], &g.label[label(r->act)], &g.label[label(r->next)]);
-			g.label[MAXACT + i] = (uint16_t)g.at;
-		}
-	return all;
-}
-
 static bool single(unsigned run)
 {
 	return g.run[run + 1].from - g.run[run].from == 1;
 }
 
+/* Numbers from here on have this answer. Above those of calls there are none that weigh. */
 static void run(uint32_t from, unsigned answer)
 {
 	struct run_of *r = &g.run[g.runs];
@@ -231,30 +210,57 @@ static void run(uint32_t from, unsigned answer)
 		r--;
 	if (r > g.run && r[-1].label == to)
 		return;
-	*r = (struct run_of){ from, to, false };
+	r->from = from;
+	r->label = to;
+	r->place = (uint16_t)(from < filter_arch.slots ? from : filter_arch.slots);
+	r->inside = false;
 	g.runs = (unsigned)(r - g.run) + 1;
 	if (g.runs > 2 && r[-2].label == to && single(g.runs - 2))
 		r[-1].inside = r->inside = true;
 }
 
-/* All numbers there are: what nobody knows, and -1, is not there. */
-static void runs(void)
+/* All numbers there are: what nobody knows, and -1, is not there. True: every
+ * call there is is allowed. */
+static bool runs(void)
 {
 	const struct arch *a = &filter_arch;
 	const uint16_t *answer = filter_policy.answer;
-	unsigned slot, plain = a->slots - a->nprivate;
+	unsigned slot, plain = a->slots - a->nprivate, last = ~0u;
+	bool all = true;
 
 	for (slot = 0; slot < a->slots; slot++) {
 		if (a->nprivate && slot == plain)
 			run(slot, P_ABSENT);
-		if (!slot || slot == plain || answer[slot] != answer[slot - 1])
-			run(slot < plain ? slot : a->private + (slot - plain), answer[slot]);
+		if (answer[slot] == last && slot != plain)
+			continue;
+		last = answer[slot];
+		all = all && ((last | NAMED) == (P_ALLOW | NAMED) || last == P_ABSENT);
+		run(slot < plain ? slot : a->private + (slot - plain), last);
 	}
 	run(a->nprivate ? a->private + a->nprivate : a->slots, P_ABSENT);
 	if (a->foreign)
 		run(a->foreign, P_KILL);
 	run(0xffffffff, P_ABSENT);
 	g.run[g.runs].from = 0;
+	g.run[g.runs].place = a->slots;
+	return all;
+}
+
+/* All rules that somebody comes to; what comes after one is older, and put first. */
+static void branches(void)
+{
+	const struct policy *p = &filter_policy;
+	const struct rule *r;
+	unsigned run, i;
+
+	for (run = 0; run < g.runs; run++)
+		for (i = g.run[run].label; i >= MAXACT && g.label[i] == NOWHERE; i = label(p->rules[i - MAXACT].next))
+			g.label[i] = WANTED;
+	for (i = 0, r = p->rules; i < p->nrule; i++, r++)
+		if (g.label[MAXACT + i] == WANTED) {
+			put_rule(&p->tests[r->test], &g.label[label(r->act)], &g.label[label(r->next)]);
+			g.label[MAXACT + i] = (uint16_t)g.at;
+		}
 }
 
 /* A few numbers with answers of their own, and one answer for all others, have
@@ -276,23 +282,15 @@ static bool few(unsigned lo, unsigned hi, uint16_t *own, uint16_t **to)
 	return true;
 }
 
-/* Above the numbers of calls there are none that weigh. */
-static int weight(unsigned run)
-{
-	uint32_t from = g.run[run].from;
-
-	return run == g.runs || from > filter_arch.slots ? filter_arch.slots : (int)from;
-}
-
 /* The run that begins next to the middle of the numbers from lo to hi, and would
  * not be torn from its other half. */
 static unsigned middle(unsigned lo, unsigned hi)
 {
-	int both = weight(lo) + weight(hi), off, least = INT32_MAX;
+	int both = g.run[lo].place + g.run[hi].place, off, least = INT32_MAX;
 	unsigned i, found = hi;
 
-	for (i = lo + 1; i < hi; i++) {
-		off = both - 2 * weight(i);
+	for (i = lo + 1; i < hi && 2 * g.run[i].place - both < least; i++) {
+		off = both - 2 * g.run[i].place;
 		off = (off < 0 ? -off : off) + (g.run[i].inside ? 4 * MAXCALL : 0);
 		if (off < least) {
 			least = off;
@@ -329,9 +327,9 @@ static unsigned program(struct sock_filter *out, unsigned max)
 	g.at = max;
 	g.full = false;
 	g.runs = 0;
-	if (branches())
+	if (runs())
 		return 0;
-	runs();
+	branches();
 	top = tree(0, g.runs, &root);
 	want(top);
 	if (*top != g.at)

@@ -39,8 +39,8 @@ static int action(uint32_t act)
  * arguments of clone3 lie in memory, where no filter sees them. */
 static uint16_t given(unsigned answer, unsigned slot)
 {
-	if ((answer & ~(unsigned)NAMED) == P_REFUSE && (slot == N_clone3 || slot == N_io_uring_setup))
-		answer += P_ENOSYS - P_REFUSE;
+	if (!(answer & ~(unsigned)NAMED) && (slot == N_clone3 || slot == N_io_uring_setup))
+		answer |= P_ENOSYS;
 	return (uint16_t)answer;
 }
 
@@ -52,15 +52,19 @@ static uint64_t span(unsigned first, unsigned last)
 /* The answer for all calls of these classes, but those that keep theirs. */
 static void paint(uint64_t classes, unsigned answer, unsigned keep)
 {
-	uint16_t *to = filter_policy.answer, *end = to + filter_arch.slots;
-	const uint8_t *c = filter_classes;
-	unsigned more = *c;
+	uint16_t *all = filter_policy.answer, *to = all, *end;
+	const uint8_t *c;
 
-	for (; to < end; to++) {
-		if (classes >> (more >> 2) & 1 && !(*to & keep))
-			*to = (*to & NAMED) | given(answer, (unsigned)(to - filter_policy.answer));
-		more = more & 3 ? more - 1 : *++c;
+	for (c = filter_classes; to < all + filter_arch.slots; c++) {
+		end = to + (*c & 3) + 1;
+		if (!(classes >> (*c >> 2) & 1))
+			to = end;
+		for (; to < end; to++)
+			if (!(*to & keep))
+				*to = (uint16_t)((*to & NAMED) | answer);
 	}
+	all[N_clone3] = given(all[N_clone3], N_clone3);
+	all[N_io_uring_setup] = given(all[N_io_uring_setup], N_io_uring_setup);
 }
 
 void filter_begin(uint32_t fallback)
@@ -73,7 +77,7 @@ void filter_begin(uint32_t fallback)
 	p->acts[P_ALLOW] = ACT_ALLOW;
 	p->acts[P_KILL] = ACT_KILL;
 	p->nact = P_KILL + 1;
-	paint(~(uint64_t)1, P_REFUSE, 0);
+	paint(1, P_ABSENT, 0);
 }
 
 static bool passes(unsigned answer)
