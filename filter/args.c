@@ -36,11 +36,6 @@ static bool take(struct word *w, const char *text)
 	return true;
 }
 
-static bool in_word(char c)
-{
-	return c == '_' || (unsigned)c - '0' < 10 || ((unsigned)c | 0x20) - 'a' < 26;
-}
-
 /* as in C: 0x, 0 for octal, else decimal */
 static bool digits(const char *s, const char *end, unsigned long *v)
 {
@@ -80,7 +75,7 @@ static unsigned long term(struct word *w)
 	take(w, "");
 	if (w->bad)
 		return 0;
-	for (w->token = w->at; in_word(*w->at); w->at++)
+	for (w->token = w->at; !strchr(" \t+|,)&=!<>~", *w->at); w->at++)
 		;
 	w->len = (unsigned)(w->at - w->token);
 	if (!digits(w->token, w->at, &v) && !filter_constant(w->token, w->len, &v))
@@ -131,59 +126,55 @@ static unsigned long high(unsigned long v)
 	return v >> 16 >> 16;
 }
 
-/* No more bits of an argument are compared than have to be. */
-static void narrow(struct word *w, struct test *t, bool deny)
+/* One more test of the policy; no more bits of the argument are compared than
+ * have to be. Only fields are written: what lies between them stays 0, since
+ * tests are compared. */
+static void push(struct word *w, const struct test *t, bool deny)
 {
+	struct policy *p = &filter_policy;
+	struct test *to = &p->tests[p->ntest];
 	bool equal = (t->op & TEST_OP) == TEST_EQ, low = equal && !(t->op & TEST_NOT) == deny;
 	unsigned long lost = t->value & ~t->mask;
 
 	if (high(lost) || (lost && equal))
 		bad(w, "a value has bits that the mask takes away");
-	if (high(t->mask) && !(low && !high(t->value)))
-		t->op |= TEST_WIDE;
+	to->arg = t->arg;
+	to->op = t->op;
+	to->value = t->value;
+	to->mask = t->mask;
+	if (!high(t->mask) || (low && !high(t->value)))
+		to->mask &= 0xffffffff;
 	else
-		t->mask &= 0xffffffff;
+		to->op |= TEST_WIDE;
+	if (p->ntest <= MAXTEST)
+		p->ntest++;
 }
 
 static void one(struct word *w, const struct call *c, bool deny)
 {
-	unsigned long mask, full, v;
-	unsigned arg, op;
+	struct test t = { 0 };
+	unsigned long full;
 	bool more;
 
-	if (!take(w, "arg") || (arg = (unsigned)*w->at - '0') > 5) {
+	if (!take(w, "arg") || (unsigned)*w->at - '0' > 5) {
 		bad(w, "a test begins with arg0 to arg5");
 		return;
 	}
-	w->at++;
-	mask = full = width(c, arg);
+	t.arg = (uint8_t)(*w->at++ - '0');
+	t.mask = full = width(c, t.arg);
 	while (take(w, "&"))
-		mask &= value(w, full);
-	op = operator(w);
+		t.mask &= value(w, full);
+	t.op = operator(w);
 	do {
-		v = value(w, full);
+		t.value = value(w, full);
 		more = take(w, "|");
-		if (more && (op & TEST_OP) != TEST_EQ)
+		if (more && (t.op & TEST_OP) != TEST_EQ)
 			bad(w, "only == and != take a list");
-		narrow(w, filter_test(w, mask, v, arg, more && !(op & TEST_NOT) ? op | TEST_OR : op), deny);
+		t.op &= (uint8_t)~TEST_OR;
+		if (more && !(t.op & TEST_NOT))
+			t.op |= TEST_OR;
+		push(w, &t, deny);
 	} while (more && !w->bad);
-}
-
-/* The fields one by one: what lies between them stays 0, since tests are compared. */
-struct test *filter_test(struct word *w, unsigned long mask, unsigned long v, unsigned arg, unsigned op)
-{
-	struct policy *p = &filter_policy;
-	struct test *t = &p->tests[p->ntest];
-
-	if (p->ntest == MAXTEST)
-		bad(w, "one test too many: 192 fit");
-	else
-		p->ntest++;
-	t->mask = mask;
-	t->value = v;
-	t->arg = (uint8_t)arg;
-	t->op = (uint8_t)op;
-	return t;
 }
 
 void filter_tests(struct word *w, unsigned slot, bool deny)

@@ -89,11 +89,11 @@ static void load(uint32_t offset)
 	put(BPF_LD | BPF_W | BPF_ABS, offset, 0, 0);
 }
 
-static void load_arg(const struct test *t, bool high, bool masked)
+static void load_arg(const struct test *t, bool high)
 {
 	uint32_t mask = (uint32_t)(high ? t->mask >> 16 >> 16 : t->mask);
 
-	if (masked && mask != 0xffffffff)
+	if (mask != 0xffffffff)
 		put(BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
 	load((uint32_t)offsetof(struct seccomp_data, args) + 8u * t->arg +
 	     (high ? 4u - filter_arch.low : filter_arch.low));
@@ -118,48 +118,40 @@ static void put_wide(const struct test *t, uint16_t *yes, uint16_t *no)
 	uint16_t low;
 
 	jump(opcode(t), (uint32_t)t->value, yes, no);
-	load_arg(t, false, true);
+	load_arg(t, false);
 	low = (uint16_t)g.at;
 	jump(BPF_JEQ, high, &low, no);
 	if ((t->op & TEST_OP) != TEST_EQ) {
 		low = (uint16_t)g.at;
 		jump(BPF_JGT, high, yes, &low);
 	}
-	load_arg(t, true, true);
+	load_arg(t, true);
 }
 
-/* Bits that are all 0 are one test, if no other wants what an AND leaves. */
-static bool bits(const struct test *t)
-{
-	return t->value == 0 && (t->op | TEST_NOT | TEST_END) == (TEST_EQ | TEST_NOT | TEST_END);
-}
-
-/* loaded: the one before this has the word in the accumulator */
+/* The one before this has the word in the accumulator, whoever of a list it is
+ * that this is reached from. */
 static bool loaded(const struct test *t, const struct test *first)
 {
-	if (t == first || t[-1].arg != t->arg || t[-1].mask != t->mask || (t[-1].op | t->op) & TEST_WIDE)
+	if (t == first || t[-1].arg != t->arg || t[-1].mask != t->mask || wide(t - 1) || wide(t))
 		return false;
-	return t[-1].op & TEST_OR || (!bits(&t[-1]) && (t == first + 1 || !(t[-2].op & TEST_OR)));
+	return t[-1].op & TEST_OR || t == first + 1 || !(t[-2].op & TEST_OR);
 }
 
 static void put_test(const struct test *t, const struct test *first, uint16_t *yes, uint16_t *no)
 {
-	bool held = loaded(t, first), alone = !held && bits(t);
-
 	if (t->op & TEST_NOT) {
 		uint16_t *other = yes;
 
 		yes = no;
 		no = other;
 	}
-	if (wide(t))
+	if (wide(t)) {
 		put_wide(t, yes, no);
-	else if (alone)
-		jump(BPF_JSET, (uint32_t)t->mask, no, yes);
-	else
-		jump(opcode(t), (uint32_t)t->value, yes, no);
-	if (!wide(t) && !held)
-		load_arg(t, false, !alone);
+		return;
+	}
+	jump(opcode(t), (uint32_t)t->value, yes, no);
+	if (!loaded(t, first))
+		load_arg(t, false);
 }
 
 /* Backwards through one rule. An alternative that holds goes on behind all of

@@ -16,32 +16,39 @@
 
 /* What a group allows for some arguments only. A group only ever adds: who has
  * the call without limit by another one keeps it. */
+enum { FORK, TTY = FORK + 1, MODE1 = TTY + 2, MODE2, PERSONALITY, FAMILY = PERSONALITY + 2 };
+
 const struct right filter_rights[] = {
-	/* no new namespace: CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET; the flags are
-	 * an unsigned long of which the kernel keeps the low word */
-	{ 0x7e020000, N_clone, C_process, 0, TEST_EQ, 1 },
-	/* nothing typed into a terminal that is not ours */
-	{ ~0u, N_ioctl, C_io, 1, TEST_EQ | TEST_NOT, 2 },
-	/* no device nodes: S_IFCHR is 2, S_IFBLK 6; of the other types the kernel makes
-	 * files, fifos and sockets here, and refuses the rest itself */
-	{ S_IFMT & ~(S_IFBLK ^ S_IFCHR), N_mknod, C_file, 1, TEST_EQ | TEST_NOT, 1 },
-	{ S_IFMT & ~(S_IFBLK ^ S_IFCHR), N_mknodat, C_file, 2, TEST_EQ | TEST_NOT, 1 },
-	/* ask, and go back to Linux; others switch protections off */
-	{ ~0u, N_personality, C_process, 0, TEST_EQ, 2 },
-	{ ~0u, N_socket, C_net, 0, TEST_EQ, 4 },
-	{ ~0u, N_socketpair, C_net, 0, TEST_EQ, 4 },
-	{ 0, 0, 0, 0, 0, 0 }
+	{ N_clone, C_process, FORK },
+	{ N_ioctl, C_io, TTY },
+	{ N_mknod, C_file, MODE1 },
+	{ N_mknodat, C_file, MODE2 },
+	{ N_personality, C_process, PERSONALITY },
+	{ N_socket, C_net, FAMILY },
+	{ N_socketpair, C_net, FAMILY },
+	{ 0, 0, 0 }
 };
 
-/* the values of their tests, one after the other */
-const uint32_t filter_values[] = {
-	0,
-	TIOCSTI, TIOCLINUX,
-	S_IFCHR & S_IFBLK,
-	S_IFCHR & S_IFBLK,
-	PER_LINUX, 0xffffffff,
-	AF_UNIX, AF_INET, AF_INET6, AF_NETLINK,
-	AF_UNIX, AF_INET, AF_INET6, AF_NETLINK,
+/* no device nodes: S_IFCHR is 2, S_IFBLK 6; of the other types the kernel makes
+ * files, fifos and sockets here, and refuses the rest itself */
+#define NODES	S_IFMT & ~(S_IFBLK ^ S_IFCHR), S_IFCHR & S_IFBLK
+
+const struct test filter_tested[] = {
+	/* no new namespace: CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET; the flags are
+	 * an unsigned long of which the kernel keeps the low word */
+	[FORK] = { 0x7e020000, 0, 0, TEST_EQ | TEST_END },
+	/* nothing typed into a terminal that is not ours */
+	[TTY] = { 0xffffffff, TIOCSTI, 1, TEST_EQ | TEST_NOT },
+	{ 0xffffffff, TIOCLINUX, 1, TEST_EQ | TEST_NOT | TEST_END },
+	[MODE1] = { NODES, 1, TEST_EQ | TEST_NOT | TEST_END },
+	[MODE2] = { NODES, 2, TEST_EQ | TEST_NOT | TEST_END },
+	/* ask, and go back to Linux; others switch protections off */
+	[PERSONALITY] = { 0xffffffff, PER_LINUX, 0, TEST_EQ | TEST_OR },
+	{ 0xffffffff, 0xffffffff, 0, TEST_EQ | TEST_END },
+	[FAMILY] = { 0xffffffff, AF_UNIX, 0, TEST_EQ | TEST_OR },
+	{ 0xffffffff, AF_INET, 0, TEST_EQ | TEST_OR },
+	{ 0xffffffff, AF_INET6, 0, TEST_EQ | TEST_OR },
+	{ 0xffffffff, AF_NETLINK, 0, TEST_EQ | TEST_END },
 };
 
 /* Which calls a capability is for, as moby's default profile has it. */

@@ -44,20 +44,15 @@ static uint16_t given(unsigned answer, unsigned slot)
 	return (uint16_t)answer;
 }
 
-static uint64_t span(unsigned first, unsigned last)
-{
-	return ((uint64_t)2 << last) - ((uint64_t)1 << first);
-}
-
-/* The answer for all calls of these classes, but those that keep theirs. */
-static void paint(uint64_t classes, unsigned answer, unsigned keep)
+/* The answer for all calls of the classes from first to last, but those that keep theirs. */
+static void paint(unsigned first, unsigned last, unsigned answer, unsigned keep)
 {
 	uint16_t *all = filter_policy.answer, *to = all, *end;
 	const uint8_t *c;
 
 	for (c = filter_classes; to < all + filter_arch.slots; c++) {
 		end = to + (*c & 3) + 1;
-		if (!(classes >> (*c >> 2) & 1))
+		if ((*c >> 2) - first > last - first)
 			to = end;
 		for (; to < end; to++)
 			if (!(*to & keep))
@@ -77,7 +72,7 @@ void filter_begin(uint32_t fallback)
 	p->acts[P_ALLOW] = ACT_ALLOW;
 	p->acts[P_KILL] = ACT_KILL;
 	p->nact = P_KILL + 1;
-	paint(1, P_ABSENT, 0);
+	paint(0, 0, P_ABSENT, 0);
 }
 
 static bool passes(unsigned answer)
@@ -95,8 +90,8 @@ static void rule(struct word *w, unsigned slot, unsigned act, unsigned next, uns
 	for (; r < p->rules + p->nrule; r++)
 		if (r->act == act && r->next == next && memcmp(p->tests + r->test, p->tests + first, n * sizeof *p->tests) == 0)
 			break;
-	if (r == p->rules + MAXRULE) {
-		w->bad = "one rule too many: 256 fit";
+	if (r == p->rules + MAXRULE || p->ntest > MAXTEST) {
+		w->bad = "too many rules or tests: 256 and 192 fit";
 		return;
 	}
 	if (r == p->rules + p->nrule) {
@@ -175,39 +170,39 @@ static void name(struct word *w, const struct known *k)
 }
 
 /* Nothing is tested that is allowed without. */
-static void limited(struct word *w, const struct right *r, const uint32_t *value)
+static void limited(struct word *w, const struct right *r)
 {
-	unsigned first = filter_policy.ntest, next = filter_policy.answer[r->slot] & (unsigned)~NAMED;
-	int i;
+	struct policy *p = &filter_policy;
+	unsigned first = p->ntest, next = p->answer[r->slot] & (unsigned)~NAMED;
+	const struct test *t = filter_tested + r->test;
 
 	if (passes(next))
 		return;
-	for (i = r->n; i-- > 0; value++)
-		filter_test(w, r->mask, *value, r->arg, !i ? r->op | TEST_END : r->op == TEST_EQ ? TEST_OR : r->op);
-	if (!w->bad)
-		rule(w, r->slot, P_ALLOW, next, first);
+	do
+		p->tests[p->ntest++] = *t;
+	while (!(t++->op & TEST_END));
+	rule(w, r->slot, P_ALLOW, next, first);
 }
 
 /* What it opens by tests comes first: if it opens that call as a whole too, that remains. */
 static void group(struct word *w, unsigned range)
 {
-	const uint32_t *value = filter_values;
 	const struct right *r;
-	uint64_t classes = span(range >> 6, range & 63);
+	unsigned first = range >> 6, last = range & 63;
 
 	w->quiet = w->sign != '-' && !w->acted;
 	if (w->tests)
 		w->bad = "a group takes no tests of arguments";
 	if (w->quiet && range == C_basic * 64 + C_sandbox)
 		filter_policy.service = true;
-	for (r = filter_rights; r->n && !w->bad; value += r++->n)
-		if (r->slot != NOCALL && classes >> r->class & 1) {
+	for (r = filter_rights; r->class && !w->bad; r++)
+		if (r->slot != NOCALL && r->class >= first && r->class <= last) {
 			if (w->quiet)
-				limited(w, r, value);
+				limited(w, r);
 			else
 				call(w, r->slot);
 		}
-	paint(classes, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (w->quiet ? 0 : NAMED), 0);
+	paint(first, last, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (w->quiet ? 0 : NAMED), 0);
 }
 
 static int action_named(const char *s)
@@ -278,11 +273,8 @@ const char *filter_word(const char *s)
 void filter_caps(uint64_t caps)
 {
 	const struct opens *o;
-	uint64_t classes = 0;
 
-	for (o = filter_opens; o->first; o++)
+	for (o = filter_opens; filter_policy.service && o->first; o++)
 		if (caps >> o->cap & 1)
-			classes |= span(o->first, o->last);
-	if (filter_policy.service && classes)
-		paint(classes, P_ALLOW, NAMED);
+			paint(o->first, o->last, P_ALLOW, NAMED);
 }

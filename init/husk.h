@@ -784,7 +784,7 @@ struct policy {
 	uint16_t nact, nrule, ntest;
 	bool	 begun, service;
 	struct rule rules[MAXRULE];
-	struct test tests[MAXTEST + 1];
+	struct test tests[MAXTEST + 8];	/* until the rule is made they may be too many */
 };
 extern struct policy filter_policy;
 struct word {			/* of syscalls=, while it is read */
@@ -808,18 +808,16 @@ const uint16_t *filter_twins(unsigned slot);	/* all that do what this one does, 
 struct call filter_widths(unsigned slot);
 bool filter_constant(const char *name, size_t len, unsigned long *);
 /* filter/groups.c */
-struct right {			/* what a group allows by tests of one argument */
-	uint32_t mask;
+struct right {			/* what a group allows by tests */
 	uint16_t slot;		/* NOCALL: the target does not have it */
-	uint8_t	 class;		/* of the group */
-	uint8_t	 arg, op, n;	/* n values; 0: the end of the table */
+	uint8_t	 class;		/* of the group; 0: the end of the table */
+	uint8_t	 test;		/* the first of them */
 };
 extern const struct right filter_rights[];
-extern const uint32_t filter_values[];		/* those of the first, then those of the next */
+extern const struct test filter_tested[];
 struct opens { uint8_t cap, first, last; };	/* a capability the calls of these classes; first 0: the end */
 extern const struct opens filter_opens[];
 /* filter/args.c */
-struct test *filter_test(struct word *, unsigned long mask, unsigned long value, unsigned arg, unsigned op);	/* one more test of the policy */
 void filter_tests(struct word *, unsigned slot, bool deny);	/* what stands in ( ), as tests of the policy */
 
 /* ----------------------------------------------------------------- boards/ */
