@@ -36,32 +36,40 @@ static bool take(struct word *w, const char *text)
 	return true;
 }
 
+const char *filter_cut(char *to, const char *from, const char *stop)
+{
+	size_t n = 0;
+
+	for (; !strchr(stop, *from); from++)
+		if (n < LONGEST - 1)
+			to[n++] = *from;
+	to[n] = '\0';
+	return from;
+}
+
 /* as in C: 0x, 0 for octal, else decimal */
-static bool digits(const char *s, const char *end, unsigned long *v)
+static bool digits(const char *s, unsigned long *v)
 {
 	unsigned base = 10, d;
 
-	if (end - s > 1 && *s == '0') {
-		base = s[1] == 'x' ? 16 : 8;
-		s += base == 16 ? 2 : 1;
+	if (*s == '0' && s[1]) {
+		base = *++s == 'x' ? 16 : 8;
+		s += base == 16;
 	}
 	*v = 0;
-	if (s == end)
-		return false;
-	for (; s < end; s++) {
+	do {
 		d = *s <= '9' ? (unsigned)*s - '0' : ((unsigned)*s | 0x20) - 'a' + 10;
-		if (d >= base || *v > (~0ul - d) / base)
+		if (d >= base || __builtin_mul_overflow(*v, (unsigned long)base, v) || __builtin_add_overflow(*v, d, v))
 			return false;
-		*v = *v * base + d;
-	}
+	} while (*++s);
 	return true;
 }
 
 static void misfit(struct word *w)
 {
 	if (!w->bad)
-		w->misfit = w->len;
-	bad(w, w->len ? "is no constant that is known, and no number that fits" : "a value is missing");
+		w->misfit = *w->token;
+	bad(w, *w->token ? "is no constant that is known, and no number that fits" : "a value is missing");
 }
 
 static unsigned long term(struct word *w)
@@ -75,10 +83,8 @@ static unsigned long term(struct word *w)
 	take(w, "");
 	if (w->bad)
 		return 0;
-	for (w->token = w->at; !strchr(" \t+|,)&=!<>~", *w->at); w->at++)
-		;
-	w->len = (unsigned)(w->at - w->token);
-	if (!digits(w->token, w->at, &v) && !filter_constant(w->token, w->len, &v))
+	w->at = filter_cut(w->token, w->at, " \t+|,)&=!<>~");
+	if (!digits(w->token, &v) && !filter_constant(w->token, &v))
 		misfit(w);
 	v = minus ? -v : v;
 	return not ? ~v : v;
@@ -191,7 +197,7 @@ void filter_tests(struct word *w, unsigned slot, bool deny)
 		while (!w->bad && take(w, ","));
 	take(w, "");
 	if (*w->at != ')')
-		bad(w, "a test goes on after its end");
+		bad(w, "something follows after the end");
 	if (!w->bad)
 		p->tests[p->ntest - 1].op |= TEST_END;
 }

@@ -173,20 +173,6 @@ static void put_rule(const struct test *first, uint16_t *yes, uint16_t *no)
 	}
 }
 
-/* The same answer has one label, whoever asked for it. */
-static uint16_t label(unsigned answer)
-{
-	const uint32_t *acts = filter_policy.acts;
-	unsigned i = 0;
-
-	answer &= (unsigned)~NAMED;
-	if (answer >= MAXACT)
-		return (uint16_t)answer;
-	while (acts[i] != acts[answer])
-		i++;
-	return (uint16_t)i;
-}
-
 static bool single(unsigned run)
 {
 	return g.run[run + 1].from - g.run[run].from == 1;
@@ -196,7 +182,7 @@ static bool single(unsigned run)
 static void run(uint32_t from, unsigned answer)
 {
 	struct run_of *r = &g.run[g.runs];
-	uint16_t to = label(answer);
+	uint16_t to = (uint16_t)(answer & ~(unsigned)NAMED);
 
 	if (g.runs && r[-1].from == from)
 		r--;
@@ -246,11 +232,11 @@ static void branches(void)
 	unsigned run, i;
 
 	for (run = 0; run < g.runs; run++)
-		for (i = g.run[run].label; i >= MAXACT && g.label[i] == NOWHERE; i = label(p->rules[i - MAXACT].next))
+		for (i = g.run[run].label; i >= MAXACT && g.label[i] == NOWHERE; i = p->rules[i - MAXACT].next)
 			g.label[i] = WANTED;
 	for (i = 0, r = p->rules; i < p->nrule; i++, r++)
 		if (g.label[MAXACT + i] == WANTED) {
-			put_rule(&p->tests[r->test], &g.label[label(r->act)], &g.label[label(r->next)]);
+			put_rule(&p->tests[r->test], &g.label[r->act], &g.label[r->next]);
 			g.label[MAXACT + i] = (uint16_t)g.at;
 		}
 }
@@ -328,28 +314,18 @@ static unsigned program(struct sock_filter *out, unsigned max)
 		put(BPF_JMP | BPF_JA, *top - g.at, 0, 0);
 	load(offsetof(struct seccomp_data, nr));
 	next = (uint16_t)g.at;
-	jump(BPF_JEQ, filter_arch.audit, &next, &g.label[label(P_KILL)]);
+	jump(BPF_JEQ, filter_arch.audit, &next, &g.label[P_KILL]);
 	load(offsetof(struct seccomp_data, arch));
 	n = max - g.at;
 	memmove(g.to, g.to + g.at, n * sizeof *g.to);
 	return n;
 }
 
-/* What the last row of PROG itself needs, or nothing would ever start. */
-static bool needed(unsigned slot)
-{
-	uint16_t answer = label(filter_policy.answer[slot]);
-
-	return answer >= MAXACT || filter_policy.acts[answer] == ACT_ALLOW || filter_policy.acts[answer] == ACT_LOG;
-}
-
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n)
 {
 	*n = 0;
-	if (!needed(N_execve))
-		return "execve is refused: no program could be started";
-	if (!needed(N_exit_group))
-		return "exit_group is refused: no program could end";
+	if (filter_refuses(N_execve) || filter_refuses(N_exit_group))
+		return "execve and exit_group are needed to start and to end a program";
 	*n = (uint16_t)program(out, max < MOSTLY ? max : MOSTLY);
 	if (g.full)
 		*n = (uint16_t)program(out, max);

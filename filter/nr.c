@@ -8,7 +8,7 @@
  * Every 32nd name stands whole: whole[] is the index.
  *
  *	@GROUP	first and last class, 6 bits each
- *	CONST	the value, or where it lies in large[]
+ *	CONST	the value, or from LARGE on where it lies in large[], from BIT on which bit it is
  *	call	9 bits of slot, 3 of types[]; if these are 7, it is in the byte more,
  *		whose bit 7 says that only other architectures have this name
  */
@@ -17,7 +17,7 @@
 #include "husk.h"
 #include "nr.h"
 
-enum { UNTYPED = 63, MORE = 7, LARGE = 0xf00 };
+enum { UNTYPED = 63, MORE = 7, LARGE = 0xf00, BIT = 0xf80 };
 
 static const uint8_t names[] = { NR_NAMES };
 static const uint8_t pairs[][2] = { NR_PAIRS };
@@ -68,15 +68,8 @@ static const uint8_t *unpack(const uint8_t *p, struct known *n)
 	return p + 1;
 }
 
-static int order(const char *name, size_t len, const char *other)
-{
-	int d = strncmp(name, other, len);
-
-	return d ? d : -(other[len] != '\0');
-}
-
 /* Good until the next one. */
-const struct known *filter_find(const char *name, size_t len)
+const struct known *filter_find(const char *name)
 {
 	static struct known n;
 	unsigned lo = 0, hi = sizeof whole / sizeof *whole, mid;
@@ -86,25 +79,28 @@ const struct known *filter_find(const char *name, size_t len)
 	while (hi - lo > 1) {
 		mid = (lo + hi) / 2;
 		(void)unpack(names + whole[mid], &n);
-		if (order(name, len, n.text) < 0)
+		if (strcmp(name, n.text) < 0)
 			hi = mid;
 		else
 			lo = mid;
 	}
 	for (p = names + whole[lo]; d > 0 && p < names + sizeof names;) {
 		p = unpack(p, &n);
-		d = order(name, len, n.text);
+		d = strcmp(name, n.text);
 	}
 	return d ? NULL : &n;
 }
 
-bool filter_constant(const char *name, size_t len, unsigned long *v)
+bool filter_constant(const char *name, unsigned long *v)
 {
-	const struct known *n = filter_find(name, len);
+	const struct known *n = filter_find(name);
 
 	if (!n || n->text[0] >= '_' || n->text[0] < 'A')
 		return false;
-	*v = n->value < LARGE ? n->value : (unsigned long)large[n->value - LARGE];
+	if (n->value < LARGE)
+		*v = n->value;
+	else
+		*v = n->value < BIT ? (unsigned long)large[n->value - LARGE] : 1ul << (n->value - BIT);
 	return true;
 }
 

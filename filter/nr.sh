@@ -96,10 +96,13 @@ function enter(name, value,	e, i) {
 	for (i = same[e] + 1; i <= length(name); i++)
 		text[e, len[e]++] = ord[tolower(substr(name, i, 1))]
 }
-# twelve bits: what is more stands in a table of its own
-function constant(v) {
+# twelve bits: what is more is one bit, or stands in a table of its own
+function constant(v,	bit) {
 	if (v >= 0 && v < 3840)
 		return v
+	for (bit = 12; bit < 31; bit++)
+		if (v == 2 ^ bit)
+			return 3968 + bit
 	large = large (v < 0 ? v : v "u") ","
 	return 3840 + nlarge++
 }

@@ -80,6 +80,13 @@ static bool passes(unsigned answer)
 	return answer < MAXACT && (filter_policy.acts[answer] == ACT_ALLOW || filter_policy.acts[answer] == ACT_LOG);
 }
 
+bool filter_refuses(unsigned slot)
+{
+	unsigned answer = filter_policy.answer[slot] & (unsigned)~NAMED;
+
+	return answer < MAXACT && !passes(answer);
+}
+
 /* The tests from first on come before what the call has. Rules that say the same are one: twins mostly share what they ask. */
 static void rule(struct word *w, unsigned slot, unsigned act, unsigned next, unsigned first)
 {
@@ -124,29 +131,19 @@ static void call(struct word *w, unsigned slot)
 		rule(w, slot, act, next, first);
 }
 
-static const char *wrong(const struct word *w)
-{
-	static char phrase[160];
-
-	fmt(phrase, sizeof phrase, "%.*s: %.*s%s%s", (int)w->namelen, w->name, (int)w->misfit, w->token,
-	    w->misfit ? " " : "", w->bad);
-	return phrase;
-}
-
 static const char *unknown(const struct word *w)
 {
-	static char phrase[160], name[64];
+	static char phrase[160];
 	static struct near near;
 	const struct known *k;
 	int i;
 
-	fmt(name, sizeof name, "%.*s", (int)w->namelen, w->name);
-	near_begin(&near, name);
+	near_begin(&near, w->name);
 	for (i = 0; (k = filter_name(i)); i++)
 		if (k->text[0] < 'A' || k->text[0] > 'Z')
 			near_try(&near, k->text);
-	fmt(phrase, sizeof phrase, "\"%s\" is not a %s%s", name, *name == '@' ? "group of system calls" : "system call",
-	    near_hint(&near));
+	fmt(phrase, sizeof phrase, "\"%s\" is not a %s%s", w->name,
+	    w->name[0] == '@' ? "group of system calls" : "system call", near_hint(&near));
 	return phrase;
 }
 
@@ -213,7 +210,7 @@ static int action_named(const char *s)
 
 	if (i >= 0)
 		return action(acts[i]);
-	return s[0] == 'E' && filter_constant(s, strlen(s), &e) ? action(ACT_ERRNO | (uint32_t)e) : -1;
+	return s[0] == 'E' && filter_constant(s, &e) ? action(ACT_ERRNO | (uint32_t)e) : -1;
 }
 
 /* Cuts a word into its parts: sign, =, name, (tests), :ACTION */
@@ -226,9 +223,7 @@ static const char *parts(struct word *w)
 		w->sign = *p++;
 	if (*p == '=')
 		w->exact = *p++;
-	for (w->name = p; *p && *p != '(' && *p != ':'; p++)
-		;
-	w->namelen = (unsigned)(p - w->name);
+	p = filter_cut(w->name, p, "(:");
 	if (*p == '(') {
 		w->tests = ++p;
 		if (!(p = strchr(p, ')')))
@@ -238,7 +233,7 @@ static const char *parts(struct word *w)
 	if (!*p)
 		return NULL;
 	if (*p++ != ':')
-		return "something follows the )";
+		return "something follows after the end";
 	if (w->sign == '-')
 		return "a word with - takes no :ACTION";
 	w->acted = true;
@@ -249,7 +244,8 @@ static const char *parts(struct word *w)
 
 const char *filter_word(const char *s)
 {
-	struct word w = { .at = s, .token = s, .act = P_ALLOW };
+	static char phrase[160];
+	struct word w = { .at = s, .act = P_ALLOW };
 	const struct known *k;
 
 	if (!filter_policy.begun && (*s == '+' || *s == '-'))
@@ -257,7 +253,7 @@ const char *filter_word(const char *s)
 	filter_policy.begun = true;
 	w.bad = parts(&w);
 	if (!w.bad) {
-		k = filter_find(w.name, w.namelen);
+		k = filter_find(w.name);
 		if (!k || (*w.name >= 'A' && *w.name <= 'Z'))
 			return unknown(&w);
 		if (*w.name == '@')
@@ -265,7 +261,10 @@ const char *filter_word(const char *s)
 		else
 			name(&w, k);
 	}
-	return w.bad ? wrong(&w) : NULL;
+	if (!w.bad)
+		return NULL;
+	fmt(phrase, sizeof phrase, "%s: %s%s%s", w.name, w.misfit ? w.token : "", w.misfit ? " " : "", w.bad);
+	return phrase;
 }
 
 /* Who made a list from nothing gets that list; @service means "what an ordinary

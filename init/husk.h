@@ -749,8 +749,9 @@ struct arch {
 	uint8_t	 bits;		/* of a register: 32, 64 */
 	uint8_t	 low;		/* offset of the low word in an argument: 0, 4 */
 };
+enum { LONGEST = 40 };
 struct known {			/* a name */
-	char	 text[40];
+	char	 text[LONGEST];
 	uint16_t value;		/* of a call, or of a twin of it: the slot */
 	uint8_t	 type;		/* of a call: the widths of its arguments */
 	bool	 foreign;	/* the target does not have this call */
@@ -789,24 +790,26 @@ struct policy {
 extern struct policy filter_policy;
 struct word {			/* of syscalls=, while it is read */
 	const char *at;			/* what comes next */
-	const char *name, *tests;	/* tests NULL: none */
+	const char *tests;		/* NULL: none */
 	const char *bad;		/* the first thing that is wrong */
-	const char *token;		/* the last one of a test */
-	unsigned namelen, len, misfit;	/* of name and token; of the token that is wrong */
+	char	 misfit;		/* it is the token */
+	char	 name[LONGEST], token[LONGEST];	/* token: the last value of a test */
 	char	 sign;			/* + - or 0 */
 	bool	 exact, acted;		/* it has a =, an :ACTION */
 	bool	 quiet;			/* a group that adds is not the user's own word for a call */
 	uint16_t act;			/* of :ACTION; ALLOW without one */
 };
 
+bool filter_refuses(unsigned slot);		/* whatever its arguments are */
+
 /* filter/nr.c */
 extern const struct arch filter_arch;
 extern const uint8_t filter_classes[];		/* of all slots in turn: the class, 6 bits, and for how many more of them; 0: no call, 1: in no group */
-const struct known *filter_find(const char *name, size_t len);	/* good until the next; NULL: no such name */
+const struct known *filter_find(const char *name);	/* good until the next; NULL: no such name */
 const struct known *filter_name(int);		/* all known names, one after the other from 0: good until the next; NULL: no more */
 const uint16_t *filter_twins(unsigned slot);	/* all that do what this one does, with TWIN_ flags; NULL: it has none */
 struct call filter_widths(unsigned slot);
-bool filter_constant(const char *name, size_t len, unsigned long *);
+bool filter_constant(const char *name, unsigned long *);
 /* filter/groups.c */
 struct right {			/* what a group allows by tests */
 	uint16_t slot;		/* NOCALL: the target does not have it */
@@ -818,6 +821,7 @@ extern const struct test filter_tested[];
 struct opens { uint8_t cap, first, last; };	/* a capability the calls of these classes; first 0: the end */
 extern const struct opens filter_opens[];
 /* filter/args.c */
+const char *filter_cut(char *to, const char *from, const char *stop);	/* a name, or a token; what comes behind it */
 void filter_tests(struct word *, unsigned slot, bool deny);	/* what stands in ( ), as tests of the policy */
 
 /* ----------------------------------------------------------------- boards/ */

@@ -123,7 +123,7 @@ static uint32_t number_of(const char *name)
 
 	if (*name == '#')
 		return (uint32_t)strtoull(name + 1, NULL, 0);
-	k = filter_find(name, strlen(name));
+	k = filter_find(name);
 	if (!k || k->foreign)
 		return 0xfffffffe;
 	slot = k->value;
@@ -139,7 +139,7 @@ static uint64_t argument(const char *s)
 	for (; *s; s += n + (s[n] == '|')) {
 		n = strcspn(s, "|");
 		snprintf(part, sizeof part, "%.*s", (int)n, s);
-		if (!filter_constant(part, n, &w))
+		if (!filter_constant(part, &w))
 			w = strtoull(part, NULL, 0);
 		v |= w;
 	}
@@ -525,7 +525,7 @@ static void at_random(void)
 				continue;
 			len += (size_t)snprintf(words + len, sizeof words - len, " %s%s",
 				(const char *const[]){ "", "-", "+" }[chance() % 3], name);
-			slot = filter_find(name, strlen(name))->value;
+			slot = filter_find(name)->value;
 			t = slot == NOCALL ? NULL : filter_twins((unsigned)slot);
 			if (chance() % 3 == 0 && slot != NOCALL && !(t && *t & TWIN_DIFFERS) && filter_widths((unsigned)slot).typed) {
 				len += (size_t)snprintf(words + len, sizeof words - len, "(");
@@ -568,7 +568,7 @@ static void groups(void)
 		slot = all[i].value;
 		foreign = all[i].foreign;
 		n += *name >= '_';
-		k = filter_find(name, strlen(name));
+		k = filter_find(name);
 		if (!k || strcmp(k->text, name) != 0 || k->value != slot)
 			ok(false, "%s is in the list, and not found", name), unfound++;
 		if (*name < '_' || foreign || slot == NOCALL)
