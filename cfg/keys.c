@@ -3,7 +3,7 @@
  *
  * One row per key: its number KEY_X, name, type, where it goes in struct box, flags; what a
  * value is, as errors and husk help say it (of CHOICE and MOUNTS: the words);
- * one line of help; then for the manual alone: the default, and what else
+ * then for the manual alone: one line of help, the default, and what else
  * there is to say. The parser, husk show, husk help and the manual page's
  * list (man.sh reads these very lines) come from here.
  *
@@ -33,11 +33,11 @@
 	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
 	/* FILES */ \
 	K(ROOT, "root", ROOT, root, PATH, "a root (/, /DIR, ./DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
-	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS] (from / or ./, no .. in BOX; \\: is a colon)", "ro,nosuid,nodev; rw exec dev suid rec slave idmap optional create[=MODE]", "", "rw brings noexec") \
+	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS] (from / or ./, no .. in BOX, \\: is a colon; rw exec dev suid rec slave idmap create=755)", "ro,nosuid,nodev; optional as ?; create[=MODE]; rw brings noexec", "", "") \
 	K(TMPFS, "tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec] (from /, no ..)", "in memory", "", "replaces a default mount on the same BOX") \
 	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD | PATH, "SRC:BOX[:TYPE,OPTS] (a device or a type; from /, no ..)", "", "", "any file system") \
 	K(MOUNTS, "mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
-	K(ETC, "etc", ETC, netc, LIST, "a name below /etc", "copied; or none", "resolv.conf,hosts,localtime", "without net: localtime only") \
+	K(ETC, "etc", ETC, netc, LIST, "none, or a name below /etc", "copied", "resolv.conf,hosts,localtime", "without net: localtime only") \
 	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP | PATH, "HOST[:BOX][:rwm,mode=M] (below /dev/; one * in the last part, and no BOX then)", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
 	K(MASK, "mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
 	K(READONLY, "readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
@@ -50,15 +50,15 @@
 	K(NS_CGROUP, "ns.cgroup", NS, ns[NS_CGROUP], PATH, "", "", "new", "the view of the cgroup tree") \
 	K(NS_USER, "ns.user", NS, ns[NS_USER], PATH, "", "", "host", "user ids") \
 	K(NS_TIME, "ns.time", NS, ns[NS_TIME], PATH, "", "", "host", "clocks; clock.monotonic and clock.boottime make it new") \
-	K(UIDMAP, "uidmap", MAP, nuidmap, LIST, "IN:OUT:COUNT (0:100000:65536, to 4294967294)", "or auto; with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
-	K(GIDMAP, "gidmap", MAP, ngidmap, LIST, "", "or auto; with ns.user=new", "auto", "uidmap left out: the same") \
+	K(UIDMAP, "uidmap", MAP, nuidmap, LIST, "auto or IN:OUT:COUNT (0:100000:65536, to 4294967294)", "with ns.user=new", "auto", "at most 16 ranges of 0..4294967294; gidmap left out: the same") \
+	K(GIDMAP, "gidmap", MAP, ngidmap, LIST, "", "with ns.user=new", "auto", "uidmap left out: the same") \
 	K(HOSTNAME, "hostname", HOST, hostname, BOARD | OPEN, "a host name (letters digits _ + - . ; at most 64)", "", "the box's name", "with ns.uts=new") \
 	K(DOMAINNAME, "domainname", HOST, domainname, OPEN, "", "", "", "of NIS, with ns.uts=new") \
 	K(CLOCK_MONOTONIC, "clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "", "", "added to the clock inside") \
 	K(CLOCK_BOOTTIME, "clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "added to the clock inside") \
 	/* LIMITS */ \
-	K(MEMORY_MAX, "memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size from 64K (4M, 512K, 25%)", "or max", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
-	K(MEMORY_SWAP_MAX, "memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "a size (0, 4M, 25%)", "or max", "", "0: nothing of it is swapped out") \
+	K(MEMORY_MAX, "memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size from 64K (4M, 512K, 25%, max)", "", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
+	K(MEMORY_SWAP_MAX, "memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "a size (0, 4M, 25%, max)", "", "", "0: nothing of it is swapped out") \
 	K(PIDS_MAX, "pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
 	K(CPU_MAX, "cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN, "a share of CPUs (50%, 20000 100000 of 1000..1000000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
 	K(CPU_WEIGHT, "cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
@@ -85,7 +85,7 @@
 	K(PERSONALITY, "personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
 	/* LIFE */ \
 	K(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
-	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box", "or *: all others; order only", "", "that box is up, failed or skipped") \
+	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box, or *", "*: all others; order only", "", "that box is up, failed or skipped") \
 	K(STOP_SIGNAL, "stop.signal", SIGNAL, stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
 	K(STOP_TIMEOUT, "stop.timeout", TIME, stop_ms, 0, "a time to 1d (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
 	K(RESTART, "restart", ONLY, name, 0, "one of (no)", "", "no", "when the program has ended") \
@@ -104,8 +104,6 @@ static const struct key keys[] = { KEYS(ROW) };
 static const char names[] = KEYS(NAME);
 #define WHAT(id, name, type, at, flags, what, help, def, more) what "\0"
 static const char whats[] = KEYS(WHAT);
-#define HELP(id, name, type, at, flags, what, help, def, more) help "\0"
-static const char helps[] = KEYS(HELP);
 
 #define NTH(id, name, type, at, flags, what, help, def, more) NTH_##id,
 #define ORDER(id, name, type, at, flags, what, help, def, more) _Static_assert((int)NTH_##id == (int)KEY_##id, name);
@@ -139,17 +137,10 @@ int key_find(const char *name)
 	return -1;
 }
 
-static const char *text(const char *p, int row)
-{
-	while (row-- > 0)
-		p += strlen(p) + 1;
-	return p;
-}
-
 /* Also the end of the table: NULL */
 const char *key_name(int row)
 {
-	return row < NKEYS ? text(names, row) : NULL;
+	return row < NKEYS ? nth(names, row) : NULL;
 }
 
 const char *key_what(int row)
@@ -160,9 +151,4 @@ const char *key_what(int row)
 		if (*p)
 			what = p;
 	return what;
-}
-
-const char *key_help(int row)
-{
-	return text(helps, row);
 }

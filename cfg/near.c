@@ -1,10 +1,8 @@
 /* near.c - the word that was probably meant: the fewest letters missing, too
- * many, wrong, or two neighbours swapped. */
+ * many, wrong, or two neighbours swapped, in one place of the word. */
 #include <string.h>
 
 #include "husk.h"
-
-enum { MAXLEN = 39 };
 
 /* Small and capital letters are the same here. */
 static bool alike(char a, char b)
@@ -12,27 +10,17 @@ static bool alike(char a, char b)
 	return (a | 32) == (b | 32);
 }
 
-/* The usual table: what it costs to make the first j letters of b out of the
- * first i of a. */
-static unsigned distance(const char *a, size_t la, const char *b, size_t lb)
+/* How many letters stand between those that both begin and end with; two that
+ * are swapped count as one. */
+static size_t distance(const char *a, size_t la, const char *b, size_t lb)
 {
-	static uint8_t d[MAXLEN + 1][MAXLEN + 1];
-	size_t i, j;
-	unsigned n;
-
-	for (i = 0; i <= la; i++)
-		for (j = 0; j <= lb; j++) {
-			n = (unsigned)(i + j);
-			if (i && j) {
-				n = d[i - 1][j - 1] + !alike(a[i - 1], b[j - 1]);
-				n = n > d[i - 1][j] ? d[i - 1][j] + 1u : n;
-				n = n > d[i][j - 1] ? d[i][j - 1] + 1u : n;
-			}
-			if (i > 1 && j > 1 && alike(a[i - 1], b[j - 2]) && alike(a[i - 2], b[j - 1]) && n > d[i - 2][j - 2])
-				n = d[i - 2][j - 2] + 1u;
-			d[i][j] = (uint8_t)n;
-		}
-	return d[la][lb];
+	for (; la && lb && alike(*a, *b); la--, lb--, a++, b++)
+		;
+	for (; la && lb && alike(a[la - 1], b[lb - 1]); la--, lb--)
+		;
+	if (la == 2 && lb == 2 && alike(a[0], b[1]) && alike(a[1], b[0]))
+		return 1;
+	return la > lb ? la : lb;
 }
 
 /* One letter in three may be wrong, at most three. */
@@ -42,17 +30,13 @@ void near_begin(struct near *n, const char *word)
 
 	n->word = word;
 	n->name[0] = '\0';
-	n->best = len < 3 ? 1 : len < 9 ? (unsigned)len / 3 + 1 : 4;
+	n->best = len < 3 ? 1 : len < 9 ? len / 3 + 1 : 4;
 }
 
 void near_try(struct near *n, const char *candidate)
 {
-	size_t la = strlen(n->word), lb = strlen(candidate);
-	unsigned d;
+	size_t d = distance(n->word, strlen(n->word), candidate, strlen(candidate));
 
-	if (la > MAXLEN || lb > MAXLEN || la > lb + 3 || lb > la + 3)
-		return;
-	d = distance(n->word, la, candidate, lb);
 	if (d < n->best) {
 		n->best = d;
 		copy(n->name, sizeof n->name, candidate);

@@ -100,7 +100,7 @@ int cfg_help(const char *key)
 		return 2;
 	}
 	flags = key_row(row)->flags;
-	say(1, "%s%s=%s\n\t%s\n%s%s%sdefault:\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row), key_help(row),
+	say(1, "%s%s=%s\n%s%s%sdefault:\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row),
 		flags & K_LIST ? "\ta list: lines add up, an empty value empties it\n" : "",
 		flags & K_SKIP ? "\t? before it: go on without\n" : "",
 		flags & K_BOARD ? "\talso in board.conf\n" : "");

@@ -232,31 +232,32 @@ static void term(struct box *b)
 		line(b, getenv("TERM") ? "env=TERM" : "env=TERM=linux");
 }
 
-/* What stands behind -- is a line too, with quotes where it needs them. */
+/* What stands behind -- is a line too. */
 static void program(struct box *b, char *const argv[])
 {
 	size_t max;
 	char *s, *to;
 	const char *p;
-	bool quotes;
+	char before = '=';
 
 	line(b, "exec=");
 	s = cfg_rest(&max);
-	to = s + fmt(s, max, "exec=");
-	for (; (p = *argv); argv++) {
+	to = s + fmt(s, max, "exec");
+	for (; (p = *argv); argv++, before = ' ') {
 		if (to + 2 * strlen(p) + 4 > s + max) {
 			cfg_here("exec", text_full());
 			return;
 		}
-		quotes = !*p || p[strcspn(p, " \t\n\"'")];
-		for (to += fmt(to, 3, quotes ? " \"" : " "); *p; p++) {
-			if (quotes && strchr("\"\\\n", *p))
+		*to++ = before;
+		for (*to++ = '"'; *p; p++) {
+			if (strchr("\"\\\n", *p))
 				*to++ = '\\';
 			*to++ = *p == '\n' ? 'n' : *p;
 		}
-		to += fmt(to, 2, quotes ? "\"" : "");
+		*to++ = '"';
+		*to = '\0';
 	}
-	if (cfg_room((size_t)(to - s) + 1))
+	if (before == ' ' && cfg_room((size_t)(to - s) + 1))
 		line(b, s);
 }
 

@@ -429,7 +429,6 @@ const struct key *key_row(int);
 int key_find(const char *name);			/* row, or -1 */
 const char *key_name(int row);			/* NULL: no more rows */
 const char *key_what(int row);			/* what a value is */
-const char *key_help(int row);
 
 /* cfg/defaults.c: texts in the language */
 const char *cfg_preset(const char *name);	/* NULL: no such preset */
@@ -437,7 +436,7 @@ const char *cfg_preset_name(int);		/* NULL: no more */
 bool cfg_is_default(const char *value);	/* is it a word of the defaults? */
 
 /* cfg/near.c: the word that was probably meant */
-struct near { const char *word; unsigned best; char name[40]; };
+struct near { const char *word; size_t best; char name[40]; };
 void near_begin(struct near *, const char *word);
 void near_try(struct near *, const char *candidate);
 const char *near_hint(const struct near *);	/* "; memory.max?", or "" */

@@ -234,14 +234,14 @@ static int verb_version(void)
 static const char verbs[] =
 	"run [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background\0"
 	"check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong\0"
-	"show FILE [key=value ..]\n\tthe whole configuration, every default written out\0"
-	"plan FILE [key=value ..]\n\tthe stages that this box will go through\0"
+	"show FILE [key=value ..]\n\tall of its keys, every default written out\0"
+	"plan FILE [key=value ..]\n\tthe stages it will go through\0"
 	"help [KEY]\n\tthis page, or one key\0"
 	"version\0"
 	"halt\0"
 	"poweroff\0"
-	"reboot\n\tall three ask PID 1 of the board\0"
-	"boot\n\twhat PID 1 of a board runs\0";
+	"reboot\n\task PID 1 of the board\0"
+	"boot\n\twhat PID 1 of a board does\0";
 
 static int help_verbs(void)
 {

@@ -46,25 +46,25 @@
 
 #define STAGES(ROW) \
 	/* make              side               undo         its keys, what else it does */ \
-	ROW(init_state,      HOST,              init_forget, NOKEY, "lock the name, write what is made")	/* locked and written before anything is made */ \
-	ROW(init_pipes,      HOST,              NO_UNDO,     NOKEY, "a socket pair and a pipe")	/* all that supervising needs is there before there is something to supervise */ \
+	ROW(init_state,      HOST,              init_forget, NOKEY, "lock the name")	/* locked and written before anything is made */ \
+	ROW(init_pipes,      HOST,              NO_UNDO,     NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
-	ROW(cg_devices,      HOST,              NO_UNDO,     NOKEY, "deny all devices but the listed")	/* may make a leaf, and that one anew */ \
+	ROW(cg_devices,      HOST,              NO_UNDO,     NOKEY, "deny all but the listed")	/* may make a leaf, and that one anew */ \
 	ROW(cg_limits,       HOST,              NO_UNDO,     KEYS(MEMORY_MAX, CPU_WEIGHT), "")	/* in force before the first process is inside */ \
-	ROW(ns_join,         HOST,              NO_UNDO,     NOKEY, "join user and pid")	/* joined user and pid come first: what is new is owned by them */ \
+	ROW(ns_join,         HOST,              NO_UNDO,     NOKEY, "user and pid")	/* joined user and pid come first: what is new is owned by them */ \
 	ROW(ns_clone,        HOST,              ns_kill,     KEYS(NET, NS_TIME), "") \
 	ROW(ns_idmap,        HOST | NEW(USER),  NO_UNDO,     KEYS(UIDMAP, GIDMAP), "") \
-	ROW(rootfs_idmap,    HOST | NEW(USER),  NO_UNDO,     NOKEY, "shift mounts by the id maps")	/* by the maps just written, on mounts that INIT has not placed yet */ \
+	ROW(rootfs_idmap,    HOST | NEW(USER),  NO_UNDO,     NOKEY, "shift mounts")	/* by the maps just written, on mounts that INIT has not placed yet */ \
 	ROW(caps_oom,        HOST,              NO_UNDO,     KEY(OOM_SCORE_ADJ), "")	/* below /proc/PID: INIT is not dumpable and may not */ \
 	ROW(ns_go,           HOST,              NO_UNDO,     NOKEY, "let PID 1 go on") \
 	\
-	ROW(cg_enter,        INIT,              NO_UNDO,     NOKEY, "PID 1 into the leaf")	/* first: nothing of it runs outside its limits */ \
-	ROW(init_close,      INIT,              NO_UNDO,     NOKEY, "close what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
+	ROW(cg_enter,        INIT,              NO_UNDO,     NOKEY, "into the leaf")	/* first: nothing of it runs outside its limits */ \
+	ROW(init_close,      INIT,              NO_UNDO,     NOKEY, "what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
 	ROW(caps_tether,     INIT,              NO_UNDO,     NOKEY, "die with the keeper")	/* not dumpable, and dies with the keeper */ \
-	ROW(ns_wait,         INIT,              NO_UNDO,     NOKEY, "wait for ns.go")	/* end of file here: the keeper died before the tether held */ \
-	ROW(ns_enter,        INIT,              NO_UNDO,     NOKEY, "join the others")	/* the cgroup namespace roots where we stand: after cg.enter */ \
-	ROW(ns_root,         INIT,              NO_UNDO,     NOKEY, "become root of the box")	/* uid 0 of the box, as its maps have it */ \
+	ROW(ns_wait,         INIT,              NO_UNDO,     NOKEY, "for ns.go")	/* end of file here: the keeper died before the tether held */ \
+	ROW(ns_enter,        INIT,              NO_UNDO,     NOKEY, "the others")	/* the cgroup namespace roots where we stand: after cg.enter */ \
+	ROW(ns_root,         INIT,              NO_UNDO,     NOKEY, "become root")	/* uid 0 of the box, as its maps have it */ \
 	ROW(ns_sysctl,       INIT,              NO_UNDO,     KEY(SYSCTL), "")	/* before /proc/sys is read-only */ \
 	ROW(ns_host,         INIT | NEW(UTS),   NO_UNDO,     KEYS(HOSTNAME, DOMAINNAME), "") \
 	ROW(ns_loopback,     INIT | NEW(NET),   NO_UNDO,     NOKEY, "lo up") \
@@ -77,32 +77,32 @@
 	ROW(init_pty,        INIT,              NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
 	ROW(rootfs_masks,    INIT | NEW(MNT),   NO_UNDO,     KEYS(MASK, READONLY), "")	/* last of the mounts: nothing may cover a mask */ \
 	ROW(rootfs_pivot,    INIT | NEW(MNT),   NO_UNDO,     NOKEY, "detach the host's tree")	/* the host's tree is gone from here */ \
-	ROW(rootfs_verify,   INIT | NEW(MNT),   NO_UNDO,     NOKEY, "compare the mount table with the plan")	/* our own mount table against the plan */ \
+	ROW(rootfs_verify,   INIT | NEW(MNT),   NO_UNDO,     NOKEY, "mounts are as planned")	/* our own mount table against the plan */ \
 	ROW(caps_bound,      INIT,              NO_UNDO,     NOKEY, "drop what caps= has not")	/* once for INIT and PROG: 41 calls */ \
 	ROW(caps_nnp,        INIT,              NO_UNDO,     KEY(NO_NEW_PRIVS), "") \
 	ROW(init_fork,       INIT,              NO_UNDO,     KEY(PID1), "the program's process") \
 	\
-	ROW(init_tty,        PROG,              NO_UNDO,     NOKEY, "a session of its own")	/* a session of its own, the pty its terminal */ \
+	ROW(init_tty,        PROG,              NO_UNDO,     NOKEY, "a session")	/* a session of its own, the pty its terminal */ \
 	ROW(caps_keyring,    PROG,              NO_UNDO,     KEY(KEYRING), "") \
 	ROW(caps_label,      PROG,              NO_UNDO,     KEYS(APPARMOR, SELINUX), "")	/* through the host's /proc: the box's may be anything */ \
 	ROW(caps_sched,      PROG,              NO_UNDO,     KEYS(NICE, AFFINITY), "")	/* while CAP_SYS_NICE is there */ \
 	ROW(caps_rlimits,    PROG,              NO_UNDO,     KEY(RLIMIT), "")	/* while CAP_SYS_RESOURCE is there; never on PID 1 */ \
 	ROW(caps_ids,        PROG,              NO_UNDO,     NOKEY, "groups, gid, uid")	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
 	ROW(caps_sets,       PROG,              NO_UNDO,     KEYS(CAPS, SECUREBITS), "")	/* the five sets and securebits */ \
-	ROW(caps_readback,   PROG,              NO_UNDO,     NOKEY, "read all rights back")	/* one read of /proc/self/status: what holds, not what was asked */ \
-	ROW(caps_close,      PROG,              NO_UNDO,     NOKEY, "close all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
-	ROW(init_cwd,        PROG,              NO_UNDO,     NOKEY, "into the working directory")	/* as the user, with nothing open that leads out */ \
-	ROW(init_report,     PROG,              NO_UNDO,     NOKEY, "ready; wait for the release")	/* ready; waits for the release byte */ \
+	ROW(caps_readback,   PROG,              NO_UNDO,     NOKEY, "rights are as planned")	/* one read of /proc/self/status: what holds, not what was asked */ \
+	ROW(caps_close,      PROG,              NO_UNDO,     NOKEY, "all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
+	ROW(init_cwd,        PROG,              NO_UNDO,     KEY(CWD), "")	/* as the user, with nothing open that leads out */ \
+	ROW(init_report,     PROG,              NO_UNDO,     NOKEY, "ready")	/* ready; waits for the release byte */ \
 	ROW(caps_retether,   PROG,              NO_UNDO,     NOKEY, "die with PID 1")	/* a change of ids forgets the death signal */ \
 	ROW(init_signals,    PROG,              NO_UNDO,     NOKEY, "unblock all") \
 	ROW(filter_load,     PROG,              NO_UNDO,     KEYS(SYSCALLS, SYSCALLS_DEFAULT), "")	/* last: it may forbid all of the above */ \
 	ROW(init_exec,       PROG,              NO_UNDO,     KEYS(EXEC, ENV), "") \
 	\
 	ROW(init_rights,     INIT,              NO_UNDO,     NOKEY, "keep CAP_KILL alone")	/* PROG is born: from here CAP_KILL is enough */ \
-	ROW(init_filter,     INIT,              NO_UNDO,     NOKEY, "a filter of its own") \
-	ROW(init_reap,       INIT,              NO_UNDO,     NOKEY, "reap and forward")	/* does not return */ \
+	ROW(init_filter,     INIT,              NO_UNDO,     NOKEY, "its own") \
+	ROW(init_reap,       INIT,              NO_UNDO,     NOKEY, "and forward")	/* does not return */ \
 	\
-	ROW(init_ready,      HOST,              NO_UNDO,     NOKEY, "wait until all is read back") \
+	ROW(init_ready,      HOST,              NO_UNDO,     NOKEY, "wait for init.report") \
 	ROW(init_release,    HOST,              NO_UNDO,     NOKEY, "the commit point")	/* the commit point */ \
 	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec")
 
