@@ -76,7 +76,7 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 /* The line that p begins with: a copy is cut, and p stays. */
 static void line(struct box *b, const char *p)
 {
-	size_t n = strcspn(p, "\n");
+	size_t n = (size_t)(strchrnul(p, '\n') - p);
 	char *s = cfg_room(n + 1), *key, *eq;
 	const char *e;
 
