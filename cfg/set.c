@@ -342,7 +342,7 @@ static bool set_ionice(struct box *b, char *v)
 {
 	int level, class = classed(v, IOCLASSES, &level, 0, 7);
 
-	b->ioprio = (uint16_t)(class << 13 | level);
+	b->ioprio = (uint16_t)((unsigned)class << 13 | (unsigned)level);
 	return class > 0;
 }
 
