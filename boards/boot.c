@@ -64,7 +64,7 @@ int board_boot(char **argv)
 	char how = 0;
 
 	if (getpid() != 1) {
-		say(2, "husk: boot: only as process 1: init=/sbin/husk on the kernel's command line\n");
+		say(2, "husk: boot: only as process 1: init=/sbin/husk\n");
 		return 2;
 	}
 	umask(0);

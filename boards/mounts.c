@@ -67,7 +67,7 @@ void board_mounts(void)
 		dst = row + strlen(row) + 1;
 		data = dst + strlen(dst) + 1;
 		if (*row & LINK) {
-			(void)symlink(row + 1, dst);
+			(void)symlinkat(row + 1, AT_FDCWD, dst);
 			continue;
 		}
 		(void)mkdir(dst, 0755);		/* a read-only root has it, or the mount says so */

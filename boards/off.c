@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -105,7 +106,7 @@ void board_off(char how)
 	(void)all_gone(UMOUNT_MS);
 	in_child(how, false);
 	for (;;)
-		pause();
+		(void)poll(NULL, 0, -1);
 }
 
 /* Runs on a stack of its own. The handler is reset: whoever comes back from it
@@ -126,14 +127,14 @@ void board_guard(void)
 	static char stack[8192];
 	struct sigaction sa = { .sa_handler = crashed, .sa_flags = SA_ONSTACK | SA_RESETHAND };
 	stack_t st = { .ss_sp = stack, .ss_size = sizeof stack };
-	sigset_t most;
+	union { sigset_t set; unsigned long first; } most;
 	unsigned i;
 
-	(void)sigaltstack(&st, NULL);
-	sigfillset(&most);
+	(void)syscall(SYS_sigaltstack, &st, NULL);
+	sigfillset(&most.set);
 	for (i = 0; i < sizeof faults; i++) {
 		(void)sigaction(faults[i], &sa, NULL);
-		sigdelset(&most, faults[i]);
+		most.first &= ~(1ul << (faults[i] - 1));
 	}
-	sigprocmask(SIG_SETMASK, &most, NULL);
+	sigprocmask(SIG_SETMASK, &most.set, NULL);
 }

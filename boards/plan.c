@@ -6,12 +6,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "husk.h"
-
-struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
 
 struct waiting {
 	struct planned what;
@@ -50,8 +47,7 @@ static void board_conf(void)
 
 	for (k = knobs; *k; k += strlen(k) + 1, k += strlen(k) + 1)
 		(void)ns_knob(proc, k, k + strlen(k) + 1);
-	if (cfg_board(&b, CONFDIR "/board.conf"))
-		say(2, "husk: board.plan: " CONFDIR "/board.conf is wrong: going on without it\n");
+	(void)cfg_board(&b, CONFDIR "/board.conf");	/* has said what is wrong: the rest counts */
 	if (b.hostname && sethostname(b.hostname, strlen(b.hostname)) < 0)
 		board_failed("plan: hostname ", b.hostname);
 	for (i = 0; i < b.nmnt; i++)
@@ -73,7 +69,7 @@ static void read_box(const char *name)
 	if (*name == '.' || n < 6 || n >= MAXNAME + 6 || !same(name + n - 5, ".conf") || same(name, "board.conf"))
 		return;
 	if (nboxes == MAXBOX) {
-		say(2, "husk: board.plan: %s: more than %d boxes\n", name, MAXBOX);
+		say(2, "husk: %s: more than %d boxes\n", name, MAXBOX);
 		return;
 	}
 	fmt(w->what.file, sizeof w->what.file, CONFDIR "/%s", name);
@@ -87,18 +83,14 @@ static void read_box(const char *name)
 
 static void read_boxes(void)
 {
-	char buf[2048] __attribute__((aligned(8)));
 	int dir = open(CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct entry *e;
-	long got, i;
+	const char *name;
 
 	if (dir < 0)
 		board_failed("plan: ", CONFDIR);
-	while ((got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
-		for (i = 0; i < got; i += e->len) {
-			e = (void *)(buf + i);
-			read_box(e->name);
-		}
+	while (rootfs_list(dir) > 0)
+		while ((name = rootfs_name(false)))
+			read_box(name);
 }
 
 /* Must another one be there before it? * stands for all that do not say so. */

@@ -148,17 +148,7 @@ int init_say_ready(struct run *r)
 /* PROG is as it should be, and waits until HOST has nothing left that may fail. */
 int init_report(struct run *r)
 {
-	char c;
-	ssize_t n;
-
-	if (init_say_ready(r) < 0)
-		return -EPIPE;
-	do
-		n = recv(r->sync, &c, 1, 0);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return fail(r, "wait for the release");
-	return n == 1 ? 0 : fail_not(r, "the keeper is gone");
+	return init_say_ready(r) < 0 ? -EPIPE : ns_wait(r);
 }
 
 /* Inside: the loop has failed. HOST prints it. */
