@@ -666,13 +666,13 @@ int mountinfo_next(struct mountinfo *);			/* 1, 0 at the end, -1 */
 enum { PLAN_EXACT = 1,			/* flags are these, else at least these */
        PLAN_REC = 2, PLAN_SLAVE = 4,	/* others may hang below; and come from outside */
        PLAN_MAKE = 8,			/* mount points may be made in it */
-       PLAN_DIR = 16, PLAN_FILE = 32 };	/* what masks show */
+       PLAN_DIR = 16, PLAN_FILE = 32,	/* what masks show */
+       PLAN_KNOB = 64 };		/* of our own procfs or sysfs: itself, read-only */
 int plan_add(struct run *, const char *path, unsigned kind, uint32_t flags, const char *type);	/* path as mountinfo will say it */
 int plan_mnt(struct run *, const struct mnt *, unsigned kind);	/* it lies on rootfs_path */
 int plan_forbid(struct run *, const char *path);	/* a read-only tree over path */
 unsigned plan_kind(const char *path);	/* of the mount that path is on */
-extern struct plan_empty { uint32_t dev; const char *dir, *file; } plan_empty;	/* where what masks show is: its device and roots */
-bool plan_check(const struct mountinfo *);	/* is this line planned? */
+bool plan_check(const struct mountinfo *, bool dev);	/* is this line planned? dev: masks are of our /dev */
 const char *plan_missing(void);		/* a planned mount that plan_check has not seen, or NULL */
 
 /* ------------------------------------------------------------------- caps/ */

@@ -9,17 +9,13 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "husk.h"
 
 #define FLAGS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
-/* Names in our dev: of the file until all masks are made; of the directory where
- * there is no devpts */
-#define FILENAME	"husk.f"
-#define DIRNAME		"husk.d"
+#define FILENAME	"husk.f"	/* in our dev, until all masks are made */
 enum { DIR = 1, MASK = 2, SKIP = 4 };
 
 static struct {
@@ -41,29 +37,21 @@ static bool listed(const char *name)
 
 static int empty(struct run *r)
 {
-	struct stat st;
-
-	plan_empty.dir = "/pts";
-	plan_empty.file = "/" FILENAME "//deleted";
 	g.dev = r->own[DM_DEV];
 	g.dir = r->own[DM_PTS];
 	if (g.dev < 0)
 		g.dev = rootfs_fresh("tmpfs", FLAGS & ~MS_RDONLY, "mode=755,size=4K,nr_inodes=8");
 	if (g.dir < 0) {
-		plan_empty.dir = "/" DIRNAME;
-		if (mkdirat(g.dev, DIRNAME, 0755) == 0)
-			g.dir = openat(g.dev, DIRNAME, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		(void)mkdirat(g.dev, "pts", 0755);
+		g.dir = openat(g.dev, "pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
-	if (fstat(g.dir, &st) < 0 || mknodat(g.dev, FILENAME, S_IFREG | 0444, 0) < 0)
-		return fail(r, "make what masks show");
-	plan_empty.dev = (uint32_t)(major(st.st_dev) << 20 | minor(st.st_dev));
-	return 0;
+	return g.dir < 0 || mknodat(g.dev, FILENAME, S_IFREG | 0444, 0) < 0 ? fail(r, "make what masks show") : 0;
 }
 
 static int planned(struct run *r, unsigned how)
 {
 	if (!(how & MASK))
-		return plan_add(r, rootfs_path, PLAN_EXACT, FLAGS, NULL);
+		return plan_add(r, rootfs_path, PLAN_EXACT | PLAN_KNOB, FLAGS, rootfs_path[1] == 'p' ? "proc" : "sysfs");
 	return plan_add(r, rootfs_path, how & DIR ? PLAN_DIR : PLAN_FILE, FLAGS, "tmpfs");
 }
 

@@ -81,29 +81,26 @@ static int make_one(struct run *r, int at, const char *path, const char *name, b
 	return at;
 }
 
-/* Component by component: each from the root, so that links lead where they
- * lead inside, and what is missing is made below the descriptor before it. */
+/* What is there of the path, and then name by name below it. */
 static int make(struct run *r, const char *path, bool dir)
 {
 	static char part[512];
-	char *name = part, *end;
-	int at = r->root, fd;
-	bool more;
+	size_t len = copy(part, sizeof part, path);
+	char *p = part + len;
+	int at;
 
-	if (copy(part, sizeof part, path) >= sizeof part)
+	if (len >= sizeof part)
 		return fail_not(r, "%s: too long", path);
 	do {
-		name += strspn(name, "/");
-		end = name + strcspn(name, "/");
-		more = end[strspn(end, "/")];
-		*end = '\0';
-		fd = walk(r->root, part, O_PATH | (more || dir ? O_DIRECTORY : 0));
-		if (fd < 0)
-			fd = errno == ENOENT ? make_one(r, at, path, name, more || dir) : fail(r, "%s", path);
-		at = fd;
-		*end = '/';
-		name = end;
-	} while (at >= 0 && more);
+		while (*--p != '/')
+			;
+		*p = '\0';
+	} while ((at = walk(r->root, p > part ? part : "/", O_PATH | O_DIRECTORY)) < 0 && errno == ENOENT);
+	if (at < 0)
+		return fail(r, "%s", path);
+	for (; at >= 0 && p < part + len; p += strlen(p))
+		if (*++p)
+			at = make_one(r, at, path, p, dir || p + strlen(p) < part + len);
 	return at;
 }
 

@@ -28,7 +28,7 @@ static struct {
 } tree[1024];
 static unsigned ntree;
 
-struct plan_empty plan_empty;
+static uint32_t empty;		/* the device of what masks show; 0: not seen yet */
 
 static struct plan *first(void)
 {
@@ -106,11 +106,16 @@ int plan_forbid(struct run *r, const char *path)
 static bool fits(const struct plan *p, const struct mountinfo *m)
 {
 	uint32_t want = p->flags & (ACCESS | MS_NOATIME | MS_NODIRATIME);
+	const char *root;
 
 	if (m->shared || (m->slave && !(p->kind & PLAN_SLAVE)) || (p->type && !same(p->type, m->type)))
 		return false;
-	if (p->kind & (PLAN_DIR | PLAN_FILE) && (m->dev != plan_empty.dev ||
-		!same(m->root, p->kind & PLAN_DIR ? plan_empty.dir : plan_empty.file)))
+	if (p->kind & (PLAN_DIR | PLAN_FILE) && empty && m->dev != empty)
+		return false;
+	/* a knob shows itself */
+	root = p->kind & PLAN_DIR ? "/pts" : p->kind & PLAN_FILE ? "/husk.f//deleted" :
+		p->kind & PLAN_KNOB ? strchr(p->path + 1, '/') : m->root;
+	if (!same(m->root, root))
 		return false;
 	if (!(p->kind & PLAN_EXACT))
 		return !(want & ~m->flags);
@@ -154,7 +159,7 @@ static bool hangs(const struct mountinfo *m, unsigned parent)
 }
 
 /* Of several mounts on one path the line is the strictest that it can be. */
-bool plan_check(const struct mountinfo *m)
+bool plan_check(const struct mountinfo *m, bool dev)
 {
 	struct plan *p, *best = NULL;
 	size_t len = strlen(m->path) + 1;
@@ -171,6 +176,8 @@ bool plan_check(const struct mountinfo *m)
 	if (!best)
 		return hangs(m, i);
 	best->seen = true;
+	if (best->kind & (PLAN_DIR | PLAN_FILE) || (dev && same(m->path, "/dev")))
+		empty = m->dev;
 	return !(best->kind & PLAN_REC) || grow(m, best, false);
 }
 
