@@ -71,7 +71,7 @@ static int named(struct run *r, int fs, const char *name, unsigned how)
 		from = !(how & MASK) ? where : *g.last[how & DIR] ? g.last[how & DIR] :
 			how & DIR ? rootfs_at(g.dir, "") : rootfs_at(g.dev, FILENAME);
 		e = mount(from, where, NULL, MS_BIND, NULL);
-	} while (e < 0 && errno == ENOTDIR && !wrong++);
+	} while (e < 0 && errno == ENOTDIR && how & MASK && !wrong++);
 	if (e == 0 && (from == where || *from == '/'))
 		e = mount(NULL, where, NULL, MS_REMOUNT | MS_BIND | FLAGS, NULL);
 	/* and it must be the target that is missing */

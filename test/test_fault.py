@@ -95,7 +95,7 @@ CHANGES = {
     "second-proc": "/bin/inside mount none /proc proc 0", "mask-removed": "/bin/busybox umount -l /proc/keys",
     "root-writable": f"/bin/inside mount none / none {REMOUNT | 6}", "devices": f"/bin/inside mount none /tmp none {REMOUNT | 2}",
     "set-uid": f"/bin/inside mount none /tmp none {REMOUNT | 4}", "knobs-writable": f"/bin/inside mount none /proc/sys none {REMOUNT | 14}",
-    "shared": f"/bin/inside mount none /tmp none {1 << 20}", "mask-replaced": "/bin/inside mount /proc/version /proc/keys none 0x1000",
+    "shared": f"/bin/inside mount none /tmp none {1 << 20}", "mask-replaced": "/bin/inside mount /proc/fs /sys/firmware none 0x1000",
 }
 
 
