@@ -20,26 +20,24 @@ CFLAGS	= -std=c11 $(OPT) $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tab
 OPT	= -Os
 GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk \
 	-fno-move-loop-invariants -fno-section-anchors -fno-tree-switch-conversion \
-	-fno-expensive-optimizations
+	-fno-expensive-optimizations $(GUARD)
 # static PIE by hand: musl-gcc -static-pie makes a dynamic program without a word
+START	= init/arch/$(ARCH).S
 LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \
-	-Wl,-z,noseparate-code,-z,max-page-size=$(PAGE),--gc-sections,--sort-section=name,--build-id=none,-s
-PAGE	= 4096
-CRT	= $(LIB)/rcrt1.o $(LIB)/crti.o `$(CC) -print-file-name=crtbeginS.o`
-END	= -Wl,--start-group $(LIB)/libc.a `$(CC) -print-libgcc-file-name` -Wl,--end-group \
-	`$(CC) -print-file-name=crtendS.o` $(LIB)/crtn.o
+	-Wl,-z,noseparate-code,-z,max-page-size=4096,--gc-sections,--build-id=none,-s,-T,init/husk.ld
+END	= $(LIB)/libc.a `$(CC) -print-libgcc-file-name`
 
 .PHONY: all clang run test boot size bench clean
 
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
-$(OUT)/husk: $(SRC) init/husk.h init/order.ld $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
-	$(CC) $(CFLAGS) $(GCCONLY) $(LINK) -o $@ $(CRT) $(SRC) -Wl,-T,init/order.ld $(END)
+$(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/calls.S $(START) $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
+	$(CC) $(CFLAGS) $(GCCONLY) $(LINK) -o $@ $(START) $(SRC) $(END)
 
 # The kernel's headers and the compiler's own, and nothing else of the build
 # machine: its C library stays out of sight.
 $(OUT)/include: Makefile boards/$(BOARD).mk
-	@sh test/need.sh "$(CC)" "$(LIB)/rcrt1.o" "$(KH)/linux/seccomp.h"
+	@sh test/need.sh "$(CC)" "$(LIB)/libc.a" "$(KH)/linux/seccomp.h"
 	rm -rf $@ && mkdir -p $@
 	for f in `$(CC) -print-file-name=include`/*.h; do ln -s $$f $@; done
 	ln -s $(KH)/linux $(KH)/asm-generic $@

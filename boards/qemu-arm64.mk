@@ -1,7 +1,9 @@
 # QEMU's virt machine with a Cortex-A53
 TRIPLE	= aarch64-linux-gnu
+ARCH	= arm64
 MUSL	= aarch64-linux-musl
 CCFLAGS	= -mbranch-protection=pac-ret
+GUARD	= -mstack-protector-guard=sysreg -mstack-protector-guard-reg=tpidr_el0 -mstack-protector-guard-offset=0
 include boards/cross.mk
 # to boot it: Debian's kernel and busybox
 QEMU	= qemu-system-aarch64 -M virt -cpu cortex-a53 -m 256

@@ -1,7 +1,9 @@
 # QEMU's virt machine with a Cortex-A7
 TRIPLE	= arm-linux-gnueabihf
+ARCH	= arm
 MUSL	= arm-linux-musleabihf
 CCFLAGS	= -mthumb -mcpu=cortex-a7 -mfloat-abi=hard
+GUARD	= -mstack-protector-guard=tls -mstack-protector-guard-offset=0
 include boards/cross.mk
 # to boot it: Debian's kernel and busybox
 QEMU	= qemu-system-arm -M virt -cpu cortex-a7 -m 256

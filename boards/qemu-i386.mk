@@ -1,7 +1,9 @@
 # a 32-bit PC in QEMU
 TRIPLE	= i686-linux-gnu
+ARCH	= i386
 MUSL	= i386-linux-musl
 CCFLAGS	=
+GUARD	= -mstack-protector-guard=global
 include boards/cross.mk
 # to boot it: Debian's kernel and busybox
 QEMU	= qemu-system-i386 -M q35 -m 256

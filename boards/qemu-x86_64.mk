@@ -1,6 +1,8 @@
 # a PC in QEMU
 CC	= gcc
+ARCH	= x86_64
 CCFLAGS	=
+GUARD	= -mstack-protector-guard=global
 CLANG	= clang
 MUSL	= x86_64-linux-musl
 KH	= /usr/include

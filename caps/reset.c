@@ -15,7 +15,8 @@
 
 enum { SLACK_NS = 50000 };	/* timers: the kernel's default; 0 would mean the parent's */
 
-uint64_t caps_had = ~(uint64_t)0, caps_inherited = ~(uint64_t)0;
+uint64_t caps_lacked;
+bool caps_plain;
 bool caps_no_groups;
 
 /* A caught signal is default after an exec, an ignored one is not. */
@@ -63,9 +64,9 @@ void caps_reset(void)
 		prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
 	reset_signals((p = caps_line(&text, "SigIgn")) ? caps_mask(p) : ~(uint64_t)0);
 	if ((p = caps_line(&text, "CapInh")))
-		caps_inherited = caps_mask(p);
+		caps_plain = !caps_mask(p);
 	if ((p = caps_line(&text, "CapBnd")))
-		caps_had = caps_mask(p);
+		caps_lacked = ~caps_mask(p);
 	reset_scheduling();
 	personality(0);
 	prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0);

@@ -200,7 +200,7 @@ static void reset(struct box *b, bool of_board)
 /* Without a name= the file's, else the program's and the caller's number. */
 static void named(struct box *b, const char *file)
 {
-	static char text[MAXNAME + 20] = "name=";
+	static char text[MAXNAME + 20];
 	const char *from = file ? file : b->narg ? b->argv[0] : "husk", *slash = strrchr(from, '/');
 	char *name = text + 5;
 	size_t n;
@@ -211,9 +211,9 @@ static void named(struct box *b, const char *file)
 	n = strlen(from);
 	if (file && n > 5 && same(from + n - 5, ".conf"))
 		n -= 5;
-	n = fmt(name, sizeof text - 5, "%.*s", file ? (int)n : MAXNAME - 12, from);
+	n = fmt(text, sizeof text, "name=%.*s", file ? (int)n : MAXNAME - 12, from);
 	if (!file && b->narg)
-		fmt(name + n, sizeof text - 5 - n, ".%d", getpid());
+		fmt(text + n, sizeof text - n, ".%d", getpid());
 	for (; !file && *name; name++)
 		if (!cfg_chars(name, 1, name > text + 5 ? "0+.-" : "0+"))
 			*name = '_';

@@ -120,13 +120,13 @@ const uint16_t *filter_twins(unsigned slot)
 const struct known *filter_name(int i)
 {
 	static struct known n;
-	static const uint8_t *p;
+	static size_t at;
 
 	if (i == 0)
-		p = names;
-	if (p == names + sizeof names)
+		at = 0;
+	if (at == sizeof names)
 		return NULL;
-	p = unpack(p, &n);
+	at = (size_t)(unpack(names + at, &n) - names);
 	return &n;
 }
 

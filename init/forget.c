@@ -2,19 +2,12 @@
  * its configuration, the compiler's tables, and the code itself,
  * which comes back from the page cache where it is called again. A keeper and
  * a PID 1 wait for years; they hold what waiting takes. */
-#include <elf.h>
-#include <link.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "husk.h"
 
-/* The linker sorts sections by name (--sort-section=name): first .bss, where all
- * of ours lies that is not marked STAYS, then this page, then .bss.0b with what
- * is, then musl's. */
-static char fence[1] __attribute__((section(".bss.0a"), aligned(4096), used));
-extern const char __ehdr_start __attribute__((visibility("hidden")));	/* the linker's, as */
-extern const char __bss_start __attribute__((visibility("hidden")));
+#define LINKER	__attribute__((visibility("hidden")))	/* husk.ld says where */
+extern const char code_start[] LINKER, code_end[] LINKER, bss_start[] LINKER, bss_end[] LINKER;
 
 enum { PAGE = 4096 };
 
@@ -28,11 +21,6 @@ static void drop(uintptr_t from, uintptr_t to)
 
 void forget(void)
 {
-	uintptr_t start = (uintptr_t)&__ehdr_start;
-	const ElfW(Phdr) *code = (const void *)getauxval(AT_PHDR);
-
-	drop((uintptr_t)&__bss_start, (uintptr_t)fence);
-	for (; code->p_type != PT_LOAD; code++)
-		;
-	drop(start, start + code->p_memsz);
+	drop((uintptr_t)bss_start, (uintptr_t)bss_end);
+	drop((uintptr_t)code_start, (uintptr_t)code_end);
 }

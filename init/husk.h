@@ -33,8 +33,8 @@
 #endif
 
 /* Static storage that is still needed when the box runs. All else is zero
- * after forget(). */
-#define STAYS	__attribute__((section(".bss.0b")))
+ * after forget(). All of it begins with 0: husk.ld. */
+#define STAYS	__attribute__((section(".bss.stays")))
 
 /* Fixed maxima: there is no malloc. Who hits one is told which. */
 enum {
@@ -261,6 +261,10 @@ struct msg {
 
 /* ------------------------------------------------------------------- init/ */
 
+/* init/entry.c: called from arch/, and by what the compiler makes up */
+void entry(long *stack) __attribute__((used, noreturn));
+void __stack_chk_fail(void) __attribute__((used, noreturn));
+
 /* init/stages.c: THE table */
 int stages_run(struct run *);			/* the rows of my side, from the top */
 const char *stage_name(int row);
@@ -320,7 +324,6 @@ long sys_getcwd(char *, size_t);		/* the kernel's own: "(unreachable)/..." is se
 int close_others(int proc, unsigned from, const int *keep, int n);
 
 /* init/seal.c */
-int init_relro(void);			/* what the loader does for others */
 int init_stdio(void);			/* 0, 1, 2 are open, and no directory; prints, 0 or 125 */
 int init_seal(char **argv);		/* run from where nobody can write; prints, 0 or 125 */
 
@@ -698,7 +701,8 @@ int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or 
 const char *caps_name(int number);		/* "chown" or NULL */
 int caps_last(void);				/* of this kernel: highest number */
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
-extern uint64_t caps_had, caps_inherited;	/* the caller's bounding and inheritable set, by caps_reset, */
+extern uint64_t caps_lacked;		/* not in the caller's bounding set, by caps_reset, */
+extern bool caps_plain;		/* whose inheritable set is empty, */
 extern bool caps_no_groups;	/* and who has none since */
 void caps_reset(void);		/* HOST, first: umask, signals, nice: nothing is inherited by accident */
 /* caps/user.c */

@@ -9,16 +9,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,12 +88,94 @@ KEEP void *memchr(const void *s, int c, size_t n)
 	return NULL;
 }
 
+KEEP int memcmp(const void *a, const void *b, size_t n)
+{
+	const unsigned char *p = a, *q = b;
+
+	for (; n; n--, p++, q++)
+		if (*p != *q)
+			return *p - *q;
+	return 0;
+}
+
+KEEP size_t strlen(const char *s)
+{
+	const char *p = s;
+
+	for (; *p; p++)
+		PLAIN;
+	return (size_t)(p - s);
+}
+
+size_t strnlen(const char *s, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && s[n])
+		n++;
+	return n;
+}
+
+KEEP int strncmp(const char *a, const char *b, size_t n)
+{
+	for (; n && *a == *b; n--, a++, b++)
+		if (!*a)
+			return 0;
+	return n ? (unsigned char)*a - (unsigned char)*b : 0;
+}
+
+KEEP int strcmp(const char *a, const char *b)
+{
+	return strncmp(a, b, SIZE_MAX / 2);
+}
+
+static int lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : (unsigned char)c;
+}
+
+int strncasecmp(const char *a, const char *b, size_t n)
+{
+	for (; n && lower(*a) == lower(*b); n--, a++, b++)
+		if (!*a)
+			return 0;
+	return n ? lower(*a) - lower(*b) : 0;
+}
+
+char *strchrnul(const char *s, int c)
+{
+	while (*s && *s != (char)c)
+		s++;
+	return (char *)(uintptr_t)s;
+}
+
+KEEP char *strrchr(const char *s, int c)
+{
+	const char *last = NULL;
+
+	do
+		if (*s == (char)c)
+			last = s;
+	while (*s++);
+	return (char *)(uintptr_t)last;
+}
+
+char *strsep(char **at, const char *ends)
+{
+	char *word = *at, *end;
+
+	if (!word)
+		return NULL;
+	end = word + strcspn(word, ends);
+	*at = *end ? end + 1 : NULL;
+	*end = '\0';
+	return word;
+}
+
 KEEP char *strchr(const char *s, int c)
 {
-	for (; *s != (char)c; s++)
-		if (!*s)
-			return NULL;
-	return (char *)(uintptr_t)s;
+	s = strchrnul(s, c);
+	return *s == (char)c ? (char *)(uintptr_t)s : NULL;
 }
 
 KEEP char *strstr(const char *s, const char *what)
@@ -125,17 +212,6 @@ pid_t fork(void)
 	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
-int openat(int dir, const char *path, int flags, ...)
-{
-	va_list ap;
-	mode_t mode;
-
-	va_start(ap, flags);
-	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
-	va_end(ap);
-	return (int)syscall(SYS_openat, dir, path, flags | O_LARGEFILE, mode);
-}
-
 int open(const char *path, int flags, ...)
 {
 	va_list ap;
@@ -144,50 +220,11 @@ int open(const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
-	return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_LARGEFILE, mode);
-}
-
-#ifdef SYS_fcntl64
-#define FCNTL	SYS_fcntl64
-#else
-#define FCNTL	SYS_fcntl
-#endif
-
-int fcntl(int fd, int cmd, ...)
-{
-	va_list ap;
-	long arg;
-
-	va_start(ap, cmd);
-	arg = va_arg(ap, long);
-	va_end(ap);
-	return (int)syscall(FCNTL, fd, cmd, arg);
-}
-
-int ioctl(int fd, int request, ...)
-{
-	va_list ap;
-	void *arg;
-
-	va_start(ap, request);
-	arg = va_arg(ap, void *);
-	va_end(ap);
-	return (int)syscall(SYS_ioctl, fd, request, arg);
+	return openat(AT_FDCWD, path, flags, mode);
 }
 
 /* The structure of the C library begins with the kernel's: only its times, of 64
  * bits everywhere, stand behind that on 32 bits, and stay 0. */
-#ifdef SYS_fstatat64
-#define FSTATAT	SYS_fstatat64
-#else
-#define FSTATAT	SYS_newfstatat
-#endif
-
-int fstatat(int dir, const char *restrict path, struct stat *restrict st, int flags)
-{
-	return (int)syscall(FSTATAT, dir, path, st, flags);
-}
-
 int fstat(int fd, struct stat *st)
 {
 	return fstatat(fd, "", st, AT_EMPTY_PATH);
@@ -203,25 +240,39 @@ int lstat(const char *restrict path, struct stat *restrict st)
 	return fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
 }
 
-/* Not for descriptors of O_PATH, but for fchdir. */
-int fchdir(int fd)
+int mkdir(const char *path, mode_t mode)
 {
-	return (int)syscall(SYS_fchdir, fd);
+	return mkdirat(AT_FDCWD, path, mode);
 }
 
-int fchmod(int fd, mode_t mode)
+int mknod(const char *path, mode_t mode, dev_t dev)
 {
-	return (int)syscall(SYS_fchmod, fd, mode);
+	return mknodat(AT_FDCWD, path, mode, dev);
+}
+
+int symlink(const char *to, const char *path)
+{
+	return symlinkat(to, AT_FDCWD, path);
+}
+
+int unlink(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, 0);
+}
+
+int rmdir(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+int access(const char *path, int mode)
+{
+	return faccessat(AT_FDCWD, path, mode, 0);
 }
 
 int fchown(int fd, uid_t uid, gid_t gid)
 {
 	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
-}
-
-ssize_t readlinkat(int dir, const char *restrict path, char *restrict to, size_t max)
-{
-	return syscall(SYS_readlinkat, dir, path, to, max);
 }
 
 ssize_t readlink(const char *restrict path, char *restrict to, size_t max)
@@ -233,36 +284,6 @@ int faccessat(int dir, const char *path, int mode, int flags)
 {
 	return (int)(flags ? syscall(SYS_faccessat2, dir, path, mode, flags) :
 		syscall(SYS_faccessat, dir, path, mode));
-}
-
-int pipe2(int fd[2], int flags)
-{
-	return (int)syscall(SYS_pipe2, fd, flags);
-}
-
-int socket(int family, int type, int protocol)
-{
-	return (int)syscall(SYS_socket, family, type, protocol);
-}
-
-int socketpair(int family, int type, int protocol, int fd[2])
-{
-	return (int)syscall(SYS_socketpair, family, type, protocol, fd);
-}
-
-int setsockopt(int fd, int level, int name, const void *value, socklen_t n)
-{
-	return (int)syscall(SYS_setsockopt, fd, level, name, value, n);
-}
-
-ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
-{
-	return syscall(SYS_sendmsg, fd, m, flags);
-}
-
-ssize_t recvmsg(int fd, struct msghdr *m, int flags)
-{
-	return syscall(SYS_recvmsg, fd, m, flags);
 }
 
 int setrlimit(int resource, const struct rlimit *l)
@@ -280,7 +301,20 @@ int sigprocmask(int how, const sigset_t *restrict set, sigset_t *restrict old)
 	return (int)syscall(SYS_rt_sigprocmask, how, set, old, _NSIG / 8);
 }
 
-/* The way back from a handler: musl's, in assembler. Of the two forms of frames
+/* All 64 of the kernel's: musl keeps three for itself. */
+int sigfillset(sigset_t *set)
+{
+	memset(set, 0xff, _NSIG / 8);
+	return 0;
+}
+
+int sigemptyset(sigset_t *set)
+{
+	memset(set, 0, _NSIG / 8);
+	return 0;
+}
+
+/* The way back from a handler is in arch/. Of the two forms of frames
  * that 32-bit kernels have, always the one that all have. */
 extern void __restore_rt(void) __attribute__((visibility("hidden")));
 
@@ -299,11 +333,68 @@ KEEP int raise(int sig)
 	return kill(getpid(), sig);
 }
 
+ssize_t send(int fd, const void *from, size_t n, int flags)
+{
+	return sendto(fd, from, n, flags, NULL, 0);
+}
+
+ssize_t recv(int fd, void *to, size_t n, int flags)
+{
+	return recvfrom(fd, to, n, flags, NULL, NULL);
+}
+
+int waitid(idtype_t of, id_t id, siginfo_t *si, int options)
+{
+	return (int)syscall(SYS_waitid, of, id, si, options, NULL);
+}
+
+pid_t waitpid(pid_t pid, int *status, int options)
+{
+	return (pid_t)syscall(SYS_wait4, pid, status, options, NULL);
+}
+
+#ifdef SYS_statfs64
+#define STATFS(call, which, to)	(int)syscall(call##64, which, sizeof *(to), to)
+#else
+#define STATFS(call, which, to)	(int)syscall(call, which, to)
+#endif
+
+int statfs(const char *path, struct statfs *to)
+{
+	return STATFS(SYS_statfs, path, to);
+}
+
+int fstatfs(int fd, struct statfs *to)
+{
+	return STATFS(SYS_fstatfs, fd, to);
+}
+
+int reboot(int how)
+{
+	return (int)syscall(SYS_reboot, 0xfee1dead, 672274793, how);
+}
+
+int dup2(int from, int to)
+{
+	return from == to ? to : dup3(from, to, 0);
+}
+
 int isatty(int fd)
 {
 	struct winsize w;
 
 	return ioctl(fd, TIOCGWINSZ, &w) == 0;
+}
+
+/* The kernel's structure is the first part of the C library's. */
+int tcgetattr(int fd, struct termios *t)
+{
+	return ioctl(fd, TCGETS, t);
+}
+
+int tcsetattr(int fd, int when, const struct termios *t)
+{
+	return ioctl(fd, TCSETS + when, t);
 }
 
 char *getenv(const char *name)
@@ -328,6 +419,20 @@ static void words(const struct timespec *t, long w[2])
 {
 	w[0] = (long)t->tv_sec;
 	w[1] = t->tv_nsec;
+}
+
+#ifndef SYS_poll
+int poll(struct pollfd *p, nfds_t n, int ms)
+{
+	long w[2] = { ms / 1000, ms % 1000 * 1000000L };
+
+	return (int)syscall(SYS_ppoll, p, n, ms < 0 ? NULL : w, NULL, 0);
+}
+#endif
+
+int pause(void)
+{
+	return poll(NULL, 0, -1);
 }
 
 int nanosleep(const struct timespec *t, struct timespec *rest)

@@ -1,8 +1,6 @@
 /* seal.c - what comes before everything: the program itself is made safe. */
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -21,29 +19,6 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC		0x10	/* linux/memfd.h, from 6.3 */
 #endif
-
-extern const char __ehdr_start __attribute__((visibility("hidden")));	/* the linker's: where we are loaded */
-
-/* The linker only marks what is to be read-only after relocation, and in a
- * static program nobody else acts on it. */
-int init_relro(void)
-{
-	const ElfW(Phdr) *p = (const void *)getauxval(AT_PHDR), *relro = NULL;
-	size_t n = getauxval(AT_PHNUM), page = getauxval(AT_PAGESZ), from, to;
-	uintptr_t base = (uintptr_t)&__ehdr_start;
-
-	for (; n--; p++)
-		if (p->p_type == PT_GNU_RELRO)
-			relro = p;
-	if (!relro)
-		return 0;
-	from = (base + relro->p_vaddr) & -page;
-	to = (base + relro->p_vaddr + relro->p_memsz) & -page;
-	if (mprotect((void *)from, to - from, PROT_READ) == 0)
-		return 0;
-	say(2, "husk: init.relro: mprotect: %s\n", strerror(errno));
-	return -1;
-}
 
 static int refuse(int fd, const char *what)
 {

@@ -1,4 +1,5 @@
-/* sys.c - system calls that musl does not know, or not in this form. */
+/* sys.c - system calls that musl does not know, or not in this form; those whose
+ * arguments are the kernel's are rows of arch/calls.S. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -8,26 +9,11 @@
 
 #include "husk.h"
 
-int sys_clone3(struct clone_args *a, size_t n)
-{
-	return (int)syscall(__NR_clone3, a, n);
-}
-
 int sys_openat2(int dir, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve)
 {
 	struct open_how how = { .flags = flags, .mode = mode, .resolve = resolve };
 
 	return (int)syscall(__NR_openat2, dir, path, &how, sizeof how);
-}
-
-int sys_open_tree(int dir, const char *path, unsigned flags)
-{
-	return (int)syscall(__NR_open_tree, dir, path, flags);
-}
-
-int sys_move_mount(int from, const char *fpath, int to, const char *tpath, unsigned flags)
-{
-	return (int)syscall(__NR_move_mount, from, fpath, to, tpath, flags);
 }
 
 int sys_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clr,
@@ -51,21 +37,6 @@ int sys_pidfd_open(pid_t pid)
 int sys_pidfd_send(int pidfd, int sig)
 {
 	return (int)syscall(__NR_pidfd_send_signal, pidfd, sig, NULL, 0);
-}
-
-int sys_pivot_root(const char *new, const char *old)
-{
-	return (int)syscall(__NR_pivot_root, new, old);
-}
-
-int sys_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
-{
-	return (int)syscall(__NR_execveat, fd, path, argv, envp, flags);
-}
-
-long sys_getcwd(char *buf, size_t n)
-{
-	return syscall(__NR_getcwd, buf, n);
 }
 
 /* Without close_range: what /proc/self/fd lists. Read again until a pass finds

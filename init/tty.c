@@ -22,7 +22,7 @@ struct pipe {
 static struct pipe in STAYS, out STAYS;		/* terminal to pty, pty to terminal */
 static struct termios saved STAYS;
 static bool raw STAYS;
-static int master = -1;
+static int master STAYS;			/* the pty's; 0: none */
 
 void tty_size(int pty)
 {
@@ -34,9 +34,9 @@ void tty_size(int pty)
 
 bool tty_resize(void)
 {
-	if (master >= 0)
+	if (master > 0)
 		tty_size(master);
-	return master >= 0;
+	return master > 0;
 }
 
 /* A description of our own of the terminal, that does not block: a program that
@@ -59,7 +59,7 @@ void tty_open(int pty)
 		out = (struct pipe){ .from = pty, .to = own_terminal() };
 		(void)fcntl(pty, F_SETFL, O_RDWR | O_NONBLOCK);
 	}
-	if (master < 0)
+	if (master <= 0)
 		return;
 	tty_resize();
 	if (tcgetattr(0, &saved) < 0)
@@ -88,7 +88,7 @@ int tty_poll(void *fds, int n)
 {
 	struct pollfd *p = (struct pollfd *)fds + n;
 
-	if (master < 0)
+	if (master <= 0)
 		return 0;
 	want(p, &in);
 	want(p + 1, &out);
@@ -132,7 +132,7 @@ void tty_relay(const void *fds, int n)
 {
 	const struct pollfd *p = (const struct pollfd *)fds + n;
 
-	if (master < 0)
+	if (master <= 0)
 		return;
 	move(&in, p[0].revents);
 	move(&out, p[1].revents);
@@ -145,7 +145,7 @@ void tty_drain(void)
 	uint64_t end = now_ms() + 200;
 	struct pollfd p;
 
-	while (master >= 0 && !(out.ended && out.at >= out.n) && now_ms() < end) {
+	while (master > 0 && !(out.ended && out.at >= out.n) && now_ms() < end) {
 		want(&p, &out);
 		if (poll(&p, 1, 100) < 1)
 			break;

@@ -157,7 +157,7 @@ def allowed(call, err, mode):
 # ------------------------------------------------------------------------ the oracle
 
 STAGE = re.compile(r"^husk: (?:([^:\n]+): )?([a-z0-9]+\.[a-z0-9]+): .+$", re.M)
-BEFORE = {"init.relro", "init.stdio", "init.seal", "init.signals"}	# what main does before there is a name
+BEFORE = {"init.stdio", "init.seal", "init.signals"}	# what main does before there is a name
 
 
 @functools.lru_cache(None)

@@ -10,7 +10,7 @@ fi
 for f; do
 	[ -e "$f" ] && continue
 	case $f in
-	*rcrt1.o) what="musl's static files (musl-dev)" ;;
+	*libc.a) what="musl's static files (musl-dev)" ;;
 	*) what="the kernel's headers (linux-libc-dev)" ;;
 	esac
 	echo "husk: no $f: $what are missing: sh test/setup.sh build" >&2

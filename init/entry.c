@@ -1,0 +1,62 @@
+/*
+ * entry.c - from the kernel to main(), instead of the C library's own start.
+ *
+ * arch/NAME.S calls entry() with the stack as the kernel made it. There is nothing
+ * to relocate: husk.ld allows no pointer in a table. There is no thread pointer,
+ * no lock, no buffer of stdio, no constructor: nothing of musl that needs one is
+ * linked, and husk.ld sees to that, too.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+int main(int argc, char **argv);
+
+char **environ STAYS;
+int last_errno STAYS __attribute__((used));
+uintptr_t __stack_chk_guard STAYS __attribute__((used));
+static const unsigned long *aux STAYS;
+
+int *__errno_location(void)
+{
+	return &last_errno;
+}
+
+int *___errno_location(void) __attribute__((const, alias("__errno_location"), used));	/* musl's own name for it */
+
+unsigned long getauxval(unsigned long what)
+{
+	const unsigned long *a;
+
+	for (a = aux; a[0]; a += 2)
+		if (a[0] == what)
+			return a[1];
+	return 0;
+}
+
+/* What was written over is what the next step would go by: no word, no clean-up. */
+void __stack_chk_fail(void)
+{
+	__builtin_trap();
+}
+
+void __stack_chk_fail_local(void) __attribute__((used, noreturn, alias("__stack_chk_fail")));	/* on i386 */
+
+void entry(long *stack)
+{
+	const void *secret;
+	int argc = (int)stack[0];
+	char **argv = (char **)(stack + 1), **end;
+
+	environ = end = argv + argc + 1;
+	while (*end++)
+		;
+	aux = (unsigned long *)end;
+	if ((secret = (const void *)getauxval(AT_RANDOM)))
+		memcpy(&__stack_chk_guard, secret, sizeof __stack_chk_guard);
+	_exit(main(argc, argv));
+}
