@@ -130,22 +130,22 @@ static const char *set_group(struct box *b, const char *v)
 
 /* -------------------------------------------------------------------- FILES */
 
-/* Two items: where it is, and whether it is written. */
+/* Two items: where it is, and whether it is written; :rw or :ro alone changes
+ * what another line says. */
 static const char *set_root(struct box *b, char *v)
 {
 	char *f[2];
 	int n = cfg_fields(v, f, 2), rw = n < 2 ? 0 : cfg_index("ro|rw", f[1]);
 	bool tmpfs = same(f[0], "tmpfs"), rest = n == 2 && !*f[0];
-	const char *e = NULL;
 
 	if (n > 2 || rw < 0 || !(tmpfs || rest || cfg_path(f[0])))
 		return cfg_not(cfg.value);
 	if (n == 2) {
 		b->root_rw = rw;
-		e = cfg_once(1);
+		cfg_mark(1);
 	}
-	if (rest || e)
-		return e;
+	if (rest)
+		return NULL;
 	b->root = tmpfs ? ROOT_TMPFS : f[0][1] ? ROOT_DIR : ROOT_HOST;
 	b->rootdir = f[0];
 	return cfg_once(0);

@@ -1,0 +1,157 @@
+/*
+ * cfg_test.c - test: parse(show(x)) is x. Each file named is loaded, alone and
+ * with words of a command line above it; all that struct box holds and points
+ * to is written down; what husk show says is parsed, in another environment,
+ * and all is written down again, and shown again. Both have to be the same.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+static struct box box;
+
+static char *shown(void)
+{
+	static char text[2][MAXTEXT];
+	static int turn;
+	char *to = text[turn ^= 1];
+	int fd = memfd_create("show", MFD_CLOEXEC);
+	ssize_t n;
+
+	cfg_show(fd, false);
+	n = pread(fd, to, MAXTEXT - 1, 0);
+	close(fd);
+	to[n < 0 ? 0 : n] = '\0';
+	return to;
+}
+
+static void bytes(FILE *f, const char *name, const void *at, size_t n)
+{
+	const uint8_t *p = at;
+
+	for (fprintf(f, "%s", name); n-- > 0; p++)
+		fprintf(f, " %02x", *p);
+	fprintf(f, "\n");
+}
+
+static void texts(FILE *f, const char *name, const char *const *p, int n)
+{
+	for (fprintf(f, "%s", name); n-- > 0; p++)
+		fprintf(f, " <%s>", *p ? *p : "-");
+	fprintf(f, "\n");
+}
+
+#define B(field) bytes(f, #field, &b->field, sizeof b->field)
+#define T(field) texts(f, #field, &b->field, 1)
+#define L(field, n) texts(f, #field, b->field, n)
+#define A(field, n) bytes(f, #field, b->field, (n) * sizeof b->field[0])
+
+static char *dump(const struct box *b)
+{
+	char *to = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&to, &n);
+	const struct mnt *m;
+	int i;
+
+	B(ns); B(tty); B(pid1_program); B(root_rw); B(automap); B(nnp); B(keyring); B(boot); B(has_affinity); B(sched);
+	B(sched_prio); B(lim_skip); B(reboot); B(log); B(stop_signal); B(calls_default); B(mounts); B(umask); B(ioprio);
+	B(nice); B(oom_score_adj); B(nbpf); B(who); B(uid); B(gid); B(root); B(cpu_period); B(persona); B(securebits);
+	B(stop_ms); B(caps); B(inheritable); B(ambient); B(clock_monotonic); B(clock_boottime); B(lim); B(rlim); B(affinity);
+	T(name); T(user); T(group); T(cwd); T(hostname); T(domainname); T(cgroup); T(apparmor); T(selinux);
+	if (b->root == ROOT_DIR)
+		T(rootdir);
+	L(nspath, NNS); L(nsbox, NNS); L(etc, b->netc); L(argv, b->narg + 1); L(env, b->nenv); L(after, b->nafter);
+	L(syscalls, b->nsyscall); L(mask, b->nmask); L(ro, b->nro);
+	A(mask_skip, b->nmask); A(uidmap, b->nuidmap); A(gidmap, b->ngidmap); A(bpf, b->nbpf);
+	for (i = 0; i < b->ngroup; i++)
+		fprintf(f, "group <%s> %u\n", b->groups[i].name ? b->groups[i].name : "-", b->groups[i].id);
+	for (i = 0; i < b->nsysctl; i++)
+		fprintf(f, "sysctl <%s> <%s>\n", b->sysctl[i].key, b->sysctl[i].val);
+	for (i = 0; i < b->ndev; i++)
+		fprintf(f, "dev <%s> <%s> %d %d %o\n", b->dev[i].host, b->dev[i].dst, b->dev[i].perm, b->dev[i].skip, b->dev[i].mode);
+	for (i = 0; i < b->nmnt; i++) {
+		m = &b->mnt[i];
+		fprintf(f, "mnt %d %d %d %d %d %d %o %x %llx <%s> <%s> <%s> <%s>\n", m->kind, m->skip, m->rec, m->slave, m->idmap,
+			m->create, m->mode, m->flags, (unsigned long long)m->size, m->src ? m->src : "-", m->dst,
+			m->type ? m->type : "-", m->data ? m->data : "-");
+	}
+	fclose(f);
+	return to;
+}
+
+/* Where a and b part */
+static bool differ(const char *a, const char *b)
+{
+	const char *from = a;
+
+	if (strcmp(a, b) == 0)
+		return false;
+	for (; *a == *b; a++, b++)
+		if (*a == '\n')
+			from = a + 1;
+	printf("# %.*s: ...%.60s\n# ...%.60s\n", (int)strcspn(from, " =\n"), from, a, b);
+	return true;
+}
+
+static const char *again(const char *file)
+{
+	char *was = dump(&box), *is;
+	const char *text = shown();
+	bool bad;
+
+	clearenv();
+	if (cfg_parse(&box, file, text))
+		return "what was shown is refused";
+	is = dump(&box);
+	bad = differ(was, is);
+	free(was);
+	free(is);
+	return bad ? "another box" : differ(text, shown()) ? "shown twice, and not the same" : NULL;
+}
+
+static void environment(void)
+{
+	setenv("TERM", "vt100", 1);
+	setenv("OUTSIDE", "a  b#c \"d\" 'e' \\", 1);
+	setenv("EMPTY", "", 1);
+}
+
+static int one(const char *file, char *const words[], int n, char *const argv[])
+{
+	const char *e = NULL;
+
+	environment();
+	if (cfg_load(&box, file, words, n, argv)) {
+		if (!n)
+			e = "refused";
+	} else
+		e = again(file);
+	printf("%s - %s%s%s%s\n", e ? "not ok" : "ok", file, n ? ", and words" : "", e ? ": " : "", e ? e : "");
+	return e != NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static char *const words[] = {
+		"env=OUTSIDE", "env=PATH=/words", "env=EMPTY", "caps=-kill", "?pids.max=99", "stop.signal=INT",
+		"syscalls=-bpf +mount", "after=x,y z", "rlimit.nofile=7:8", "groups=",
+	};
+	static char *const files[] = {
+		"bind=./relative:/words/b", "mask=/proc/kcore /words/m", "mounts=-run", "device=/dev/null:/dev/words", "etc=hosts",
+		"root=:rw",
+	};
+	static char *const program[] = { "/bin/sh", "-c", "echo \"a\\b\" 'c'\n#", "", "two words", "back\\slash", NULL };
+	int i, bad = 0;
+
+	for (i = 1; i < argc; i++) {
+		bad += one(argv[i], NULL, 0, NULL);
+		bad += one(argv[i], words, sizeof words / sizeof *words, program);
+		bad += one(argv[i], files, sizeof files / sizeof *files, NULL);
+	}
+	return bad != 0;
+}

@@ -1,0 +1,9 @@
+#!/bin/sh
+# cfg_test.sh [FILE ...] - what husk show says is the box, of each file that is right
+cd "$(dirname "$0")/.." || exit 1
+[ $# -gt 0 ] || set -- test/conf/good/*.conf
+# shellcheck disable=SC2046 # words
+gcc -std=gnu11 -O1 -g -w -D_GNU_SOURCE -DRUNDIR='"/run/husk"' -Iinit -Iout \
+	-fsanitize=address,undefined -fno-sanitize-recover -o out/cfg_test test/cfg_test.c \
+	$(find init cfg ns cg rootfs caps filter boards -name '*.c' ! -path init/main.c ! -path init/libc.c) || exit 1
+ASAN_OPTIONS=detect_leaks=0 out/cfg_test "$@"
