@@ -20,21 +20,3 @@ int caps_bound(struct run *r)
 	}
 	return 0;
 }
-
-/* The highest number that this kernel knows. */
-int caps_last(void)
-{
-	static int last;
-	int low = 0, high = 63, mid;
-
-	if (last)
-		return last;
-	while (low < high) {
-		mid = (low + high + 1) / 2;
-		if (prctl(PR_CAPBSET_READ, mid, 0, 0, 0) < 0)
-			high = mid - 1;
-		else
-			low = mid;
-	}
-	return last = low;
-}

@@ -5,47 +5,27 @@
 
 #include "husk.h"
 
-static const char *next_number(const char *s, uint64_t *v)
+/* A line of `count` numbers, each of which is one of the n in set. */
+static bool ids(const char *s, const uint32_t *set, int n, int count)
 {
-	const char *end;
-
-	for (; *s == '\t' || *s == ' '; s++)
-		;
-	end = decimal(s, v);
-	return end == s ? NULL : end;
-}
-
-/* real, effective, saved, file system */
-static bool four(const char *s, uint32_t id)
-{
+	const char *p;
 	uint64_t v;
 	int i;
 
-	for (i = 0; i < 4 && s; i++)
-		if ((s = next_number(s, &v)) && v != id)
-			s = NULL;
-	return s;
-}
-
-static bool same_groups(const char *s, const struct run *r)
-{
-	uint64_t v;
-	int n = 0, i;
-
-	if (r->groups_kept)
-		return true;
-	for (; s && (s = next_number(s, &v)); n++) {
-		for (i = 0; i < r->ngroups && r->groups[i] != v; i++)
+	for (; s && *s >= '0'; count--) {
+		for (p = decimal(s, &v), i = 0; i < n && set[i] != v; i++)
 			;
-		if (i == r->ngroups)
+		if (i == n)
 			return false;
+		for (s = p; *s == '\t' || *s == ' '; s++)
+			;
 	}
-	return n == r->ngroups;
+	return s && !count;
 }
 
-/* In the order of the kernel's text. */
-enum { UID, GID, GROUPS, INH, PRM, EFF, BND, AMB, NNP };
-static const char names[] = "Uid\0Gid\0Groups\0CapInh\0CapPrm\0CapEff\0CapBnd\0CapAmb\0NoNewPrivs\0";
+/* In the order of the kernel's text. The last stands in no file. */
+enum { UID, GID, GROUPS, INH, PRM, EFF, BND, AMB, NNP, SECUREBITS };
+static const char names[] = "Uid\0Gid\0Groups\0CapInh\0CapPrm\0CapEff\0CapBnd\0CapAmb\0NoNewPrivs\0securebits\0";
 
 static bool right(const struct run *r, int line, const char *s)
 {
@@ -54,13 +34,15 @@ static bool right(const struct run *r, int line, const char *s)
 
 	switch (line) {
 	case UID:
-		return four(s, r->uid);
+		return ids(s, &r->uid, 1, 4);
 	case GID:
-		return four(s, r->gid);
+		return ids(s, &r->gid, 1, 4);
 	case GROUPS:
-		return same_groups(s, r);
+		return r->groups_kept || ids(s, r->groups, r->ngroups, r->ngroups);
 	case NNP:			/* no such line before 4.10 */
 		return !b->nnp || (s ? *s == '1' : prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	case SECUREBITS:
+		return prctl(PR_GET_SECUREBITS, 0, 0, 0, 0) == (int)b->securebits;
 	case INH:
 		want &= b->inheritable;
 		break;
@@ -78,13 +60,13 @@ static bool right(const struct run *r, int line, const char *s)
 
 int caps_readback(struct run *r)
 {
-	const char *text = caps_status(r->proc, "self/status"), *name;
-	int line = 0;
+	const char *text = caps_status(r->proc, "self/status"), *name = names;
+	int line;
 
 	if (!text)
 		return fail(r, "read /proc/self/status");
-	for (name = names; *name; name += strlen(name) + 1, line++)
-		if (!right(r, line, caps_line(&text, name)))
+	for (line = UID; line <= SECUREBITS; line++, name += strlen(name) + 1)
+		if (!right(r, line, line == SECUREBITS ? NULL : caps_line(&text, name)))
 			return fail_not(r, "%s is not as asked for", name);
 	return 0;
 }

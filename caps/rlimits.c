@@ -3,103 +3,85 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "husk.h"
 
-enum { ALL = 16 };
+enum { ALL = 16, INF = -1 };
 
-/* As the kernel starts its first process; 1: without limit. Numbers 6 and 11
- * (processes, pending signals) it computes from the machine's memory. */
-static const uint32_t defaults[ALL][2] = {
-	{ 1, 1 }, { 1, 1 }, { 1, 1 }, { 8 << 20, 1 }, { 0, 1 }, { 1, 1 }, { 0, 0 }, { 1024, 4096 },
-	{ 8 << 20, 8 << 20 }, { 1, 1 }, { 1, 1 }, { 0, 0 }, { 819200, 819200 }, { 0, 0 }, { 0, 0 }, { 1, 1 },
+/* As the kernel starts its first process, in KiB. Numbers 6 and 11 (processes,
+ * pending signals) it computes from the machine's memory, the same for both. */
+static const int16_t defaults[ALL][2] = {
+	{ INF, INF }, { INF, INF }, { INF, INF }, { 8192, INF }, { 0, INF }, { INF, INF }, { 0, 0 }, { 1, 4 },
+	{ 8192, 8192 }, { INF, INF }, { INF, INF }, { 0, 0 }, { 800, 800 }, { 0, 0 }, { 0, 0 }, { INF, INF },
 };
-
-static uint64_t value(uint32_t v)
-{
-	return v == 1 ? ~(uint64_t)0 : v;
-}
 
 /* A column of /proc/self/limits. */
 static const char *column(const char *s, uint64_t *v)
 {
 	while (*s == ' ')
 		s++;
-	*v = *s == 'u' ? ~(uint64_t)0 : 0;
-	for (; *s > ' '; s++)
-		if (*s >= '0' && *s <= '9')
-			*v = *v * 10 + (uint64_t)(*s - '0');
-	return s;
+	if (*s != 'u')
+		return decimal(s, v);
+	*v = ~(uint64_t)0;
+	return s + sizeof "unlimited" - 1;
 }
 
-/* Both computed ones have one value after boot: who changed one of them changed
- * it away from that. */
-static uint64_t computed(struct run *r, const struct rlim *now)
+static uint64_t value(int kib)
 {
-	const struct rlim *p = now + RLIMIT_NPROC, *s = now + RLIMIT_SIGPENDING;
-	const char *text;
-	uint64_t v;
-
-	if (p->soft == p->hard && p->soft == s->soft && s->soft == s->hard)
-		return p->soft;
-	if (!(text = caps_status(r->proc, "sys/kernel/threads-max")))
-		return p->hard;
-	column(text, &v);
-	return v / 2;
+	return (uint64_t)(int64_t)(kib < 0 ? kib : kib << 10);
 }
 
-/* The kernel's own for limit i; locked memory was 64 KiB before 5.16. */
-static struct rlim usual(struct run *r, const struct rlim *now, int i)
+/* Where nothing is asked for. Pending signals are what hardly anybody limits;
+ * locked memory was 64 KiB before 5.16. */
+static void usual(int i, uint64_t now[ALL][2], uint64_t want[2])
 {
-	struct rlim want = { value(defaults[i][0]), value(defaults[i][1]), false };
-
+	want[0] = value(defaults[i][0]);
+	want[1] = value(defaults[i][1]);
 	if (i == RLIMIT_NPROC || i == RLIMIT_SIGPENDING)
-		want.soft = want.hard = computed(r, now);
-	if (i == RLIMIT_MEMLOCK && now[i].soft == 65536 && now[i].hard == 65536)
-		want = now[i];
-	return want;
+		want[0] = want[1] = now[RLIMIT_SIGPENDING][1];
+	if (i == RLIMIT_MEMLOCK && now[i][1] == 65536)
+		want[0] = want[1] = 65536;
 }
 
 /* A hard limit that cannot be raised stays: the box has less than it may have,
  * never more. */
-static int set(struct run *r, int i, const struct rlim *want, uint64_t hard)
+static int set(struct run *r, int i, uint64_t want[2], uint64_t hard)
 {
-	struct rlimit l = { want->soft, want->hard };
+	const char *name = cfg_rlimit_name(i);
+	long e = syscall(SYS_prlimit64, 0, i, want, NULL);
 
-	if (setrlimit(i, &l) == 0)
-		return 0;
-	if (errno != EPERM || want->hard <= hard)
-		return fail(r, "rlimit.%s", cfg_rlimit_name(i));
-	l.rlim_max = hard;
-	l.rlim_cur = want->soft < hard ? want->soft : hard;
-	if (setrlimit(i, &l) < 0)
-		return fail(r, "rlimit.%s", cfg_rlimit_name(i));
-	note(r, "rlimit.%s stays at %llu: raising it takes CAP_SYS_RESOURCE", cfg_rlimit_name(i),
-		(unsigned long long)hard);
-	return 0;
+	if (e < 0 && errno == EPERM && want[1] > hard) {
+		note(r, "rlimit.%s stays at %llu: raising it takes CAP_SYS_RESOURCE", name, (unsigned long long)hard);
+		want[1] = hard;
+		want[0] = want[0] < hard ? want[0] : hard;
+		e = syscall(SYS_prlimit64, 0, i, want, NULL);
+	}
+	return e < 0 ? fail(r, "rlimit.%s", name) : 0;
 }
 
 /* One read, in the order of the numbers, tells what there is to do. */
 int caps_rlimits(struct run *r)
 {
-	enum { NAME = 26 };		/* the width of the first column */
+	enum { NAME = 27 };		/* a line's end and the width of the first column */
 	const char *p = caps_status(r->proc, "self/limits");
-	struct rlim now[ALL], want;
-	int i, e;
+	const struct rlim *asked = r->box->rlim;
+	uint64_t now[ALL][2], want[2];
+	int i, e = 0;
 
-	if (!p)
-		return fail(r, "read /proc/self/limits");
 	for (i = 0; i < ALL; i++) {
-		while (*p && *p++ != '\n')
-			;
-		if (memchr(p, '\0', NAME))
-			return fail_not(r, "/proc/self/limits is damaged");
-		p = column(column(p + NAME, &now[i].soft), &now[i].hard);
+		if (!p || !(p = strchr(p, '\n')) || memchr(p, '\0', NAME))
+			return fail(r, "read /proc/self/limits");
+		p = column(column(p + NAME, &now[i][0]), &now[i][1]);
 	}
-	for (i = 0; i < ALL; i++) {
-		want = r->box->rlim[i].set ? r->box->rlim[i] : usual(r, now, i);
-		if ((want.soft != now[i].soft || want.hard != now[i].hard) && (e = set(r, i, &want, now[i].hard)) != 0)
-			return e;
+	for (i = 0; i < ALL && !e; i++, asked++) {
+		if (asked->set)
+			memcpy(want, asked, sizeof want);
+		else
+			usual(i, now, want);
+		if (memcmp(want, now[i], sizeof want) != 0)
+			e = set(r, i, want, now[i][1]);
 	}
-	return 0;
+	return e;
 }

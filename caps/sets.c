@@ -8,70 +8,60 @@
 
 #include "husk.h"
 
-static struct __user_cap_header_struct head(void)
+static int cap(long call, struct __user_cap_data_struct d[2])
 {
-	return (struct __user_cap_header_struct){ _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
+
+	return (int)syscall(call, &h, d);
 }
 
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh)
 {
-	struct __user_cap_header_struct h = head();
 	struct __user_cap_data_struct d[2] = {
 		{ (uint32_t)eff, (uint32_t)perm, (uint32_t)inh },
 		{ (uint32_t)(eff >> 32), (uint32_t)(perm >> 32), (uint32_t)(inh >> 32) } };
 
-	return (int)syscall(SYS_capset, &h, d);
+	return cap(SYS_capset, d);
 }
 
-static int permitted(uint64_t *have)
+/* What the caller has not got he cannot give: less than asked for, never more.
+ * What this kernel has not got nobody misses. */
+static void note_lack(struct run *r, uint64_t lack)
 {
-	struct __user_cap_header_struct h = head();
-	struct __user_cap_data_struct d[2];
+	const char *text = caps_status(r->proc, "sys/kernel/cap_last_cap"), *name;
+	uint64_t last = 63;
 
-	if (syscall(SYS_capget, &h, d) < 0)
-		return -1;
-	*have = (uint64_t)d[1].permitted << 32 | d[0].permitted;
-	return 0;
-}
-
-/* Ambient needs the capability permitted and inheritable, and comes before
- * securebits that may forbid it. */
-static int raise_ambient(struct run *r, uint64_t set)
-{
-	int c;
-
-	if (r->box->inheritable & ~r->box->ambient &&
-	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
-		return fail(r, "clear ambient capabilities");
-	for (c = 0; set; c++, set >>= 1)
-		if (set & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0)
-			return fail(r, "make capability %d ambient", c);
-	return 0;
-}
-
-/* What the caller has not got he cannot give: less than asked for, never more. */
-static int some(struct run *r)
-{
-	const struct box *b = r->box;
-	uint64_t have, lack;
-	const char *name;
-	int e;
-
-	if (permitted(&have) < 0)
-		return fail(r, "capget");
-	r->caps = b->caps & have;
-	lack = b->caps & ~have & (((uint64_t)2 << caps_last()) - 1);
+	if (text)
+		decimal(text, &last);
+	lack &= ((uint64_t)2 << last) - 1;
 	name = lack ? caps_name(__builtin_ctzll(lack)) : NULL;
 	if (lack)
 		note(r, "%s%s: not there for the caller to give", name ? name : "capability",
 			lack & (lack - 1) ? " and others" : "");
-	if (caps_set(have, have, b->inheritable & have) < 0)
-		return fail(r, "capset inheritable");
-	if ((e = raise_ambient(r, b->ambient & have)) != 0)
-		return e;
-	if (prctl(PR_SET_SECUREBITS, b->securebits, 0, 0, 0) < 0)
-		return fail(r, "securebits");
-	return 0;
+}
+
+/* Ambient needs the capability permitted and inheritable, and comes before
+ * securebits that may forbid it. */
+static int some(struct run *r)
+{
+	const struct box *b = r->box;
+	struct __user_cap_data_struct d[2];
+	uint64_t have, set;
+	int c;
+
+	if (cap(SYS_capget, d) < 0)
+		return fail(r, "capget");
+	have = (uint64_t)d[1].permitted << 32 | d[0].permitted;
+	r->caps = b->caps & have;
+	if (b->caps & ~have)
+		note_lack(r, b->caps & ~have);
+	if (caps_set(have, have, b->inheritable & have) < 0 || (b->inheritable & ~b->ambient &&
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL))
+		return fail(r, "inheritable capabilities");
+	for (c = 0, set = b->ambient & have; set; c++, set >>= 1)
+		if (set & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0)
+			return fail(r, "make capability %d ambient", c);
+	return prctl(PR_SET_SECUREBITS, b->securebits, 0, 0, 0) < 0 ? fail(r, "securebits") : 0;
 }
 
 /* Root of the host who became somebody else has lost all, but for what was

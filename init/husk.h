@@ -699,7 +699,6 @@ int caps_hide(struct run *);		/* not dumpable: nobody may look into this process
 int caps_close(struct run *);
 int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or -1 */
 const char *caps_name(int number);		/* "chown" or NULL */
-int caps_last(void);				/* of this kernel: highest number */
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
 extern uint64_t caps_lacked;		/* not in the caller's bounding set, by caps_reset, */
 extern bool caps_plain;		/* whose inheritable set is empty, */
