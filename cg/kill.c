@@ -1,10 +1,10 @@
 /* kill.c - the end of every process in a cgroup, whatever it forks meanwhile. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -73,7 +73,6 @@ static void freeze(int dir, bool on)
  * process may hang in a driver. */
 static void kill_slowly(int dir)
 {
-	struct timespec ms = { .tv_nsec = 1000000 };
 	int i, n;
 
 	(void)write_at(dir, "pids.max", "0");
@@ -83,7 +82,7 @@ static void kill_slowly(int dir)
 		freeze(dir, false);
 		if (!n)
 			break;
-		(void)nanosleep(&ms, NULL);
+		(void)poll(NULL, 0, 1);
 	}
 }
 

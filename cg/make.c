@@ -7,9 +7,9 @@
  * is the handle, and the devices hierarchy the device policy. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -32,24 +32,19 @@ const char *cg_file(int ctl, const char *name)
 	return fmts("%s/%s", leaves.path[ctl], name);
 }
 
-/* PARENT/husk/NAME, noted before it is made. NONE: there it was already, or that
- * is too long. */
+/* PARENT/husk/NAME, noted before it is made. parent: NULL is cgroup=, or the top.
+ * NONE: there it was already, or that is too long. */
 static int place(struct run *r, int ctl, const char *top, const char *parent)
 {
-	const char *path = fmts("%s%s/husk/%s", top, parent, r->name);
+	const char *path, *asked = r->box->cgroup;
 
+	if (!parent)
+		parent = asked ? fmts("/%s", asked) : "";
+	path = fmts("%s%s/husk/%s", top, parent, r->name);
 	if (!*path || same(path, leaves.path[ctl]))
 		return NONE;
 	copy(leaves.path[ctl], CGPATH, path);
 	return left_add(r, "cgroup=%s\n", path) < 0 ? fail(r, "write the state file") : AGAIN;
-}
-
-/* cgroup=, or the top */
-static int place_usual(struct run *r, int ctl, const char *list)
-{
-	const char *b = r->box->cgroup;
-
-	return place(r, ctl, leaves.v2 ? CGTOP : fmts(CGTOP "/%s", list), b ? fmts("/%s", b) : "");
 }
 
 /* Of a path, what is behind the mount point. */
@@ -119,7 +114,7 @@ static int elsewhere(struct run *r, int ctl)
 	if (!(list = cg_own(r->proc, ctl, &own)))
 		return NONE;
 	if (absent)
-		return *list ? place_usual(r, ctl, list) : NONE;
+		return *list ? place(r, ctl, fmts(CGTOP "/%s", list), NULL) : NONE;
 	if (r->box->cgroup || !own[1] || starts(own, "/..") || access(fmts("%s%s/cgroup.procs", top, own), W_OK) < 0)
 		return NONE;
 	return place(r, ctl, top, own);
@@ -157,7 +152,7 @@ int cg_leaves(struct run *r, unsigned want)
 	r->state = -1;
 	for (i = NCTL; i >= 0 && e >= 0; i--)
 		if (want >> i & 1)
-			e = place_usual(r, i, cg_name(i));
+			e = place(r, i, leaves.v2 ? CGTOP : fmts(CGTOP "/%s", cg_name(i)), NULL);
 	r->state = state;
 	if (e >= 0)
 		e = left_add(r, "%s", "") < 0 ? fail(r, "write the state file") : 0;
@@ -205,13 +200,13 @@ int cg_make(struct run *r)
  * is a stranger, and left alone. */
 static int remove_leaf(const char *path)
 {
-	struct timespec t = { .tv_nsec = 1000000 };
+	int ms = 1;
 
 	while (rmdir(path) < 0 && errno != ENOENT && cg_tree(AT_FDCWD, path, true, 0) < 0) {
-		if (errno != EBUSY || t.tv_nsec > 256000000)
+		if (errno != EBUSY || ms > 256)
 			return -1;
-		(void)nanosleep(&t, NULL);
-		t.tv_nsec *= 2;
+		(void)poll(NULL, 0, ms);
+		ms *= 2;
 	}
 	return 0;
 }
