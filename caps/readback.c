@@ -12,7 +12,9 @@ static bool ids(const char *s, const uint32_t *set, int n, int count)
 	uint64_t v;
 	int i;
 
-	for (; s && *s >= '0'; count--) {
+	if (!s)
+		return false;
+	for (; *s >= '0'; count--) {
 		for (p = decimal(s, &v), i = 0; i < n && set[i] != v; i++)
 			;
 		if (i == n)
@@ -20,7 +22,7 @@ static bool ids(const char *s, const uint32_t *set, int n, int count)
 		for (s = p; *s == '\t' || *s == ' '; s++)
 			;
 	}
-	return s && !count;
+	return !count;
 }
 
 /* In the order of the kernel's text. The last stands in no file. */
