@@ -53,6 +53,11 @@ static void owners(const struct box *b)
 
 /* -------------------------------------------------------------------- FILES */
 
+bool cfg_kernels(const char *path)
+{
+	return rootfs_below(path, "/proc") || rootfs_below(path, "/sys");
+}
+
 /* Without a mount namespace of its own there is nothing to build. */
 static void no_mounts(struct box *b)
 {
@@ -66,11 +71,17 @@ static void no_mounts(struct box *b)
 	b->mounts = 0;
 }
 
+static void uncovers(int row, int item, const char *path, const char *const *list, int n, bool itself, const char *key)
+{
+	for (; n > 0; n--, list++)
+		if (rootfs_below(*list, path) && (itself || !same(*list, path)))
+			cfg_error(row, item, "%s would uncover %s=%s", path, key, *list);
+}
+
 /* A foreign file must not pose as a knob of the kernel. */
 static void one_mount(struct box *b, int i)
 {
 	const struct mnt *m = &b->mnt[i];
-	bool kernels = rootfs_below(m->dst, "/proc") || rootfs_below(m->dst, "/sys");
 	int d, row = KEY_BIND + m->kind;
 
 	for (d = 0; d < NDM; d++)
@@ -78,17 +89,13 @@ static void one_mount(struct box *b, int i)
 			b->mounts &= (uint16_t)~(1u << d);
 	if (m->idmap && b->ns[NS_USER] != NSM_NEW)
 		not_own(b, row, i, NS_USER);
-	if (!kernels || m->kind == MNT_FS)
+	if (m->kind == MNT_FS || !cfg_kernels(m->dst))
 		return;
 	if (m->kind == MNT_TMPFS || !same(m->src, m->dst))
 		cfg_error(row, i, "below /proc and /sys only the host's own %s, and mask=", m->dst);
 	else if (strrchr(m->dst, '/') > m->dst) {
-		for (d = 0; d < b->nmask; d++)
-			if (rootfs_below(b->mask[d], m->dst))
-				cfg_error(row, i, "%s would uncover mask=%s", m->dst, b->mask[d]);
-		for (d = 0; d < b->nro; d++)
-			if (rootfs_below(b->ro[d], m->dst) && !same(b->ro[d], m->dst))
-				cfg_error(row, i, "%s would uncover readonly=%s", m->dst, b->ro[d]);
+		uncovers(row, i, m->dst, b->mask, b->nmask, true, "mask");
+		uncovers(row, i, m->dst, b->ro, b->nro, false, "readonly");
 	}
 }
 

@@ -59,8 +59,8 @@ static void source(const struct box *b, int i, int top, bool elsewhere)
 		return;
 	}
 	sock = S_ISSOCK(seen.st_mode);
-	if (m->kind == MNT_FS || !(sock || S_ISREG(seen.st_mode)) || rootfs_below(m->src, "/proc") ||
-	    rootfs_below(m->src, "/sys") || rootfs_below(m->src, "/dev"))
+	if (m->kind == MNT_FS || !(sock || S_ISREG(seen.st_mode)) || cfg_kernels(m->src) ||
+	    rootfs_below(m->src, "/dev"))
 		return;
 	cfg.warning = true;
 	cfg_error(row, i, "%s is a %s: bind its directory, or a new one is not seen", m->src, sock ? "socket" : "file");
@@ -103,12 +103,9 @@ static void targets(const struct box *b, int root)
 static void program(const struct box *b, int root)
 {
 	static char path[512];
-	const char *dirs = "", *end;
-	int i, e = ENOENT;
+	int i = cfg_env(b, "PATH=", 5), e = ENOENT;
+	const char *dirs = i < b->nenv ? b->env[i] + 5 : "", *end;
 
-	for (i = 0; i < b->nenv; i++)
-		if (starts(b->env[i], "PATH="))
-			dirs = b->env[i] + 5;
 	if (*b->argv[0] == '/')
 		e = inside(b, root, b->argv[0], PROGRAM);
 	else for (; *dirs && e == ENOENT; dirs = *end ? end + 1 : end) {

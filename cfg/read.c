@@ -223,12 +223,7 @@ static void named(struct box *b, const char *file)
 /* What the caller's terminal is called; a pty is no worse than a console. */
 static void term(struct box *b)
 {
-	int i;
-
-	for (i = 0; i < b->nenv; i++)
-		if (starts(b->env[i], "TERM="))
-			return;
-	if (b->tty)
+	if (b->tty && cfg_env(b, "TERM=", 5) == b->nenv)
 		line(b, getenv("TERM") ? "env=TERM" : "env=TERM=linux");
 }
 

@@ -62,6 +62,15 @@ static bool is_program(const char *v)
 	return *v == '/' || (*v && !strchr(v, '/'));
 }
 
+int cfg_env(const struct box *b, const char *name, size_t len)
+{
+	int i;
+
+	for (i = 0; i < b->nenv && strncmp(b->env[i], name, len) != 0; i++)
+		;
+	return i;
+}
+
 /* A NAME alone is one that is not there outside. */
 static const char *set_env(struct box *b, const char *v)
 {
@@ -75,8 +84,7 @@ static const char *set_env(struct box *b, const char *v)
 		return NULL;
 	if (v[strcspn(v, "\r\n")])
 		return cfg_not(v);
-	for (i = 0; i < b->nenv && strncmp(b->env[i], v, len + 1) != 0; i++)
-		;
+	i = cfg_env(b, v, len + 1);
 	if (!(e = cfg_slot(i, &b->nenv, MAXENV)))
 		b->env[i] = v;
 	return e;
@@ -366,20 +374,24 @@ static bool set_cpus(struct box *b, char *v)
 
 /* OCI: chown dac_override fowner fsetid kill setgid setuid setpcap
  * net_bind_service net_raw sys_chroot mknod audit_write setfcap */
-static const uint64_t oci_caps = 0xa80425fb;
+#define OCICAPS	((uint64_t)0xa80425fb)
 
 static const char *set_caps(uint64_t *at, const char *v)
 {
+	static const uint64_t sets[] = { 0, ALLCAPS, OCICAPS };
 	bool minus = *v == '-';
 	const char *w = v + minus;
-	int word = cfg_index("none|all|oci", w), n = word < 0 ? caps_number(w, strlen(w)) : 0;
-	uint64_t bits = word < 0 ? (uint64_t)1 << (n & 63) : word == 0 ? 0 : word == 1 ? ALLCAPS : oci_caps;
+	int word = cfg_index("none|all|oci", w), n = word < 0 ? caps_number(w, strlen(w)) : word;
+	uint64_t bits;
 
-	if (!bits && !minus)
-		cfg_unmark(cfg.key, -1);
 	if (n < 0)
 		return cfg_unlike(starts(w, "CAP_") || starts(w, "cap_") ? w + 4 : w, caps_name);
-	*at = minus ? *at & ~bits : bits ? *at | bits : 0;
+	bits = word < 0 ? (uint64_t)1 << n : sets[word];
+	if (!bits && !minus) {
+		cfg_unmark(cfg.key, -1);
+		*at = 0;
+	}
+	*at = minus ? *at & ~bits : *at | bits;
 	return NULL;
 }
 

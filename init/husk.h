@@ -472,6 +472,7 @@ const char *cfg_nth(const char *list, int i);	/* good until the next call; NULL:
 /* cfg/set.c, cfg/mnt.c: the setters, for every front end. NULL or a phrase. */
 const char *cfg_set(struct box *, int row, const char *sub, char *value, bool skip);
 void cfg_empty(struct box *, int row);		/* key= of a list */
+int cfg_env(const struct box *, const char *name, size_t len);	/* which of env begins so; nenv: none */
 const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
 const char *cfg_set_device(struct box *, char *value, bool skip);
 void cfg_drop_mnt(struct box *, int i);
@@ -539,6 +540,7 @@ const char *text_full(void);			/* a phrase */
 
 /* cfg/check.c: rules between keys, what is derived, the filter */
 void cfg_check(struct box *);
+bool cfg_kernels(const char *path);		/* in /proc or /sys */
 
 /* --------------------------------------------------------------------- ns/ */
 
