@@ -47,7 +47,7 @@ static void owners(const struct box *b)
 	for (m = cfg_marks(); m->text; m++)
 		for (i = 0; i < sizeof owned / sizeof *owned; i++)
 			if (m->key >= owned[i][0] && m->key <= owned[i][1] && b->ns[owned[i][2]] != NSM_NEW &&
-			    cfg.source[m->src].layer > L_USE && !idle(b, m))
+			    m->src->layer > L_USE && !idle(b, m))
 				not_own(b, m->key, m->item, owned[i][2]);
 }
 

@@ -121,18 +121,17 @@ const struct key *key_row(int row)
  * one ended. rlimit. is the start of rlimit.nofile, but not a key by itself. */
 int key_find(const char *name)
 {
-	static uint16_t at, row;
 	const char *p, *a;
 	int i;
 
 	for (i = 0; i < NKEYS; i++) {
-		for (p = names + at, a = name; *p && *a == *p; a++, p++)
+		for (p = names + cfg.at, a = name; *p && *a == *p; a++, p++)
 			;
-		if (!*p && !*a == !(keys[row].flags & K_SUB))
-			return row;
-		at = (uint16_t)(p + strlen(p) + 1 - names);
-		if (++row == NKEYS)
-			at = row = 0;
+		if (!*p && !*a == !(keys[cfg.row].flags & K_SUB))
+			return cfg.row;
+		cfg.at = (uint16_t)(p + strlen(p) + 1 - names);
+		if (++cfg.row == NKEYS)
+			cfg.at = cfg.row = 0;
 	}
 	return -1;
 }

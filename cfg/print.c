@@ -26,7 +26,7 @@ static bool again(const struct mark *m)
 
 static void origin(int fd, const struct mark *m)
 {
-	const struct source *s = &cfg.source[m->src];
+	const struct source *s = m->src;
 
 	if (s->layer == L_USE)
 		say(fd, "# use=%s\n", cfg.preset);

@@ -54,7 +54,7 @@ static bool ends_blank(const char *v, int type)
 static const char *value(struct box *b, char *s, char *key, char *v)
 {
 	const struct key *k = key_row(cfg.key);
-	int layer = cfg.source[cfg.src].layer;
+	int layer = cfg.src->layer;
 	const char *e;
 
 	if (key > s && !(k->flags & K_SKIP))
@@ -143,12 +143,11 @@ static void look(const char *p, size_t n)
 
 /* Without a box only looks. What no line can hold is said once, and the file is
  * not read on. */
-static void lines(struct box *b, int src)
+static void lines(struct box *b, const struct source *s)
 {
-	const struct source *s = &cfg.source[src];
 	const char *p, *next, *end = s->text + s->len;
 
-	cfg.src = src;
+	cfg.src = s;
 	cfg.line = s->line;
 	for (p = s->text; p < end && cfg.errors < MAXERRORS; p = next + 1, cfg.line += !s->built_in) {
 		next = strchrnul(p, '\n');
@@ -168,11 +167,11 @@ static void lines(struct box *b, int src)
 static void follow(unsigned n)
 {
 	const char *e;
-	unsigned i;
+	const struct source *s;
 
 	copy(cfg.preset, sizeof cfg.preset, "service");
-	for (i = 0; i < n; i++)
-		lines(NULL, (int)i);
+	for (s = cfg.source; s < cfg.source + n; s++)
+		lines(NULL, s);
 	cfg.src = cfg.use.src;
 	cfg.line = cfg.use.line;
 	if (*cfg.preset && !same(cfg.preset, "service") && (e = use(cfg.preset)))
@@ -193,7 +192,8 @@ static void reset(struct box *b, bool of_board)
 	cfg.used = 0;
 	cfg.nsources = cfg.nmarks = cfg.errors = 0;
 	cfg.board = of_board;
-	cfg.src = cfg.key = 0;
+	cfg.src = cfg.source;
+	cfg.key = 0;
 	cfg.line = 0;
 }
 
@@ -260,18 +260,19 @@ static void program(struct box *b, char *const argv[])
 static int layers(struct box *b, const char *file, char *const argv[])
 {
 	const char *text = cfg_preset(NULL);
-	unsigned i, layer, n = cfg.nsources;
+	const struct source *s;
+	unsigned layer, n = cfg.nsources;
 
 	text_add(NULL, L_DEFAULTS, text, strlen(text));
 	follow(n);
 	for (layer = 0; layer < NLAYERS; layer++)
-		for (i = 0; i < cfg.nsources; i++)
-			if (cfg.source[i].layer == layer)
-				lines(b, (int)i);
-	cfg.src = (int)n - 1;
+		for (s = cfg.source; s < cfg.source + cfg.nsources; s++)
+			if (s->layer == layer)
+				lines(b, s);
+	cfg.src = &cfg.source[n - 1];
 	if (argv)
 		program(b, argv);
-	cfg.src = 0;
+	cfg.src = cfg.source;
 	cfg.line = 0;
 	if (cfg.errors == 0) {
 		term(b);
@@ -315,7 +316,7 @@ int cfg_board(struct box *b, const char *file)
 
 	reset(b, true);
 	if (!(e = text_file(file, L_FILE)))
-		lines(b, 0);
+		lines(b, cfg.source);
 	else if (errno != ENOENT)
 		cfg_complain(file, 0, NULL, e);
 	return cfg.errors ? 2 : 0;

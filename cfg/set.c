@@ -189,7 +189,7 @@ static const char *put(const char **list, int max, uint8_t *n, int i, const char
 /* One of the defaults that this kernel does not have needs no cover. */
 static const char *set_word(struct box *b, int type, uint8_t *n, char *v)
 {
-	bool builtin = cfg.source[cfg.src].layer == L_DEFAULTS;
+	bool builtin = cfg.src->layer == L_DEFAULTS;
 	const char *e;
 
 	switch (type) {
@@ -539,7 +539,7 @@ const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool s
 	if (!(k->flags & (K_LIST | K_SUB)) && k->type != T_ROOT && (e = cfg_once(0)))
 		return e;
 	if (k->type == T_SYSCALLS && !strchr("+-", value[strspn(value, " \t")]) &&
-	    cfg_layer(row, b->nsyscall - 1) != cfg.source[cfg.src].layer)
+	    cfg_layer(row, b->nsyscall - 1) != cfg.src->layer)
 		cfg_empty(b, row);
 	e = k->type <= T_WORDS ? set_words(b, row, value) : set(b, k, sub, value, skip);
 	if (k->type == T_CAPS || k->type == T_MOUNTS)

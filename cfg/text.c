@@ -46,7 +46,7 @@ char *cfg_rest(size_t *n)
  * are. false: out of reach. */
 static bool base(char *dir, size_t max)
 {
-	const char *file = cfg.source[cfg.src].name, *slash = file ? strrchr(file, '/') : NULL;
+	const char *file = cfg.src->name, *slash = file ? strrchr(file, '/') : NULL;
 	size_t n = 0;
 
 	if (!file || *file != '/') {
@@ -121,7 +121,7 @@ const char *text_add(const char *name, int layer, const char *text, size_t len)
 	cfg.nsources++;
 	*s = (struct source){ name, text, len, 1, (uint8_t)layer, !name && layer != L_WORDS };
 	if (s->built_in) {
-		s->name = cfg.source[cfg.src].name;
+		s->name = cfg.src->name;
 		s->line = cfg.line;
 	}
 	return NULL;

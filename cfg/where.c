@@ -22,7 +22,7 @@ static void mark(struct mark *m, int item)
 		cfg_here(NULL, text_full());
 		return;
 	}
-	*m = (struct mark){ (uint8_t)cfg.key, (uint8_t)item, (uint8_t)cfg.src, cfg.line, cfg.text };
+	*m = (struct mark){ (uint8_t)cfg.key, (uint8_t)item, cfg.line, cfg.src, cfg.text };
 	cfg.nmarks += m == cfg.marks + cfg.nmarks;
 }
 
@@ -64,7 +64,7 @@ void cfg_unmark(int key, int item)
 
 static const char *source_name(const struct mark *m)
 {
-	const char *name = cfg.source[m->src].name;
+	const char *name = m->src->name;
 
 	return name ? name : "command line";
 }
@@ -74,7 +74,7 @@ const char *cfg_once(int item)
 {
 	struct mark *m = find(cfg.key, item);
 
-	if (!m || cfg.source[m->src].layer != cfg.source[cfg.src].layer)
+	if (!m || m->src->layer != cfg.src->layer)
 		mark(m ? m : cfg.marks + cfg.nmarks, item);
 	else
 		return cfg_wrong("%s:%u has it too", source_name(m), m->line);
@@ -110,7 +110,7 @@ int cfg_layer(int key, int item)
 {
 	const struct mark *m = find(key, item);
 
-	return m ? cfg.source[m->src].layer : -1;
+	return m ? m->src->layer : -1;
 }
 
 /* "ns.mnt=host by use=host, line 2" */
@@ -118,8 +118,8 @@ const char *cfg_said(int key)
 {
 	const struct mark *m = find(key, 0);
 
-	return fmts(m->line && cfg.source[m->src].name ? "%.*s%s%s, line %u" : "%.*s%s%s", (int)strcspn(m->text, "\n"), m->text,
-		cfg.source[m->src].layer == L_USE ? " by use=" : "", cfg.source[m->src].layer == L_USE ? cfg.preset : "", m->line);
+	return fmts(m->line && m->src->name ? "%.*s%s%s, line %u" : "%.*s%s%s", (int)strcspn(m->text, "\n"), m->text,
+		m->src->layer == L_USE ? " by use=" : "", m->src->layer == L_USE ? cfg.preset : "", m->line);
 }
 
 /* ------------------------------------------------------------------- errors */
@@ -153,7 +153,7 @@ void cfg_complain(const char *file, unsigned line, const char *key, const char *
 
 void cfg_here(const char *key, const char *what)
 {
-	cfg_complain(cfg.source[cfg.src].name, cfg.line, key, what);
+	cfg_complain(cfg.src->name, cfg.line, key, what);
 }
 
 /* What nobody said is blamed on the file. */
@@ -166,5 +166,5 @@ void cfg_error(int key, int item, const char *f, ...)
 	va_start(ap, f);
 	vfmt(what, sizeof what, f, &ap);
 	va_end(ap);
-	cfg_complain(cfg.source[m ? m->src : 0].name, m ? m->line : 0, m ? m->text + (*m->text == '?') : key_name(key), what);
+	cfg_complain((m ? m->src : cfg.source)->name, m ? m->line : 0, m ? m->text + (*m->text == '?') : key_name(key), what);
 }

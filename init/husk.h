@@ -494,19 +494,22 @@ struct source {
 };
 enum { MAXMARK = 1024 };
 struct mark {				/* what is in force: an item of a key, who said it, and how */
-	uint8_t	 key, item, src;
+	uint8_t	 key, item;
 	uint32_t line;
+	const struct source *src;
 	const char *text;
 };
 extern struct reading {			/* the line being read, and all that is read; small things first */
-	int	 src, key;
+	const struct source *src;
+	int	 key;
 	uint32_t line;
 	const char *text;		/* of the line, as it was written; it ends with a line break, or is the last */
 	unsigned nsources, nmarks, errors;
 	size_t	 used;			/* of buffer */
+	uint16_t at, row;		/* where key_find() was */
 	bool	 warning;		/* the next complaint is one */
 	bool	 board;			/* it is board.conf */
-	struct { int src; uint32_t line; } use;	/* where use= stands */
+	struct { const struct source *src; uint32_t line; } use;	/* where use= stands */
 	char	 preset[MAXNAME + 2];	/* its value */
 	char	 value[84];		/* before it is cut, for messages */
 	struct source source[MAXSOURCE];
