@@ -179,17 +179,16 @@ static bool single(unsigned run)
 }
 
 /* Numbers from here on have this answer. Above those of calls there are none that weigh. */
-static void run(uint32_t from, unsigned answer)
+static void run(uint32_t from, unsigned to)
 {
 	struct run_of *r = &g.run[g.runs];
-	uint16_t to = (uint16_t)(answer & ~(unsigned)NAMED);
 
 	if (g.runs && r[-1].from == from)
 		r--;
 	if (r > g.run && r[-1].label == to)
 		return;
 	r->from = from;
-	r->label = to;
+	r->label = (uint16_t)to;
 	r->place = (uint16_t)(from < filter_arch.slots ? from : filter_arch.slots);
 	r->inside = false;
 	g.runs = (unsigned)(r - g.run) + 1;
@@ -202,23 +201,33 @@ static void run(uint32_t from, unsigned answer)
 static bool runs(void)
 {
 	const struct arch *a = &filter_arch;
-	const uint16_t *answer = filter_policy.answer;
-	unsigned slot, plain = a->slots - a->nprivate, last = ~0u;
+	const uint8_t *c;
+	unsigned slot = 0, end, plain = a->slots - a->nprivate, up = 0, last = ~0u;
 	bool all = true;
 
-	for (slot = 0; slot < a->slots; slot++) {
-		if (a->nprivate && slot == plain)
-			run(slot, P_ABSENT);
-		if (answer[slot] == last && slot != plain)
-			continue;
-		last = answer[slot];
-		all = all && ((last | NAMED) == (P_ALLOW | NAMED) || last == P_ABSENT);
-		run(slot < plain ? slot : a->private + (slot - plain), last);
+	for (c = filter_classes; slot < a->slots; c++) {
+		if (a->nprivate && slot == plain) {
+			run(slot, P_ENOSYS);
+			last = ~0u;
+			up = a->private - plain;
+		}
+		end = slot + (*c & 3) + 1;
+		if (*c < 4) {
+			run(slot + up, P_ENOSYS);
+			last = ~0u;
+			slot = end;
+		}
+		for (; slot < end; slot++)
+			if (filter_policy.answer[slot] != last) {
+				last = filter_policy.answer[slot];
+				all = all && (last & ~(unsigned)NAMED) == P_ALLOW;
+				run(slot + up, last & ~(unsigned)NAMED);
+			}
 	}
-	run(a->nprivate ? a->private + a->nprivate : a->slots, P_ABSENT);
+	run(slot + up, P_ENOSYS);
 	if (a->foreign)
 		run(a->foreign, P_KILL);
-	run(0xffffffff, P_ABSENT);
+	run(0xffffffff, P_ENOSYS);
 	g.run[g.runs].from = 0;
 	g.run[g.runs].place = a->slots;
 	return all;

@@ -295,7 +295,7 @@ END {
 	for (i = 0; i <= slots; i++) {
 		if (in_class[i] == "x")
 			in_class[i] = in_class[i - 1]
-		if (i && (i == slots || in_class[i] + 0 != in_class[i - 1] + 0 || long == 4)) {
+		if (i && (i == slots || in_class[i] + 0 != in_class[i - 1] + 0 || long == 4 || i == max + 1)) {
 			classes = classes in_class[i - 1] * 4 + long - 1 ","
 			long = 0
 		}

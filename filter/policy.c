@@ -67,12 +67,12 @@ void filter_begin(uint32_t fallback)
 	struct policy *p = &filter_policy;
 
 	memset(p, 0, offsetof(struct policy, rules));
-	p->acts[P_ABSENT] = p->acts[P_ENOSYS] = ACT_ERRNO | ENOSYS;
+	p->acts[P_ENOSYS] = ACT_ERRNO | ENOSYS;
 	p->acts[P_REFUSE] = fallback;
 	p->acts[P_ALLOW] = ACT_ALLOW;
 	p->acts[P_KILL] = ACT_KILL;
 	p->nact = P_KILL + 1;
-	paint(0, 0, P_ABSENT, 0);
+	p->answer[N_clone3] = p->answer[N_io_uring_setup] = P_ENOSYS;
 }
 
 static bool passes(unsigned answer)

@@ -782,9 +782,7 @@ struct test {
 /* What answers to a call: below MAXACT one of acts[]; from there on a rule, by
  * which that answer or rule comes next whose tests do not hold. */
 struct rule { uint16_t test, act, next; };
-enum { P_REFUSE,
-       P_ABSENT,		/* no call has this number: ENOSYS */
-       P_ENOSYS, P_ALLOW, P_KILL };		/* always in acts[] */
+enum { P_REFUSE, P_ENOSYS, P_ALLOW, P_KILL };		/* always in acts[] */
 enum { NAMED = 0x8000 };	/* a word named this call, not only its group */
 struct policy {
 	uint32_t acts[MAXACT];	/* ACT_* with errno */

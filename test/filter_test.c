@@ -259,6 +259,15 @@ static int slot_of(uint32_t nr)
 	return -1;
 }
 
+static int class_of(int slot)
+{
+	const uint8_t *c;
+
+	for (c = filter_classes; slot > (*c & 3); c++)
+		slot -= (*c & 3) + 1;
+	return *c >> 2;
+}
+
 static unsigned rule_of(uint32_t nr)
 {
 	unsigned a = slot_of(nr) < 0 ? 0 : filter_policy.answer[slot_of(nr)] & (unsigned)~NAMED;
@@ -274,7 +283,7 @@ static uint32_t direct(uint32_t nr, const uint64_t *args)
 
 	if (NR_FOREIGN && nr >= NR_FOREIGN && nr != 0xffffffff)
 		return ACT_KILL;
-	if (slot < 0)
+	if (slot < 0 || !class_of(slot))
 		return ACT_ERRNO | ENOSYS;
 	i = p->answer[slot] & (unsigned)~NAMED;
 	while (i >= MAXACT)
@@ -540,15 +549,6 @@ static void at_random(void)
 }
 
 /* ------------------------------------------------------------ tables, limits */
-
-static int class_of(int slot)
-{
-	const uint8_t *c;
-
-	for (c = filter_classes; slot > (*c & 3); c++)
-		slot -= (*c & 3) + 1;
-	return *c >> 2;
-}
 
 static void groups(void)
 {
