@@ -315,8 +315,7 @@ int sys_open_tree(int dir, const char *path, unsigned flags);
 int sys_move_mount(int from, const char *fpath, int to, const char *tpath, unsigned flags);
 int sys_mount_setattr(int dir, const char *path, unsigned flags, uint64_t set, uint64_t clr, uint64_t propagation, int userns);
 int sys_close_range(unsigned first, unsigned last);
-int sys_pidfd_open(pid_t);
-int sys_pidfd_send(int pidfd, int sig);
+int sys_pidfd_send(int pidfd, int sig);	/* or to who a directory below /proc is of */
 int sys_pivot_root(const char *, const char *);
 int sys_execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags);
 long sys_getcwd(char *, size_t);		/* the kernel's own: "(unreachable)/..." is seen */

@@ -29,11 +29,6 @@ int sys_close_range(unsigned first, unsigned last)
 	return (int)syscall(__NR_close_range, first, last, 0);
 }
 
-int sys_pidfd_open(pid_t pid)
-{
-	return (int)syscall(__NR_pidfd_open, pid, 0);
-}
-
 int sys_pidfd_send(int pidfd, int sig)
 {
 	return (int)syscall(__NR_pidfd_send_signal, pidfd, sig, NULL, 0);
