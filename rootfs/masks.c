@@ -60,16 +60,17 @@ static int planned(struct run *r, unsigned how)
  * if there is one: that is found faster than the thing itself, and has its flags. */
 static int named(struct run *r, int fs, const char *name, unsigned how)
 {
-	const char *where = fs == r->own[DM_PROC] ? name : rootfs_at(fs, name), *from;
+	const char *where = fs == r->own[DM_PROC] ? name : rootfs_at(fs, name), *from = where;
 	struct stat st;
-	int e, wrong = 0;
+	int e = -1, wrong = 0;
 
 	if (where == name && how & SKIP && !listed(name))
 		return 0;
 	do {
 		how ^= wrong ? DIR : 0;
-		from = !(how & MASK) ? where : *g.last[how & DIR] ? g.last[how & DIR] :
-			how & DIR ? rootfs_at(g.dir, "") : rootfs_at(g.dev, FILENAME);
+		if (how & MASK)
+			from = *g.last[how & DIR] ? g.last[how & DIR] :
+				how & DIR ? rootfs_at(g.dir, "") : rootfs_at(g.dev, FILENAME);
 		e = mount(from, where, NULL, MS_BIND, NULL);
 	} while (e < 0 && errno == ENOTDIR && how & MASK && !wrong++);
 	if (e == 0 && (from == where || *from == '/'))
