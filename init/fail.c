@@ -155,28 +155,28 @@ void note(struct run *r, const char *f, ...)
 		(void)!write(r->sync, &m, sizeof m);
 }
 
-/* What to do, where an error of a row has one usual cause. */
+/* What to do, where an error of a row has one usual cause. The number is an octal
+ * escape, as in strerror(): those of the four architectures are the same. */
 const char *hint(const char *row, int err)
 {
-	static const struct {
-		uint8_t err;
-		char row[16], what[88];
-	} hints[] = {
-		{ EPERM, "ns.clone", "CONFIG_USER_NS, or user.max_user_namespaces=0, or kernel.unprivileged_userns_clone=0" },
-		{ EINVAL, "ns.clone", "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS" },
-		{ ENOSPC, "ns.clone", "a limit below /proc/sys/user/max_*_namespaces is reached" },
-		{ EAGAIN, "ns.clone", "a limit of processes is reached: pids.max or rlimit.nproc" },
-		{ EAGAIN, "init.fork", "pids.max is too small for PID 1 and the program" },
-		{ EINVAL, "filter.load", "CONFIG_SECCOMP_FILTER" },
-		{ ENOSYS, "filter.load", "CONFIG_SECCOMP" },
-		{ ENODEV, "rootfs.mounts", "this file system is not in the kernel" },
-		{ ENOENT, "rootfs.sources", "make it, or put ? before the line" },
-		{ EPERM, "caps.sched", "CONFIG_RT_GROUP_SCHED gives this cgroup no realtime share, or not root" },
-	};
-	unsigned i;
+	static const char hints[] =
+		"\1ns.clone\0" "not root: ns.user=new; or CONFIG_USER_NS, user.max_user_namespaces, kernel.unprivileged_userns_clone\0"
+		"\26ns.clone\0" "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS\0"
+		"\34ns.clone\0" "a limit below /proc/sys/user/max_*_namespaces is reached\0"
+		"\13ns.clone\0" "a limit of processes is reached: pids.max or rlimit.nproc\0"
+		"\13init.fork\0" "pids.max is too small for PID 1 and the program\0"
+		"\26filter.load\0" "CONFIG_SECCOMP_FILTER\0"
+		"\46filter.load\0" "CONFIG_SECCOMP\0"
+		"\23rootfs.mounts\0" "this file system is not in the kernel\0"
+		"\2rootfs.sources\0" "make it, or put ? before the line\0"
+		"\26rootfs.private\0" "/ is no mount point here: a chroot\0"
+		"\1caps.sched\0" "CONFIG_RT_GROUP_SCHED gives this cgroup no realtime share, or not root\0";
+	const char *p, *what;
 
-	for (i = 0; i < sizeof hints / sizeof *hints; i++)
-		if (hints[i].err == err && same(hints[i].row, row))
-			return hints[i].what;
+	for (p = hints; *p; p = what + strlen(what) + 1) {
+		what = p + strlen(p) + 1;
+		if (*p == (char)err && same(p + 1, row))
+			return what;
+	}
 	return NULL;
 }

@@ -226,7 +226,7 @@ struct run {
 	int	 pidfd;			/* of INIT */
 	int	 last_fd;		/* always -1 */
 
-	pid_t	 keeper, init, prog;
+	pid_t	 init, prog;
 
 	/* the user, looked up for good by caps_user */
 	uint32_t uid, gid, groups[MAXGRP];
@@ -358,6 +358,7 @@ void plan_print(const struct box *);
 
 /* init/state.c and the other rows of this folder */
 int state_open(struct left *, bool make);	/* RUNDIR of this caller into l->dir; 0 or -1 */
+bool state_is_ours(const struct left *);	/* written since the machine was booted, as far as that is known */
 int state_read(struct left *, const char *name);	/* 1: a keeper holds it, 0: nobody does, -1: none */
 int init_state(struct run *);		void init_forget(struct left *);
 int init_pipes(struct run *);

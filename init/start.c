@@ -207,7 +207,6 @@ static void begin(struct run *r, const struct box *b)
 	r->side = HOST;
 	r->uid = b->uid;
 	r->gid = b->gid;
-	r->keeper = getpid();
 	for (fd = &r->proc; fd <= &r->last_fd; fd++)
 		*fd = -1;
 }

@@ -5,11 +5,13 @@
  * gets it finds the keeper dead and may clean up. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -108,6 +110,29 @@ int state_read(struct left *l, const char *name)
 	held = flock(dir, LOCK_EX | LOCK_NB) < 0;
 	close(dir);
 	return held;
+}
+
+/* The kernel's name for this boot. */
+static int boot_id(char id[40])
+{
+	return read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", id, 37);
+}
+
+/* A run directory in memory is gone with the processes that it speaks of. In any
+ * other, a number and a start time may be those of another process after a boot. */
+static bool persists(int dir)
+{
+	struct statfs fs;
+
+	return fstatfs(dir, &fs) < 0 || (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC);
+}
+
+bool state_is_ours(const struct left *l)
+{
+	char was[40], is[40];
+	unsigned at = 0;
+
+	return !left_get(l, "boot", &at, was, sizeof was) || (boot_id(is) > 0 && same(was, is));
 }
 
 /* Opens and locks RUNDIR/NAME. A directory that a finishing keeper has removed
@@ -226,6 +251,7 @@ static int number_user(struct run *r)
 
 int init_state(struct run *r)
 {
+	char id[40];
 	bool fresh;
 	int e;
 
@@ -234,7 +260,8 @@ int init_state(struct run *r)
 	copy(r->left->name, sizeof r->left->name, r->name);
 	if ((e = lock_name(r, &fresh)) != 0 || (!fresh && (e = sweep(r)) != 0))
 		return e;
-	if (left_add(r, "version=1\nkeeper=%d\n", r->keeper) < 0)
+	if (left_add(r, "version=1\nkeeper=%d\n", r->board ? getppid() : getpid()) < 0 || (persists(r->left->dir) &&
+	    (boot_id(id) < 0 || left_add(r, "boot=%s\n", id) < 0)))
 		return fail(r, "begin the state file");
 	r->state = openat(r->statedir, "state", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (r->state < 0)

@@ -115,7 +115,7 @@ int ns_find(const struct left *l, int proc, uint64_t *pid)
 	int dir;
 
 	errno = ESRCH;
-	if (!left_get(l, "init", &at, line, sizeof line) || !starts(s = decimal(line, pid), " start="))
+	if (!state_is_ours(l) || !left_get(l, "init", &at, line, sizeof line) || !starts(s = decimal(line, pid), " start="))
 		return -1;
 	line[s - line] = '\0';
 	if ((dir = openat(proc, line, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)

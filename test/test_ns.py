@@ -325,7 +325,8 @@ def test_undo_never_ends_a_stranger(name):
     stranger = subprocess.Popen(["sleep", "60"])
     start = husk.read(f"/proc/{stranger.pid}/stat").rpartition(")")[2].split()[19]
     try:
-        for when, ended in ((int(start) - 1, False), (0, False), (f"{int(start) - 1} shared", False), (int(start), True)):
+        for when, ended in ((int(start) - 1, False), (0, False), (f"{int(start) - 1} shared", False),
+                            (f"{start}\nboot=7a3e4f60-0000-4000-8000-000000000000", False), (int(start), True)):
             d = husk.RUNDIR / name
             d.mkdir(mode=0o700)
             (d / "state").write_text(f"version=1\nkeeper=1\ninit={stranger.pid} start={when}\n")

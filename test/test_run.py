@@ -3,12 +3,15 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import pathlib
 import pty
 import re
 import resource
 import select
+import shutil
 import signal
 import struct
+import tempfile
 import termios
 import time
 
@@ -548,6 +551,27 @@ def test_background_reports_a_failed_start(name, tmp_path):
     assert not (tmp_path / "pid").exists()
     r = run("-d", "--", "/absent", box=name)
     assert r.status == 127, r
+
+
+def test_a_pid_file_that_nobody_reads_stops_the_box(name, tmp_path):
+    os.mkfifo(tmp_path / "pid")
+    r = run("-p", tmp_path / "pid", "--", "/bin/inside", "sleep", "20000", box=name)
+    assert f"{tmp_path}/pid: No such device or address" in r.err
+
+
+def test_a_run_directory_that_survives_a_boot(name):
+    """It is not in memory: the state file says of which boot it speaks."""
+    home = pathlib.Path(tempfile.mkdtemp(dir="/var/tmp"))
+    state = home / "h" / name / "state"
+    try:
+        with husk.box("--", "/bin/inside", "sleep", "20000", box=name, env={**os.environ, "HUSK_RUN": str(home / "h")}) as p:
+            assert husk.wait_for(lambda: state.exists() and "init=" in state.read_text())
+            assert "boot=" + husk.read("/proc/sys/kernel/random/boot_id").strip() in state.read_text().splitlines()
+            p.terminate()
+            p.wait(10)
+        assert not state.exists()
+    finally:
+        shutil.rmtree(home)
 
 
 def test_pid_file_in_the_foreground(name, tmp_path):
