@@ -331,7 +331,7 @@ struct live;
 int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and undone */
 
 int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
-int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; 0 or -1 */
+int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 125 */
 
 /* init/keeper.c: what stays outside. N boxes, one loop. */
 int keeper_listen(void);		/* from here all signals come as reads; descriptor or -1 */

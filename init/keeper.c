@@ -318,7 +318,7 @@ static void starter(const char *file, int to)
 	r.left = &left;
 	r.board = true;
 	board_console(true);
-	if (cfg_load(&box, file, NULL, 0, NULL) || start_what(&box) || start_stdio(true, box.log == LOG_NONE) < 0 ||
+	if (cfg_load(&box, file, NULL, 0, NULL) || start_what(&box) || start_stdio(true, box.log == LOG_NONE) ||
 	    start_box(&r, &box))
 		_exit(125);
 	hand_over(to, &r);

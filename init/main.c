@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,7 +110,7 @@ static int background(int *up)
 	int p[2];
 	pid_t pid;
 
-	if (pipe2(p, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) < 0 || (pid = fork()) < 0) {
 		say(2, "husk: %s: background: %s\n", box.name, strerror(errno));
 		return 125;
 	}
@@ -157,7 +158,7 @@ static void settle(struct run *r, const char *pidfile, int up)
 	if (pidfile && write_pid(pidfile) < 0)
 		keeper_stop(NULL);
 	if (up >= 0) {
-		(void)!write(up, &status, 1);
+		(void)send(up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
 		close(up);
 	}
 	if (close_others(r->proc, 3, keep, 5) < 0)
@@ -178,8 +179,8 @@ static int verb_run(char **argv)
 		return e;
 	if (c.background && (e = background(&up)))
 		return e;
-	if (start_stdio(c.background, box.log == LOG_NONE) < 0)
-		return usage("/dev/null");
+	if ((e = start_stdio(c.background, box.log == LOG_NONE)))
+		return e;
 	run.left = &left;
 	run.unpriv = getauxval(AT_EUID) != 0;
 	if ((e = start_box(&run, &box)))

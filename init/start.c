@@ -190,12 +190,15 @@ int start_stdio(bool in, bool out)
 
 	if (!in && !out)
 		return 0;
-	if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
-		return -1;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (fd = in ? 0 : 1; fd < (out ? 3 : 1); fd++)
-		if (dup2(null, fd) < 0)
-			return -1;
-	return null > 2 ? close(null) : 0;
+		if (null < 0 || dup2(null, fd) < 0) {
+			say(2, "husk: init.stdio: /dev/null: %s\n", strerror(errno));
+			return 125;
+		}
+	if (null > 2)
+		close(null);
+	return 0;
 }
 
 static void begin(struct run *r, const struct box *b)

@@ -56,7 +56,7 @@ static bool wanted(const struct run *r, const char *path)
 	}
 	/* a file, or a link that may lead somewhere when all is mounted */
 	fd = walk(r->rootsrc, path, O_PATH | O_NOFOLLOW);
-	return fd >= 0 && close(fd) == 0;
+	return fd >= 0 ? close(fd) == 0 : errno != ENOENT && errno != ENOTDIR;
 }
 
 /* Written over, because the file itself is what was bound inside. It never
@@ -165,8 +165,8 @@ static int place(struct run *r, int i)
 
 	if (at < 0 && (link = link_of(r, m.dst)))
 		at = rootfs_target(r, link, false);
-	if (at < 0)
-		return 0;
+	if (at < 0)		/* no errno: a mount point is missing that may not be made */
+		return r->err && r->err != ENOENT && r->err != ENOTDIR && r->err != ELOOP ? at : 0;
 	m.src = copy_of(r->box->etc[i]);
 	if (rootfs_place(r, &m, r->etcsrc[i], at) == 0)
 		return plan_mnt(r, &m, 0);

@@ -234,11 +234,17 @@ def nothing_left(box_name, timeout=0.2):
     assert left(box_name) == []
 
 
+def loops(path):
+    """Loop devices of files below a path. Other workers have theirs."""
+    devices = [d for d in os.listdir("/sys/block") if d.startswith("loop")]
+    return [d for d in devices if read(f"/sys/block/{d}/loop/backing_file").startswith(str(path))]
+
+
 def host():
     """The host's tables, line by line. Other workers change processes: only what a box could leak is here."""
     keys = [re.sub(r"\s+", " ", k.split(" ", 1)[1]) for k in read("/proc/keys").splitlines() if "husk" in k]
     return {"mounts": mounts(), "links": sorted(os.listdir("/sys/class/net")), "keys": sorted(keys),
-            "shm": sorted(os.listdir("/dev/shm")), "loops": read("/proc/partitions"), "hostname": os.uname().nodename,
+            "shm": sorted(os.listdir("/dev/shm")), "partitions": [l for l in read("/proc/partitions").splitlines() if "loop" not in l], "hostname": os.uname().nodename,
             "forwarding": read("/proc/sys/net/ipv4/ip_unprivileged_port_start")}
 
 

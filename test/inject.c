@@ -10,8 +10,9 @@
  *	inject -o LOG hook ROLE N COMMAND     -- PROG ARG...	sh -c COMMAND first; $PID is the process
  *	inject -o LOG never NR,NR,path=NAME.. -- PROG ARG...	ENOSYS (ENOENT for a file) in every role
  *
- * A role is the order of birth: 0 the keeper, 1 INIT, 2 PROG. Calls are counted
- * per process, from the first execve of the keeper on. The program itself is
+ * A role is the order of birth: 0 the keeper, 1 INIT, 2 PROG. With -b behind LOG
+ * the first process is the one that waits for a keeper in the background, role 3;
+ * LOG gets its status. Calls are counted per process, from the first execve on. The program itself is
  * let go when its execve has succeeded, so nothing of it is counted or hit.
  * The exit status is the keeper's (128+n if signal n ended it). LOG gets one
  * line per call (list), "hit" when the point was reached, and "alive ROLE PID"
@@ -35,6 +36,7 @@
 #include <sys/wait.h>
 #include <linux/ptrace.h>
 
+enum { WAITER = 3 };
 enum mode { LIST, FAIL, EVER, BEFORE, AFTER, FAKE, HOOK, NEVER };
 static const char *const modes[] = { "list", "fail", "ever", "before", "after", "fake", "hook", "never" };
 
@@ -48,7 +50,7 @@ struct task {
 };
 
 static struct task tasks[64];
-static int ntasks, alive, counting;
+static int ntasks, alive, counting, background;
 static enum mode mode;
 static int role = -1, point, wanted, target_nr = -1;
 static long never[32];
@@ -72,7 +74,7 @@ static struct task *task_of(pid_t pid)
 	if (ntasks == (int)(sizeof tasks / sizeof *tasks))
 		die("too many processes");
 	tasks[ntasks].pid = pid;
-	tasks[ntasks].role = ntasks;
+	tasks[ntasks].role = !background || ntasks > 3 ? ntasks : ntasks ? ntasks - 1 : WAITER;
 	alive++;
 	return &tasks[ntasks++];
 }
@@ -108,6 +110,8 @@ static void read_text(struct task *t, const struct ptrace_syscall_info *s)
 	char *p;
 
 	memset(t->text, 0, sizeof t->text);
+	if (s->entry.nr == SYS_prctl)
+		snprintf(t->text, sizeof t->text, "option %d", (int)s->entry.args[0]);
 	if (a < 0 || !from.iov_base)
 		return;
 	if (s->entry.nr == SYS_write || s->entry.nr == SYS_pwrite64) {
@@ -266,7 +270,7 @@ static void stopped(struct task *t, int status)
 
 	if (event == PTRACE_EVENT_EXEC) {
 		counting = 1;
-		if (t->role >= 2) {
+		if (t->role >= 2 && !(background && t->role == WAITER)) {
 			fprintf(out, "exec %d %d\n", t->role, t->n);
 			ptrace(PTRACE_DETACH, t->pid, 0, 0);
 			t->pid = -1;
@@ -300,7 +304,7 @@ static long ms(void)
 /* until the keeper has ended and all others too, or 200 ms after it */
 static int loop(pid_t first)
 {
-	int status, result = -1, i;
+	int status, result = -1, waiter = -1, i;
 	long end = 0;
 	struct task *t;
 	pid_t pid;
@@ -320,11 +324,16 @@ static int loop(pid_t first)
 		}
 		alive--;
 		t->pid = -1;
-		if (pid == first) {
-			result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		i = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		if (background && pid == first) {
+			fprintf(out, "waiter %d\n", waiter = i);
+		} else if (t->role == 0) {
+			result = i;
 			end = ms() + 200;
 		}
 	}
+	if (result < 0)
+		result = waiter;
 	for (i = 0; i < ntasks; i++)
 		if (tasks[i].pid > 0)
 			fprintf(out, "alive %d %d\n", tasks[i].role, tasks[i].pid);
@@ -372,8 +381,14 @@ int main(int argc, char **argv)
 {
 	int i = 4;
 
+	if (argc > 4 && !strcmp(argv[3], "-b")) {
+		background = 1;
+		argv[3] = argv[2];
+		argv[2] = argv[1];
+		argc--, argv++;
+	}
 	if (argc < 6 || strcmp(argv[1], "-o") || !(out = fopen(argv[2], "we")))
-		die("usage: inject -o LOG MODE [ROLE N [ERRNO]] -- PROG ARG...");
+		die("usage: inject -o LOG [-b] MODE [ROLE N [ERRNO]] -- PROG ARG...");
 	while (mode <= NEVER && strcmp(modes[mode], argv[3]))
 		mode++;
 	if (mode > NEVER)

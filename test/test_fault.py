@@ -33,8 +33,8 @@ def test_the_recording_is_complete(recorded):
     assert any(c.released for c in calls) and not all(c.released for c in calls)
 
 
-def test_every_row_of_the_reviewed_list_is_used(recorded):
-    calls, _ = recorded
+def test_every_row_of_the_reviewed_list_is_used(recorded, tmp_path):
+    calls = [c for v in fault.VARIANTS for c in fault.record(husk.name("tf"), tmp_path / "log", v)[0]] + recorded[0]
     for role, pattern, _, _, reason in fault.fallbacks():
         name, _, text = pattern.partition(":")
         assert name == "*" or any(c.name == name for c in calls), f"no call {role} {pattern}: {reason}"
@@ -45,13 +45,14 @@ def test_every_row_of_the_reviewed_list_is_used(recorded):
 @pytest.mark.parametrize("part", range(PARTS))
 def test_fault(recorded, mode, role, part, tmp_path):
     calls, baseline = recorded
-    box, log = husk.name("tf"), tmp_path / "log"
-    wrong, n = [], 0
-    for i, (call, err) in enumerate(fault.points([c for c in calls if c.role == role], mode)):
-        if i % PARTS != part:
-            continue
+    go_through(list(fault.points([c for c in calls if c.role == role], mode))[part::PARTS], mode, baseline, tmp_path / "log")
+
+
+def go_through(points, mode, baseline, log, variant=""):
+    box, wrong, n = husk.name("tf"), [], 0
+    for call, err in points:
         try:
-            n += fault.check(call, mode, err, box, baseline, log) != "not-reached"
+            n += fault.check(call, mode, err, box, baseline, log, variant) != "not-reached"
         except fault.Wrong as e:
             n += 1
             wrong.append(str(e))
@@ -60,6 +61,14 @@ def test_fault(recorded, mode, role, part, tmp_path):
         with open(husk.OUT / "fault.wrong", "a") as f:
             f.write("\n".join(wrong) + "\n")
     assert not wrong, f"{len(wrong)} of {n} points:\n" + "\n".join(wrong[:20])
+
+
+@pytest.mark.parametrize("mode", ["fail", "ever", "before", "after"])
+@pytest.mark.parametrize("variant", fault.VARIANTS)
+def test_fault_of_another_start(recorded, mode, variant, tmp_path):
+    """What the default start does not do."""
+    calls, baseline = fault.record(husk.name("tf"), tmp_path / "log", variant)
+    go_through(fault.points(fault.differing(calls, recorded[0]), mode), mode, baseline, tmp_path / "log", variant)
 
 
 # ------------------------------------------- the checks themselves: is a lie of the kernel noticed?

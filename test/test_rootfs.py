@@ -297,12 +297,9 @@ def images(where):
 
 
 @pytest.fixture
-def no_loops_left():
-    def used():
-        return {d for d in os.listdir("/sys/block") if d.startswith("loop") and os.path.exists(f"/sys/block/{d}/loop")}
-    before = used()
+def no_loops_left(public):
     yield
-    assert husk.wait_for(lambda: used() <= before, 2), used()
+    assert husk.wait_for(lambda: not husk.loops(public), 2), husk.loops(public)
 
 
 READ = "cat /mnt/f; echo more >>/mnt/f && cat /mnt/f; grep ' /mnt ' /proc/self/mountinfo; ls /dev"
