@@ -149,6 +149,7 @@ def normal(text):
     text = re.sub(r"t[a-z]*-\d+-\d+", "BOX", text)
     text = re.sub(r"\b6[1-5]\d{3}\b", "UID", text)
     text = re.sub(r"\b\d{9}\b", "MAPPED", text)
+    text = re.sub(r"^( *\w+:)( +\d+){16}$", r"\1", text, flags=re.M)		# what interfaces have counted
     return re.sub(r"mode=\d+,|size=\d+k?,|nr_inodes=\d+,", "", text)
 
 
