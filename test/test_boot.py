@@ -310,34 +310,62 @@ PROFILE = """profile husk-test flags=(attach_disconnected,mediate_deleted) {
   deny /etc/group r,
 }
 """
+# The smallest policy that a kernel takes: what it does not name is allowed.
+POLICY = """(handleunknown allow)
+(policycap nnp_nosuid_transition)
+(class process (transition dyntransition)) (classorder (process))
+(sid kernel) (sid security) (sid unlabeled) (sidorder (kernel security unlabeled))
+(user u) (role r) (type board_t) (type box_t) (type file_t)
+(category c0) (categoryorder (c0)) (sensitivity s0) (sensitivityorder (s0)) (sensitivitycategory s0 (c0))
+(allow board_t box_t (process (transition)))
+(roletype r board_t) (roletype r box_t) (roletype r file_t)
+(userrole u r) (userlevel u (s0)) (userrange u ((s0)(s0 (c0))))
+(sidcontext kernel (u r board_t ((s0)(s0)))) (sidcontext security (u r board_t ((s0)(s0)))) (sidcontext unlabeled (u r file_t ((s0)(s0))))
+"""
 LABEL_SH = """
-busybox mount -t securityfs none /sys/kernel/security; dd if=/policy of=/sys/kernel/security/apparmor/.load bs=1M 2>/dev/null
+busybox mount -t securityfs none /sys/kernel/security; dd if=/policy of=/sys/kernel/security/apparmor/.load bs=1M
+busybox mount -t selinuxfs none /sys/fs/selinux && dd if=/policy of=/sys/fs/selinux/load bs=1M && echo 1 >/sys/fs/selinux/enforce
 for w in user=1000 user=root "no_new_privs=no syscalls=@all"; do
-	husk run /once.conf $w -- /bin/sh -c 'echo @label $(cat /proc/self/attr/current); cat /etc/passwd >/dev/null && cat /etc/group'; echo "@status $?"
+	husk run /once.conf $w -- /bin/sh -c 'echo @label $(cat /proc/self/attr/current); cat /etc/passwd >/dev/null && cat /etc/group >/dev/null'; echo "@status $?"
 done
-husk run /once.conf apparmor=absent -- /bin/true; echo "@absent $?"
+husk run /once.conf ABSENT -- /bin/true; echo "@absent $?"
+husk run /once.conf REFUSED -- /bin/true; echo "@refused $?"
 husk poweroff
 """
 
 
+def labelled(label, absent, refused, policy, append):
+    """Boots with this policy; starts boxes with each of these labels."""
+    b = ready(QUICK)
+    if policy.returncode:
+        pytest.skip(f"{policy.args[0]}: {policy.stderr}")
+    f = full(b)
+    del f["etc/husk/inside.conf"]
+    f["policy"], f["outside.sh"] = qemu.file(policy.stdout), qemu.file(LABEL_SH.replace("ABSENT", absent).replace("REFUSED", refused))
+    f["etc/husk/outside.conf"] = qemu.file("use=host\nexec=/bin/sh /outside.sh\nlog=inherit\n")
+    f["once.conf"] = qemu.file(f"root=/srv/root\nlog=inherit\n{label}\n")
+    r = qemu.boot(b, f, append)
+    assert r.ended and said(r, "absent") == ["125"] and f"caps.label: {absent}" in r.text, r
+    return r
+
+
 def test_apparmor(tmp_path):
     """The program is under the profile from its first instruction, and the profile holds."""
-    b = ready(QUICK)
     parser = qemu.tool("apparmor") / "sbin/apparmor_parser"
     (tmp_path / "profile").write_text(PROFILE)
     words = [parser, "-qKQS", "-M", parser.parents[1] / "etc/apparmor.d/abi/kernel-5.4-vanilla", "--config-file", "/dev/null", tmp_path / "profile"]
-    made = subprocess.run(words, capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip(f"apparmor_parser: {made.stderr}")
-    f = full(b)
-    del f["etc/husk/inside.conf"]
-    f["policy"], f["outside.sh"] = qemu.file(made.stdout), qemu.file(LABEL_SH)
-    f["etc/husk/outside.conf"] = qemu.file("use=host\nexec=/bin/sh /outside.sh\nlog=inherit\n")
-    f["once.conf"] = qemu.file("root=/srv/root\nlog=inherit\napparmor=husk-test\n")
-    r = qemu.boot(b, f, "apparmor=1 security=apparmor")
-    assert r.ended and said(r, "label") == ["husk-test (enforce)"] * 3, r
-    assert said(r, "status") == ["1"] * 3 and r.text.count("can't open '/etc/group': Permission denied") == 3, r
-    assert said(r, "absent") == ["125"] and "caps.label: apparmor=absent: No such file or directory" in r.text, r
+    r = labelled("apparmor=husk-test", "apparmor=absent", "apparmor=absent", subprocess.run(words, capture_output=True, check=False), "apparmor=1 security=apparmor")
+    assert said(r, "label") == ["husk-test (enforce)"] * 3 and said(r, "status") == ["1"] * 3, r
+    assert r.text.count("can't open '/etc/group': Permission denied") == 3, r
+
+
+def test_selinux(tmp_path):
+    """The same, where every mount is nosuid and the program has no_new_privs."""
+    (tmp_path / "policy").write_text(POLICY)
+    words = [qemu.tool("secilc") / "usr/bin/secilc", "-c", "33", "-M", "false", "-o", "/dev/stdout", "-f", "/dev/null", tmp_path / "policy"]
+    r = labelled("selinux=u:r:box_t", "selinux=u:r:absent_t", "selinux=u:r:file_t", subprocess.run(words, capture_output=True, check=False), "security=selinux")
+    assert said(r, "label") == ["u:r:box_t"] * 3 and said(r, "status") == ["0"] * 3, r
+    assert said(r, "refused") == ["126"] and "init.exec: /bin/true: Permission denied" in r.text, r
 
 
 @pytest.mark.parametrize("how, end, ends", [
