@@ -171,10 +171,11 @@ static int verb_run(char **argv)
 	struct live *v;
 	int e, up = -1;
 
-	if ((e = init_seal(argv)) || (e = init_stdio()))
+	making_a_box(true);		/* init_stdio closes what the first two let go */
+	if ((e = init_seal(argv)) || (caps_reset(), e = init_stdio()))
 		return e;
+	making_a_box(false);
 	block_signals();
-	caps_reset();
 	if ((e = load(&c, argv + 2, "dp")) || (e = start_what(&box)))
 		return e;
 	if (c.background && (e = background(&up)))

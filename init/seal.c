@@ -109,7 +109,7 @@ int init_seal(char **argv)
 	int is = exe < 0 ? -1 : sealed(exe);
 
 	if (is > 0) {
-		close(exe);
+		let_go(exe);
 		return 0;
 	}
 	if (is == 0) {

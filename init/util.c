@@ -76,7 +76,8 @@ const char *fmts(const char *f, ...)
 }
 
 /* While a box is made its processes let descriptors of small files lie: init.close,
- * init.rights, caps.close and settle() close all of them with one call. */
+ * init.rights, caps.close and settle() close all of them with one call; but none
+ * takes the place of a closed 0, 1 or 2. */
 static bool making STAYS;
 
 void making_a_box(bool yes)
@@ -88,7 +89,7 @@ void let_go(int fd)
 {
 	int e = errno;
 
-	if (!making)
+	if (!making || fd < 3)
 		close(fd);
 	errno = e;
 }
