@@ -255,7 +255,7 @@ def test_nothing_stays_below_our_own_cgroup(name, tmp_path):
     if not owns:
         pytest.skip("we are at the top everywhere")
     paths = [w for t, _ in owns for w in ("-P", str(t / "husk" / name))]
-    r = husk.command("strace", "-f", "-qq", "-o", tmp_path / "log", *paths, "-e", "inject=mkdir:error=EROFS",
+    r = husk.command("strace", "-f", "-qq", "-o", tmp_path / "log", *paths, "-e", "inject=mkdir,mkdirat:error=EROFS",
                      husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", "memory.max=32M", "--", "/bin/true")
     assert r.status == 0 and "EROFS" in (tmp_path / "log").read_text(), r
     assert not [t for t, own in owns if (t / own[1:] / "husk").exists()]
