@@ -87,7 +87,8 @@ bool filter_refuses(unsigned slot)
 	return answer < MAXACT && !passes(answer);
 }
 
-/* The tests from first on come before what the call has. Rules that say the same are one: twins mostly share what they ask. */
+/* The tests from first on come before what the call has. Rules that say the same
+ * are one: twins mostly share what they ask. */
 static void rule(struct word *w, unsigned slot, unsigned act, unsigned next, unsigned first)
 {
 	struct policy *p = &filter_policy;
@@ -186,20 +187,20 @@ static void group(struct word *w, unsigned range)
 {
 	const struct right *r;
 	unsigned first = range >> 6, last = range & 63;
+	bool adds = w->sign != '-' && !w->acted;	/* and is not the user's own word for a call */
 
-	w->quiet = w->sign != '-' && !w->acted;
 	if (w->tests)
 		w->bad = "a group takes no tests of arguments";
-	if (w->quiet && range == C_basic * 64 + C_sandbox)
+	if (adds && range == C_basic * 64 + C_sandbox)
 		filter_policy.service = true;
 	for (r = filter_rights; r->class && !w->bad; r++)
 		if (r->slot != NOCALL && r->class >= first && r->class <= last) {
-			if (w->quiet)
+			if (adds)
 				limited(w, r);
 			else
 				call(w, r->slot);
 		}
-	paint(first, last, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (w->quiet ? 0 : NAMED), 0);
+	paint(first, last, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (adds ? 0 : NAMED), 0);
 }
 
 static int action_named(const char *s)

@@ -801,7 +801,6 @@ struct word {			/* of syscalls=, while it is read */
 	char	 name[LONGEST], token[LONGEST];	/* token: the last value of a test */
 	char	 sign;			/* + - or 0 */
 	bool	 exact, acted;		/* it has a =, an :ACTION */
-	bool	 quiet;			/* a group that adds is not the user's own word for a call */
 	uint16_t act;			/* of :ACTION; ALLOW without one */
 };
 
