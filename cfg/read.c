@@ -66,7 +66,7 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 	if ((k->type == T_ENV || (k->flags & K_PATH && starts(v, "./"))) && (e = cfg_absolute(s, &v)))
 		return e;
 	if (*v)
-		return cfg_set(b, cfg.key, key + (k->flags & K_SUB ? strlen(key_name(cfg.key)) : 0), v, key > s);
+		return cfg_set(b, cfg.key, k->flags & K_SUB ? strchr(key, '.') + 1 : key, v, key > s);
 	if (!(k->flags & K_LIST))
 		return "a value is missing";
 	cfg_empty(b, cfg.key);
