@@ -91,6 +91,11 @@ int left_add(struct run *r, const char *f, ...)
 	return 0;
 }
 
+static int open_name(const struct left *l, const char *name)
+{
+	return openat(l->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 int state_read(struct left *l, const char *name)
 {
 	int dir, n, held;
@@ -99,7 +104,7 @@ int state_read(struct left *l, const char *name)
 	if (state_open(l, false) < 0)
 		return -1;
 	copy(l->name, sizeof l->name, name);
-	dir = openat(l->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = open_name(l, name);
 	n = dir < 0 ? -1 : read_at(dir, "state", l->text, sizeof l->text);
 	if (n < 0) {
 		close(l->dir);
@@ -145,31 +150,32 @@ static int lock_name(struct run *r, bool *fresh)
 	for (tries = 0; tries < 8; tries++) {
 		*fresh = mkdirat(r->left->dir, r->name, 0700) == 0;
 		if (!*fresh && errno != EEXIST)
-			return fail(r, "mkdir %s in the run directory", r->name);
-		r->statedir = openat(r->left->dir, r->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (r->statedir < 0 && errno == ENOENT)
-			continue;
-		if (r->statedir < 0)
-			return fail(r, "open %s in the run directory", r->name);
-		if (flock(r->statedir, LOCK_EX | LOCK_NB) < 0) {
-			if (errno == EWOULDBLOCK)
-				return fail_not(r, "%s is running already", r->name);
-			return fail(r, "lock %s", r->name);
+			break;
+		if ((r->statedir = open_name(r->left, r->name)) < 0) {
+			if (errno == ENOENT)
+				continue;
+			break;
 		}
-		if (fstat(r->statedir, &st) < 0)
-			return fail(r, "stat %s", r->name);
-		if (st.st_nlink)
+		if (flock(r->statedir, LOCK_EX | LOCK_NB) < 0) {
+			if (errno != EWOULDBLOCK)
+				return fail(r, "lock %s", r->name);
+			*fresh = false;
+			return fail_not(r, "%s is running already", r->name);
+		}
+		if (fstat(r->statedir, &st) == 0 && st.st_nlink)
 			return 0;
 		close(r->statedir);
+		errno = ENOENT;
 	}
-	return fail_not(r, "%s comes and goes in the run directory", r->name);
+	return fail(r, "open %s in the run directory", r->name);
 }
 
 /* What a killed keeper left of this name is undone first. */
-static int sweep(struct run *r)
+static int sweep(struct run *r, bool *fresh)
 {
 	struct left old = *r->left;
 
+	copy(old.name, sizeof old.name, r->name);
 	old.len = 0;
 	if (read_at(r->statedir, "state", old.text, sizeof old.text) < 0)
 		return errno == ENOENT ? 0 : fail(r, "read what the last keeper left");
@@ -177,13 +183,8 @@ static int sweep(struct run *r)
 	stages_undo(&old, -1);
 	if (old.stuck)
 		return fail_not(r, "what the last keeper left could not be removed");
-	if (mkdirat(r->left->dir, r->name, 0700) < 0)
-		return fail(r, "mkdir %s in the run directory", r->name);
 	close(r->statedir);
-	r->statedir = openat(r->left->dir, r->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (r->statedir < 0 || flock(r->statedir, LOCK_EX | LOCK_NB) < 0)
-		return fail(r, "lock %s", r->name);
-	return 0;
+	return lock_name(r, fresh);
 }
 
 /* 1: the link is of this name, 0: another's or not there, -1 */
@@ -257,8 +258,11 @@ int init_state(struct run *r)
 
 	if (state_open(r->left, true) < 0)
 		return fail(r, "run directory (HUSK_RUN, or %s)", RUNDIR);
-	copy(r->left->name, sizeof r->left->name, r->name);
-	if ((e = lock_name(r, &fresh)) != 0 || (!fresh && (e = sweep(r)) != 0))
+	if ((e = lock_name(r, &fresh)) == 0 && !fresh)
+		e = sweep(r, &fresh);
+	if (!e || fresh)		/* not another keeper's, nor what sweep() had to leave: ours to undo */
+		copy(r->left->name, sizeof r->left->name, r->name);
+	if (e)
 		return e;
 	if (left_add(r, "version=1\nkeeper=%d\n", r->board ? getppid() : getpid()) < 0 || (persists(r->left->dir) &&
 	    (boot_id(id) < 0 || left_add(r, "boot=%s\n", id) < 0)))

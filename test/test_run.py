@@ -932,3 +932,16 @@ def test_output_survives_a_full_pipe(name):
         time.sleep(0.3)
         assert len(p.stdout.read()) == 300000
         assert husk.status_of(p) == 5
+
+
+def test_a_second_start_leaves_the_first_alone(name):
+    with husk.box("--", "/bin/inside", "sleep", "20000", box=name) as p:
+        state = husk.RUNDIR / name / "state"
+        assert husk.wait_for(lambda: state.exists() and "init=" in state.read_text())
+        was = state.read_text()
+        r = run("--", "/bin/true", box=name)
+        assert r.status == 125 and "is running already" in r.err
+        assert state.read_text() == was
+        p.terminate()
+        p.wait(10)
+    assert not state.exists()
