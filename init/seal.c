@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -82,6 +83,11 @@ static int by_memfd(int exe, char **argv)
 	return sys_execveat(fd, "", argv, environ, AT_EMPTY_PATH);
 }
 
+static bool again(void)
+{
+	return starts((const char *)getauxval(AT_EXECFN), "/dev/fd/");
+}
+
 /* 1, 0, or -1. Who comes from here and is still not sealed goes no further:
  * that would be for ever. */
 static int sealed(int exe)
@@ -97,7 +103,7 @@ static int sealed(int exe)
 	if (seals >= 0 && seals & F_SEAL_WRITE)
 		return 1;
 	errno = EROFS;
-	return starts((const char *)getauxval(AT_EXECFN), "/dev/fd/") ? -1 : 0;
+	return again() ? -1 : 0;
 }
 
 /* A box can reach the file of its PID 1 and of who enters it; "text file busy"
@@ -105,11 +111,12 @@ static int sealed(int exe)
 int init_seal(char **argv)
 {
 	int exe = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
-
 	int is = exe < 0 ? -1 : sealed(exe);
 
 	if (is > 0) {
 		let_go(exe);
+		if (again())	/* the kernel has named the process after the descriptor */
+			prctl(PR_SET_NAME, "husk");
 		return 0;
 	}
 	if (is == 0) {

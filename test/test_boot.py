@@ -294,6 +294,7 @@ def test_a_user_with_a_delegated_cgroup():
     f["once.conf"] = qemu.file("root=/srv/root\nns.user=new\nmemory.max=32M\nmemory.swap.max=0\npids.max=20\nlog=inherit\n")
     r = qemu.boot(b, f)
     assert r.ended, r
+    assert said(r, "in-init")[0].startswith("husk of "), r
     assert said(r, "in-id")[0].startswith("1000:1000 groups 1000") and said(r, "in-net") == ["lo"], r
     status = dict(s.split() for s in said(r, "in-status"))
     assert {int(v, 16) for k, v in status.items() if k.startswith("Cap")} == {0} and status["Seccomp"] == "2", r
