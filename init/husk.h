@@ -499,7 +499,7 @@ struct mark {				/* what is in force: an item of a key, who said it, and how */
 	const struct source *src;
 	const char *text;
 };
-extern struct reading {			/* the line being read, and all that is read; small things first */
+struct reading {			/* the line being read, and all that is read; small things first */
 	const struct source *src;
 	int	 key;
 	uint32_t line;
@@ -515,7 +515,9 @@ extern struct reading {			/* the line being read, and all that is read; small th
 	struct source source[MAXSOURCE];
 	struct mark marks[MAXMARK + 1];
 	char	 buffer[MAXTEXT];
-} cfg;
+};
+struct reading *cfg_at(void) __attribute__((const));	/* the only one */
+#define cfg	(*cfg_at())	/* as errno is */
 const struct mark *cfg_marks(void);		/* in the order of the items; the end: text NULL */
 void cfg_mark(int item);			/* here, by the line being read */
 void cfg_mark_line(void);			/* one more line of a key whose lines add up */
