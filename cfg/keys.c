@@ -143,12 +143,16 @@ const char *key_name(int row)
 	return row < NKEYS ? nth(names, row) : NULL;
 }
 
+/* Where each text begins is found once: there is a call for each choice of a file. */
 const char *key_what(int row)
 {
-	const char *p, *what = whats;
+	static uint16_t at[NKEYS];
+	const char *p = whats;
+	int i;
 
-	for (p = whats; row-- >= 0; p += strlen(p) + 1)
-		if (*p)
-			what = p;
-	return what;
+	for (i = 1; !at[NKEYS - 1]; i++) {
+		p += strlen(p) + 1;
+		at[i] = *p ? (uint16_t)(p - whats) : at[i - 1];
+	}
+	return whats + at[row];
 }

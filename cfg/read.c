@@ -73,10 +73,9 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 	return NULL;
 }
 
-/* The line that p begins with: a copy is cut, and p stays. */
-static void line(struct box *b, const char *p)
+/* One line: a copy is cut, and p stays. */
+static void line(struct box *b, const char *p, size_t n)
 {
-	size_t n = (size_t)(strchrnul(p, '\n') - p);
 	char *s = cfg_room(n + 1), *key, *eq;
 	const char *e;
 
@@ -160,7 +159,7 @@ static void lines(struct box *b, const struct source *s)
 			cfg_here(NULL, "lines end with CR LF here; LF alone, please (dos2unix)");
 			return;
 		} else if (*p != '#')
-			line(b, p);
+			line(b, p, (size_t)(next - p));
 	}
 }
 
@@ -197,6 +196,11 @@ static void reset(struct box *b, bool of_board)
 	cfg.line = 0;
 }
 
+static void say_line(struct box *b, const char *p)
+{
+	line(b, p, strlen(p));
+}
+
 /* Without a name= the file's, else the program's and the caller's number. */
 static void named(struct box *b, const char *file)
 {
@@ -217,14 +221,14 @@ static void named(struct box *b, const char *file)
 	for (; !file && *name; name++)
 		if (!cfg_chars(name, 1, name > text + 5 ? "0+.-" : "0+"))
 			*name = '_';
-	line(b, text);
+	say_line(b, text);
 }
 
 /* What the caller's terminal is called; a pty is no worse than a console. */
 static void term(struct box *b)
 {
 	if (b->tty && cfg_env(b, "TERM=", 5) == b->nenv)
-		line(b, getenv("TERM") ? "env=TERM" : "env=TERM=linux");
+		say_line(b, getenv("TERM") ? "env=TERM" : "env=TERM=linux");
 }
 
 /* What stands behind -- is a line too. */
@@ -235,7 +239,7 @@ static void program(struct box *b, char *const argv[])
 	const char *p;
 	char before = '=';
 
-	line(b, "exec=");
+	cfg_empty(b, KEY_EXEC);
 	s = cfg_rest(&max);
 	to = s + fmt(s, max, "exec");
 	for (; (p = *argv); argv++, before = ' ') {
@@ -253,7 +257,7 @@ static void program(struct box *b, char *const argv[])
 		*to = '\0';
 	}
 	if (before == ' ' && cfg_room((size_t)(to - s) + 1))
-		line(b, s);
+		say_line(b, s);
 }
 
 /* The sources of the top are there: all below them, then all in order. */
