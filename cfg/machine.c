@@ -45,6 +45,12 @@ static int look(int top, const char *path, int kind)
 	return kind == PROGRAM && !(S_ISREG(seen.st_mode) && seen.st_mode & 0111) ? EACCES : e;
 }
 
+static void absent(int row, int item, const char *path, int e)
+{
+	if (e)
+		cfg_error(row, item, "%s: %s", path, strerror(e));
+}
+
 static void source(const struct box *b, int i, int top, bool elsewhere)
 {
 	const struct mnt *m = &b->mnt[i];
@@ -55,7 +61,7 @@ static void source(const struct box *b, int i, int top, bool elsewhere)
 		return;
 	if ((e = look(top, m->src, ANY))) {
 		cfg.warning = elsewhere;
-		cfg_error(row, i, "%s: %s", m->src, strerror(e));
+		absent(row, i, m->src, e);
 		return;
 	}
 	sock = S_ISSOCK(seen.st_mode);
@@ -68,11 +74,11 @@ static void source(const struct box *b, int i, int top, bool elsewhere)
 
 static void devices(const struct box *b, int top)
 {
-	int i, e;
+	int i;
 
 	for (i = 0; i < b->ndev; i++)
-		if (!b->dev[i].skip && !strchr(b->dev[i].host, '*') && (e = look(top, b->dev[i].host, ANY)))
-			cfg_error(KEY_DEVICE, i, "%s: %s", b->dev[i].host, strerror(e));
+		if (!b->dev[i].skip && !strchr(b->dev[i].host, '*'))
+			absent(KEY_DEVICE, i, b->dev[i].host, look(top, b->dev[i].host, ANY));
 }
 
 /* ------------------------------------------------------------------- inside */
@@ -178,7 +184,7 @@ static int open_root(const struct box *b, int top)
 	if (b->root == ROOT_TMPFS || b->ns[NS_MNT] == NSM_JOIN)
 		return -1;
 	if ((fd = walk(top, path, O_PATH | O_DIRECTORY)) < 0)
-		cfg_error(KEY_ROOT, 0, "%s: %s", path, strerror(errno));
+		absent(KEY_ROOT, 0, path, errno);
 	return fd;
 }
 

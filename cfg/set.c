@@ -41,7 +41,9 @@ static const char *integer(const char *s, int *n)
 
 static bool within(const char *s, int min, int max, int *n)
 {
-	return *s && strlen(s) < 9 && !*integer(s, n) && s[strlen(s) - 1] != '-' && *n >= min && *n <= max;
+	const char *end = integer(s, n);
+
+	return end > s && end - s < 9 && !*end && end[-1] != '-' && *n >= min && *n <= max;
 }
 
 /* "a number of -20..19": the row itself says which. */
@@ -356,15 +358,10 @@ static bool set_ionice(struct box *b, char *v)
 
 static bool set_cpus(struct box *b, char *v)
 {
-	char *dash = strchr(v, '-');
+	const char *first = strsep(&v, "-");
 	uint32_t lo, hi;
-	bool ok;
+	bool ok = cfg_digits(first, MAXCPU - 1, &lo) && cfg_digits(v ? v : first, MAXCPU - 1, &hi) && lo <= hi;
 
-	if (dash)
-		*dash = '\0';
-	ok = cfg_digits(v, MAXCPU - 1, &lo) && cfg_digits(dash ? dash + 1 : v, MAXCPU - 1, &hi) && lo <= hi;
-	if (dash)
-		*dash = '-';
 	for (; ok && lo <= hi; lo++)
 		((uint8_t *)b->affinity)[lo / 8] |= (uint8_t)(1 << lo % 8);	/* little-endian, as the call takes it */
 	return b->has_affinity = ok;

@@ -56,17 +56,13 @@ bool cfg_digits(const char *s, uint32_t max, uint32_t *n)
 
 bool cfg_octal(const char *s, unsigned max, uint16_t *n)
 {
+	const char *p;
 	unsigned v = 0;
 
-	if (!*s || strlen(s) > 5)
-		return false;
-	for (; *s; s++) {
-		if (*s < '0' || *s > '7')
-			return false;
-		v = v * 8 + (unsigned)(*s - '0');
-	}
+	for (p = s; (unsigned)(*p - '0') < 8 && v <= max; p++)
+		v = v * 8 + (unsigned)(*p - '0');
 	*n = (uint16_t)v;
-	return v <= max;
+	return p > s && !*p && v <= max;
 }
 
 /* A number and one of units behind it: its place among them, or -1. 19 digits
