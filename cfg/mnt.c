@@ -109,7 +109,7 @@ const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 	int i;
 
 	if (!split(v, kind, f))
-		return cfg_not(cfg.value);
+		return cfg_not();
 	m.src = kind == MNT_TMPFS ? NULL : f[0];
 	m.dst = f[1];
 	if (f[2] && (e = some_options(&m, f[2])))
@@ -160,14 +160,14 @@ const char *cfg_set_device(struct box *b, char *v, bool skip)
 	int i;
 
 	if (!split(v, MNT_FS + 1, f))
-		return cfg_not(cfg.value);
+		return cfg_not();
 	d.host = f[0];
 	d.dst = f[1];
 	if (!starts(d.dst, "/dev/") || !stars(&d))
-		return cfg_not(cfg.value);
+		return cfg_not();
 	while ((w = strsep(&f[2], ",")))
 		if (starts(w, "mode=") ? !cfg_octal(w + 5, 0777, &d.mode) : !perms(&d, w))
-			return cfg_not(w);
+			return cfg_bad(w, key_what(cfg.key), "");
 	i = cfg_seek(&b->dev[0].dst, sizeof b->dev[0], b->ndev, d.dst);
 	if (!(e = cfg_slot(i, &b->ndev, MAXDEV)))
 		b->dev[i] = d;

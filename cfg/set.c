@@ -81,11 +81,11 @@ static const char *set_env(struct box *b, const char *v)
 	int i;
 
 	if (!cfg_chars(v, len, " 0"))
-		return cfg_not(v);
+		return cfg_not();
 	if (!v[len])
 		return NULL;
 	if (v[strcspn(v, "\r\n")])
-		return cfg_not(v);
+		return cfg_not();
 	i = cfg_env(b, v, len + 1);
 	if (!(e = cfg_slot(i, &b->nenv, MAXENV)))
 		b->env[i] = v;
@@ -135,7 +135,7 @@ static const char *set_group(struct box *b, const char *v)
 	if (e)
 		return e;
 	g->name = is_login(v) ? v : NULL;
-	return g->name || is_id(v, &g->id) ? NULL : cfg_not(v);
+	return g->name || is_id(v, &g->id) ? NULL : cfg_not();
 }
 
 /* -------------------------------------------------------------------- FILES */
@@ -149,7 +149,7 @@ static const char *set_root(struct box *b, char *v)
 	bool tmpfs = same(f[0], "tmpfs"), rest = n == 2 && !*f[0];
 
 	if (n > 2 || rw < 0 || !(tmpfs || rest || cfg_path(f[0])))
-		return cfg_not(cfg.value);
+		return cfg_not();
 	if (n == 2) {
 		b->root_rw = rw;
 		cfg_mark(1);
@@ -197,19 +197,19 @@ static const char *set_word(struct box *b, int type, uint8_t *n, char *v)
 	switch (type) {
 	case T_EXEC:
 		if (!*n && !is_program(v))
-			return cfg_not(v);
+			return cfg_not();
 		e = put((const char **)b->argv, MAXARG, n, *n, v);
 		b->argv[*n] = NULL;
 		return e;
 	case T_SYSCALLS:
 		return put(b->syscalls, MAXWORD, n, *n, v);
 	case T_AFTER:
-		return cfg_name(v) || same(v, "*") ? put(b->after, MAXAFTER, n, 0, v) : cfg_not(v);
+		return cfg_name(v) || same(v, "*") ? put(b->after, MAXAFTER, n, 0, v) : cfg_not();
 	case T_ETC:
-		return cfg_name(v) ? put(b->etc, sizeof b->etc / sizeof *b->etc, n, 0, v) : cfg_not(v);
+		return cfg_name(v) ? put(b->etc, sizeof b->etc / sizeof *b->etc, n, 0, v) : cfg_not();
 	}
 	if (!covering(v))
-		return cfg_not(v);
+		return cfg_not();
 	if (n != &b->nmask)
 		return put(b->ro, MAXPATHS, n, 0, v);
 	if (*n < MAXPATHS)
@@ -244,7 +244,7 @@ static const char *set_map(struct idmap *m, uint8_t *n, char *v)
 	if (e)
 		return e;
 	return cfg_fields(v, f, 3) == 3 && is_id(f[0], &m->in) && is_id(f[1], &m->out) && is_id(f[2], &m->count) &&
-		m->count && m->count <= ~m->in && m->count <= ~m->out ? NULL : cfg_not(cfg.value);
+		m->count && m->count <= ~m->in && m->count <= ~m->out ? NULL : cfg_not();
 }
 
 static bool set_clock(int32_t *at, const char *v)
@@ -320,7 +320,7 @@ static const char *set_rlimit(struct box *b, const char *sub, char *v)
 	r = &b->rlim[i];
 	n = cfg_fields(v, f, 2);
 	if (n > 2 || !rlimit_value(f[0], &r->soft) || !rlimit_value(f[n - 1], &r->hard) || r->soft > r->hard)
-		return cfg_not(cfg.value);
+		return cfg_not();
 	r->set = true;
 	return cfg_once(i);
 }
@@ -402,7 +402,7 @@ static const char *set_sysctl(struct box *b, const char *sub, const char *v)
 		return "not a name of words and single dots";
 	i = cfg_seek(&b->sysctl[0].key, sizeof b->sysctl[0], b->nsysctl, sub);
 	if (!cfg_plain(v))
-		return cfg_not(v);
+		return cfg_not();
 	if (!(e = cfg_slot(i, &b->nsysctl, MAXSYSCTL)))
 		b->sysctl[i] = (struct pair){ sub, v };
 	return e;
@@ -419,12 +419,12 @@ static bool set_personality(struct box *b, const char *v)
 /* ------------------------------------------------------------- one for all */
 
 /* One of the words that the row has: their places */
-static const char *set_choice(struct box *b, int type, void *at, const char *v)
+static bool set_choice(struct box *b, int type, void *at, const char *v)
 {
 	int n = cfg_index(key_what(cfg.key), v);
 
 	if (n < 0)
-		return cfg_not(v);
+		return false;
 	if (type == T_CHOICE)
 		*(uint8_t *)at = (uint8_t)n;
 	else if (type == T_SECBITS)	/* none|a|b|... */
@@ -434,22 +434,22 @@ static const char *set_choice(struct box *b, int type, void *at, const char *v)
 			cfg_unmark(cfg.key, -1);
 		b->mounts = n == 0 ? (1u << NDM) - 1 : n == 1 ? 0 : b->mounts & ~(1u << (n - 2));
 	}
-	return NULL;
+	return true;
 }
 
-static const char *set_text(const char **at, char *v, bool right)
+static bool set_text(const char **at, char *v, bool right)
 {
 	*at = v;
-	return right ? NULL : cfg_not(v);
+	return right;
 }
 
-static const char *set_number(int16_t *at, const char *v)
+static bool set_number(int16_t *at, const char *v)
 {
 	int n = 0;
 	bool right = in_range(v, &n);
 
 	*at = (int16_t)n;
-	return right ? NULL : cfg_not(v);
+	return right;
 }
 
 static const char *set(struct box *b, const struct key *k, const char *sub, char *v, bool skip)
@@ -457,17 +457,18 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	void *at = (char *)b + k->at;
 	bool ok = true;
 
+	copy(cfg.value, sizeof cfg.value, v);
 	switch ((enum keytype)k->type) {
 	case T_EXEC: case T_SYSCALLS: case T_AFTER: case T_ETC: case T_PATHS: return set_word(b, k->type, at, v);
 	case T_GROUPS: return set_group(b, v);
 	case T_CAPS: return set_caps(at, v);
 	case T_MAP: return set_map(at == &b->nuidmap ? b->uidmap : b->gidmap, at, v);
-	case T_CHOICE: case T_MOUNTS: case T_SECBITS: return set_choice(b, k->type, at, v);
-	case T_CWD: return set_text(at, v, cfg_clean(v));
-	case T_HOST: case T_NAME: return set_text(at, v, cfg_name(v));
-	case T_LABEL: return set_text(at, v, cfg_plain(v));
-	case T_CGROUP: return set_text(at, v, strlen(v) <= 250 && parts(v, '/', "0 .-"));
-	case T_NICE: case T_OOM: return set_number(at, v);
+	case T_CHOICE: case T_MOUNTS: case T_SECBITS: ok = set_choice(b, k->type, at, v); break;
+	case T_CWD: ok = set_text(at, v, cfg_clean(v)); break;
+	case T_HOST: case T_NAME: ok = set_text(at, v, cfg_name(v)); break;
+	case T_LABEL: ok = set_text(at, v, cfg_plain(v)); break;
+	case T_CGROUP: ok = set_text(at, v, strlen(v) <= 250 && parts(v, '/', "0 .-")); break;
+	case T_NICE: case T_OOM: ok = set_number(at, v); break;
 	case T_ROOT: return set_root(b, v);
 	case T_ENV: return set_env(b, v);
 	case T_RLIMIT: return set_rlimit(b, sub, v);
@@ -490,7 +491,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_ONLY: ok = same(v, "no"); break;
 	case T_USE: case T_INCLUDE: break;	/* the reader has followed them */
 	}
-	return ok ? NULL : cfg_not(cfg.value);
+	return ok ? NULL : cfg_not();
 }
 
 /* auto is an empty map, none are no copies. */
@@ -532,7 +533,6 @@ const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool s
 	const char *e;
 
 	cfg.key = row;
-	copy(cfg.value, sizeof cfg.value, value);
 	if (!(k->flags & (K_LIST | K_SUB)) && k->type != T_ROOT && (e = cfg_once(0)))
 		return e;
 	if (k->type == T_SYSCALLS && !strchr("+-", value[strspn(value, " \t")]) &&

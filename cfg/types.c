@@ -34,9 +34,9 @@ const char *cfg_bad(const char *value, const char *type, const char *hint)
 	return cfg_wrong("\"%.*s\" is not %s%s%s", 80, value, strchr(type, '|') ? "one of " : "", type, hint);
 }
 
-const char *cfg_not(const char *value)
+const char *cfg_not(void)
 {
-	return cfg_bad(value, key_what(cfg.key), "");
+	return cfg_bad(cfg.value, key_what(cfg.key), "");
 }
 
 const char *cfg_unlike(const char *value, const char *(*name)(int))

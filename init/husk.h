@@ -448,7 +448,7 @@ const char *near_of(const char *word, const char *(*name)(int));	/* of all names
 /* cfg/types.c: text to numbers. Phrases say what is wrong, without key and place. */
 const char *cfg_wrong(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* a phrase */
 const char *cfg_bad(const char *value, const char *what, const char *hint);	/* "16Q" is not a size (4M, 512K, 25%) */
-const char *cfg_not(const char *value);		/* the same for the key being read */
+const char *cfg_not(void);			/* the same for the value that is being set */
 const char *cfg_unlike(const char *value, const char *(*name)(int));	/* and which name is near it */
 bool cfg_plain(const char *);			/* no control character is in it */
 bool cfg_digits(const char *, uint32_t max, uint32_t *);	/* whole string, decimal */
