@@ -27,7 +27,7 @@ LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z
 	-Wl,-z,noseparate-code,-z,max-page-size=4096,--gc-sections,--build-id=none,-s,-T,init/husk.ld
 END	= $(LIB)/libc.a `$(CC) -print-libgcc-file-name`
 
-.PHONY: all clang run test boot size bench clean
+.PHONY: all clang run test boot size bench guard clean
 
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
@@ -71,6 +71,10 @@ size: $(OUT)/husk
 
 bench:
 	sh test/bench.sh
+
+# the stack protector sees the same buffers with -flto as without
+guard: $(OUT)/nr.h $(OUT)/cap.h
+	sh test/guard.sh $(OUT) $(CC) $(CFLAGS) $(GCCONLY) $(SRC)
 
 clean:
 	rm -rf out/husk out/qemu-* out/include out/*.h

@@ -147,7 +147,7 @@ static int bpf(int what, union bpf_attr *a)
 static int attach(struct run *r)
 {
 	static struct bpf_insn insn[32 + 4 * MAXNODE];
-	union bpf_attr a;
+	static union bpf_attr a;
 	int fd, e;
 
 	memset(&a, 0, sizeof a);

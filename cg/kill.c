@@ -19,7 +19,7 @@ struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
  * its filter. */
 int cg_kill_listed(int fd, pid_t not)
 {
-	char buf[512];
+	static char buf[512];
 	ssize_t got, i;
 	pid_t pid = 0;
 	off_t at = 0;
@@ -42,7 +42,7 @@ int cg_kill_listed(int fd, pid_t not)
  * either kills all, and says how many, or removes all: then 0, or -1. */
 int cg_tree(int at, const char *path, bool away, int depth)
 {
-	char buf[512] __attribute__((aligned(8)));
+	uint8_t buf[512] __attribute__((aligned(8)));
 	int dir = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, n = 0;
 	struct entry *e;
 	long got, i;
@@ -91,7 +91,7 @@ static void kill_slowly(int dir)
  * is somebody else. */
 int cg_kill(const struct left *l)
 {
-	char path[CGPATH];
+	static char path[CGPATH];
 	unsigned at = 0;
 	bool done = !strstr(l->text, "\ninit=");
 	int dir, e = done ? 0 : -1;

@@ -213,7 +213,8 @@ static int remove_leaf(const char *path)
 
 void cg_remove(struct left *l)
 {
-	char path[CGPATH], *end;
+	static char path[CGPATH];
+	char *end;
 	unsigned at = 0;
 
 	while (cg_next(l, &at, path)) {

@@ -20,12 +20,15 @@
 /* The master goes to the keeper as soon as it is there. */
 static int give_master(struct run *r, int master)
 {
-	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } c = {
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c = {
 		.h = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-	struct msg m = { .kind = MSG_PTY, .row = r->row };
-	struct iovec v = { &m, sizeof m };
+	static struct msg m;
+	struct iovec v = { .iov_len = sizeof m };
 	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
 
+	v.iov_base = &m;		/* a constant with an address would be a table with a pointer */
+	m.kind = MSG_PTY;
+	m.row = r->row;
 	memcpy(CMSG_DATA(&c.h), &master, sizeof master);
 	return sendmsg(r->sync, &mh, MSG_NOSIGNAL) == sizeof m ? 0 : -1;
 }
@@ -33,14 +36,12 @@ static int give_master(struct run *r, int master)
 /* /dev is a file system of ours, where one name may be given to mount(). */
 static int console(struct run *r)
 {
-	char slave[32];
 	int dev = walk(r->root, "dev", O_PATH | O_DIRECTORY);
 
 	if (dev < 0 || fchdir(dev) < 0)
 		return fail(r, "enter /dev");
 	close(dev);
-	fmt(slave, sizeof slave, "/proc/self/fd/%d", r->slave);
-	if (mount(slave, "console", NULL, MS_BIND, NULL) < 0)
+	if (mount(rootfs_at(r->slave, ""), "console", NULL, MS_BIND, NULL) < 0)
 		return fail(r, "put the pty on /dev/console");
 	return 0;
 }
@@ -88,7 +89,7 @@ int init_tty(struct run *r)
  * know no chdir. The kernel says "(unreachable)" of a directory outside. */
 int init_cwd(struct run *r)
 {
-	char cwd[4096];
+	static char cwd[4096];
 
 	if (r->box->ns[NS_MNT] == NSM_NEW && same(r->box->cwd, "/"))
 		return 0;
@@ -150,14 +151,12 @@ static const char *path_of(const char *const *env)
 static void search(char *const *argv, char *const *env)
 {
 	const char *p = path_of((const char *const *)env), *end;
-	char file[512];
 	int worst = ENOENT;
 
 	for (; *p; p = *end ? end + 1 : end) {
 		end = strchr(p, ':');
 		end = end ? end : p + strlen(p);
-		fmt(file, sizeof file, "%.*s/%s", (int)(end - p), p, argv[0]);
-		execve(file, argv, env);
+		execve(fmts("%.*s/%s", (int)(end - p), p, argv[0]), argv, env);
 		if (errno != ENOENT && errno != ENOTDIR)
 			worst = errno;
 	}

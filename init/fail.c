@@ -18,7 +18,8 @@ static void put(struct out *o, const char *s, size_t n)
 
 static void put_number(struct out *o, unsigned long long v, unsigned base, bool minus)
 {
-	char buf[24], *p = buf + sizeof buf;
+	static char buf[24];
+	char *p = buf + sizeof buf;
 
 	do
 		*--p = "0123456789abcdef"[v % base];
@@ -99,7 +100,7 @@ size_t fmt(char *to, size_t max, const char *f, ...)
  * error is gone there is nobody to tell. */
 void say(int fd, const char *f, ...)
 {
-	char line[1024];
+	static char line[1024];
 	ssize_t w;
 	va_list ap;
 	size_t n;
@@ -143,9 +144,11 @@ int fail_not(struct run *r, const char *f, ...)
 /* Inside the box the line goes to HOST, which knows where it is read. */
 void note(struct run *r, const char *f, ...)
 {
-	struct msg m = { .kind = MSG_NOTE, .row = r->row };
+	static struct msg m;
 	va_list ap;
 
+	m.kind = MSG_NOTE;
+	m.row = r->row;
 	va_start(ap, f);
 	m.len = (uint16_t)vfmt(m.text, sizeof m.text, f, &ap);
 	va_end(ap);

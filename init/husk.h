@@ -800,7 +800,8 @@ struct word {			/* of syscalls=, while it is read */
 	const char *tests;		/* NULL: none */
 	const char *bad;		/* the first thing that is wrong */
 	char	 misfit;		/* it is the token */
-	char	 name[LONGEST], token[LONGEST];	/* token: the last value of a test */
+	char	 name[LONGEST];
+	union { char token[LONGEST]; uint8_t guard[LONGEST]; };	/* token: the last value of a test; guard: see test/guard.sh */
 	char	 sign;			/* + - or 0 */
 	bool	 exact, acted;		/* it has a =, an :ACTION */
 	uint16_t act;			/* of :ACTION; ALLOW without one */

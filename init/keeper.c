@@ -141,13 +141,13 @@ static void gone(struct live *v)
 
 /* PID 1 of the box is dead and reaped. Its record tells how the program ended;
  * without one it was PID 1 that was killed, and the box with it. */
-static void box_ended(struct live *v, const siginfo_t *si)
+static void box_ended(struct live *v, int code, int status)
 {
 	struct ended e = { 0 };
 
 	if (read(v->fd, &e, sizeof e) != sizeof e || e.magic != ENDED_MAGIC) {
-		e.code = si->si_code;
-		e.status = si->si_status;
+		e.code = code;
+		e.status = status;
 	}
 	if (v->left)
 		v->left->ended = true;
@@ -177,13 +177,13 @@ static bool dead(siginfo_t *si)
 
 static void reap(void)
 {
+	static siginfo_t si STAYS;
 	struct live *v;
-	siginfo_t si;
 
 	while (dead(&si))
 		for (v = table; v < table + MAXLIVE; v++)
 			if (v->state != FREE && v->state != GONE && v->init == si.si_pid) {
-				box_ended(v, &si);
+				box_ended(v, si.si_code, si.si_status);
 				if (v->left)
 					return;
 			}
@@ -238,10 +238,9 @@ static void expire(void)
 static void fetch(struct live *v)
 {
 	struct pollfd p = { v->fd, POLLIN, 0 };
-	siginfo_t none = { 0 };
 
 	if (poll(&p, 1, 0) > 0)
-		box_ended(v, &none);
+		box_ended(v, 0, 0);
 }
 
 static void refresh(const struct live *v)
@@ -264,7 +263,7 @@ static void news(void)
 /* The starter's last word: numbers, and the status pipe and the lock with them. */
 static void handed_over(struct live *v)
 {
-	union { struct cmsghdr h; char buf[CMSG_SPACE(2 * sizeof(int))]; } c;
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(2 * sizeof(int))]; } c;
 	struct handover h;
 	struct iovec iov = { &h, sizeof h };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
@@ -293,7 +292,7 @@ static void handed_over(struct live *v)
 
 static void hand_over(int to, const struct run *r)
 {
-	union { struct cmsghdr h; char buf[CMSG_SPACE(2 * sizeof(int))]; } c = {
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(2 * sizeof(int))]; } c = {
 		.h = { .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
 	struct handover h = { r->init, r->box->stop_ms, r->box->stop_signal, r->etc };
 	struct iovec iov = { &h, sizeof h };

@@ -89,7 +89,7 @@ static int load(struct words *c, char **argv, const char *options)
 
 static int write_pid(const char *path)
 {
-	char text[16];
+	static char text[16];
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0644);
 	size_t n = fmt(text, sizeof text, "%d\n", getpid());
 

@@ -153,7 +153,7 @@ static void finish(struct run *r, const siginfo_t *si)
 /* Until nobody is left to reap: one SIGCHLD may stand for many. */
 static void reap(struct run *r)
 {
-	siginfo_t si;
+	static siginfo_t si STAYS;
 
 	for (;;) {
 		memset(&si, 0, sizeof si);

@@ -40,7 +40,7 @@ int init_pipes(struct run *r)
  * byte unread resets the connection, once, before its last words are heard. */
 static int hear(struct run *r, struct msg *m)
 {
-	union { struct cmsghdr h; char buf[CMSG_SPACE(sizeof(int))]; } c;
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
 	struct iovec v = { m, sizeof *m };
 	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
 	int reset = 1;
@@ -72,7 +72,7 @@ static int hear(struct run *r, struct msg *m)
  * kind, 0, or an error with the row it came from. */
 static int hear_until(struct run *r, uint8_t kind)
 {
-	struct msg m;
+	static struct msg m;
 	int n, here = r->row;
 
 	while ((n = hear(r, &m)) > 0) {
@@ -140,8 +140,10 @@ int init_up(struct run *r)
  * to know it. SIGPIPE is blocked until the program's own time. */
 int init_say_ready(struct run *r)
 {
-	struct msg m = { .kind = MSG_READY, .row = r->row };
+	static struct msg m;
 
+	m.kind = MSG_READY;
+	m.row = r->row;
 	return write(r->sync, &m, sizeof m) == sizeof m ? 0 : fail(r, "report");
 }
 
@@ -154,9 +156,12 @@ int init_report(struct run *r)
 /* Inside: the loop has failed. HOST prints it. */
 static void confess(struct run *r)
 {
-	struct msg m = { .kind = MSG_ERROR, .row = r->row, .err = r->err };
+	static struct msg m;
 	int status = 125;
 
+	m.kind = MSG_ERROR;
+	m.row = r->row;
+	m.err = r->err;
 	m.len = (uint16_t)copy(m.text, sizeof m.text, r->why);
 	if (m.len >= sizeof m.text)
 		m.len = sizeof m.text - 1;

@@ -31,7 +31,7 @@ static void rundir(char *path, size_t max)
 /* Ours alone, or it is refused: its text decides what undo removes. */
 int state_open(struct left *l, bool make)
 {
-	char path[256];
+	static char path[256];
 	struct stat st;
 
 	rundir(path, sizeof path);
@@ -134,7 +134,7 @@ static bool persists(int dir)
 
 bool state_is_ours(const struct left *l)
 {
-	char was[40], is[40];
+	static char was[40], is[40];
 	unsigned at = 0;
 
 	return !left_get(l, "boot", &at, was, sizeof was) || (boot_id(is) > 0 && same(was, is));
@@ -173,8 +173,9 @@ static int lock_name(struct run *r, bool *fresh)
 /* What a killed keeper left of this name is undone first. */
 static int sweep(struct run *r, bool *fresh)
 {
-	struct left old = *r->left;
+	static struct left old;
 
+	old = *r->left;
 	copy(old.name, sizeof old.name, r->name);
 	old.len = 0;
 	if (read_at(r->statedir, "state", old.text, sizeof old.text) < 0)
@@ -190,7 +191,7 @@ static int sweep(struct run *r, bool *fresh)
 /* 1: the link is of this name, 0: another's or not there, -1 */
 static int owns(const struct left *l, const char *link)
 {
-	char owner[MAXNAME + 1];
+	static char owner[MAXNAME + 1];
 	ssize_t n = readlinkat(l->dir, link, owner, sizeof owner - 1);
 
 	if (n < 0)
@@ -204,7 +205,7 @@ static int owns(const struct left *l, const char *link)
 static bool bury(struct run *r, const char *link)
 {
 	static struct left dead;
-	char owner[MAXNAME + 1];
+	static char owner[MAXNAME + 1];
 	ssize_t n = readlinkat(r->left->dir, link, owner, sizeof owner - 1);
 	int held;
 
@@ -226,7 +227,7 @@ static bool bury(struct run *r, const char *link)
 static int number_user(struct run *r)
 {
 	uint32_t h = 2166136261u, span = AUTO_LAST - AUTO_FIRST + 1, i;
-	char link[16];
+	static char link[16];
 	const char *p;
 
 	for (p = r->name; *p; p++)
@@ -252,7 +253,7 @@ static int number_user(struct run *r)
 
 int init_state(struct run *r)
 {
-	char id[40];
+	static char id[40];
 	bool fresh;
 	int e;
 
@@ -290,7 +291,7 @@ static void kept(struct left *l, const char *what)
 /* Last of the undo rows: the state file goes when nothing is left that it lists. */
 void init_forget(struct left *l)
 {
-	char buf[MAXNAME + 9];
+	static char buf[MAXNAME + 9];
 	unsigned at = 0;
 	int n;
 

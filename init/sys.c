@@ -39,7 +39,7 @@ int sys_pidfd_send(int pidfd, int sig)
 static int close_listed(int proc, unsigned from, const int *keep, int n)
 {
 	struct { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; } *e;
-	char buf[2048] __attribute__((aligned(8)));
+	static char buf[2048] __attribute__((aligned(8)));
 	uint64_t fd;
 	long got, at;
 	int dir, i, closed;

@@ -133,7 +133,7 @@ int write_at(int dir, const char *path, const char *text)
 
 uint64_t ram(void)
 {
-	struct sysinfo si;
+	static struct sysinfo si;
 
 	return sysinfo(&si) < 0 ? 0 : (uint64_t)si.totalram * si.mem_unit;
 }

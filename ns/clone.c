@@ -108,7 +108,7 @@ int ns_clone(struct run *r)
  * goes to another one. */
 int ns_find(const struct left *l, int proc, uint64_t *pid)
 {
-	char line[64];
+	static char line[64];
 	uint64_t start;
 	unsigned at = 0;
 	const char *s;

@@ -111,7 +111,7 @@ int etc_sources(struct run *r)
  * that happens. Watched first, so that no change is missed. */
 static void renew_watched(int watch, int dir, const char *name)
 {
-	char path[512];
+	static char path[512];
 	int fd = openat(AT_FDCWD, path_of(name), O_PATH | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : readlink(rootfs_at(fd, ""), path, sizeof path - 1);
 
@@ -127,7 +127,7 @@ static void renew_watched(int watch, int dir, const char *name)
 int etc_refresh(int watch, int dir, const char *box)
 {
 	static struct left l;
-	char name[MAXNAME + 1];
+	static char name[MAXNAME + 1];
 	unsigned at = 0;
 
 	if (watch < 0)

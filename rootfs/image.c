@@ -52,7 +52,8 @@ int image_device(const struct mnt *m)
 /* Without a type: each one that the kernel knows and that needs a device. */
 static int any(const struct mnt *m, const char *src, const char *where)
 {
-	char text[2048], *line, *end;
+	static char text[2048];
+	char *line, *end;
 
 	if (read_at(AT_FDCWD, "/proc/filesystems", text, sizeof text) < 0)
 		return -1;

@@ -112,6 +112,9 @@ gates()
 	done
 	try "size of ARMv7" small out/qemu-armv7/husk "$(sed -n 's/^size *[0-9]* *//p' test/bars.txt)"
 	try "addresses differ" moved
+	for b in $boards; do
+		try "stack protector on $b" make BOARD="$b" guard
+	done
 	for b in i386 armv7 arm64; do
 		q=qemu-$(echo $b | sed 's/armv7/arm/; s/arm64/aarch64/')-static
 		if command -v "$q" >/dev/null; then
