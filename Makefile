@@ -50,7 +50,7 @@ $(OUT)/nr.h: $(OUT)/include filter/nr.sh filter/arch.h filter/all.names filter/a
 $(OUT)/cap.h: $(OUT)/include caps/cap.sh
 	sh caps/cap.sh $(OUT) $(CC) $(CCFLAGS) $(INC)
 
-$(OUT)/husk.conf.5: cfg/husk.conf.5.in cfg/keys.c cfg/man.sh
+$(OUT)/husk.conf.5: cfg/husk.conf.5.in cfg/keys.c filter/all.groups cfg/man.sh
 	sh cfg/man.sh $(OUT)
 
 # every source once more with clang, for its warnings

@@ -1,6 +1,7 @@
 #!/bin/sh
 # man.sh - husk.conf.5: the page written by hand, with the list of keys made
-# from the rows of keys.c, so that neither can say what the other does not.
+# from the rows of keys.c and that of groups from all.groups, so that none of
+# them can say what the others do not.
 #
 #	sh cfg/man.sh [OUT]		writes OUT/husk.conf.5 (out)
 set -eu
@@ -23,12 +24,11 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	next
 }
 /^\tK\([A-Z0-9_]+, "/ {
-	split($3, col, /, */)
 	flags = $3
 	n++
 	sub(/\.$/, ".X", $2)
 	if ($4 != "") what = $4
-	print ".It Ic " $2 "\\&= Ns Ar " roff(what)
+	print ".It Ic " $2 "\\&= Ns Ar " roff(what) (what ~ /[.)]$/ ? "\\&" : "")
 	if ($6 $10 != "") print "\\&" roff($6) ($6 != "" && $10 != "" ? "; " : "") roff($10) "."
 	if ($8 != "") print "Default: " roff($8) "."
 	if (flags ~ /LIST/) print "A list."
@@ -44,9 +44,53 @@ END {
 		exit 1
 	}
 }' "$here/keys.c" > "$to.keys"
+
+# What a group is for stands behind its name, or above where it is made of others.
+awk '
+BEGIN {
+	print ".\\\" made from filter/all.groups by cfg/man.sh"
+	print ".Bl -tag -width @privileged"
+}
+/^#/ { why = why substr($0, 2) }
+/^@/ {
+	n++
+	print ".It Cm " $1
+	if ($2 != "=") {
+		why = $0
+		sub(/^[^\t]*\t*/, "", why)
+	}
+	sub(/^ /, "", why)
+	sub(/\.?$/, ".", why)
+	gsub(/\. /, ".\n", why)
+	if (why != ".") print "\\&" why
+	if ($2 == "=" && $1 != "@all") print "From @" $3 " to @" $4 " of this list."
+}
+!/^#/ { why = "" }
+END {
+	print ".El"
+	if (n < 20) {
+		print "man.sh: " n + 0 " groups in all.groups" > "/dev/stderr"
+		exit 1
+	}
+}' "$here/../filter/all.groups" > "$to.groups"
+
+# into lines of a width that mandoc likes
 sed -e "/^KEYS\$/{
 r $to.keys
 d
-}" "$here/husk.conf.5.in" > "$to"
-rm -f "$to.keys"
+}" -e "/^GROUPS\$/{
+r $to.groups
+d
+}" "$here/husk.conf.5.in" | awk '
+length($0) > 78 && !/^\./ {
+	while (length($0) > 78) {
+		for (at = 78; substr($0, at, 1) != " "; at--)
+			;
+		print substr($0, 1, at - 1)
+		$0 = substr($0, at + 1)
+	}
+}
+{ print }' > "$to"
+rm -f "$to.keys" "$to.groups"
 grep -q "^.It Ic memory.max" "$to"
+grep -q "^.It Cm @service" "$to"

@@ -116,6 +116,26 @@ def test_shellcheck(path):
     assert r.status == 0, r
 
 
+@pytest.mark.parametrize("page", ["init/husk.8", "out/husk.conf.5"])
+def test_manual_pages(page):
+    if not shutil.which("mandoc"):
+        pytest.skip("no mandoc")
+    r = husk.command("mandoc", "-T", "lint", husk.TOP / page, timeout=20)
+    said = (r.out + r.err).splitlines()         # which other pages this machine has is no matter
+    assert not [l for l in said if "manual not found" not in l and "mandoc.db" not in l], said
+
+
+def test_manual_quotes_real_messages(tmp_path):
+    """What husk.conf(5) shows under DIAGNOSTICS is what husk says."""
+    page = (husk.TOP / "cfg/husk.conf.5.in").read_text()
+    quoted = page[page.index(".Sh DIAGNOSTICS"):].split(".Bd -literal\n")[1].split("\n.Ed")[0]
+    lines = [""] * 6 + ["memory.max=16Q", "", "memroy.max=16M"]
+    conf = tmp_path / "web.conf"
+    conf.write_text("exec=/sbin/httpd" + "\n".join(lines) + "\n")
+    said = husk.husk("check", conf).err.replace(str(tmp_path), "/etc/husk") + husk.husk("check", "nice=99").err
+    assert said == quoted + "\n"
+
+
 def include():
     """The include path of make, for tools that read the sources."""
     machine = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}.get(husk.os.uname().machine, "x86_64-linux-musl")
