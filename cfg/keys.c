@@ -29,7 +29,7 @@
 	K(USER, "user", USER, who, 0, "a user (auto, NAME, NAME:GROUP, UID, UID:GID)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
 	K(GROUPS, "groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
 	K(UMASK, "umask", UMASK, umask, 0, "octal (022)", "", "022", "of the program") \
-	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "") \
+	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "where standard input ends, as a pipe does, one ^D is typed") \
 	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
 	/* FILES */ \
 	K(ROOT, "root", ROOT, root, PATH, "a root (/, /DIR, ./DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
@@ -93,7 +93,7 @@
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service daemon netdev host oci NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
-	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box")
+	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box, and the second is not started while the first runs")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH };
 

@@ -12,7 +12,9 @@
  * A stage is a function  int folder_verb(struct run *)  that returns 0 or
  * fail(r, "..."): it never prints and never exits. Whoever reads
  *     husk: web: rootfs.pivot: pivot_root /srv/web: Invalid argument
- * opens rootfs/pivot.c and finds rootfs_pivot there.
+ * opens rootfs/pivot.c and finds rootfs_pivot there. Of init's rows most stand
+ * together in start.c, pid1.c and exec.c, and caps.retether is in tether.c:
+ * grep '^int init_up(' finds them.
  */
 #ifndef HUSK_H
 #define HUSK_H

@@ -10,8 +10,8 @@
  * ns.clone returns in HOST and in INIT, init.fork in INIT and in PROG.
  *
  *	HOST                       INIT                       PROG
- *	state, sources, cgroup
- *	ns.clone ----------------> close, tether, waits
+ *	state, sources, leaf
+ *	ns.clone ----------------> cgroup, close, tether, waits
  *	maps, what is below /proc
  *	ns.go -------------------> namespaces, mounts, pivot
  *	init.ready waits           verify, fork ------------> ids, capabilities
@@ -106,7 +106,7 @@
 	ROW(init_release,    HOST,              NO_UNDO,     NOKEY, "the commit point")	/* the commit point */ \
 	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec")
 
-/* The same rows five times: numbers, names, texts, bytes, calls. No pointers: each
+/* The same rows again and again: numbers, names, texts, bytes, calls. No pointers: each
  * would cost a relocation and dirty a page in every process of every box. */
 #define NUMBER(f, side, undo, keys, what)	ROW_##f,
 enum { STAGES(NUMBER) NSTAGES };
