@@ -93,7 +93,7 @@
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service daemon netdev host oci NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
-	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box, and the second is not started while the first runs")
+	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH };
 
