@@ -18,7 +18,8 @@ struct words {
 	char **words;
 	int nwords;
 	char *const *argv;		/* behind --, or NULL */
-	bool background;
+	bool background, made;		/* made: the pid file was not there */
+	int pid;			/* its descriptor */
 	char *rest[64];			/* files of check */
 	int nrest;
 };
@@ -87,18 +88,31 @@ static int load(struct words *c, char **argv, const char *options)
 	return cfg_load(&box, c->file, c->words, c->nwords, c->argv);
 }
 
-static int write_pid(const char *path)
+static int no_pid(const char *path)
+{
+	say(2, "husk: %s: init.pidfile: %s: %s\n", box.name, path, strerror(errno));
+	return 125;
+}
+
+/* Before anything is made. What it says stays until the box is up: it may be
+ * that of another start of the same name. */
+static int open_pid(struct words *c)
+{
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+
+	if (!c->pidfile)
+		return 0;
+	c->made = (c->pid = open(c->pidfile, flags | O_EXCL, 0644)) >= 0;
+	return c->made || (c->pid = open(c->pidfile, flags, 0644)) >= 0 ? 0 : no_pid(c->pidfile);
+}
+
+static int write_pid(const struct words *c)
 {
 	static char text[16];
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0644);
 	size_t n = fmt(text, sizeof text, "%d\n", getpid());
 
-	if (fd < 0 || write(fd, text, n) != (ssize_t)n) {
-		say(2, "husk: %s: %s: %s\n", box.name, path, strerror(errno));
-		return -1;
-	}
-	close(fd);
-	return 0;
+	(void)!ftruncate(c->pid, 0);
+	return write(c->pid, text, n) == (ssize_t)n ? 0 : no_pid(c->pidfile);
 }
 
 /* -d: the caller waits until the box is up, and gets its status where it is
@@ -150,13 +164,15 @@ static void block_signals(void)
 }
 
 /* The box is up: what was only needed to make it is given back. */
-static void settle(struct run *r, const char *pidfile, int up)
+static void settle(struct run *r, const struct words *c, int up)
 {
 	int keep[] = { r->left->dir, r->statedir, r->status, r->pty, r->sigfd };
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
 
-	if (pidfile && write_pid(pidfile) < 0)
+	if (c->pidfile && write_pid(c)) {
+		status = 125;
 		keeper_stop(NULL);
+	}
 	if (up >= 0) {
 		(void)send(up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
 		close(up);
@@ -180,17 +196,19 @@ static int verb_run(char **argv)
 		return e;
 	if (c.background && (e = background(&up)))
 		return e;
-	if ((e = start_stdio(c.background, box.log == LOG_NONE)))
-		return e;
 	run.left = &left;
 	run.unpriv = getauxval(AT_EUID) != 0;
-	if ((e = start_box(&run, &box)))
+	if ((e = open_pid(&c)) || (e = start_stdio(c.background, box.log == LOG_NONE)) ||
+	    (e = start_box(&run, &box))) {
+		if (c.made)
+			unlink(c.pidfile);
 		return e;
+	}
 	if (c.background)
 		go_to_root(&c.pidfile);
 	v = keeper_add(run.name);
 	keeper_adopt(v, &run);
-	settle(&run, c.pidfile, up);
+	settle(&run, &c, up);
 	e = keeper_loop();
 	if (c.pidfile)
 		unlink(c.pidfile);

@@ -553,6 +553,18 @@ def test_background_reports_a_failed_start(name, tmp_path):
     assert r.status == 127, r
 
 
+@pytest.mark.parametrize("background", [[], ["-d"]])
+def test_a_pid_file_that_cannot_be_made_is_125(name, tmp_path, background):
+    r = run(*background, "-p", tmp_path / "no/pid", "--", "/bin/inside", "sleep", "20000", box=name)
+    assert r.status == 125 and r.err == f"husk: {name}: init.pidfile: {tmp_path}/no/pid: No such file or directory\n", r
+
+
+def test_a_pid_file_of_a_failed_start_is_left_alone(name, tmp_path):
+    (tmp_path / "pid").write_text("1\n")
+    r = run("-p", tmp_path / "pid", f"bind={tmp_path}/absent:/mnt", "--", "/bin/true", box=name)
+    assert r.status == 125 and (tmp_path / "pid").read_text() == "1\n", r
+
+
 def test_a_pid_file_that_nobody_reads_stops_the_box(name, tmp_path):
     os.mkfifo(tmp_path / "pid")
     r = run("-p", tmp_path / "pid", "--", "/bin/inside", "sleep", "20000", box=name)
