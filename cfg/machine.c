@@ -98,10 +98,19 @@ static void missing(int row, int item, const char *path, int e)
 static void targets(const struct box *b, int root)
 {
 	const struct mnt *m;
+	const char *path;
 	int i;
 
+	if (b->root_rw)
+		return;
+	/* those in /dev are made, or the start goes on without them */
+	for (i = 0; i < NDM; i++) {
+		path = rootfs_default(i);
+		if (b->mounts >> i & 1 && !strchr(path + 1, '/'))
+			missing(KEY_MOUNTS, 0, path, inside(b, root, path, DIRECTORY));
+	}
 	for (i = 0, m = b->mnt; i < b->nmnt; i++, m++)
-		if (!b->root_rw && !m->skip && inside(b, root, m->dst, ANY))
+		if (!m->skip && inside(b, root, m->dst, ANY))
 			cfg_error(KEY_BIND + m->kind, i, "%s is not in the read-only root: make it in the image", m->dst);
 }
 

@@ -81,6 +81,20 @@ def test_examples(path):
         assert r.status == 2
 
 
+def test_default_mounts_need_their_places(tmp_path):
+    root, conf = tmp_path / "root", tmp_path / "x.conf"
+    for d in ("bin", "proc", "dev", "sys", "run"):
+        (root / d).mkdir(parents=True)
+    text = f"exec=/bin/x\nuser=0\nroot={root}"
+    (root / "bin/x").touch(0o755)
+    conf.write_text(f"{text}\n")
+    r = husk.husk("check", conf)
+    assert r.status == 2 and r.err == f"{conf}: mounts: /tmp of the root: No such file or directory\n", r
+    for more in ("\nmounts=-tmp\n", "\nmounts=none\n", ":rw\n"):
+        conf.write_text(text + more)
+        assert husk.husk("check", conf).status == 0, more
+
+
 def test_command_line_is_the_same_language():
     r = husk.husk("run", "root=/", "memroy.max=3M", "--", "/bin/true")
     assert r.status == 2 and "memroy.max: no such key; memory.max?" in r.err, r
