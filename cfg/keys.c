@@ -91,7 +91,7 @@
 	K(RESTART, "restart", ONLY, name, 0, "one of (no)", "", "no", "when the program has ended") \
 	K(LOG, "log", CHOICE, log, 0, "inherit|none", "of its output", "inherit", "") \
 	/* FILE */ \
-	K(USE, "use", USE, name, 0, "service daemon netdev host oci NAME", "a preset", "service", "NAME: of the file NAME.use") \
+	K(USE, "use", USE, name, 0, "service|daemon|netdev|host|oci|NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
 	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box")
 
