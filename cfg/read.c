@@ -289,14 +289,14 @@ static int layers(struct box *b, const char *file, char *const argv[])
 
 int cfg_load(struct box *b, const char *file, char *const words[], int nwords, char *const argv[])
 {
-	const char *slash = file ? strrchr(file, '/') : NULL, *e = NULL;
+	const char *slash = file ? strrchr(file, '/') : NULL, *e = NULL, *end;
 
 	reset(b, false);
 	b->file = file;
 	if (file && same(slash ? slash + 1 : file, "board.conf"))
 		e = "the board's own file, not a box: husk boot reads it";
-	else if (file)
-		e = text_file(file, L_FILE);
+	else if (file && (e = text_file(file, L_FILE)) && slash && (end = strstr(slash, ".conf.conf")))
+		e = cfg_wrong("%s; .%.*s?", e, (int)(end + 5 - slash), slash);	/* NAME is without .conf */
 	if (e)
 		cfg_complain(file, 0, NULL, e);
 	else if ((e = text_words(words, nwords)))

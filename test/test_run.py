@@ -322,6 +322,11 @@ def test_help_and_version():
     assert r.status == 0 and "memory.max" in r.out, r
 
 
+def test_a_file_here_is_not_a_name():
+    r = husk.husk("run", "web.conf")
+    assert r.status == 2 and r.err == "/etc/husk/web.conf.conf: No such file or directory; ./web.conf?\n", r
+
+
 def test_missing_root_is_125(name):
     r = husk.husk("run", f"name={name}", "root=/nonexistent/root", "--", "/bin/true")
     assert r.status == 125 and error_of(r, name) == "rootfs.sources", r
