@@ -286,7 +286,7 @@ static int find(const char *verb)
 
 static int call(char **argv)
 {
-	switch (find(argv[1])) {
+	switch (same(argv[1], "-h") ? 4 : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
 	case 0: return verb_run(argv);
 	case 1: return verb_check(argv);
 	case 2: return verb_show(argv, false);
@@ -295,7 +295,7 @@ static int call(char **argv)
 	case 5: return verb_version();
 	case 6: case 7: case 8: return board_ask(argv[1]);
 	case 9: return board_boot(argv);
-	default: return usage(argv[1]);
+	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }
 

@@ -316,8 +316,11 @@ def test_usage_is_2(args):
 
 def test_help_and_version():
     assert re.fullmatch(r"husk \d+\.\d+.*\n", husk.husk("version").out)
+    assert husk.husk("--version").out == husk.husk("version").out
     r = husk.husk("help")
     assert r.status == 0 and "husk run" in r.out + r.err
+    assert husk.husk("--help").out == husk.husk("-h").out == r.out
+    assert husk.husk("frob").err == "husk: frob: no such verb - husk help\n"
     r = husk.husk("help", "memory.max")
     assert r.status == 0 and "memory.max" in r.out, r
 
