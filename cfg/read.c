@@ -153,7 +153,7 @@ static void lines(struct box *b, const struct source *s)
 		if (!b)
 			look(p, (size_t)(next - p));
 		else if (!*next && next < end) {
-			cfg_here(NULL, "a NUL byte: this is not a text");
+			cfg_here(NULL, "a NUL byte: no text; a program goes behind --");
 			return;
 		} else if (next > p && next[-1] == '\r') {
 			cfg_here(NULL, "lines end with CR LF here; LF alone, please (dos2unix)");
