@@ -258,7 +258,7 @@ int init_state(struct run *r)
 	int e;
 
 	if (state_open(r->left, true) < 0)
-		return fail(r, "run directory (HUSK_RUN, or %s)", RUNDIR);
+		return fail(r, "run directory (HUSK_RUN, or %s)", r->unpriv ? "XDG_RUNTIME_DIR" : RUNDIR);
 	if ((e = lock_name(r, &fresh)) == 0 && !fresh)
 		e = sweep(r, &fresh);
 	if (!e || fresh)		/* not another keeper's, nor what sweep() had to leave: ours to undo */
