@@ -170,6 +170,7 @@ const char *hint(const char *row, int err)
 		"\13init.fork\0" "pids.max is too small for PID 1 and the program\0"
 		"\26filter.load\0" "CONFIG_SECCOMP_FILTER\0"
 		"\46filter.load\0" "CONFIG_SECCOMP\0"
+		"\24rootfs.mounts\0" "a directory cannot lie on a file\0"
 		"\23rootfs.mounts\0" "this file system is not in the kernel\0"
 		"\2rootfs.sources\0" "make it, or put ? before the line\0"
 		"\26rootfs.private\0" "/ is no mount point here: a chroot\0"

@@ -330,6 +330,22 @@ def test_a_file_here_is_not_a_name():
     assert r.status == 2 and r.err == "/etc/husk/web.conf.conf: No such file or directory; ./web.conf?\n", r
 
 
+def test_a_directory_cannot_lie_on_a_file(name):
+    r = run("bind=/tmp:/bin/inside", "--", "/bin/true", box=name)
+    assert r.status == 125 and r.err.endswith("rootfs.mounts: /bin/inside: Not a directory - a directory cannot lie on a file\n"), r
+
+
+def test_not_root_needs_a_run_directory(name):
+    exe = tempfile.mkdtemp(dir="/tmp")
+    try:
+        os.chmod(exe, 0o755)
+        shutil.copy(husk.HUSK, exe)
+        r = husk.command(f"{exe}/husk", "run", f"name={name}", "ns.user=new", "--", "/bin/true", user=1000, group=1000, extra_groups=[], env={}, cwd="/")
+    finally:
+        shutil.rmtree(exe)
+    assert r.status == 125 and "init.state: run directory (HUSK_RUN, or XDG_RUNTIME_DIR)" in r.err, r
+
+
 def test_missing_root_is_125(name):
     r = husk.husk("run", f"name={name}", "root=/nonexistent/root", "--", "/bin/true")
     assert r.status == 125 and error_of(r, name) == "rootfs.sources", r
