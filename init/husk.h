@@ -648,6 +648,8 @@ int rootfs_list(int dir);		/* -1; 0: no more */
 const char *rootfs_name(bool again);	/* the next of them, or again from the first; NULL: no more */
 /* rootfs/sources.c */
 uint32_t rootfs_outside(const struct run *, bool gids, uint32_t id);	/* a number of the box as the host's, or ~0 */
+/* rootfs/masks.c */
+bool rootfs_lends(const struct run *);
 /* rootfs/root.c */
 uint32_t rootfs_root_flags(const struct run *);
 /* rootfs/mounts.c */

@@ -6,6 +6,7 @@
  * one component is named directly; all else is walked. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -35,13 +36,20 @@ static bool listed(const char *name)
 	return !n || *n < '1' || *n > '9';
 }
 
+/* Not where the program could write to what masks show: with no devpts over the
+ * directory, or by its handle. */
+bool rootfs_lends(const struct run *r)
+{
+	return r->own[DM_DEV] >= 0 && r->own[DM_PTS] >= 0 && !(r->box->caps >> CAP_DAC_READ_SEARCH & 1);
+}
+
 static int empty(struct run *r)
 {
-	g.dev = r->own[DM_DEV];
-	g.dir = r->own[DM_PTS];
-	if (g.dev < 0)
+	if (rootfs_lends(r)) {
+		g.dev = r->own[DM_DEV];
+		g.dir = r->own[DM_PTS];
+	} else {
 		g.dev = rootfs_fresh("tmpfs", FLAGS & ~MS_RDONLY, "mode=755,size=4K,nr_inodes=8");
-	if (g.dir < 0) {
 		(void)mkdirat(g.dev, "pts", 0755);
 		g.dir = openat(g.dev, "pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
@@ -127,7 +135,7 @@ static int done(struct run *r)
 	const struct box *b = r->box;
 
 	if ((b->nmask && unlinkat(g.dev, FILENAME, 0) < 0) ||
-		(b->nmask && r->own[DM_DEV] < 0 && umount2("/..", MNT_DETACH) < 0) ||
+		(b->nmask && !rootfs_lends(r) && umount2("/..", MNT_DETACH) < 0) ||
 		(b->root == ROOT_TMPFS && !b->root_rw &&
 		mount(NULL, rootfs_at(r->root, ""), NULL, MS_REMOUNT | MS_BIND | rootfs_root_flags(r), NULL) < 0))
 		return fail(r, "close /");

@@ -14,7 +14,7 @@ int rootfs_verify(struct run *r)
 	if (!(m = mountinfo_open(r->proc)))
 		return fail(r, "open mountinfo");
 	while ((e = mountinfo_next(m)) > 0)
-		if (!plan_check(m, r->own[DM_DEV] >= 0))
+		if (!plan_check(m, rootfs_lends(r)))
 			return fail_not(r, "%s: %s on it was not planned, or not with these flags", m->path, m->type);
 	if (e < 0)
 		return fail(r, "read mountinfo");
