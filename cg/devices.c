@@ -75,7 +75,7 @@ static int collect(struct run *r)
 	for (i = 0; i < b->nmnt && !e; i++)
 		if (b->mnt[i].kind == MNT_FS && *b->mnt[i].src == '/' &&
 		    (r->src[i] < 0 ? stat(b->mnt[i].src, &st) : fstat(r->src[i], &st)) == 0)
-			e = add_stat(r, &st, DEV_R | DEV_W);
+			e = add_stat(r, &st, b->mnt[i].flags & MS_RDONLY ? DEV_R : DEV_R | DEV_W);
 	return e;
 }
 
@@ -95,7 +95,7 @@ static int wall(const struct run *r)
 		if (~b->dev[i].perm & (DEV_R | DEV_W))
 			return FIRST_WALL;
 	for (i = 0; i < b->nmnt; i++)
-		way |= !(b->mnt[i].flags & MS_NODEV);
+		way |= !(b->mnt[i].flags & MS_NODEV) || b->mnt[i].slave;
 	return b->caps >> CAP_MKNOD & 1 ? FIRST_WALL : way ? SECOND_WALL : NEEDLESS;
 }
 
