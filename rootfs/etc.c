@@ -167,6 +167,8 @@ static int place(struct run *r, int i)
 		at = rootfs_target(r, link, false);
 	if (at < 0)		/* no errno: a mount point is missing that may not be made */
 		return r->err && r->err != ENOENT && r->err != ENOTDIR && r->err != ELOOP ? at : 0;
+	if (cfg_kernels(rootfs_path))
+		return 0;	/* a link of the image's led there */
 	m.src = copy_of(r->box->etc[i]);
 	if (rootfs_place(r, &m, r->etcsrc[i], at) == 0)
 		return plan_mnt(r, &m, 0);
