@@ -12,6 +12,16 @@
 
 #include "husk.h"
 
+/* Not yet one that clears itself. */
+static bool unset(int fd)
+{
+	int e = errno;
+
+	(void)ioctl(fd, LOOP_CLR_FD);
+	errno = e;
+	return true;
+}
+
 /* From 5.8 in one call, before that in two. EBUSY: somebody else was faster.
  * What is open for reading alone is read-only by itself. */
 static int attach(int file, int mode)
@@ -24,7 +34,7 @@ static int attach(int file, int mode)
 	while ((n = ioctl(control, LOOP_CTL_GET_FREE)) >= 0 &&
 	    (fd = openat(AT_FDCWD, fmts("/dev/loop%d", n), mode | O_CLOEXEC)) >= 0 &&
 	    ioctl(fd, LOOP_CONFIGURE, &c) < 0 && (errno != EINVAL ||
-	    ioctl(fd, LOOP_SET_FD, file) < 0 || ioctl(fd, LOOP_SET_STATUS64, &c.info) < 0)) {
+	    ioctl(fd, LOOP_SET_FD, file) < 0 || (ioctl(fd, LOOP_SET_STATUS64, &c.info) < 0 && unset(fd)))) {
 		let_go(fd);
 		fd = -1;
 		if (errno != EBUSY || !--tries)
