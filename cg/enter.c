@@ -1,4 +1,4 @@
-/* enter.c - INIT goes into its leaves, before anything else. 0 is whoever writes:
+/* enter.c - INIT goes into its leaves, before it does anything for the box. 0 is whoever writes:
  * its number could be another's by the time that somebody else has written it. */
 
 #include "husk.h"

@@ -59,9 +59,9 @@
 	ROW(caps_oom,        HOST,              NO_UNDO,     KEY(OOM_SCORE_ADJ), "")	/* below /proc/PID: INIT is not dumpable and may not */ \
 	ROW(ns_go,           HOST,              NO_UNDO,     NOKEY, "let PID 1 go on") \
 	\
-	ROW(cg_enter,        INIT,              NO_UNDO,     NOKEY, "into the leaf")	/* first: nothing of it runs outside its limits */ \
 	ROW(init_close,      INIT,              NO_UNDO,     NOKEY, "what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
 	ROW(caps_tether,     INIT,              NO_UNDO,     NOKEY, "die with the keeper")	/* not dumpable, and dies with the keeper */ \
+	ROW(cg_enter,        INIT,              NO_UNDO,     NOKEY, "into the leaf")	/* may take milliseconds, so the tether holds before it; nothing else runs outside the limits */ \
 	ROW(ns_wait,         INIT,              NO_UNDO,     NOKEY, "for ns.go")	/* end of file here: the keeper died before the tether held */ \
 	ROW(ns_enter,        INIT,              NO_UNDO,     NOKEY, "the others")	/* the cgroup namespace roots where we stand: after cg.enter */ \
 	ROW(ns_root,         INIT,              NO_UNDO,     NOKEY, "become root")	/* uid 0 of the box, as its maps have it */ \
