@@ -162,7 +162,9 @@ static int lock_name(struct run *r, bool *fresh)
 			*fresh = false;
 			return fail_not(r, "%s is running already", r->name);
 		}
-		if (fstat(r->statedir, &st) == 0 && st.st_nlink)
+		if (fstat(r->statedir, &st) < 0)
+			break;
+		if (st.st_nlink)
 			return 0;
 		close(r->statedir);
 		errno = ENOENT;
