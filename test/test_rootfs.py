@@ -487,6 +487,30 @@ def test_copies_are_kept_fresh(name, public, user, calls):
         said = p.communicate(timeout=5)[1].decode()
     assert said.count("went on without it") == (2 if calls and user == "new" else 0), said
 
+def test_a_slave_brings_no_device(name, tmp_path):
+    """What is mounted outside later has the host's flags: the device policy is the wall."""
+    script = f"""mount --make-rshared / && mount -t tmpfs x {tmp_path} && mkdir -p {tmp_path}/a/sub
+        {husk.HUSK} run root={husk.ROOT} name={name} bind={tmp_path}/a:/mnt:rec,slave -- /bin/sh -c 'sleep 1; read -r x </mnt/sub/node; echo opened $?' &
+        sleep 0.5; mount -t tmpfs y {tmp_path}/a/sub; mknod -m 666 {tmp_path}/a/sub/node c 1 11; wait"""
+    r = husk.command("unshare", "-m", "sh", "-c", script, timeout=20)
+    assert "opened 0" not in r.out and "Operation not permitted" in r.err, r
+
+
+@pytest.mark.parametrize("words", [("mounts=-pts",), ("mounts=-dev",), ("mount=none:/dev/pts:devpts,newinstance",), ("tmpfs=/dev/pts",),
+                                   ("caps=dac_read_search,dac_override", "syscalls=@all"), ("mounts=-pts", "ns.user=new")])
+def test_nothing_inside_can_write_what_masks_show(name, words):
+    r = run(*words, "user=root", "--", "/bin/sh", "-c",
+            "touch /dev/pts/z 2>/dev/null; for d in /proc/acpi /sys/firmware; do [ -d $d ] && ls -A $d; done; cat /proc/keys; echo x >/proc/keys", box=name)
+    assert r.status != 125 and not r.out and "Read-only file system" in r.err, r
+
+
+@pytest.mark.parametrize("to", ["/proc/1/uid_map", "/proc/version"])
+def test_a_copy_does_not_go_below_proc(name, root, to):
+    (root / "etc/localtime").unlink(missing_ok=True)
+    (root / "etc/localtime").symlink_to(to)
+    r = run("etc=localtime", "--", "/bin/sh", "-c", "grep -c etc.localtime /proc/self/mountinfo || true", root=root, box=name)
+    assert r.out == "0\n" and r.status == 0, r
+
 
 # ------------------------------------------------------------------ user namespaces, other namespaces of the host
 
