@@ -94,13 +94,15 @@ const struct known *filter_find(const char *name)
 bool filter_constant(const char *name, unsigned long *v)
 {
 	const struct known *n = filter_find(name);
+	unsigned i;
 
 	if (!n || n->text[0] >= '_' || n->text[0] < 'A')
 		return false;
+	i = n->value - LARGE;
 	if (n->value < LARGE)
 		*v = n->value;
 	else
-		*v = n->value < BIT ? (unsigned long)large[n->value - LARGE] : 1ul << (n->value - BIT);
+		*v = i < sizeof large / sizeof *large ? (unsigned long)large[i] : 1ul << (n->value - BIT);
 	return true;
 }
 
