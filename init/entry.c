@@ -20,6 +20,8 @@ char **environ STAYS;
 int last_errno STAYS __attribute__((used));
 uintptr_t __stack_chk_guard STAYS __attribute__((used));
 static const unsigned long *aux STAYS;
+static char *words STAYS;		/* argv[0] and what follows it, to the environment */
+static size_t nwords STAYS;
 
 /* A call is half as long as the address. */
 __attribute__((noinline)) int *__errno_location(void)
@@ -47,6 +49,15 @@ void __stack_chk_fail(void)
 
 void __stack_chk_fail_local(void) __attribute__((used, noreturn, alias("__stack_chk_fail")));	/* on i386 */
 
+/* /proc/1/cmdline is for everybody to read, and the words of husk's caller are
+ * nobody's business inside. */
+void entry_hide(void)
+{
+	memset(words, 0, nwords);
+	if (nwords)
+		copy(words, nwords, "husk");
+}
+
 void entry(long *stack)
 {
 	const void *secret;
@@ -54,10 +65,15 @@ void entry(long *stack)
 	char **argv = (char **)(stack + 1), **end;
 
 	environ = end = argv + argc + 1;
+	if (argc) {
+		words = argv[0];
+		nwords = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - words);
+	}
 	while (*end++)
 		;
 	aux = (unsigned long *)end;
-	if ((secret = (const void *)getauxval(AT_RANDOM)))
-		memcpy(&__stack_chk_guard, secret, sizeof __stack_chk_guard);
+	if (!(secret = (const void *)getauxval(AT_RANDOM)))
+		__builtin_trap();
+	memcpy(&__stack_chk_guard, secret, sizeof __stack_chk_guard);
 	_exit(main(argc, argv));
 }

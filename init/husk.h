@@ -289,6 +289,9 @@ int fail_not(struct run *, const char *f, ...) __attribute__((format(printf, 2, 
 void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* one log line: went on without */
 const char *hint(const char *row, int err);	/* what to do, or NULL */
 
+/* init/entry.c */
+void entry_hide(void);			/* PID 1 of a box: the command line, from those inside */
+
 /* init/forget.c */
 void forget(void);			/* in the keeper and in PID 1 of a box, when it runs */
 

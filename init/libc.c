@@ -480,11 +480,11 @@ char *strerror(int e)
 		"\15Permission denied\0" "\16Bad address\0" "\17Block device required\0" "\20Resource busy\0"
 		"\21File exists\0" "\22Cross-device link\0" "\23No such device\0" "\24Not a directory\0"
 		"\25Is a directory\0" "\26Invalid argument\0" "\27Too many open files in system\0"
-		"\30No file descriptors available\0" "\32Text file busy\0"
+		"\30No file descriptors available\0" "\32Text file busy\0" "\33File too large\0"
 		"\34No space left on device\0" "\36Read-only file system\0" "\40Broken pipe\0"
 		"\42Result not representable\0" "\44Filename too long\0" "\46Function not implemented\0"
 		"\47Directory not empty\0" "\50Symbolic link loop\0" "\137Not supported\0" "\151No buffer space available\0"
-		"\156Operation timed out\0" "\172Quota exceeded\0";
+		"\156Operation timed out\0" "\165Structure needs cleaning\0" "\172Quota exceeded\0";
 	static char other[16];
 	const char *p;
 

@@ -190,6 +190,7 @@ int init_reap(struct run *r)
 	sigset_t all;
 	int sig, e;
 
+	entry_hide();
 	if ((e = init_say_ready(r)) != 0)
 		return e;
 	close(r->sync);

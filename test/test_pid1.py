@@ -280,3 +280,8 @@ def test_standard_error_of_a_box_is_its_own(name):
     r = run("--", "/bin/sh", "-c", "echo one; echo two >&2; exit 1", box=name)
     assert (r.status, r.out, r.err) == (1, "one\n", "two\n")
     assert not re.search("husk", r.err)
+
+
+def test_the_caller_s_words_are_not_shown_inside(name):
+    r = run("env=SECRET=said", "--", "/bin/sh", "-c", "cat /proc/1/cmdline; echo; unset SECRET; grep -c said /proc/1/cmdline", box=name)
+    assert r.out.replace("\0", "") == "husk\n0\n", r
