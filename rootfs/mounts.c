@@ -73,8 +73,8 @@ static int target(struct run *r, int i, const char *path, const char *name)
 	if (*name) {
 		if (mkdirat(r->own[DM_DEV], name, 0755) < 0)
 			return fail(r, "make %s", path);
-		if (i == DM_PTS)
-			r->own[i] = openat(r->own[DM_DEV], name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (i == DM_PTS && (r->own[i] = openat(r->own[DM_DEV], name, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+			return fail(r, "open %s", path);
 		return r->own[DM_DEV];
 	}
 	fd = strchr(path + 1, '/') ? -1 : openat(r->root, path + 1, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
