@@ -240,17 +240,14 @@ static void sysctls(const struct box *b)
 
 static void filter(struct box *b)
 {
-	static const uint32_t answers[] = { ACT_ERRNO | EPERM, ACT_KILL, ACT_LOG };
 	const char *e;
 	int i;
 
-	filter_begin(answers[b->calls_default]);
-	for (i = 0; i < b->nsyscall; i++)
-		if ((e = filter_word(b->syscalls[i])))
-			cfg_error(KEY_SYSCALLS, i, "%s", e);
+	for (i = 0; i <= b->nsyscall + FILTER_STEPS; i++)
+		if ((e = filter_step(b, i)))
+			cfg_error(filter_row(b, i), i - 1, "%s", e);
 	if (cfg.errors)
 		return;
-	filter_caps(b->caps);
 	if ((e = filter_build(b->bpf, MAXBPF, &b->nbpf)))
 		cfg_error(KEY_SYSCALLS, 0, "%s", e);
 	if (!b->nnp && b->nbpf && !(b->caps & (uint64_t)1 << CAP_SYS_ADMIN))

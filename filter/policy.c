@@ -278,3 +278,23 @@ void filter_caps(uint64_t caps)
 		if (caps >> o->cap & 1)
 			paint(o->first, o->last, P_ALLOW, NAMED);
 }
+
+/* Step 0 begins, each word is one, then come other keys. Who wants to know which
+ * one gave a call its answer takes them again, and looks. */
+const char *filter_step(const struct box *b, int i)
+{
+	static const uint32_t answers[] = { ACT_ERRNO | EPERM, ACT_KILL, ACT_LOG };
+
+	if (i == 0)
+		filter_begin(answers[b->calls_default]);
+	else if (i <= b->nsyscall)
+		return filter_word(b->syscalls[i - 1]);
+	else
+		filter_caps(b->caps);
+	return NULL;
+}
+
+int filter_row(const struct box *b, int step)
+{
+	return step == 0 ? KEY_SYSCALLS_DEFAULT : step <= b->nsyscall ? KEY_SYSCALLS : KEY_CAPS;
+}

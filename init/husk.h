@@ -747,6 +747,11 @@ void filter_begin(uint32_t fallback);		/* of known names that no rule allows: AC
  * word after filter_begin() has a sign, @service goes before it by itself. */
 const char *filter_word(const char *word);
 void filter_caps(uint64_t caps);		/* a policy with @service allows what these capabilities are for, unless a word named the call; after all words */
+/* The policy of a box, step by step from 0 to nsyscall + FILTER_STEPS, each by a
+ * line of a key: NULL or what is wrong there. Its item is step - 1 for syscalls=. */
+enum { FILTER_STEPS = 1 };
+const char *filter_step(const struct box *, int step);
+int filter_row(const struct box *, int step);	/* of whom it is */
 /* filter/build.c */
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);	/* n 0: everything is allowed, no filter */
 /* filter/load.c */
