@@ -24,24 +24,13 @@ static bool again(const struct mark *m)
 	return false;
 }
 
-static void origin(int fd, const struct mark *m)
-{
-	const struct source *s = m->src;
-
-	if (s->layer == L_USE)
-		say(fd, "# use=%s\n", cfg.preset);
-	else if (m->line && s->layer == L_WORDS)
-		say(fd, "# command line\n");
-	else if (m->line && s->name)
-		say(fd, "# %s:%u\n", s->name, m->line);
-}
-
 /* The lines of a key; false: it has none. Those of the three keys of mounts stand
  * behind the last one, as their order counts: one may lie below another. */
 static bool lines(int row, int fd, const char *tab, bool origins)
 {
 	const struct key *k = key_row(row);
 	const struct mark *m;
+	const char *from;
 	bool any = false;
 
 	if (k->type == T_BIND || k->type == T_TMPFS)
@@ -49,8 +38,8 @@ static bool lines(int row, int fd, const char *tab, bool origins)
 	for (m = cfg_marks(); m->text; m++) {
 		if ((m->key != row && !(is_mount(k) && is_mount(key_row(m->key)))) || again(m))
 			continue;
-		if (origins)
-			origin(fd, m);
+		if (origins && *(from = cfg_from(m)))
+			say(fd, "# %s\n", from);
 		say(fd, "%s", tab);
 		(void)!write(fd, m->text, (size_t)(strchrnul(m->text, '\n') - m->text));
 		say(fd, "\n");

@@ -102,6 +102,18 @@ static unsigned long value(struct word *w, unsigned long full)
 	return v & full;
 }
 
+/* The same where nothing else stands: a word of husk filter. */
+bool filter_value(const char *s, uint64_t full, unsigned long long *v)
+{
+	struct word w = { .at = s };
+
+	*v = 0;
+	do
+		*v |= value(&w, (unsigned long)full);
+	while (take(&w, "|"));
+	return !w.bad && !*w.at;
+}
+
 static uint8_t operator(struct word *w)
 {
 	static const struct { char text[3]; uint8_t op; } ops[] = {

@@ -27,7 +27,7 @@ static const int32_t large[] = { NR_LARGE };
 static const struct { uint8_t word, half; } types[] = { NR_TYPES };
 const uint8_t filter_classes[] = { NR_CLASSES 0 };
 
-const struct arch filter_arch = {
+const struct arch filter_arch = { .name = "native",
 	.audit = NR_AUDIT, .foreign = NR_FOREIGN, .private = NR_PRIVATE,
 	.slots = NR_MAX + 1 + NR_NPRIVATE, .nprivate = NR_NPRIVATE, .bits = NR_BITS, .low = NR_LOW,
 };
@@ -130,6 +130,35 @@ const struct known *filter_name(int i)
 		return NULL;
 	at = (size_t)(unpack(names + at, &n) - names);
 	return &n;
+}
+
+unsigned filter_slot(uint32_t nr)
+{
+	const struct arch *a = &filter_arch;
+	unsigned plain = a->slots - a->nprivate;
+
+	if (nr < plain)
+		return nr;
+	return nr - a->private < a->nprivate ? plain + nr - a->private : NOCALL;
+}
+
+uint32_t filter_number(unsigned slot)
+{
+	const struct arch *a = &filter_arch;
+	unsigned plain = a->slots - a->nprivate;
+
+	return slot < plain ? slot : a->private + slot - plain;
+}
+
+const char *filter_call(uint32_t nr)
+{
+	const struct known *n;
+	int i;
+
+	for (i = 0; (n = filter_name(i)); i++)
+		if (n->text[0] >= '_' && !n->foreign && n->value == filter_slot(nr) && n->value != NOCALL)
+			return n->text;
+	return NULL;
 }
 
 struct call filter_widths(unsigned slot)

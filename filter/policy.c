@@ -132,19 +132,19 @@ static void call(struct word *w, unsigned slot)
 		rule(w, slot, act, next, first);
 }
 
-static const char *unknown(const struct word *w)
+const char *filter_unknown(const char *word)
 {
 	static char phrase[160];
 	static struct near near;
 	const struct known *k;
 	int i;
 
-	near_begin(&near, w->name);
+	near_begin(&near, word);
 	for (i = 0; (k = filter_name(i)); i++)
 		if (k->text[0] < 'A' || k->text[0] > 'Z')
 			near_try(&near, k->text);
-	fmt(phrase, sizeof phrase, "\"%s\" is not a %s%s", w->name,
-	    w->name[0] == '@' ? "group of system calls" : "system call", near_hint(&near));
+	fmt(phrase, sizeof phrase, "\"%s\" is not a %s%s", word,
+	    word[0] == '@' ? "group of system calls" : "system call", near_hint(&near));
 	return phrase;
 }
 
@@ -203,10 +203,27 @@ static void group(struct word *w, unsigned range)
 	paint(first, last, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (adds ? 0 : NAMED), 0);
 }
 
+static const uint32_t acts[] = { ACT_ALLOW, ACT_KILL, ACT_LOG, ACT_TRAP };
+#define ACTS "ALLOW|KILL|LOG|TRAP"
+
+/* The other way round: good until the next call. */
+const char *filter_action(uint32_t act)
+{
+	const struct known *k;
+	unsigned i;
+
+	for (i = 0; i < sizeof acts / sizeof *acts; i++)
+		if (act == acts[i])
+			return cfg_nth(ACTS, (int)i);
+	for (i = 0; (k = filter_name((int)i)); i++)
+		if (*k->text == 'E' && act == (ACT_ERRNO | k->value))
+			return k->text;
+	return fmts("%x", act);
+}
+
 static int action_named(const char *s)
 {
-	static const uint32_t acts[] = { ACT_ALLOW, ACT_KILL, ACT_LOG, ACT_TRAP };
-	int i = cfg_index("ALLOW|KILL|LOG|TRAP", s);
+	int i = cfg_index(ACTS, s);
 	unsigned long e;
 
 	if (i >= 0)
@@ -256,7 +273,7 @@ const char *filter_word(const char *s)
 	if (!w.bad) {
 		k = filter_find(w.name);
 		if (!k || (*w.name >= 'A' && *w.name <= 'Z'))
-			return unknown(&w);
+			return filter_unknown(w.name);
 		if (*w.name == '@')
 			group(&w, k->value);
 		else

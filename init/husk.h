@@ -523,6 +523,8 @@ struct reading {			/* the line being read, and all that is read; small things fi
 };
 struct reading *cfg_at(void) __attribute__((const));	/* the only one */
 #define cfg	(*cfg_at())	/* as errno is */
+struct mark *cfg_find(int row, int item);	/* NULL: nobody said it */
+const char *cfg_from(const struct mark *);	/* web.conf:7, use=daemon, command line, or "": the defaults */
 const struct mark *cfg_marks(void);		/* in the order of the items; the end: text NULL */
 void cfg_mark(int item);			/* here, by the line being read */
 void cfg_mark_line(void);			/* one more line of a key whose lines add up */
@@ -754,6 +756,10 @@ const char *filter_step(const struct box *, int step);
 int filter_row(const struct box *, int step);	/* of whom it is */
 /* filter/build.c */
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);	/* n 0: everything is allowed, no filter */
+/* filter/show.c, filter/ask.c: husk filter */
+void filter_show(const struct box *);
+int filter_ask(const struct box *, char *const *words);	/* NAME ARG ...: 0 allowed, 1 refused, 2 no such thing */
+const char *filter_cure(uint32_t nr, const unsigned long long args[6]);	/* caps=sys_time or syscalls=+clock_settime: what would allow it; NULL: no such call */
 /* filter/load.c */
 int filter_load(struct run *);
 /* filter/pid1.c */
@@ -769,6 +775,7 @@ struct arch {
 	uint8_t	 nprivate;
 	uint8_t	 bits;		/* of a register: 32, 64 */
 	uint8_t	 low;		/* offset of the low word in an argument: 0, 4 */
+	char name[8];
 };
 enum { LONGEST = 40 };
 struct known {			/* a name */
@@ -819,11 +826,16 @@ struct word {			/* of syscalls=, while it is read */
 	uint16_t act;			/* of :ACTION; ALLOW without one */
 };
 
+const char *filter_unknown(const char *word);	/* "opne" is not a system call; open? */
+const char *filter_action(uint32_t act);	/* EPERM, KILL: good until the next */
 bool filter_refuses(unsigned slot);		/* whatever its arguments are */
 
 /* filter/nr.c */
 extern const struct arch filter_arch;
 extern const uint8_t filter_classes[];		/* of all slots in turn: the class, 6 bits, and for how many more of them; 0: no call, 1: in no group */
+unsigned filter_slot(uint32_t nr);		/* NOCALL: none */
+uint32_t filter_number(unsigned slot);
+const char *filter_call(uint32_t nr);	/* the name of a number; NULL: none */
 const struct known *filter_find(const char *name);	/* good until the next; NULL: no such name */
 const struct known *filter_name(int);		/* all known names, one after the other from 0: good until the next; NULL: no more */
 const uint16_t *filter_twins(unsigned slot);	/* all that do what this one does, with TWIN_ flags; NULL: it has none */
@@ -841,7 +853,12 @@ struct opens { uint8_t cap, first, last; };	/* a capability the calls of these c
 extern const struct opens filter_opens[];
 /* filter/args.c */
 const char *filter_cut(char *to, const char *from, const char *stop);	/* a name, or a token; what comes behind it */
+bool filter_value(const char *s, uint64_t full, unsigned long long *v);	/* all of s; full: the bits that fit */
 void filter_tests(struct word *, unsigned slot, bool deny);	/* what stands in ( ), as tests of the policy */
+
+/* filter/ask.c */
+struct seccomp_data;
+uint32_t filter_run(const struct sock_filter *, const struct seccomp_data *, unsigned *seen);	/* seen: bit i: word i was loaded */
 
 /* ----------------------------------------------------------------- boards/ */
 

@@ -243,6 +243,30 @@ static int verb_show(char **argv, bool plan)
 	return e;
 }
 
+/* FILE or nothing, key=value ..., then what has no = and is a call with its
+ * arguments: so options stand first. */
+static int verb_filter(char **argv)
+{
+	struct words c = { 0 };
+	int e;
+
+	for (argv += 2; *argv && **argv == '-'; argv += 2)
+		if (!same(*argv, "-a") || !(c.arch = argv[1]))
+			return usage(*argv);
+	if (*argv && !strchr(*argv, '='))
+		c.file = conf(*argv++);
+	for (c.words = argv; *argv && strchr(*argv, '='); argv++)
+		c.nwords++;
+	if (!c.file && !c.nwords)
+		return usage("a file, or key=value");
+	if ((e = cfg_load(&box, c.file, c.words, c.nwords, NULL)))
+		return e;
+	if (*argv)
+		return filter_ask(&box, argv);
+	filter_show(&box);
+	return 0;
+}
+
 static int verb_version(void)
 {
 	say(1, "husk " VERSION "\n");
@@ -256,6 +280,7 @@ static const char verbs[] =
 	"check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong\0"
 	"show FILE [key=value ..]\n\tall of its keys, every default written out\0"
 	"plan FILE [key=value ..]\n\tthe stages it will go through\0"
+	"filter [-a ARCH] FILE [key=value ..] [CALL [ARG ..]]\n\tits filter, or the answer to a call and the line that gives it\0"
 	"help [KEY]\n\tthis page, or one key\0"
 	"version\0"
 	"halt\0"
@@ -286,15 +311,16 @@ static int find(const char *verb)
 
 static int call(char **argv)
 {
-	switch (same(argv[1], "-h") ? 4 : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
+	switch (same(argv[1], "-h") ? 5 : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
 	case 0: return verb_run(argv);
 	case 1: return verb_check(argv);
 	case 2: return verb_show(argv, false);
 	case 3: return verb_show(argv, true);
-	case 4: return argv[2] ? cfg_help(argv[2]) : help_verbs();
-	case 5: return verb_version();
-	case 6: case 7: case 8: return board_ask(argv[1]);
-	case 9: return board_boot(argv);
+	case 4: return verb_filter(argv);
+	case 5: return argv[2] ? cfg_help(argv[2]) : help_verbs();
+	case 6: return verb_version();
+	case 7: case 8: case 9: return board_ask(argv[1]);
+	case 10: return board_boot(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

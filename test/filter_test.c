@@ -52,6 +52,27 @@ int cfg_index(const char *list, const char *word)
 	return -1;
 }
 
+const char *cfg_nth(const char *list, int i)
+{
+	static char word[28];
+
+	for (; i > 0; i--)
+		list = strchr(list, '|') + 1;
+	snprintf(word, sizeof word, "%.*s", (int)strcspn(list, "|"), list);
+	return word;
+}
+
+const char *fmts(const char *f, ...)
+{
+	static char text[80];
+	va_list ap;
+
+	va_start(ap, f);
+	vsnprintf(text, sizeof text, f, ap);
+	va_end(ap);
+	return text;
+}
+
 static bool ok(bool good, const char *f, ...) __attribute__((format(printf, 2, 3)));
 static bool ok(bool good, const char *f, ...)
 {

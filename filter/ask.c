@@ -1,0 +1,252 @@
+/*
+ * ask.c - husk filter FILE NAME ARG ...: what the filter answers to a call, which
+ * line made it so, and which would allow it.
+ *
+ * The answer is that of the program, run as the kernel runs it. Whose it is says
+ * the policy, whose steps are taken again: a rule, or the answer behind all rules,
+ * is of the step after which the call has it.
+ */
+#include <errno.h>
+#include <linux/seccomp.h>
+
+#include "husk.h"
+#include "nr.h"
+
+static struct {
+	struct seccomp_data data;
+	uint8_t by[MAXACT + MAXRULE];		/* of answers, then rules: the step; 0: nobody said it */
+	char	args[400];			/* as they were written */
+} q;
+
+/* As the kernel does, on what filter_build() makes. *seen: bit i: word i was loaded. */
+uint32_t filter_run(const struct sock_filter *f, const struct seccomp_data *d, unsigned *seen)
+{
+	uint32_t a = 0;
+
+	for (*seen = 0;; f++)
+		switch (f->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			a = ((const uint32_t *)(const void *)d)[f->k / 4];
+			*seen |= 1u << f->k / 4;
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= f->k;
+			break;
+		case BPF_RET | BPF_K:
+			return f->k;
+		case BPF_JMP | BPF_JA:
+			f += f->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			f += a == f->k ? f->jt : f->jf;
+			break;
+		default:		/* JGE, JGT */
+			f += a > f->k || (a == f->k && BPF_OP(f->code) == BPF_JGE) ? f->jt : f->jf;
+		}
+}
+
+/* ---------------------------------------------------------------- who said it */
+
+static bool holds(const struct test *t)
+{
+	uint64_t v = q.data.args[t->arg] & t->mask, k = t->value;
+	bool yes;
+
+	if (!(t->op & TEST_WIDE)) {
+		v = (uint32_t)v;
+		k = (uint32_t)k;
+	}
+	yes = v == k ? (t->op & TEST_OP) != TEST_GT : v > k && (t->op & TEST_OP) != TEST_EQ;
+	return yes != ((t->op & TEST_NOT) != 0);
+}
+
+static bool rule_holds(const struct test *t)
+{
+	bool any;
+
+	for (;; t++) {
+		for (any = holds(t); t->op & TEST_OR; any |= holds(t))
+			t++;
+		if (!any || t->op & TEST_END)
+			return any;
+	}
+}
+
+/* What stood there before a step and still stands behind what is new keeps its origin. */
+static void trace(const struct box *b, unsigned slot)
+{
+	const struct policy *p = &filter_policy;
+	unsigned was, now, e;
+	int i;
+
+	(void)filter_step(b, 0);
+	for (i = 1; i <= b->nsyscall + FILTER_STEPS; i++) {
+		was = p->answer[slot];
+		(void)filter_step(b, i);
+		now = p->answer[slot];
+		if (was == now)
+			continue;
+		was &= (unsigned)~NAMED;
+		for (e = now & (unsigned)~NAMED; e != was || !q.by[e]; e = p->rules[e - MAXACT].next) {
+			q.by[e] = (uint8_t)i;
+			if (e < MAXACT)
+				break;
+		}
+	}
+}
+
+/* The rule or answer that decides: its step, and what it says. */
+static int decided(unsigned slot, uint32_t *act)
+{
+	const struct policy *p = &filter_policy;
+	const struct rule *r;
+	unsigned e = p->answer[slot] & (unsigned)~NAMED, i = e;
+
+	for (; e >= MAXACT; i = e = r->next) {
+		r = &p->rules[e - MAXACT];
+		if (rule_holds(p->tests + r->test)) {
+			i = r->act;
+			break;
+		}
+	}
+	*act = p->acts[i];
+	return q.by[e];
+}
+
+/* -------------------------------------------------------------- what allows it */
+
+static unsigned class_of(unsigned slot)
+{
+	const uint8_t *c;
+
+	for (c = filter_classes; slot > (*c & 3u); c++)
+		slot -= (*c & 3u) + 1;
+	return *c >> 2;
+}
+
+/* The name of the narrowest of these capabilities that opens it, or "": the widest stands first. */
+static const char *capability(unsigned slot, uint64_t of)
+{
+	unsigned class = class_of(slot);
+	const struct opens *o;
+	const char *name = "";
+
+	for (o = filter_opens; o->first; o++)
+		if (class >= o->first && class <= o->last && of >> o->cap & 1)
+			name = caps_name(o->cap);
+	return name;
+}
+
+/* Arguments are only named where groups look at one as a whole, as at a family. */
+static const char *tested(unsigned slot, const unsigned long long args[6])
+{
+	const struct right *r;
+	const struct test *t;
+
+	for (r = filter_rights; r->class; r++) {
+		t = filter_tested + r->test;
+		if (r->slot == slot && t->mask == 0xffffffff)
+			return fmts("(arg%u==0x%x)", t->arg, (uint32_t)args[t->arg]);
+	}
+	return "";
+}
+
+/* Without a policy, as in a keeper that has forgotten it, it is taken for @service. */
+const char *filter_cure(uint32_t nr, const unsigned long long args[6])
+{
+	const struct policy *p = &filter_policy;
+	const char *name = filter_call(nr), *cap = "";
+	unsigned slot = filter_slot(nr);
+
+	if (!name)
+		return NULL;
+	if (!p->begun || (p->service && !(p->answer[slot] & NAMED)))
+		cap = capability(slot, ~(uint64_t)0);
+	return fmts("%s%s%ssyscalls=+%s%s", *cap ? "caps=" : "", cap, *cap ? " or " : "", name, tested(slot, args));
+}
+
+/* ---------------------------------------------------------------- husk filter */
+
+static int wrong(const char *what)
+{
+	say(2, "husk: filter: %s\n", what);
+	return 2;
+}
+
+static const char *arguments(char *const *words)
+{
+	const uint64_t full = filter_arch.bits == 32 ? 0xffffffff : ~(uint64_t)0;
+	size_t n = 0;
+	int i;
+
+	for (i = 0; words[i]; i++) {
+		if (i == 6)
+			return "a call has six arguments at most";
+		if (!filter_value(words[i], full, &q.data.args[i]))
+			return fmts("\"%s\" is no constant that is known, and no number that fits", words[i]);
+		n += fmt(q.args + n, sizeof q.args - n, i ? ", %s" : "%s", words[i]);
+	}
+	return NULL;
+}
+
+/* FILE:LINE: key: word */
+static const char *origin(const struct box *b, int step, unsigned slot)
+{
+	int row = filter_row(b, step);
+	const struct mark *m = cfg_find(row, row == KEY_SYSCALLS ? step - 1 : 0);
+	const char *from = m ? cfg_from(m) : "", *what;
+
+	if (row == KEY_SYSCALLS)
+		what = b->syscalls[step - 1];
+	else if (row == KEY_CAPS)
+		what = capability(slot, b->caps);
+	else
+		what = filter_action(filter_policy.acts[P_REFUSE]);
+	return fmts("%s: %s: %s", *from ? from : "default", key_name(row), what);
+}
+
+/* of a call that the target has */
+static const char *reason(const struct box *b, uint32_t act)
+{
+	unsigned slot = filter_slot((uint32_t)q.data.nr);
+	const char *cure = act == ACT_ALLOW || act == ACT_LOG ? NULL : filter_cure((uint32_t)q.data.nr, q.data.args);
+	uint32_t said;
+	int step;
+
+	trace(b, slot);
+	step = decided(slot, &said);
+	if (said != act)
+		return "the policy says something else: a mistake of husk";
+	return fmts("%s%s%s", !step && act == (ACT_ERRNO | ENOSYS) ? "what it does no filter sees" : origin(b, step, slot),
+		cure ? "; to allow it: " : "", cure ? cure : "");
+}
+
+int filter_ask(const struct box *b, char *const *words)
+{
+	const struct known *k = filter_find(*words);
+	const char *e, *why;
+	unsigned long long nr;
+	unsigned seen;
+	uint32_t act;
+
+	if (k && *k->text >= '_') {
+		if (k->foreign || k->value == NOCALL) {
+			say(1, "%s: not there: no such call on %s\n", *words, filter_arch.name);
+			return 1;
+		}
+		nr = filter_number(k->value);
+	} else if (k || !filter_value(*words, 0xffffffff, &nr))
+		return wrong(k ? cfg_bad(*words, "a system call", "") : filter_unknown(*words));
+	if ((e = arguments(words + 1)))
+		return wrong(e);
+	q.data.nr = (int)nr;
+	q.data.arch = filter_arch.audit;
+	act = b->nbpf ? filter_run(b->bpf, &q.data, &seen) : ACT_ALLOW;
+	if (filter_call((uint32_t)nr))
+		why = reason(b, act);
+	else
+		why = filter_arch.foreign && nr >= filter_arch.foreign && nr != 0xffffffff ? "foreign ABI" :
+			fmts("no such call on %s", filter_arch.name);
+	say(1, "%s(%s): %s - %s\n", *words, q.args, filter_action(act), why);
+	return act != ACT_ALLOW && act != ACT_LOG;
+}
