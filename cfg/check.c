@@ -248,7 +248,7 @@ static void filter(struct box *b)
 			cfg_error(filter_row(b, i), i - 1, "%s", e);
 	if (cfg.errors)
 		return;
-	if ((e = filter_build(b->bpf, MAXBPF, &b->nbpf)))
+	if ((e = filter_build(b->bpf, b->calls_log ? MAXBPF - FILTER_HOLE : MAXBPF, &b->nbpf)))
 		cfg_error(KEY_SYSCALLS, 0, "%s", e);
 	if (!b->nnp && b->nbpf && !(b->caps & (uint64_t)1 << CAP_SYS_ADMIN))
 		cfg_error(KEY_NO_NEW_PRIVS, 0, "no: only with syscalls=@all or caps=sys_admin");

@@ -15,6 +15,8 @@ int filter_load(struct run *r)
 	const struct box *b = r->box;
 	struct sock_fprog prog = { b->nbpf, (struct sock_filter *)(uintptr_t)b->bpf };
 
+	if (filter_watched(r))
+		return filter_watch(r);
 	if (!b->nbpf)
 		return 0;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0)

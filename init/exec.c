@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -17,8 +18,8 @@
 #define TIOCGPTPEER	_IO('T', 0x41)	/* asm-generic/ioctls.h, from 4.13 */
 #endif
 
-/* The master goes to the keeper as soon as it is there. */
-static int give_master(struct run *r, int master)
+/* The call that a filter of ours lets through until the next one is loaded. */
+int init_give(struct run *r, uint8_t kind, int fd)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c = {
 		.h = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
@@ -27,10 +28,10 @@ static int give_master(struct run *r, int master)
 	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
 
 	v.iov_base = &m;		/* a constant with an address would be a table with a pointer */
-	m.kind = MSG_PTY;
+	m.kind = kind;
 	m.row = r->row;
-	memcpy(CMSG_DATA(&c.h), &master, sizeof master);
-	return sendmsg(r->sync, &mh, MSG_NOSIGNAL) == sizeof m ? 0 : -1;
+	memcpy(CMSG_DATA(&c.h), &fd, sizeof fd);
+	return syscall(SYS_sendmsg, r->sync, &mh, MSG_NOSIGNAL, 0, 0, FILTER_OURS) == sizeof m ? 0 : -1;
 }
 
 /* /dev is a file system of ours, where one name may be given to mount(). */
@@ -63,7 +64,7 @@ int init_pty(struct run *r)
 		return fail(r, "open the other side of the pty");
 	if (fchown(r->slave, r->uid, (gid_t)-1) < 0)
 		return fail(r, "give the pty to the user");
-	if (give_master(r, master) < 0)
+	if (init_give(r, MSG_PTY, master) < 0)	/* as soon as it is there */
 		return fail(r, "hand over the pty");
 	close(master);
 	return console(r);

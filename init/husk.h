@@ -127,6 +127,7 @@ struct box {
 	uint8_t	 log;			/* enum logkind */
 	uint8_t	 stop_signal;
 	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
+	bool	 calls_log;		/* a refused call is one log line */
 	uint16_t mounts;		/* bits DM_* */
 	uint16_t umask;
 	uint16_t ioprio;		/* class << 13 | level; 0: as it is */
@@ -200,6 +201,7 @@ struct run {
 	uint8_t	 side;			/* which process am I: enum side, or INIT|PROG */
 	uint8_t	 row;			/* of the stage table, where we are */
 	bool	 board;			/* the keeper is PID 1 of a machine */
+	bool	 learn;			/* every call is told to filter_seen() and goes on; there is no filter */
 	bool	 unpriv;		/* the caller is not root: user namespace, one id */
 	uint8_t	 cg1;			/* bit i: a leaf in the v1 hierarchy of enum ctl i */
 	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
@@ -226,6 +228,8 @@ struct run {
 	int	 pty, slave;		/* INIT makes both; the keeper holds the master */
 	int	 killfd;		/* cgroup.kill for INIT, where ns.pid is not new */
 	int	 pidfd;			/* of INIT */
+	int	 listener;		/* the keeper's end of PROG's filter */
+	int	 policy;		/* that filter as it was compiled, in a file without a name; -1: learn */
 	int	 last_fd;		/* always -1 */
 
 	pid_t	 init, prog;
@@ -253,7 +257,7 @@ struct ended {
 #define ENDED_MAGIC	0x6b737568	/* "husk" */
 
 /* INIT, PROG -> HOST on r->sync, each one datagram */
-enum { MSG_ERROR = 'E', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R' };
+enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R' };
 struct msg {
 	uint8_t	 kind, row;
 	uint16_t len;
@@ -370,6 +374,7 @@ int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */
 int init_release(struct run *);		/* the commit point */
 int init_up(struct run *);		/* end of file: exec worked */
+int init_give(struct run *, uint8_t kind, int fd);	/* a message with a descriptor, through any filter of ours: 0 or -1 */
 int init_close(struct run *);
 int init_pty(struct run *);
 int init_fork(struct run *);
@@ -414,7 +419,7 @@ enum keyrow {
 	KEY_MEMORY_MAX, KEY_MEMORY_SWAP_MAX, KEY_PIDS_MAX, KEY_CPU_MAX, KEY_CPU_WEIGHT, KEY_CGROUP,
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
-	KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
+	KEY_SYSCALLS_LOG, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
 	KEY_BOOT, KEY_AFTER, KEY_STOP_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_LOG,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
@@ -762,6 +767,16 @@ int filter_ask(const struct box *, char *const *words);	/* NAME ARG ...: 0 allow
 const char *filter_cure(uint32_t nr, const unsigned long long args[6]);	/* caps=sys_time or syscalls=+clock_settime: what would allow it; NULL: no such call */
 /* filter/load.c */
 int filter_load(struct run *);
+/* filter/notify.c: syscalls.log= and learn */
+enum { FILTER_HOLE = 7,			/* instructions that a filter with a listener has in front */
+       FILTER_OURS = 0x6b737568 };	/* as a sixth argument: a call of ours, on the way to the exec */
+int filter_keep(struct run *);
+bool filter_watched(const struct run *);	/* the filter of this box has a listener */
+int filter_watch(struct run *);		/* PROG: its filter, with one */
+int filter_serve(int slot, const char *name, int listener, int policy);	/* keeper: one call of a box; 0, or -1: the listener is of no use any more */
+void filter_more(int slot, const char *name);	/* what has not been said of that box */
+/* filter/learn.c */
+void filter_seen(uint32_t arch, int nr, const uint64_t args[6]);
 /* filter/pid1.c */
 int filter_pid1(const struct sock_filter **prog);	/* INIT's own: length */
 

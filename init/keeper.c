@@ -37,6 +37,7 @@ struct live {
 	int	 fd;			/* the status pipe, or the socket to the starter */
 	int	 lock;			/* RUNDIR/NAME */
 	int	 pty;
+	int	 listener, policy;	/* of its filter: filter/notify.c */
 	uint32_t stop_ms;
 	int	 result;
 };
@@ -63,7 +64,7 @@ struct live *keeper_add(const char *name)
 			memset(v, 0, sizeof *v);
 			copy(v->name, sizeof v->name, name);
 			v->state = STARTING;
-			v->fd = v->lock = v->pty = -1;
+			v->fd = v->lock = v->pty = v->listener = v->policy = -1;
 			return v;
 		}
 	say(2, "husk: %s: more than %d boxes\n", name, MAXLIVE);
@@ -90,6 +91,8 @@ void keeper_adopt(struct live *v, const struct run *r)
 	v->left = r->left;
 	v->state = RUNNING;
 	v->pty = r->pty;
+	v->listener = r->listener;
+	v->policy = r->policy;
 	v->etc = r->etc;
 }
 
@@ -127,8 +130,25 @@ static void undo(struct live *v)
 	}
 }
 
+/* Who is refused something from here on gets ENOSYS of the kernel. */
+static void deaf(struct live *v)
+{
+	filter_more((int)(v - table), v->name);
+	close(v->listener);
+	close(v->policy);
+	v->listener = v->policy = -1;
+}
+
+static void listen_to(struct live *v, int events)
+{
+	if (!(events & POLLIN) || filter_serve((int)(v - table), v->name, v->listener, v->policy) < 0)
+		deaf(v);		/* nobody is left that the filter is on */
+}
+
 static void gone(struct live *v)
 {
+	if (v->listener >= 0)
+		deaf(v);
 	undo(v);
 	v->state = GONE;
 	v->etc = false;
@@ -260,25 +280,30 @@ static void news(void)
 		refresh(v);
 }
 
-/* The starter's last word: numbers, and the status pipe and the lock with them. */
+/* The starter's last word: numbers, and with them the status pipe, the lock, and
+ * what the calls of the box are answered by. */
+enum { HANDED = 4 };
+
 static void handed_over(struct live *v)
 {
-	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(2 * sizeof(int))]; } c;
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(HANDED * sizeof(int))]; } c;
 	struct handover h;
 	struct iovec iov = { &h, sizeof h };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
-	int fds[2];
+	int fds[HANDED] = { -1, -1, -1, -1 };
 
 	if (recvmsg(v->fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof h ||
-	    mh.msg_controllen < CMSG_LEN(sizeof fds)) {
+	    mh.msg_controllen < CMSG_LEN(2 * sizeof(int))) {
 		v->result = 125;
 		gone(v);
 		return;
 	}
-	memcpy(fds, CMSG_DATA(&c.h), sizeof fds);
+	memcpy(fds, CMSG_DATA(&c.h), c.h.cmsg_len - CMSG_LEN(0));
 	close(v->fd);
 	v->fd = fds[0];
 	v->lock = fds[1];
+	v->listener = fds[2];
+	v->policy = fds[3];
 	v->init = h.init;
 	v->stop_signal = h.stop_signal;
 	v->stop_ms = h.stop_ms;
@@ -292,13 +317,14 @@ static void handed_over(struct live *v)
 
 static void hand_over(int to, const struct run *r)
 {
-	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(2 * sizeof(int))]; } c = {
-		.h = { .cmsg_len = CMSG_LEN(2 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(HANDED * sizeof(int))]; } c = {
+		.h = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
 	struct handover h = { r->init, r->box->stop_ms, r->box->stop_signal, r->etc };
 	struct iovec iov = { &h, sizeof h };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
-	int fds[2] = { r->status, r->statedir };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c };
+	int fds[HANDED] = { r->status, r->statedir, r->listener, r->policy };
 
+	mh.msg_controllen = c.h.cmsg_len = CMSG_LEN((r->listener < 0 ? 2 : HANDED) * sizeof(int));
 	memcpy(CMSG_DATA(&c.h), fds, sizeof fds);
 	if (sendmsg(to, &mh, MSG_NOSIGNAL) != sizeof h) {
 		(void)kill(r->init, SIGKILL);
@@ -371,14 +397,14 @@ void keeper_turn(int timeout_ms)
 	struct pollfd p[MAXLIVE + 4];
 	struct live *at[MAXLIVE + 4] = { 0 }, *v;
 	struct signalfd_siginfo si;
-	int n = 2, tty, i;
+	int n = 2, tty, i, fd;
 
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
 	p[1] = (struct pollfd){ watch, POLLIN, 0 };
 	for (v = table; v < table + MAXLIVE; v++)
-		if (v->state == STARTING && v->fd >= 0) {
+		if (v->state != FREE && v->state != GONE && (fd = v->state == STARTING ? v->fd : v->listener) >= 0) {
 			at[n] = v;
-			p[n++] = (struct pollfd){ v->fd, POLLIN, 0 };
+			p[n++] = (struct pollfd){ fd, POLLIN, 0 };
 		}
 	tty = n;
 	n += tty_poll(p, n);
@@ -386,8 +412,10 @@ void keeper_turn(int timeout_ms)
 		if (p[1].revents)
 			news();
 		for (i = 2; i < tty; i++)
-			if (p[i].revents)
+			if (p[i].revents && at[i]->state == STARTING)
 				handed_over(at[i]);
+			else if (p[i].revents)
+				listen_to(at[i], p[i].revents);
 		tty_relay(p, tty);
 		if (p[0].revents && read(signals, &si, sizeof si) == sizeof si)
 			heard(&si);

@@ -166,7 +166,7 @@ static void block_signals(void)
 /* The box is up: what was only needed to make it is given back. */
 static void settle(struct run *r, const struct words *c, int up)
 {
-	int keep[] = { r->left->dir, r->statedir, r->status, r->pty, r->sigfd };
+	int keep[] = { r->left->dir, r->statedir, r->status, r->pty, r->sigfd, r->listener, r->policy };
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
 
 	if (c->pidfile && write_pid(c)) {
@@ -177,7 +177,7 @@ static void settle(struct run *r, const struct words *c, int up)
 		(void)send(up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
 		close(up);
 	}
-	if (close_others(r->proc, 3, keep, 5) < 0)
+	if (close_others(r->proc, 3, keep, 7) < 0)
 		keeper_stop(NULL);
 }
 

@@ -102,6 +102,7 @@
 	ROW(init_filter,     INIT,              NO_UNDO,     NOKEY, "its own") \
 	ROW(init_reap,       INIT,              NO_UNDO,     NOKEY, "and forward")	/* does not return */ \
 	\
+	ROW(filter_keep,     HOST,              NO_UNDO,     KEY(SYSCALLS_LOG), "")	/* what is answered by; and INIT is born without it */ \
 	ROW(init_ready,      HOST,              NO_UNDO,     NOKEY, "wait for init.report") \
 	ROW(init_release,    HOST,              NO_UNDO,     NOKEY, "the commit point")	/* the commit point */ \
 	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec")

@@ -2,6 +2,7 @@
  * does between the clone and the exec, and how it hears from the inside. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -35,6 +36,24 @@ int init_pipes(struct run *r)
 	return r->proc < 0 ? fail(r, "/proc") : 0;
 }
 
+/* The program's own exec may be one of the calls that wait for an answer. */
+static int answer(struct run *r)
+{
+	struct pollfd p[2] = { { r->sync, POLLIN, 0 }, { r->listener, POLLIN, 0 } };
+	int n = 1;
+
+	while (p[1].fd >= 0 && n && !p[0].revents) {
+		n = poll(p, 2, PATIENCE_S * 1000);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		if (n > 0 && p[1].revents & POLLIN && filter_serve(0, r->name, r->listener, r->policy) < 0)
+			return -1;
+		if (n > 0 && p[1].revents & ~POLLIN)
+			p[1].fd = -1;
+	}
+	return 0;
+}
+
 /* The next message from inside: 1, 0 at end of file, or an error. A descriptor
  * that comes along is the master of the box's pty. A box that died with our
  * byte unread resets the connection, once, before its last words are heard. */
@@ -46,6 +65,8 @@ static int hear(struct run *r, struct msg *m)
 	int reset = 1;
 	ssize_t n;
 
+	if (answer(r) < 0)
+		return fail(r, "answer the calls of the program");
 	do
 		n = recvmsg(r->sync, &mh, MSG_CMSG_CLOEXEC);
 	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && reset--)));
@@ -62,7 +83,7 @@ static int hear(struct run *r, struct msg *m)
 		if ((uint8_t)m->text[n] < ' ' || m->text[n] == 0x7f)
 			m->text[n] = '?';	/* a path of the image's making */
 	if (mh.msg_controllen >= CMSG_LEN(sizeof(int)) && c.h.cmsg_type == SCM_RIGHTS)
-		memcpy(&r->pty, CMSG_DATA(&c.h), sizeof(int));
+		memcpy(m->kind == MSG_LISTENER ? &r->listener : &r->pty, CMSG_DATA(&c.h), sizeof(int));
 	if (m->kind == MSG_PTY)
 		tty_size(r->pty);	/* before the program can ask */
 	return 1;
@@ -131,6 +152,8 @@ int init_up(struct run *r)
 
 	if (n == -EREMOTEIO)
 		r->exec_errno = r->err ? r->err : EIO;
+	else if (filter_watched(r) && (n || r->listener < 0))
+		return n ? n : fail_not(r, "the listener of the filter did not come");
 	else if (n)
 		note(r, "%s", r->why);		/* it runs, as far as we know: go on */
 	return n == -EREMOTEIO ? n : 0;

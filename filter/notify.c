@@ -1,0 +1,268 @@
+/*
+ * notify.c - a filter with a listener: a refused call is one log line, or every
+ * call of the box is seen.
+ *
+ *	PROG	loads the policy with USER_NOTIF for its errnos, sends the listener to
+ *		HOST, loads a second filter
+ *	keeper	is asked by the kernel while the call waits: looks up what the policy
+ *		answers, says it, answers so
+ *
+ * The message with the listener has to get through the very filter that it is
+ * about, which may refuse sendmsg(). So in front of the policy three calls are
+ * allowed if they have a sixth argument of ours, which none of them takes. The
+ * second filter refuses what the first one lets through so: before the exec, and
+ * for ever. No helper process, which would be one more for pids.max and for a
+ * program that is PID 1; and no pidfd_getfd(), which needs 5.6 and rights over PROG.
+ *
+ * The policy itself lies in a file without a name that the keeper holds: nothing
+ * of it stays in memory, and a board's PID 1 gets it as a descriptor.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+#define ACT_NOTIFY	0x7fc00000u
+#define ACT_MASK	0xffff0000u
+/* musl's ioctl() takes an int */
+enum { RECEIVE = (int)SECCOMP_IOCTL_NOTIF_RECV, SEND = (int)SECCOMP_IOCTL_NOTIF_SEND,
+       VALID = (int)SECCOMP_IOR(2, uint64_t) };		/* the number that kernels before 5.9 know, too */
+enum { WAIT_KILLABLE = 1 << 5 };			/* linux/seccomp.h, from 5.19 */
+
+#define FIELD(f)		offsetof(struct seccomp_data, f)
+#define LOAD(at)		{ BPF_LD | BPF_W | BPF_ABS, 0, 0, at }
+#define EQUAL(k, yes, no)	{ BPF_JMP | BPF_K | BPF_JEQ, yes, no, k }
+#define RETURN(act)		{ BPF_RET | BPF_K, 0, 0, act }
+
+static const struct sock_filter hole[FILTER_HOLE + 1] = {
+	LOAD(FIELD(nr)),
+	EQUAL(SYS_sendmsg, 2, 0),
+	EQUAL(SYS_seccomp, 1, 0),
+	EQUAL(SYS_exit_group, 0, 3),
+	LOAD(FIELD(args[5])),
+	EQUAL(FILTER_OURS, 0, 1),
+	RETURN(ACT_ERRNO | EPERM),
+	RETURN(ACT_ALLOW),
+};
+
+bool filter_watched(const struct run *r)
+{
+	return r->learn || (r->box->calls_log && r->box->nbpf);
+}
+
+/* ENOSYS is no refusal: a C library that asks for what is newer than the kernel
+ * gets that answer, too, and goes on. */
+static bool refusal(uint32_t act)
+{
+	return (act & ACT_MASK) == ACT_ERRNO && act != (ACT_ERRNO | ENOSYS);
+}
+
+/* The policy with another answer for what it refuses. It is changed in place: this
+ * memory is PROG's own. */
+static uint16_t watched(const struct run *r, struct sock_filter *to)
+{
+	unsigned n = r->learn ? 0 : r->box->nbpf, i;
+
+	memmove(to + FILTER_HOLE, to, n * sizeof *to);
+	memcpy(to, hole, FILTER_HOLE * sizeof *to);
+	to[FILTER_HOLE - 1].k = ACT_ALLOW;
+	n += FILTER_HOLE;
+	for (i = FILTER_HOLE; i < n; i++)
+		if (to[i].code == (BPF_RET | BPF_K) && refusal(to[i].k))
+			to[i].k = ACT_NOTIFY;
+	if (r->learn)
+		to[n++] = (struct sock_filter)RETURN(ACT_NOTIFY);
+	return (uint16_t)n;
+}
+
+/* Ours, and through the hole */
+static int load(const struct sock_filter *filter, uint16_t n, long flags)
+{
+	struct sock_fprog prog = { n, (struct sock_filter *)(uintptr_t)filter };
+
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog, 0, 0, FILTER_OURS);
+}
+
+/* Without WAIT_KILLABLE a signal that comes while the keeper thinks has the call
+ * made again. Between the two filters a call may wait for a keeper that does not
+ * know of it yet: there is one way to end. */
+int filter_watch(struct run *r)
+{
+	struct sock_filter *f = (struct sock_filter *)(uintptr_t)r->box->bpf;
+	uint16_t n = watched(r, f);
+	int fd = load(f, n, SECCOMP_FILTER_FLAG_NEW_LISTENER | WAIT_KILLABLE);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = load(f, n, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+	if (fd < 0)
+		return fail(r, "seccomp filter of %u instructions, with a listener", (unsigned)n);
+	if (init_give(r, MSG_LISTENER, fd) < 0)
+		syscall(SYS_exit_group, 125, 0, 0, 0, 0, FILTER_OURS);
+	return load(hole, FILTER_HOLE + 1, 0) < 0 ? fail(r, "the filter that closes the other") : 0;
+}
+
+/* In HOST, before the release: what the keeper needs. */
+int filter_keep(struct run *r)
+{
+	size_t n = r->box->nbpf * sizeof r->box->bpf[0];
+	struct seccomp_notif_sizes s;
+
+	if (!filter_watched(r))
+		return 0;
+	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &s) < 0)
+		return fail(r, "needs Linux 5.0");
+	if (r->learn)
+		return 0;
+	r->policy = (int)syscall(SYS_memfd_create, "policy", MFD_CLOEXEC);
+	if (r->policy < 0 || write(r->policy, r->box->bpf, n) != (ssize_t)n)
+		return fail(r, "keep the policy");
+	return 0;
+}
+
+/* What the policy says to a call: the program, run once more. Whoever has read
+ * another answer into it than errnos has not been asked. */
+static int answer(int policy, const struct seccomp_data *d)
+{
+	struct sock_filter i;
+	unsigned at = 0;
+	uint32_t a = 0;
+	bool yes;
+
+	while (pread(policy, &i, sizeof i, (off_t)(at++ * sizeof i)) == sizeof i)
+		switch (i.code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			memcpy(&a, (const uint8_t *)d + i.k, sizeof a);
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= i.k;
+			break;
+		case BPF_JMP | BPF_JA:
+			at += i.k;
+			break;
+		case BPF_RET | BPF_K:
+			return refusal(i.k) ? (int)(i.k & 0xffff) : EPERM;
+		default:
+			yes = i.code & BPF_JGT ? BPF_OP(i.code) == BPF_JGE ? a >= i.k : a > i.k : a == i.k;
+			at += yes ? i.jt : i.jf;
+		}
+	return EPERM;
+}
+
+enum { LINES = 16, WINDOW_MS = 10000 };
+
+/* For each box of the keeper: what has been said lately, and how much was not. */
+static struct said {
+	uint64_t until;
+	uint32_t more;
+	uint32_t n;
+	uint32_t seen[LINES];
+} said[MAXBOX] STAYS;
+
+/* A line never waits for its reader. */
+static void line(const char *box, const char *what, const char *of)
+{
+	struct pollfd p = { 2, POLLOUT, 0 };
+
+	if (poll(&p, 1, 0) > 0 && p.revents & POLLOUT)
+		say(2, "husk: %s: denied: %s%s\n", box, what, of);
+}
+
+void filter_more(int slot, const char *name)
+{
+	struct said *s = &said[slot];
+
+	if (s->more)
+		line(name, fmts("%u more", s->more), "");
+	memset(s, 0, sizeof *s);
+}
+
+/* Once for each call with these arguments, and not too many: nothing that a box
+ * does makes a log grow faster. */
+static bool worth_a_line(int slot, const char *name, const struct seccomp_data *d)
+{
+	struct said *s = &said[slot];
+	const uint8_t *p = (const uint8_t *)d;
+	uint32_t hash = 2166136261u, i;
+
+	if (now_ms() >= s->until) {
+		filter_more(slot, name);
+		s->until = now_ms() + WINDOW_MS;
+	}
+	for (i = 0; i < sizeof *d; i++)
+		if (i < FIELD(instruction_pointer) || i >= FIELD(args))
+			hash = (hash ^ p[i]) * 16777619u;
+	for (i = 0; i < s->n; i++)
+		if (s->seen[i] == hash)
+			break;
+	if (i < s->n || s->n == LINES) {
+		s->more++;
+		return false;
+	}
+	s->seen[s->n++] = hash;
+	return true;
+}
+
+static const char *arguments(const struct seccomp_data *d)
+{
+	static char text[6 * 20 + 4];
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < 6; i++)
+		n += fmt(text + n, sizeof text - n, "%s0x%llx", i ? ", " : "", (unsigned long long)d->args[i]);
+	return text;
+}
+
+/* The name of a process is what it likes, and no part of the line. */
+static const char *program(uint32_t pid)
+{
+	static char comm[16];
+	int proc = proc_fd();
+	char *p;
+
+	if (read_at(proc, fmts("%u/comm", pid), comm, sizeof comm) <= 0)
+		*comm = '\0';
+	close(proc);
+	for (p = comm; *p && *p != '\n'; p++)
+		if (!cfg_chars(p, 1, "0123456789-.+/@"))
+			*p = '?';
+	*p = '\0';
+	return comm;
+}
+
+static void report(const char *box, int listener, struct seccomp_notif *n)
+{
+	const char *who = program(n->pid);
+
+	if (ioctl(listener, VALID, &n->id) == 0)	/* else the number may be another's by now */
+		line(box, fmts("%d(%s) (%s, %u): ", n->data.nr, arguments(&n->data), who, n->pid), "");
+}
+
+/* One call, that poll() has announced. ENOENT: who made it was killed, or has been
+ * interrupted and makes it again. */
+int filter_serve(int slot, const char *name, int listener, int policy)
+{
+	static union { struct seccomp_notif n; uint8_t room[256]; } in;
+	static union { struct seccomp_notif_resp r; uint8_t room[64]; } out;
+
+	memset(&in, 0, sizeof in);
+	if (ioctl(listener, RECEIVE, &in) < 0)
+		return errno == ENOENT || errno == EINTR ? 0 : -1;
+	out.r.id = in.n.id;
+	if (policy < 0) {
+		filter_seen(in.n.data.arch, in.n.data.nr, (const void *)in.n.data.args);
+		out.r.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	} else {
+		out.r.error = -answer(policy, &in.n.data);
+		if (worth_a_line(slot, name, &in.n.data))
+			report(name, listener, &in.n);
+	}
+	return ioctl(listener, SEND, &out) < 0 && errno != ENOENT ? -1 : 0;
+}
