@@ -13,7 +13,7 @@ __attribute__((noinline)) struct reading *cfg_at(void)
 }
 
 /* The last one: where lines add up, as of caps=, each has a mark of item 0. */
-struct mark *cfg_find(int key, int item)
+static struct mark *find(int key, int item)
 {
 	struct mark *m = cfg.marks + cfg.nmarks;
 
@@ -36,7 +36,7 @@ static void mark(struct mark *m, int item)
 /* What was said before comes behind all others, as its line does. */
 void cfg_mark(int item)
 {
-	struct mark *m = cfg_find(cfg.key, item);
+	struct mark *m = find(cfg.key, item);
 
 	if (m)
 		memmove(m, m + 1, (size_t)(cfg.marks + --cfg.nmarks - m) * sizeof *m);
@@ -79,7 +79,7 @@ static const char *source_name(const struct mark *m)
 /* Once in a layer; that of a higher one counts. */
 const char *cfg_once(int item)
 {
-	struct mark *m = cfg_find(cfg.key, item);
+	struct mark *m = find(cfg.key, item);
 
 	if (!m || m->src->layer != cfg.src->layer)
 		mark(m ? m : cfg.marks + cfg.nmarks, item);
@@ -115,7 +115,7 @@ int cfg_seek(const void *list, size_t size, int n, const char *s)
 
 int cfg_layer(int key, int item)
 {
-	const struct mark *m = cfg_find(key, item);
+	const struct mark *m = find(key, item);
 
 	return m ? m->src->layer : -1;
 }
@@ -135,7 +135,7 @@ const char *cfg_from(const struct mark *m)
 /* "ns.mnt=host by use=host, line 2" */
 const char *cfg_said(int key)
 {
-	const struct mark *m = cfg_find(key, 0);
+	const struct mark *m = find(key, 0);
 
 	return fmts(m->line && m->src->name ? "%.*s%s%s, line %u" : "%.*s%s%s", (int)strcspn(m->text, "\n"), m->text,
 		m->src->layer == L_USE ? " by use=" : "", m->src->layer == L_USE ? cfg.preset : "", m->line);
@@ -179,7 +179,7 @@ void cfg_here(const char *key, const char *what)
 void cfg_error(int key, int item, const char *f, ...)
 {
 	static char what[400];
-	const struct mark *m = cfg_find(key, item);
+	const struct mark *m = find(key, item);
 	va_list ap;
 
 	va_start(ap, f);

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <string.h>
 
 #include "husk.h"
 #include "nr.h"
@@ -189,12 +190,25 @@ static const char *arguments(char *const *words)
 	return NULL;
 }
 
+/* The line of a word of syscalls=; of other keys, which may have many, one that has the word. */
+static const struct mark *line(int row, int item, const char *what)
+{
+	const struct mark *m, *found = NULL;
+	const char *at;
+
+	for (m = cfg_marks(); m->text; m++)
+		if (m->key == row && (!found || (row == KEY_SYSCALLS ? m->item == item :
+		    (at = strstr(m->text, what)) && at < strchrnul(m->text, '\n'))))
+			found = m;
+	return found;
+}
+
 /* FILE:LINE: key: word */
 static const char *origin(const struct box *b, int step, unsigned slot)
 {
 	int row = filter_row(b, step);
-	const struct mark *m = cfg_find(row, row == KEY_SYSCALLS ? step - 1 : 0);
-	const char *from = m ? cfg_from(m) : "", *what;
+	const char *from = "", *what;
+	const struct mark *m;
 
 	if (row == KEY_SYSCALLS)
 		what = b->syscalls[step - 1];
@@ -202,6 +216,8 @@ static const char *origin(const struct box *b, int step, unsigned slot)
 		what = capability(slot, b->caps);
 	else
 		what = filter_action(filter_policy.acts[P_REFUSE]);
+	if ((m = line(row, step - 1, what)))
+		from = cfg_from(m);
 	return fmts("%s: %s: %s", *from ? from : "default", key_name(row), what);
 }
 

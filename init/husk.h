@@ -528,7 +528,6 @@ struct reading {			/* the line being read, and all that is read; small things fi
 };
 struct reading *cfg_at(void) __attribute__((const));	/* the only one */
 #define cfg	(*cfg_at())	/* as errno is */
-struct mark *cfg_find(int row, int item);	/* NULL: nobody said it */
 const char *cfg_from(const struct mark *);	/* web.conf:7, use=daemon, command line, or "": the defaults */
 const struct mark *cfg_marks(void);		/* in the order of the items; the end: text NULL */
 void cfg_mark(int item);			/* here, by the line being read */

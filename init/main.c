@@ -14,7 +14,7 @@
 
 /* What the words of a verb that takes a box say. */
 struct words {
-	const char *file, *pidfile, *root, *arch;
+	const char *file, *pidfile, *root;
 	char **words;
 	int nwords;
 	char *const *argv;		/* behind --, or NULL */
@@ -247,19 +247,20 @@ static int verb_show(char **argv, bool plan)
  * arguments: so options stand first. */
 static int verb_filter(char **argv)
 {
-	struct words c = { 0 };
+	const char *file = NULL;
+	char **words;
 	int e;
 
 	for (argv += 2; *argv && **argv == '-'; argv += 2)
-		if (!same(*argv, "-a") || !(c.arch = argv[1]))
+		if (!same(*argv, "-a") || !argv[1])
 			return usage(*argv);
 	if (*argv && !strchr(*argv, '='))
-		c.file = conf(*argv++);
-	for (c.words = argv; *argv && strchr(*argv, '='); argv++)
-		c.nwords++;
-	if (!c.file && !c.nwords)
-		return usage("a file, or key=value");
-	if ((e = cfg_load(&box, c.file, c.words, c.nwords, NULL)))
+		file = conf(*argv++);
+	for (words = argv; *argv && strchr(*argv, '='); argv++)
+		;
+	if (!file && words == argv)
+		return usage("a file, or key=value and -- argv");
+	if ((e = cfg_load(&box, file, words, (int)(argv - words), NULL)))
 		return e;
 	if (*argv)
 		return filter_ask(&box, argv);

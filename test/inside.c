@@ -346,6 +346,25 @@ static void try(const char *name, long nr, long a, long b, long c, long d)
 		printf("%s signal %d\n", name, WTERMSIG(status));
 }
 
+/* NUMBER,ARG,...: each as it is, and what comes back */
+static int do_ask(int argc, char **argv)
+{
+	unsigned long v[5];
+	char *p;
+	int i, n;
+
+	for (i = 0; i < argc; i++) {
+		memset(v, 0, sizeof v);
+		for (n = 0, p = argv[i]; n < 5; n++, p++) {
+			v[n] = strtoul(p, &p, 0);
+			if (!*p)
+				break;
+		}
+		try(argv[i], (long)v[0], (long)v[1], (long)v[2], (long)v[3], (long)v[4]);
+	}
+	return 0;
+}
+
 #define T(name, ...)	try(#name, SYS_##name, __VA_ARGS__)
 static int do_calls(int argc, char **argv)
 {
@@ -660,7 +679,7 @@ int main(int argc, char **argv)
 		{ "rights", do_rights }, { "exit", do_exit }, { "die", do_die }, { "fds", do_fds },
 		{ "signals", do_signals }, { "setuid", do_setuid }, { "ignore", do_ignore },
 		{ "orphans", do_orphans }, { "bomb", do_bomb }, { "memory", do_memory },
-		{ "sockets", do_sockets }, { "calls", do_calls }, { "foreign", do_foreign },
+		{ "sockets", do_sockets }, { "calls", do_calls }, { "ask", do_ask }, { "foreign", do_foreign },
 		{ "knobs", do_knobs }, { "exe", do_exe }, { "attack", do_attack }, { "tty", do_tty },
 		{ "euid", do_euid }, { "fill", do_fill }, { "sleep", do_sleep },
 		{ "mount", do_mount }, { "spy", do_spy },
