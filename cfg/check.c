@@ -238,6 +238,15 @@ static void sysctls(const struct box *b)
 	}
 }
 
+/* Page 0 is for CAP_SYS_RAWIO of the first user namespace: of husk, and not of the program. */
+static void exec_once(const struct box *b)
+{
+	if (b->caps >> CAP_SYS_RAWIO & 1)
+		cfg_error(KEY_EXEC_ONCE, 0, "not with caps=sys_rawio: it may put a path where the only one must lie");
+	if (b->ns[NS_USER] != NSM_HOST)
+		cfg_error(KEY_EXEC_ONCE, 0, "needs CAP_SYS_RAWIO of the host: not with %s", cfg_said(KEY_NS_USER));
+}
+
 static void filter(struct box *b)
 {
 	const char *e;
@@ -245,7 +254,7 @@ static void filter(struct box *b)
 
 	for (i = 0; i <= b->nsyscall + FILTER_STEPS; i++)
 		if ((e = filter_step(b, i)))
-			cfg_error(filter_row(b, i), i - 1, "%s", e);
+			cfg_error(filter_row(b, i), i > b->nsyscall ? 0 : i - 1, "%s", e);
 	if (cfg.errors)
 		return;
 	if ((e = filter_build(b->bpf, b->calls_log ? MAXBPF - FILTER_HOLE : MAXBPF, &b->nbpf)))
@@ -266,6 +275,8 @@ void cfg_check(struct box *b)
 	maps(b);
 	rights(b);
 	sysctls(b);
+	if (b->exec_once)
+		exec_once(b);
 	if (b->ns[NS_UTS] == NSM_NEW && !b->hostname)
 		b->hostname = b->name;
 	if (!cfg.errors)

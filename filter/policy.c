@@ -297,21 +297,27 @@ void filter_caps(uint64_t caps)
 }
 
 /* Step 0 begins, each word is one, then come other keys. Who wants to know which
- * one gave a call its answer takes them again, and looks. */
+ * one gave a call its answer takes them again, and looks. Of exec.once the filter
+ * sees where a path lies, the rest is done by init.page; never LOG. */
 const char *filter_step(const struct box *b, int i)
 {
 	static const uint32_t answers[] = { ACT_ERRNO | EPERM, ACT_KILL, ACT_LOG };
+	int more = i - b->nsyscall;
 
 	if (i == 0)
 		filter_begin(answers[b->calls_default]);
-	else if (i <= b->nsyscall)
+	else if (more <= 0)
 		return filter_word(b->syscalls[i - 1]);
-	else
+	else if (more == 1)
 		filter_caps(b->caps);
+	else if (b->exec_once)
+		return filter_word(more == 2 ? "execve(arg0>=4096):EPERM" : "execveat:EPERM");
 	return NULL;
 }
 
 int filter_row(const struct box *b, int step)
 {
-	return step == 0 ? KEY_SYSCALLS_DEFAULT : step <= b->nsyscall ? KEY_SYSCALLS : KEY_CAPS;
+	int more = step - b->nsyscall;
+
+	return step == 0 ? KEY_SYSCALLS_DEFAULT : more <= 0 ? KEY_SYSCALLS : more == 1 ? KEY_CAPS : KEY_EXEC_ONCE;
 }

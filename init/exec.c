@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -147,31 +148,80 @@ static const char *path_of(const char *const *env)
 	return "/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
-/* As a shell would: by PATH where there is no slash, and a refusal on the way
- * counts only if nothing is found behind it. */
-static void search(char *const *argv, char *const *env)
+/* Where the program may be: by PATH where there is no slash. NULL: nowhere else. */
+static const char *place(const char **path, const char *name)
 {
-	const char *p = path_of((const char *const *)env), *end;
-	int worst = ENOENT;
+	const char *p = *path, *end;
 
-	for (; *p; p = *end ? end + 1 : end) {
-		end = strchr(p, ':');
-		end = end ? end : p + strlen(p);
-		execve(fmts("%.*s/%s", (int)(end - p), p, argv[0]), argv, env);
-		if (errno != ENOENT && errno != ENOTDIR)
-			worst = errno;
+	if (!p || strchr(name, '/')) {
+		*path = NULL;
+		return p ? name : NULL;
 	}
-	errno = worst;
+	end = strchrnul(p, ':');
+	*path = *end ? end + 1 : end;
+	return *p ? fmts("%.*s/%s", (int)(end - p), p, name) : NULL;
 }
 
+/* exec.once. A filter sees at which address a path is, not what it says. So the
+ * paths of exec= lie on page 0, which vm.mmap_min_addr forbids to all but
+ * CAP_SYS_RAWIO of the first user namespace, and the filter takes execve from
+ * there alone (cfg/check.c). The execve takes the page away with all others. */
+enum { PAGE0 = 4096, PATHS0 = 16 };
+
+#ifdef SYS_mmap2
+#define SYS_MAP	SYS_mmap2	/* of i386 the other one takes a struct */
+#else
+#define SYS_MAP	SYS_mmap
+#endif
+
+static bool map_page(int prot)
+{
+	return syscall(SYS_MAP, 0L, (long)PAGE0, (long)prot, (long)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED), -1L, 0L) == 0;
+}
+
+static char *on_page(uintptr_t at)
+{
+	return (char *)at;
+}
+
+int init_page(struct run *r)
+{
+	const char *path = path_of(r->box->env), *p;
+	uintptr_t at = PATHS0;
+
+	if (!r->box->exec_once)
+		return 0;
+	if (!map_page(PROT_READ | PROT_WRITE))
+		return fail(r, "map page 0");
+	for (; (p = place(&path, r->box->argv[0])); at += strlen(p) + 1)
+		if (copy(on_page(at), PAGE0 - 1 - at, p) >= PAGE0 - 1 - at)
+			return fail_not(r, "%s along PATH: longer than a page", r->box->argv[0]);
+	return mprotect(on_page(0), PAGE0, PROT_READ) < 0 ? fail(r, "page 0 read-only") : 0;
+}
+
+int init_once(struct run *r)
+{
+	if (!r->box->exec_once)
+		return 0;
+	if (map_page(PROT_NONE))
+		return fail_not(r, "page 0 can be mapped without rights: vm.mmap_min_addr is 0");
+	return errno == EPERM || errno == EACCES ? 0 : fail(r, "try to map page 0");
+}
+
+/* As a shell would: a refusal on the way counts only if nothing is found behind it. */
 int init_exec(struct run *r)
 {
 	char *const *argv = (char *const *)(uintptr_t)r->box->argv;
 	char *const *env = (char *const *)(uintptr_t)environment(r);
+	const char *path = path_of(r->box->env), *p;
+	uintptr_t at = PATHS0;
+	int worst = ENOENT;
 
-	if (strchr(argv[0], '/'))
-		execve(argv[0], argv, env);
-	else
-		search(argv, env);
+	for (; (p = place(&path, argv[0])); at += strlen(p) + 1) {
+		execve(r->box->exec_once ? on_page(at) : p, argv, env);
+		if (errno != ENOENT && errno != ENOTDIR)
+			worst = errno;
+	}
+	errno = worst;
 	return fail(r, "%s", argv[0]);
 }

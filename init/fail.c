@@ -168,6 +168,7 @@ const char *hint(const char *row, int err)
 		"\34ns.clone\0" "a limit below /proc/sys/user/max_*_namespaces is reached\0"
 		"\13ns.clone\0" "a limit of processes is reached: pids.max or rlimit.nproc\0"
 		"\13init.fork\0" "pids.max is too small for PID 1 and the program\0"
+		"\1init.page\0" "exec.once needs CAP_SYS_RAWIO of the host\0"
 		"\26filter.load\0" "CONFIG_SECCOMP_FILTER\0"
 		"\46filter.load\0" "CONFIG_SECCOMP\0"
 		"\24rootfs.mounts\0" "a directory cannot lie on a file\0"

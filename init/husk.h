@@ -118,6 +118,7 @@ struct box {
 	bool	 root_rw;
 	bool	 automap;		/* uidmap and gidmap are auto */
 	bool	 nnp, keyring;		/* keyring: a new session keyring */
+	bool	 exec_once;
 	bool	 boot;
 	bool	 has_affinity;
 	int8_t	 sched;			/* policy number or SCHED_UNSET */
@@ -379,6 +380,8 @@ int init_close(struct run *);
 int init_pty(struct run *);
 int init_fork(struct run *);
 int init_tty(struct run *);
+int init_page(struct run *);		/* exec.once: paths where nobody else can put one, */
+int init_once(struct run *);		/* which is tried */
 int init_report(struct run *);
 int init_say_ready(struct run *);
 int init_cwd(struct run *);
@@ -419,7 +422,7 @@ enum keyrow {
 	KEY_MEMORY_MAX, KEY_MEMORY_SWAP_MAX, KEY_PIDS_MAX, KEY_CPU_MAX, KEY_CPU_WEIGHT, KEY_CGROUP,
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
-	KEY_SYSCALLS_LOG, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
+	KEY_SYSCALLS_LOG, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
 	KEY_BOOT, KEY_AFTER, KEY_STOP_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_LOG,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
@@ -755,7 +758,7 @@ const char *filter_word(const char *word);
 void filter_caps(uint64_t caps);		/* a policy with @service allows what these capabilities are for, unless a word named the call; after all words */
 /* The policy of a box, step by step from 0 to nsyscall + FILTER_STEPS, each by a
  * line of a key: NULL or what is wrong there. Its item is step - 1 for syscalls=. */
-enum { FILTER_STEPS = 1 };
+enum { FILTER_STEPS = 3 };
 const char *filter_step(const struct box *, int step);
 int filter_row(const struct box *, int step);	/* of whom it is */
 /* filter/build.c */

@@ -77,6 +77,7 @@ def errnos_of(name):
 # -------------------------------------------------------------- the recorded start
 
 VARIANTS = {		# further starts, of which those calls are points that the first one does not make
+    "once": ["exec.once=yes"],
     "user": ["ns.user=new"],
     "tty": ["tty=yes"],
     "background": ["-d"],

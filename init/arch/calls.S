@@ -13,6 +13,7 @@
 	ROW poll, __NR_poll
 #endif
 	ROW madvise, __NR_madvise
+	ROW mprotect, __NR_mprotect
 	/* descriptors */
 	ROW pread, __NR_pread64
 	ROW dup3, __NR_dup3

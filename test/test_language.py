@@ -1,0 +1,105 @@
+"""The language of the filter on a real kernel: what a line forbids is tried from inside."""
+import errno
+import os
+import re
+
+import pytest
+
+import husk
+from husk import run
+
+
+@pytest.fixture(scope="module")
+def tries(tmp_path_factory):
+    """A directory with the program that tries, for /mnt of a box."""
+    d = tmp_path_factory.mktemp("tries")
+    for p in (d, d.parent):
+        p.chmod(0o755)
+    husk.musl("tries.c", d / "tries")
+    (d / "script").write_text("#!/bin/sh\necho script\n/mnt/tries once\n")
+    (d / "script").chmod(0o755)
+    return d
+
+
+def tried(tries, *args, box, user="1000"):
+    """What became of each try: ok, an errno, signal N."""
+    words, verb = args[:-1], args[-1]
+    r = run(f"bind={tries}:/mnt:exec", f"user={user}", *words, "--", "/mnt/tries", *verb.split(), box=box)
+    assert r.status == 0, r
+    lines = (l.split(" ", 1) for l in r.out.splitlines())
+    return {k: errno.errorcode.get(int(v), v) if v.lstrip("-").isdigit() else v for k, v in lines}
+
+
+# ------------------------------------------------------------------------- exec.once
+
+def test_exec_once(name, tries):
+    """Nothing lands on page 0 again, and no other path is executed."""
+    for user in ("1000", "root"):
+        got = tried(tries, "exec.once=yes", "syscalls=+personality +userfaultfd +process_vm_writev +ptrace", "once", box=name, user=user)
+        assert len(got) >= 25, got
+        for k in ("mmap", "mmap-stack"):
+            assert got[k] == "EPERM", (k, got)
+        assert not [k for k, v in got.items() if v == "ok" and k not in ("personality", "userfaultfd", "process_vm_writev")], got
+        assert got["grow"] == "signal 11" and "int80" not in got, got
+        for k in ("execve", "execve-4096", "execve-high", "execve-tag", "execveat", "execveat-16", "execveat-fd", "execve-vfork", "last"):
+            assert got[k] == "EPERM", (k, got)
+        for k in ("execve-0", "execve-16", "execve-4095"):
+            assert got[k] == "EFAULT", (k, got)
+
+
+def test_without_exec_once_the_same_tries_work(name, tries):
+    """The tries themselves are right: the last one becomes /bin/true."""
+    got = tried(tries, "once", box=name)
+    assert "last" not in got and "execve" not in got, got
+
+
+def test_exec_once_finds_the_program(name, tries):
+    for exec, out in (("echo hello", "hello\n"), ("/bin/echo hello", "hello\n")):
+        r = run("exec.once=yes", "--", *exec.split(), box=name)
+        assert r.status == 0 and r.out == out, r
+    r = run("exec.once=yes", "env=PATH=/nowhere:/etc/passwd:/bin", "--", "echo", "found", box=name)
+    assert r.out == "found\n", r
+    for exec, status in (("nothing", 127), ("/bin/nothing", 127), ("/etc/passwd", 126), ("/etc", 126)):
+        r = run("exec.once=yes", "--", exec, box=name)
+        assert r.status == status and "init.exec" in r.err, r
+    r = run("exec.once=yes", "env=PATH=" + ":".join("/" + "x" * 40 for _ in range(100)), "--", "echo", box=name)
+    assert r.status == 125 and "init.page: echo along PATH: longer than a page" in r.err, r
+
+
+def test_exec_once_runs_a_script_and_not_what_is_in_it(name, tries):
+    r = run("exec.once=yes", f"bind={tries}:/mnt:exec", "--", "/mnt/script", box=name)
+    assert r.out == "script\n" and r.status == 126 and "Operation not permitted" in r.err + r.out, r
+
+
+@pytest.mark.parametrize("words", [["syscalls.default=LOG"], ["syscalls.default=KILL"], ["syscalls=@all"], ["syscalls=+execveat:ALLOW"], ["pid1=program"],
+                                   ["caps=sys_admin", "no_new_privs=no"], ["net=host", "ns.pid=host", "user=root"]])
+def test_exec_once_beside_others(name, words):
+    r = run("exec.once=yes", *words, "--", "/bin/sh", "-c", "echo a; /bin/true; echo $?", box=name)
+    assert r.out == "a\n126\n", r
+
+
+def test_exec_once_where_it_cannot_be(name):
+    for words, what in ((["caps=sys_rawio"], "not with caps=sys_rawio"), (["caps=all"], "sys_rawio"), (["ns.user=new"], "not with ns.user=new")):
+        r = run("exec.once=yes", *words, "--", "/bin/true", box=name)
+        assert r.status == 2 and re.search(rf"^command line: exec.once: .*{what}", r.err), r
+    r = husk.command("setpriv", "--bounding-set=-sys_rawio", "--inh-caps=-sys_rawio", husk.HUSK, "run", f"root={husk.ROOT}", f"name={name}", "exec.once=yes", "--", "/bin/true")
+    assert r.status == 125 and r.err == f"husk: {name}: init.page: map page 0: Operation not permitted - exec.once needs CAP_SYS_RAWIO of the host\n", r
+    husk.nothing_left(name)
+
+
+def test_exec_once_where_page_0_is_for_everybody(name, tmp_path):
+    """vm.mmap_min_addr is 0: by a kernel that says so to the one call."""
+    log = tmp_path / "log"
+    base = ["--", husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", "exec.once=yes", "--", "/bin/true"]
+    assert husk.command(husk.INJECT, "-o", log, "list", *base).status == 0
+    nr = next(i for i in (9,))		# mmap
+    calls = [l.split(" ", 5) for l in log.read_text().splitlines() if l.startswith("call 2 ") and l.split()[3] == str(nr)]
+    assert len(calls) == 2, calls		# to put the path there, and to see that this was the last time
+    r = husk.command(husk.INJECT, "-o", log, "fake", "2", calls[1][2], *base)
+    assert r.status == 125 and "init.once: page 0 can be mapped without rights: vm.mmap_min_addr is 0" in r.err, r
+
+
+def test_exec_once_costs_nothing_where_it_is_off(name, tmp_path):
+    log = tmp_path / "log"
+    assert husk.command(husk.INJECT, "-o", log, "list", "--", husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", "--", "/bin/true").status == 0
+    assert not [l for l in log.read_text().splitlines() if l.startswith("call 2 ") and l.split()[3] == "9"]
