@@ -9,27 +9,16 @@
 
 #if defined __x86_64__ && !defined __ILP32__
 #define ARCH_AUDIT	AUDIT_ARCH_X86_64
-#define ARCH_BITS	64
-#define ARCH_FOREIGN	0x40000000	/* from here: x32, the same calls under other numbers */
+#define ARCH_NATIVE	1
 #elif defined __i386__
 #define ARCH_AUDIT	AUDIT_ARCH_I386
-#define ARCH_BITS	32
-#define ARCH_FOREIGN	0
+#define ARCH_NATIVE	2
 #elif defined __arm__ && defined __ARM_EABI__ && defined __ARMEL__
 #define ARCH_AUDIT	AUDIT_ARCH_ARM
-#define ARCH_BITS	32
-#define ARCH_FOREIGN	0
+#define ARCH_NATIVE	3
 #elif defined __aarch64__ && defined __AARCH64EL__ && !defined __ILP32__
 #define ARCH_AUDIT	AUDIT_ARCH_AARCH64
-#define ARCH_BITS	64
-#define ARCH_FOREIGN	0
+#define ARCH_NATIVE	4
 #else
 #error "filter/arch.h: no AUDIT_ARCH_ is known for this target"
-#endif
-
-/* byte offset of the low word in a 64-bit argument of seccomp_data */
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define ARCH_LOW	0
-#else
-#define ARCH_LOW	4
 #endif

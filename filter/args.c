@@ -48,7 +48,7 @@ const char *filter_cut(char *to, const char *from, const char *stop)
 }
 
 /* as in C: 0x, 0 for octal, else decimal */
-static bool digits(const char *s, unsigned long *v)
+static bool digits(const char *s, uint64_t *v)
 {
 	unsigned base = 10, d;
 
@@ -59,7 +59,7 @@ static bool digits(const char *s, unsigned long *v)
 	*v = 0;
 	do {
 		d = *s <= '9' ? (unsigned)*s - '0' : ((unsigned)*s | 0x20) - 'a' + 10;
-		if (d >= base || __builtin_mul_overflow(*v, (unsigned long)base, v) || __builtin_add_overflow(*v, d, v))
+		if (d >= base || __builtin_mul_overflow(*v, (uint64_t)base, v) || __builtin_add_overflow(*v, d, v))
 			return false;
 	} while (*++s);
 	return true;
@@ -72,10 +72,10 @@ static void misfit(struct word *w)
 	bad(w, *w->token ? "is no constant that is known, and no number that fits" : "a value is missing");
 }
 
-static unsigned long term(struct word *w)
+static uint64_t term(struct word *w)
 {
 	bool not = false, minus;
-	unsigned long v;
+	uint64_t v;
 
 	while (take(w, "~"))
 		not = !not;
@@ -91,13 +91,13 @@ static unsigned long term(struct word *w)
 }
 
 /* full: the bits of the argument. A sign or a ~ fills those above: they are cut off. */
-static unsigned long value(struct word *w, unsigned long full)
+static uint64_t value(struct word *w, uint64_t full)
 {
-	unsigned long v = term(w);
+	uint64_t v = term(w);
 
 	while (take(w, "+"))
 		v |= term(w);
-	if ((v & ~full) != 0 && (v | full) != ~0ul)
+	if ((v & ~full) != 0 && (v | full) != ~(uint64_t)0)
 		misfit(w);
 	return v & full;
 }
@@ -109,7 +109,7 @@ bool filter_value(const char *s, uint64_t full, unsigned long long *v)
 
 	*v = 0;
 	do
-		*v |= value(&w, (unsigned long)full);
+		*v |= value(&w, full);
 	while (take(&w, "|"));
 	return !w.bad && !*w.at;
 }
@@ -130,18 +130,18 @@ static uint8_t operator(struct word *w)
 }
 
 /* all bits that the kernel reads of this argument */
-static unsigned long width(const struct call *c, unsigned arg)
+static uint64_t width(const struct call *c, unsigned arg)
 {
 	if (c->half >> arg & 1)
 		return 0xffff;
-	if (c->word >> arg & 1 || filter_arch.bits == 32)
+	if (c->word >> arg & 1 || filter_arch->bits == 32)
 		return 0xffffffff;
-	return ~0ul;
+	return ~(uint64_t)0;
 }
 
-static unsigned long high(unsigned long v)
+static uint64_t high(uint64_t v)
 {
-	return v >> 16 >> 16;
+	return v >> 32;
 }
 
 /* One more test of the policy; no more bits of the argument are compared than
@@ -152,7 +152,7 @@ static void push(struct word *w, const struct test *t, bool deny)
 	struct policy *p = &filter_policy;
 	struct test *to = &p->tests[p->ntest];
 	bool equal = (t->op & TEST_OP) == TEST_EQ, low = equal && !(t->op & TEST_NOT) == deny;
-	unsigned long lost = t->value & ~t->mask;
+	uint64_t lost = t->value & ~t->mask;
 
 	if (high(lost) || (lost && equal))
 		bad(w, "a value has bits that the mask takes away");
@@ -171,7 +171,7 @@ static void push(struct word *w, const struct test *t, bool deny)
 static void one(struct word *w, const struct call *c, bool deny)
 {
 	struct test t = { 0 };
-	unsigned long full;
+	uint64_t full;
 	bool more;
 
 	if (!take(w, "arg") || (unsigned)*w->at - '0' > 5) {
@@ -195,10 +195,10 @@ static void one(struct word *w, const struct call *c, bool deny)
 	} while (more && !w->bad);
 }
 
-void filter_tests(struct word *w, unsigned slot, bool deny)
+void filter_tests(struct word *w, unsigned which, bool deny)
 {
 	struct policy *p = &filter_policy;
-	const struct call c = filter_widths(slot);
+	const struct call c = filter_widths(which);
 
 	w->at = w->tests;
 	if (!c.typed)

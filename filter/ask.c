@@ -142,11 +142,11 @@ static const char *capability(unsigned slot, uint64_t of)
 static const char *tested(unsigned slot, const unsigned long long args[6])
 {
 	const struct right *r;
-	const struct test *t;
+	const struct narrow *t;
 
 	for (r = filter_rights; r->class; r++) {
 		t = filter_tested + r->test;
-		if (r->slot == slot && t->mask == 0xffffffff)
+		if (r->call == slot && t->mask == 0xffffffff)
 			return fmts("(arg%u==0x%x)", t->arg, (uint32_t)args[t->arg]);
 	}
 	return "";
@@ -176,7 +176,7 @@ static int wrong(const char *what)
 
 static const char *arguments(char *const *words)
 {
-	const uint64_t full = filter_arch.bits == 32 ? 0xffffffff : ~(uint64_t)0;
+	const uint64_t full = filter_arch->bits == 32 ? 0xffffffff : ~(uint64_t)0;
 	size_t n = 0;
 	int i;
 
@@ -246,23 +246,23 @@ int filter_ask(const struct box *b, char *const *words)
 	uint32_t act;
 
 	if (k && *k->text >= '_') {
-		if (k->foreign || k->value == NOCALL) {
-			say(1, "%s: not there: no such call on %s\n", *words, filter_arch.name);
+		nr = filter_number(k->value);
+		if (nr == NONUMBER) {
+			say(1, "%s: not there: no such call on %s\n", *words, filter_arch->name);
 			return 1;
 		}
-		nr = filter_number(k->value);
 	} else if (k || !filter_value(*words, 0xffffffff, &nr))
 		return wrong(k ? cfg_bad(*words, "a system call", "") : filter_unknown(*words));
 	if ((e = arguments(words + 1)))
 		return wrong(e);
 	q.data.nr = (int)nr;
-	q.data.arch = filter_arch.audit;
+	q.data.arch = filter_arch->audit;
 	act = b->nbpf ? filter_run(b->bpf, &q.data, &seen) : ACT_ALLOW;
 	if (filter_call((uint32_t)nr))
 		why = reason(b, act);
 	else
-		why = filter_arch.foreign && nr >= filter_arch.foreign && nr != 0xffffffff ? "foreign ABI" :
-			fmts("no such call on %s", filter_arch.name);
+		why = filter_arch->foreign && nr >= filter_arch->foreign && nr != 0xffffffff ? "foreign ABI" :
+			fmts("no such call on %s", filter_arch->name);
 	say(1, "%s(%s): %s - %s\n", *words, q.args, filter_action(act), why);
 	return act != ACT_ALLOW && act != ACT_LOG;
 }

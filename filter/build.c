@@ -91,17 +91,16 @@ static void load(uint32_t offset)
 
 static void load_arg(const struct test *t, bool high)
 {
-	uint32_t mask = (uint32_t)(high ? t->mask >> 16 >> 16 : t->mask);
+	uint32_t mask = (uint32_t)(high ? t->mask >> 32 : t->mask);
 
 	if (mask != 0xffffffff)
 		put(BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
-	load((uint32_t)offsetof(struct seccomp_data, args) + 8u * t->arg +
-	     (high ? 4u - filter_arch.low : filter_arch.low));
+	load((uint32_t)offsetof(struct seccomp_data, args) + 8u * t->arg + (high ? 4 : 0));
 }
 
 static bool wide(const struct test *t)
 {
-	return filter_arch.bits == 64 && t->op & TEST_WIDE;
+	return t->op & TEST_WIDE;
 }
 
 static unsigned opcode(const struct test *t)
@@ -114,7 +113,7 @@ static unsigned opcode(const struct test *t)
 /* The high words decide, or are equal and leave it to the low ones. */
 static void put_wide(const struct test *t, uint16_t *yes, uint16_t *no)
 {
-	uint32_t high = (uint32_t)(t->value >> 16 >> 16);
+	uint32_t high = (uint32_t)(t->value >> 32);
 	uint16_t low;
 
 	jump(opcode(t), (uint32_t)t->value, yes, no);
@@ -189,7 +188,7 @@ static void run(uint32_t from, unsigned to)
 		return;
 	r->from = from;
 	r->label = (uint16_t)to;
-	r->place = (uint16_t)(from < filter_arch.slots ? from : filter_arch.slots);
+	r->place = (uint16_t)(from < filter_arch->slots ? from : filter_arch->slots);
 	r->inside = false;
 	g.runs = (unsigned)(r - g.run) + 1;
 	if (g.runs > 2 && r[-2].label == to && single(g.runs - 2))
@@ -200,29 +199,23 @@ static void run(uint32_t from, unsigned to)
  * call there is is allowed. */
 static bool runs(void)
 {
-	const struct arch *a = &filter_arch;
-	const uint8_t *c;
-	unsigned slot = 0, end, plain = a->slots - a->nprivate, up = 0, last = ~0u;
+	const struct arch *a = filter_arch;
+	unsigned slot, which, answer, plain = a->slots - a->nprivate, up = 0, last = ~0u;
 	bool all = true;
 
-	for (c = filter_classes; slot < a->slots; c++) {
-		if (a->nprivate && slot == plain) {
+	for (slot = 0; slot < a->slots; slot++) {
+		if (slot == plain) {
 			run(slot, P_ENOSYS);
 			last = ~0u;
 			up = a->private - plain;
 		}
-		end = slot + (*c & 3) + 1;
-		if (*c < 4) {
-			run(slot + up, P_ENOSYS);
-			last = ~0u;
-			slot = end;
-		}
-		for (; slot < end; slot++)
-			if (filter_policy.answer[slot] != last) {
-				last = filter_policy.answer[slot];
-				all = all && (last & ~(unsigned)NAMED) == P_ALLOW;
-				run(slot + up, last & ~(unsigned)NAMED);
-			}
+		which = filter_calls[slot];
+		answer = filter_policy.answer[which] & (unsigned)~NAMED;
+		if (which == OLDCALL || (answer == last && answer != P_ENOSYS))
+			continue;
+		all = all && (answer == P_ALLOW || which == NOCALL);
+		last = answer;
+		run(slot + up, answer);
 	}
 	run(slot + up, P_ENOSYS);
 	if (a->foreign)
@@ -323,7 +316,7 @@ static unsigned program(struct sock_filter *out, unsigned max)
 		put(BPF_JMP | BPF_JA, *top - g.at, 0, 0);
 	load(offsetof(struct seccomp_data, nr));
 	next = (uint16_t)g.at;
-	jump(BPF_JEQ, filter_arch.audit, &next, &g.label[P_KILL]);
+	jump(BPF_JEQ, filter_arch->audit, &next, &g.label[P_KILL]);
 	load(offsetof(struct seccomp_data, arch));
 	n = max - g.at;
 	memmove(g.to, g.to + g.at, n * sizeof *g.to);

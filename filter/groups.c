@@ -33,7 +33,7 @@ const struct right filter_rights[] = {
  * files, fifos and sockets here, and refuses the rest itself */
 #define NODES	S_IFMT & ~(S_IFBLK ^ S_IFCHR), S_IFCHR & S_IFBLK
 
-const struct test filter_tested[] = {
+const struct narrow filter_tested[] = {
 	/* no new namespace: CLONE_NEWNS, CGROUP, UTS, IPC, USER, PID, NET; the flags are
 	 * an unsigned long of which the kernel keeps the low word */
 	[FORK] = { 0x7e020000, 0, 0, TEST_EQ | TEST_END },

@@ -1,17 +1,23 @@
 /*
- * nr.c - all names that syscalls= knows: groups, constants, system calls.
+ * nr.c - all names that syscalls= knows: groups, constants, system calls; and the
+ * numbers of the calls on four architectures.
  *
- * One array holds them in the order of their letters, calls of our other
- * architectures too. An entry is four bits with the count of letters shared with
- * the one before, twelve bits of value, the other letters, bit 7 in the last of
- * them, and for some calls one more byte. Codes below the letters stand for two.
- * Every 32nd name stands whole: whole[] is the index.
+ * One array holds the names in the order of their letters. An entry is four bits
+ * with the count of letters shared with the one before, twelve bits of value, the
+ * other letters, bit 7 in the last of them, and for some calls one more byte.
+ * Codes below the letters stand for two. Every 32nd name stands whole: whole[] is
+ * the index.
  *
  *	@GROUP	first and last class, 6 bits each
  *	CONST	the value, or from LARGE on where it lies in large[], from BIT on which bit it is
- *	call	9 bits of slot, 3 of types[]; if these are 7, it is in the byte more,
- *		whose bit 7 says that only other architectures have this name
+ *	call	9 bits: which call it is on all architectures; 3 of types[], and if these
+ *		are 7, it is in the byte more
+ *
+ * Calls are numbered anew, nearly as i386 does it. For each architecture columns[]
+ * says which call is behind each of its own numbers: a bit that is 1 for the next
+ * call, or ten bits, 0 and the call. Once NONE or OLDCALL, a 1 is one more of these.
  */
+#include <linux/audit.h>
 #include <string.h>
 
 #include "husk.h"
@@ -24,15 +30,49 @@ static const uint8_t pairs[][2] = { NR_PAIRS };
 static const uint16_t whole[] = { NR_STARTS };
 static const uint16_t twins[] = { NR_TWINS NOCALL };
 static const int32_t large[] = { NR_LARGE };
-static const struct { uint8_t word, half; } types[] = { NR_TYPES };
+static const struct { uint8_t word, half; } types[] = { NR_TYPES };	/* half alone: an id, 16 bits on 32-bit machines */
 const uint8_t filter_classes[] = { NR_CLASSES 0 };
+static const uint8_t columns[] = { NR_COLUMNS 0, 0, 0 };
+static const uint16_t begins[] = { NR_BEGINS };
 
-const struct arch filter_arch = { .name = "native",
-	.audit = NR_AUDIT, .foreign = NR_FOREIGN, .private = NR_PRIVATE,
-	.slots = NR_MAX + 1 + NR_NPRIVATE, .nprivate = NR_NPRIVATE, .bits = NR_BITS, .low = NR_LOW,
+static const struct arch archs[] = {
+	{ AUDIT_ARCH_X86_64, 0x40000000, 0, NR_SLOTS_1, 0, 64, "x86_64" },	/* from there: x32, the same calls under other numbers */
+	{ AUDIT_ARCH_I386, 0, 0, NR_SLOTS_2, 0, 32, "i386" },
+	{ AUDIT_ARCH_ARM, 0, NR_PRIVATE, NR_SLOTS_3, NR_NPRIVATE, 32, "armv7" },
+	{ AUDIT_ARCH_AARCH64, 0, 0, NR_SLOTS_4, 0, 64, "arm64" },
 };
 
-_Static_assert(NR_MAX + 1 + NR_NPRIVATE <= MAXCALL, "MAXCALL is too small for this target");
+const struct arch *filter_arch;
+uint16_t filter_calls[MAXCALL];
+
+bool filter_use(const char *name)
+{
+	const struct arch *a = archs;
+	unsigned slot, at, call = 0;
+	uint32_t v;
+
+	if (!name)
+		a += NR_NATIVE - 1;
+	else
+		while (!same(name, a->name))
+			if (++a == archs + sizeof archs / sizeof *archs)
+				return false;
+	filter_arch = a;
+	at = begins[a - archs] * 8u;
+	for (slot = 0; slot < a->slots; slot++) {
+		memcpy(&v, columns + at / 8, sizeof v);
+		v >>= at % 8;
+		if (v & 1) {
+			call += call < OLDCALL;
+			at++;
+		} else {
+			call = v >> 1 & NOCALL;
+			at += 10;
+		}
+		filter_calls[slot] = (uint16_t)call;
+	}
+	return true;
+}
 
 static char *letters(unsigned c, char *to, int capital)
 {
@@ -55,16 +95,12 @@ static const uint8_t *unpack(const uint8_t *p, struct known *n)
 			break;
 	}
 	*to = '\0';
-	n->type = MORE;
-	n->foreign = false;
+	n->type = n->value & 7;
 	if (n->text[0] < '_')
 		return p + 1;
-	n->type = n->value & 7;
 	n->value >>= 3;
-	if (n->type == MORE) {
-		n->type = *++p & 127;
-		n->foreign = *p >> 7;
-	}
+	if (n->type == MORE)
+		n->type = *++p;
 	return p + 1;
 }
 
@@ -91,7 +127,7 @@ const struct known *filter_find(const char *name)
 	return d ? NULL : &n;
 }
 
-bool filter_constant(const char *name, unsigned long *v)
+bool filter_constant(const char *name, uint64_t *v)
 {
 	const struct known *n = filter_find(name);
 	unsigned i;
@@ -102,16 +138,16 @@ bool filter_constant(const char *name, unsigned long *v)
 	if (n->value < LARGE)
 		*v = n->value;
 	else
-		*v = i < sizeof large / sizeof *large ? (unsigned long)large[i] : 1ul << (n->value - BIT);
+		*v = i < sizeof large / sizeof *large ? (uint64_t)large[i] : 1u << (n->value - BIT);
 	return true;
 }
 
-const uint16_t *filter_twins(unsigned slot)
+const uint16_t *filter_twins(unsigned call)
 {
 	const uint16_t *first = twins, *t;
 
 	for (t = twins; *t != NOCALL; t++) {
-		if ((*t & TWIN_SLOT) == slot)
+		if ((*t & TWIN_CALL) == call)
 			return first;
 		if (*t & TWIN_LAST)
 			first = t + 1;
@@ -132,44 +168,56 @@ const struct known *filter_name(int i)
 	return &n;
 }
 
-unsigned filter_slot(uint32_t nr)
-{
-	const struct arch *a = &filter_arch;
-	unsigned plain = a->slots - a->nprivate;
-
-	if (nr < plain)
-		return nr;
-	return nr - a->private < a->nprivate ? plain + nr - a->private : NOCALL;
-}
-
-uint32_t filter_number(unsigned slot)
-{
-	const struct arch *a = &filter_arch;
-	unsigned plain = a->slots - a->nprivate;
-
-	return slot < plain ? slot : a->private + slot - plain;
-}
-
-const char *filter_call(uint32_t nr)
-{
-	const struct known *n;
-	int i;
-
-	for (i = 0; (n = filter_name(i)); i++)
-		if (n->text[0] >= '_' && !n->foreign && n->value == filter_slot(nr) && n->value != NOCALL)
-			return n->text;
-	return NULL;
-}
-
-struct call filter_widths(unsigned slot)
+/* The name of a call; one that has two says the first. */
+static const struct known *named(unsigned call)
 {
 	const struct known *n;
 	int i = 0;
 
-	do
-		n = filter_name(i++);
-	while (n->text[0] < '_' || n->foreign || n->value != slot);
+	while ((n = filter_name(i++)) && (n->text[0] < '_' || n->value != call))
+		;
+	return n;
+}
+
+struct call filter_widths(unsigned call)
+{
+	const struct known *n = named(call);
+	uint8_t word, half;
+
 	if (n->type == UNTYPED)
 		return (struct call){ false, 0, 0 };
-	return (struct call){ true, types[n->type].word, types[n->type].half };
+	word = types[n->type].word;
+	half = types[n->type].half;
+	return (struct call){ true, word | half, filter_arch->bits == 64 ? word & half : half };
+}
+
+uint32_t filter_number(unsigned call)
+{
+	const struct arch *a = filter_arch;
+	unsigned slot, plain = a->slots - a->nprivate;
+
+	for (slot = 0; slot < a->slots; slot++)
+		if (filter_calls[slot] == call)
+			return slot < plain ? slot : a->private + slot - plain;
+	return NONUMBER;
+}
+
+unsigned filter_slot(uint32_t nr)
+{
+	const struct arch *a = filter_arch;
+	unsigned plain = a->slots - a->nprivate;
+
+	if (nr >= plain) {
+		if (nr - a->private >= a->nprivate)
+			return NOCALL;
+		nr = plain + nr - a->private;
+	}
+	return filter_calls[nr] == OLDCALL ? NOCALL : filter_calls[nr];
+}
+
+const char *filter_call(uint32_t nr)
+{
+	unsigned call = filter_slot(nr);
+
+	return call == NOCALL ? NULL : named(call)->text;
 }

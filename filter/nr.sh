@@ -1,8 +1,10 @@
 #!/bin/sh
-# nr.sh OUT CC FLAGS... - writes OUT/nr.h: the system calls of the target, as
-# its own compiler and the kernel's headers have them. Nothing is typed by hand
-# but the widths of arguments, in all.names, what is allowed together, in all.groups,
-# and which constants there are, in all.constants.
+# nr.sh OUT CC FLAGS... - writes OUT/nr.h: the system calls of all four
+# architectures. The numbers of the target are what its own compiler and the
+# kernel's headers have; those of the others stand in all.names, and a test compares
+# them with all headers. Nothing else is typed by hand but the widths of arguments,
+# there too, what is allowed together, in all.groups, and which constants there are,
+# in all.constants.
 # Finding nothing stops the build.
 set -eu
 export LC_ALL=C
@@ -27,7 +29,7 @@ printf '#include <asm/unistd.h>\n' > "$out/nr.ask"
 	sed '/^[#<]/d' "$here/all.constants" | tr ' ' '\n' | sed -n 's/..*/@"&" &/p'
 	sed -n 's/^#define __\(A*R*M*_*\)NR_\([a-z_][a-z0-9_]*\) .*/@"\2" __\1NR_\2/p' "$out/nr.all" |
 		sed -e '/^@"syscalls"/d' -e '/^@"arch_specific_syscall"/d'
-	printf '@"=%s" ARCH_%s\n' AUDIT AUDIT BITS BITS FOREIGN FOREIGN LOW LOW
+	printf '@"=%s" ARCH_%s\n' AUDIT AUDIT NATIVE NATIVE
 } > "$out/nr.ask"
 "$@" -D_GNU_SOURCE -x c -E -P "$out/nr.ask" > "$out/nr.say" || stop "$1 does not know this target"
 
@@ -70,20 +72,84 @@ END {
 } | sort -s -k1,1 | awk -v pid1="$pid1" '
 function fail(why) { print "filter/nr.sh: " why > "/dev/stderr"; failed = 1; exit 1 }
 function byte(v) { bytes = bytes v ","; if (++col % 24 == 0) bytes = bytes "\\\n"; size++ }
-# which arguments have 32 bits, and which of them 16
-function widths(t, twin,	i, c, w, h) {
+# which arguments have 32 bits, and which 16; an id has 16 on 32-bit machines only
+function widths(t,	i, c, w, h) {
 	if (t == "?" || t == "")
 		return ""
 	for (i = 1; i <= length(t); i++) {
 		c = substr(t, i, 1)
-		if (c == "u")			# an id: 16 bits where a 32-bit twin exists
-			c = twin ? "h" : "w"
 		if (c == "w" || c == "h")
 			w += 2 ^ (i - 1)
-		if (c == "h")
+		if (c == "u" || c == "h")
 			h += 2 ^ (i - 1)
 	}
 	return w + 0 "," h + 0
+}
+function has(a, name, value) {
+	if (!(name in seen)) {
+		seen[name] = 1
+		list[n++] = name
+	}
+	nr[a, name] = value
+	if (value < 4096 && value > max[a])
+		max[a] = value
+	if (value >= 4096 && (!private[a] || value < private[a]))
+		private[a] = value
+	if (value >= 4096 && value > end[a])
+		end[a] = value
+}
+# A number of each architecture in turn: the slots, with private numbers behind.
+# Two names of one number are one call.
+function slots(a,	i, name, slot) {
+	for (i = 0; i < n; i++) {
+		name = list[i]
+		if (!((a, name) in nr))
+			continue
+		slot = nr[a, name] < 4096 ? nr[a, name] : max[a] + 1 + nr[a, name] - private[a]
+		if (slot >= nslots[a])
+			nslots[a] = slot + 1
+		if (width[name] == "x")
+			name = "x"
+		else if (at[a, slot] ~ /[^x]/)
+			alias[at[a, slot]] = name
+		at[a, slot] = name
+	}
+}
+# A call is known by its place among those of i386, then among those of others:
+# then the most of a column is the next one, and the next one.
+function places(a,	i, name) {
+	for (i = 0; i < nslots[a]; i++) {
+		name = at[a, i]
+		if (name == "" || name == "x" || name in id)
+			continue
+		in_class[ids] = name in class ? class[name] : 1
+		id[name] = ids++
+	}
+}
+# One bit: the next call, or once more a number that is none. Ten: 0, then which.
+function column(a,	slot, name, i, v) {
+	begins = begins ncolumn + 0 ","
+	for (slot = v = 0; slot < nslots[a]; slot++) {
+		name = at[a, slot]
+		i = name == "" ? 511 : name == "x" ? 510 : id[name]
+		if (i == v + (v < 510))
+			bits(1, 1)
+		else
+			bits(i * 2, 10)
+		v = i
+	}
+	while (nbit % 8)
+		bits(0, 1)
+}
+function bits(v, n) {
+	for (; n--; v = int(v / 2)) {
+		octet += v % 2 * 2 ^ (nbit++ % 8)
+		if (nbit % 8 == 0) {
+			columns = columns octet ","
+			octet = 0
+			ncolumn++
+		}
+	}
 }
 # the letters that the one before has too are a count; every 32nd stands whole
 function enter(name, value,	e, i) {
@@ -180,15 +246,15 @@ function only(names,	want, either, i, j, n, word) {
 	n = split(names, want, " ")
 	for (i = 1; i <= n; i++) {
 		split(want[i], either, "/")
-		word = either[1] in nr ? either[1] : either[2]
-		if (!(word in nr))
+		word = (native, either[1]) in nr ? either[1] : either[2]
+		if (!((native, word) in nr))
 			fail("the filter of PID 1: " want[i])
-		for (j = nv++; j && v[j - 1] > nr[word]; j--)
+		for (j = nv++; j && v[j - 1] > nr[native, word]; j--)
 			v[j] = v[j - 1]
-		v[j] = nr[word]
+		v[j] = nr[native, word]
 	}
 	word = ""
-	tree(0, nv, 0, max)
+	tree(0, nv, 0, max[native])
 	for (i = 0; i < njmp; i++) {
 		to["ALLOW"] = njmp - i
 		to["REFUSE"] = njmp - i - 1
@@ -198,7 +264,7 @@ function only(names,	want, either, i, j, n, word) {
 	return word
 }
 BEGIN {
-	entries = nlarge = ntypes = nv = njmp = 0
+	entries = nlarge = ntypes = nv = njmp = ids = n = 0
 	for (i = 33; i < 127; i++)
 		ord[sprintf("%c", i)] = i
 	letter[ord["@"]]
@@ -212,45 +278,54 @@ BEGIN {
 	next
 }
 /^=C_/ { printf "#define %s\t%d\n", substr($1, 2), $2; next }
-/^=/ { printf "#define NR_%s\t%.0fu\n", substr($1, 2), $2; next }
+/^=/ {
+	if ($1 == "=NATIVE")
+		native = $2
+	printf "#define NR_%s\t%.0fu\n", substr($1, 2), $2
+	next
+}
 /^@/ { enter($1, $2); constants = entries; next }
 /^[A-Z]/ { enter($1, constant($2)); calls = entries; next }
 $2 == "@" && $1 in class { fail($1 " stands in two groups") }
 $2 == "@" { class[$1] = $3; next }
-!($1 in seen) { seen[$1] = 1; list[n++] = $1 }
-$2 == ":" { width[$1] = $3; next }
+$2 == ":" {
+	width[$1] = $3
+	for (i = 1; i <= 4; i++)
+		if (i != native && $(3 + i) != "-")
+			has(i, $1, $(3 + i))
+	next
+}
 {
-	nr[$1] = $2
-	if ($2 < 4096 && $2 > max)
-		max = $2
-	if ($2 >= 4096 && (!private || $2 < private))
-		private = $2
-	if ($2 >= 4096 && $2 > end)
-		end = $2
+	has(native, $1, $2)
+	print "/* " $1, $2 " */"
 }
 END {
 	if (failed)
 		exit 1
-	slots = max + 1 + (private ? end - private + 1 : 0)
-	for (name in nr)
-		slot_of[name] = nr[name] < 4096 ? nr[name] : max + 1 + nr[name] - private
+	for (i = 1; i <= 4; i++)
+		slots(i)
+	places(2)
+	places(3)
+	places(1)
+	places(4)
+	for (name in alias)
+		id[name] = id[alias[name]]
+	for (i = 1; i <= 4; i++)
+		column(i)
 	for (i = 0; i < n; i++) {
 		name = list[i]
-		if (name in nr)
-			in_class[slot_of[name]] = width[name] == "x" ? "x" : name in class ? class[name] : 1
-		if (!(name in nr) || width[name] == "x")
+		if (width[name] == "x")
 			continue
+		if (name in width && !(name in class))
+			fail(name " stands in no group")
 		k = key(name)
-		slot = slot_of[name]
-		if (!(k in native)) {
-			native[k] = slot
+		if (!(k in members))
 			keys[nkeys++] = k
+		if (!((k, id[name]) in of_set)) {
+			of_set[k, id[name]] = 1
+			set[k, members[k]++ + 0] = id[name]
 		}
-		if (!((k, slot) in of_set)) {
-			of_set[k, slot] = 1
-			set[k, members[k]++ + 0] = slot
-		}
-		count_type[widths(width[name], (name "32") in nr)]++
+		count_type[widths(width[name])]++
 	}
 	for (i = 0; i < nkeys; i++)
 		for (j = 0; (m = members[k = keys[i]]) > 1 && j < m; j++)
@@ -262,20 +337,17 @@ END {
 		name = list[i]
 		if (width[name] == "x")
 			continue
-		if (name in width && !(name in class))
-			fail(name " stands in no group")
-		t = name in nr ? type[widths(width[name], (name "32") in nr)] : 63
-		slot = name in nr ? slot_of[name] : key(name) in native ? native[key(name)] : 511
-		if (!(name in nr) || t >= 7)
-			more[entries] = t + (name in nr ? 0 : 128)
-		enter(name, slot * 8 + (t < 7 ? t : 7))
-		printf "#define N_%s\t%d\n", name, name in nr ? slot : 511
+		t = type[widths(width[name])]
+		if (t >= 7)
+			more[entries] = t
+		enter(name, id[name] * 8 + (t < 7 ? t : 7))
+		printf "#define N_%s\t%d\n", name, id[name]
 	}
 	for (name in class)
 		if (!(name in width))
 			fail("no system call is called " name)
-	if (slots > 511)
-		fail("the table does not fit: more than 511 calls")
+	if (ids > 509)
+		fail("the table does not fit: more than 509 calls")
 	pairs()
 	for (e = 0; e < entries; e++) {
 		if (e % 32 == 0)
@@ -291,20 +363,19 @@ END {
 		if (e in more)
 			byte(more[e])
 	}
-	# A number whose call no kernel has any more answers as the one before it.
-	for (i = 0; i <= slots; i++) {
-		if (in_class[i] == "x")
-			in_class[i] = in_class[i - 1]
-		if (i && (i == slots || in_class[i] + 0 != in_class[i - 1] + 0 || long == 4 || i == max + 1)) {
-			classes = classes in_class[i - 1] * 4 + long - 1 ","
+	for (i = 1; i <= ids; i++)
+		if (i == ids || in_class[i] != in_class[i - 1] || ++long == 4) {
+			classes = classes in_class[i - 1] * 4 + i - 1 - first ","
+			first = i
 			long = 0
 		}
-		long++
-	}
+	for (i = 1; i <= 4; i++)
+		printf "#define NR_SLOTS_%d\t%d\n", i, nslots[i]
+	printf "#define NR_PRIVATE\t%.0fu\n#define NR_NPRIVATE\t%d\n", private[3], nslots[3] - max[3] - 1
 	printf "#define NR_PID1\t%s\n#define NR_PID1_END\t%d\n", only(pid1), njmp
-	printf "#define NR_MAX\t%d\n#define NR_PRIVATE\t%.0fu\n#define NR_NPRIVATE\t%d\n", max, private, slots - max - 1
 	printf "#define NR_TWINS\t%s\n#define NR_LARGE\t%s\n", twins, large
 	printf "#define NR_CLASSES\t%s\n#define NR_TYPES\t%s\n", classes, types
+	printf "#define NR_COLUMNS\t%s\n#define NR_BEGINS\t%s\n", columns, begins
 	printf "#define NR_STARTS\t%s\n#define NR_PAIRS\t%s\n#define NR_NAMES\t%s\n", starts, two, bytes
 }' > "$out/nr.h.new" || stop "no table"
 mv "$out/nr.h.new" "$out/nr.h"

@@ -37,9 +37,9 @@ static int action(uint32_t act)
 
 /* C libraries try these first and fall back only if they are not there: the
  * arguments of clone3 lie in memory, where no filter sees them. */
-static uint16_t given(unsigned answer, unsigned slot)
+static uint16_t given(unsigned answer, unsigned which)
 {
-	if (!(answer & ~(unsigned)NAMED) && (slot == N_clone3 || slot == N_io_uring_setup))
+	if (!(answer & ~(unsigned)NAMED) && (which == N_clone3 || which == N_io_uring_setup))
 		answer |= P_ENOSYS;
 	return (uint16_t)answer;
 }
@@ -50,7 +50,7 @@ static void paint(unsigned first, unsigned last, unsigned answer, unsigned keep)
 	uint16_t *all = filter_policy.answer, *to = all, *end;
 	const uint8_t *c;
 
-	for (c = filter_classes; to < all + filter_arch.slots; c++) {
+	for (c = filter_classes; *c; c++) {
 		end = to + (*c & 3) + 1;
 		if ((*c >> 2) - first > last - first)
 			to = end;
@@ -66,13 +66,15 @@ void filter_begin(uint32_t fallback)
 {
 	struct policy *p = &filter_policy;
 
+	if (!filter_arch)
+		(void)filter_use(NULL);
 	memset(p, 0, offsetof(struct policy, rules));
 	p->acts[P_ENOSYS] = ACT_ERRNO | ENOSYS;
 	p->acts[P_REFUSE] = fallback;
 	p->acts[P_ALLOW] = ACT_ALLOW;
 	p->acts[P_KILL] = ACT_KILL;
 	p->nact = P_KILL + 1;
-	p->answer[N_clone3] = p->answer[N_io_uring_setup] = P_ENOSYS;
+	p->answer[NOCALL] = p->answer[N_clone3] = p->answer[N_io_uring_setup] = P_ENOSYS;
 }
 
 static bool passes(unsigned answer)
@@ -80,16 +82,16 @@ static bool passes(unsigned answer)
 	return answer < MAXACT && (filter_policy.acts[answer] == ACT_ALLOW || filter_policy.acts[answer] == ACT_LOG);
 }
 
-bool filter_refuses(unsigned slot)
+bool filter_refuses(unsigned which)
 {
-	unsigned answer = filter_policy.answer[slot] & (unsigned)~NAMED;
+	unsigned answer = filter_policy.answer[which] & (unsigned)~NAMED;
 
 	return answer < MAXACT && !passes(answer);
 }
 
 /* The tests from first on come before what the call has. Rules that say the same
  * are one: twins mostly share what they ask. */
-static void rule(struct word *w, unsigned slot, unsigned act, unsigned next, unsigned first)
+static void rule(struct word *w, unsigned which, unsigned act, unsigned next, unsigned first)
 {
 	struct policy *p = &filter_policy;
 	size_t n = p->ntest - first;
@@ -108,14 +110,14 @@ static void rule(struct word *w, unsigned slot, unsigned act, unsigned next, uns
 	} else {
 		p->ntest = (uint16_t)first;
 	}
-	p->answer[slot] = (uint16_t)((p->answer[slot] & NAMED) | (MAXACT + (unsigned)(r - p->rules)));
+	p->answer[which] = (uint16_t)((p->answer[which] & NAMED) | (MAXACT + (unsigned)(r - p->rules)));
 }
 
 /* NAME(TESTS) of a call that only its group knew starts anew; else it adds. */
-static void call(struct word *w, unsigned slot)
+static void call(struct word *w, unsigned which)
 {
-	uint16_t *answer = &filter_policy.answer[slot], was = *answer, next = was & (uint16_t)~NAMED;
-	unsigned act = given(w->sign == '-' ? P_REFUSE : w->act, slot), first = filter_policy.ntest;
+	uint16_t *answer = &filter_policy.answer[which], was = *answer, next = was & (uint16_t)~NAMED;
+	unsigned act = given(w->sign == '-' ? P_REFUSE : w->act, which), first = filter_policy.ntest;
 	bool adds = w->sign == '+' && !w->acted;
 
 	*answer |= NAMED;
@@ -125,11 +127,11 @@ static void call(struct word *w, unsigned slot)
 	}
 	if (adds && passes(next))
 		return;
-	filter_tests(w, slot, !passes(act));
+	filter_tests(w, which, !passes(act));
 	if (!w->sign && !w->acted && (!(was & NAMED) || passes(next)))
-		next = given(P_REFUSE, slot);
+		next = given(P_REFUSE, which);
 	if (!w->bad)
-		rule(w, slot, act, next, first);
+		rule(w, which, act, next, first);
 }
 
 const char *filter_unknown(const char *word)
@@ -148,38 +150,43 @@ const char *filter_unknown(const char *word)
 	return phrase;
 }
 
-static void name(struct word *w, const struct known *k)
+/* Of a call that only other architectures have nothing is asked: no tests are made. */
+static void name(struct word *w, unsigned which)
 {
-	const uint16_t *twin = w->exact ? NULL : filter_twins(k->value);
+	const uint16_t *twin = w->exact ? NULL : filter_twins(which), *t = twin;
+	bool differs = twin && *twin & TWIN_DIFFERS;
+	unsigned n = 0;
 
-	if (k->value == NOCALL || (w->exact && k->foreign))
-		return;
-	if (!twin) {
-		call(w, k->value);
-		return;
-	}
-	if (*twin & TWIN_DIFFERS && w->tests) {
-		w->bad = "its twins take other arguments: write =NAME(...) for each";
-		return;
-	}
-	do
-		call(w, *twin & TWIN_SLOT);
-	while (!w->bad && !(*twin++ & TWIN_LAST));
+	do {
+		if (twin)
+			which = *t & TWIN_CALL;
+		if (w->tests && filter_number(which) == NONUMBER)
+			continue;
+		if (differs && w->tests && n++)
+			w->bad = "its twins take other arguments: write =NAME(...) for each";
+		else
+			call(w, which);
+	} while (!w->bad && twin && !(*t++ & TWIN_LAST));
 }
 
 /* Nothing is tested that is allowed without. */
 static void limited(struct word *w, const struct right *r)
 {
 	struct policy *p = &filter_policy;
-	unsigned first = p->ntest, next = p->answer[r->slot] & (unsigned)~NAMED;
-	const struct test *t = filter_tested + r->test;
+	unsigned first = p->ntest, next = p->answer[r->call] & (unsigned)~NAMED;
+	const struct narrow *t = filter_tested + r->test;
+	struct test *to;
 
 	if (passes(next))
 		return;
-	do
-		p->tests[p->ntest++] = *t;
-	while (!(t++->op & TEST_END));
-	rule(w, r->slot, P_ALLOW, next, first);
+	do {
+		to = &p->tests[p->ntest++];
+		to->mask = t->mask;
+		to->value = t->value;
+		to->arg = t->arg;
+		to->op = t->op;
+	} while (!(t++->op & TEST_END));
+	rule(w, r->call, P_ALLOW, next, first);
 }
 
 /* What it opens by tests comes first: if it opens that call as a whole too, that remains. */
@@ -194,11 +201,11 @@ static void group(struct word *w, unsigned range)
 	if (adds && range == C_basic * 64 + C_sandbox)
 		filter_policy.service = true;
 	for (r = filter_rights; r->class && !w->bad; r++)
-		if (r->slot != NOCALL && r->class >= first && r->class <= last) {
+		if (r->class >= first && r->class <= last) {
 			if (adds)
 				limited(w, r);
 			else
-				call(w, r->slot);
+				call(w, r->call);
 		}
 	paint(first, last, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (adds ? 0 : NAMED), 0);
 }
@@ -224,7 +231,7 @@ const char *filter_action(uint32_t act)
 static int action_named(const char *s)
 {
 	int i = cfg_index(ACTS, s);
-	unsigned long e;
+	uint64_t e;
 
 	if (i >= 0)
 		return action(acts[i]);
@@ -277,7 +284,7 @@ const char *filter_word(const char *s)
 		if (*w.name == '@')
 			group(&w, k->value);
 		else
-			name(&w, k);
+			name(&w, k->value);
 	}
 	if (!w.bad)
 		return NULL;

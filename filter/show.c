@@ -23,7 +23,7 @@ static const char *word(uint32_t offset)
 	if (offset < offsetof(struct seccomp_data, args))
 		return offset ? "arch" : "nr";
 	offset -= (uint32_t)offsetof(struct seccomp_data, args);
-	return fmts("arg%u%s", offset / 8, offset % 8 == filter_arch.low ? "" : ">>32");
+	return fmts("arg%u%s", offset / 8, offset % 8 == 0 ? "" : ">>32");
 }
 
 static const char *held(const struct sock_filter *f, unsigned at)
@@ -43,8 +43,8 @@ static void comparison(const struct sock_filter *f, unsigned i)
 
 	if (nr && !(name = filter_call(at->k)))
 		name = "";
-	if (at->k == filter_arch.audit)
-		name = filter_arch.name;
+	if (at->k == filter_arch->audit)
+		name = filter_arch->name;
 	say(1, nr && at->k < 0x10000 ? "%u: if %s %s %u%s%s goto %u else %u\n" : "%u: if %s %s 0x%x%s%s goto %u else %u\n", i, what,
 		nth("==\0>\0>=", BPF_OP(at->code) / 16 - 1), at->k, *name ? " " : "", name, i + 1 + at->jt, i + 1 + at->jf);
 }
@@ -83,11 +83,12 @@ static void calls(const struct box *b)
 	const char *name;
 
 	say(1, "# by arguments:");
-	s.data.arch = filter_arch.audit;
-	for (slot = 0; slot < filter_arch.slots; slot++) {
-		if (!(name = filter_call(filter_number(slot))))
+	s.data.arch = filter_arch->audit;
+	for (slot = 0; slot < filter_arch->slots; slot++) {
+		if (filter_calls[slot] >= OLDCALL)
 			continue;
-		s.data.nr = (int)filter_number(slot);
+		s.data.nr = (int)filter_number(filter_calls[slot]);
+		name = filter_call((uint32_t)s.data.nr);
 		kept += filter_run(b->bpf, &s.data, &seen) == ACT_ALLOW && seen < 4;
 		all++;
 		if (seen >= 4)
@@ -101,10 +102,10 @@ void filter_show(const struct box *b)
 	unsigned i;
 
 	if (!b->nbpf) {
-		say(1, "# %s: %s: no filter, all is allowed\n", b->name, filter_arch.name);
+		say(1, "# %s: %s: no filter, all is allowed\n", b->name, filter_arch->name);
 		return;
 	}
-	say(1, "# %s: %s: %u instructions, %u bytes\n", b->name, filter_arch.name, b->nbpf, b->nbpf * 8u);
+	say(1, "# %s: %s: %u instructions, %u bytes\n", b->name, filter_arch->name, b->nbpf, b->nbpf * 8u);
 	calls(b);
 	for (i = 0; i < b->nbpf; i++)
 		instruction(b->bpf, i);

@@ -782,8 +782,14 @@ void filter_seen(uint32_t arch, int nr, const uint64_t args[6]);
 /* filter/pid1.c */
 int filter_pid1(const struct sock_filter **prog);	/* INIT's own: length */
 
-/* Inside the folder. A slot is a call of the target: its number, or for the
- * private numbers of ARM what follows the highest ordinary one. */
+/* filter/nr.c: one architecture's table is in use; the first policy takes this binary's own */
+extern const struct arch *filter_arch;
+bool filter_use(const char *name);		/* "x86_64" "i386" "armv7" "arm64", NULL: this binary's own; false: no such */
+const char *filter_call(uint32_t nr);		/* name of a number, good until the next name; NULL: none */
+
+/* Inside the folder. A call has one number of ours, the same for all architectures.
+ * A slot is a number of the architecture in use; private ones of ARM follow the
+ * highest ordinary one. */
 struct arch {
 	uint32_t audit;		/* AUDIT_ARCH_* */
 	uint32_t foreign;	/* numbers from here belong to another ABI (x32); 0: none */
@@ -791,22 +797,23 @@ struct arch {
 	uint16_t slots;		/* all of them, private ones last */
 	uint8_t	 nprivate;
 	uint8_t	 bits;		/* of a register: 32, 64 */
-	uint8_t	 low;		/* offset of the low word in an argument: 0, 4 */
-	char name[8];
+	char	 name[8];
 };
 enum { LONGEST = 40 };
 struct known {			/* a name */
 	char	 text[LONGEST];
-	uint16_t value;		/* of a call, or of a twin of it: the slot */
+	uint16_t value;		/* of a call: which it is; see nr.c */
 	uint8_t	 type;		/* of a call: the widths of its arguments */
-	bool	 foreign;	/* the target does not have this call */
 };
 struct call {
 	bool	 typed;		/* the widths of its arguments are known */
 	uint8_t	 word, half;	/* bit i: the kernel reads 32, 16 bits of argument i */
 };
-enum { MAXCALL = 512, NOCALL = 511, MAXRULE = 256, MAXTEST = 192, MAXACT = 32 };
-enum { TWIN_SLOT = 0x1ff, TWIN_DIFFERS = 0x4000,	/* not all take the same arguments */
+#define NONUMBER 0xfffffffeu
+enum { MAXCALL = 512, NOCALL = 511,	/* a number behind which there is no call, */
+       OLDCALL = 510,			/* and never again: it answers as the one before */
+       MAXRULE = 256, MAXTEST = 192, MAXACT = 32 };
+enum { TWIN_CALL = 0x1ff, TWIN_DIFFERS = 0x4000,	/* not all take the same arguments */
        TWIN_LAST = 0x8000 };
 enum { TEST_EQ, TEST_GT, TEST_GE, TEST_OP = 3,	/* both sides masked */
        TEST_NOT = 4,
@@ -814,7 +821,7 @@ enum { TEST_EQ, TEST_GT, TEST_GE, TEST_OP = 3,	/* both sides masked */
        TEST_OR = 16,		/* the next test is an alternative to this one */
        TEST_END = 32 };		/* the last one of its rule */
 struct test {
-	unsigned long mask, value;
+	uint64_t mask, value;
 	uint8_t	 arg, op;
 };
 /* What answers to a call: below MAXACT one of acts[]; from there on a rule, by
@@ -824,7 +831,7 @@ enum { P_REFUSE, P_ENOSYS, P_ALLOW, P_KILL };		/* always in acts[] */
 enum { NAMED = 0x8000 };	/* a word named this call, not only its group */
 struct policy {
 	uint32_t acts[MAXACT];	/* ACT_* with errno */
-	uint16_t answer[MAXCALL];	/* of a slot */
+	uint16_t answer[MAXCALL];	/* of a call */
 	uint16_t nact, nrule, ntest;
 	bool	 begun, service;
 	struct rule rules[MAXRULE];
@@ -845,33 +852,33 @@ struct word {			/* of syscalls=, while it is read */
 
 const char *filter_unknown(const char *word);	/* "opne" is not a system call; open? */
 const char *filter_action(uint32_t act);	/* EPERM, KILL: good until the next */
-bool filter_refuses(unsigned slot);		/* whatever its arguments are */
+bool filter_refuses(unsigned call);		/* whatever its arguments are */
 
 /* filter/nr.c */
-extern const struct arch filter_arch;
-extern const uint8_t filter_classes[];		/* of all slots in turn: the class, 6 bits, and for how many more of them; 0: no call, 1: in no group */
-unsigned filter_slot(uint32_t nr);		/* NOCALL: none */
-uint32_t filter_number(unsigned slot);
-const char *filter_call(uint32_t nr);	/* the name of a number; NULL: none */
+extern uint16_t filter_calls[MAXCALL];		/* by slot: the call, NOCALL or OLDCALL */
+extern const uint8_t filter_classes[];		/* of all calls in turn: the class, 6 bits, and for how many more of them; 1: in no group; 0: the end */
+unsigned filter_slot(uint32_t nr);		/* the call behind a number; NOCALL: none */
 const struct known *filter_find(const char *name);	/* good until the next; NULL: no such name */
 const struct known *filter_name(int);		/* all known names, one after the other from 0: good until the next; NULL: no more */
-const uint16_t *filter_twins(unsigned slot);	/* all that do what this one does, with TWIN_ flags; NULL: it has none */
-struct call filter_widths(unsigned slot);
-bool filter_constant(const char *name, unsigned long *);
+const uint16_t *filter_twins(unsigned call);	/* all that do what this one does, with TWIN_ flags; NULL: it has none */
+struct call filter_widths(unsigned call);
+uint32_t filter_number(unsigned call);		/* NONUMBER: the architecture in use does not have it */
+bool filter_constant(const char *name, uint64_t *);
 /* filter/groups.c */
 struct right {			/* what a group allows by tests */
-	uint16_t slot;		/* NOCALL: the target does not have it */
+	uint16_t call;
 	uint8_t	 class;		/* of the group; 0: the end of the table */
 	uint8_t	 test;		/* the first of them */
 };
 extern const struct right filter_rights[];
-extern const struct test filter_tested[];
+struct narrow { uint32_t mask, value; uint8_t arg, op; };	/* a struct test of 32 bits */
+extern const struct narrow filter_tested[];
 struct opens { uint8_t cap, first, last; };	/* a capability the calls of these classes; first 0: the end */
 extern const struct opens filter_opens[];
 /* filter/args.c */
 const char *filter_cut(char *to, const char *from, const char *stop);	/* a name, or a token; what comes behind it */
 bool filter_value(const char *s, uint64_t full, unsigned long long *v);	/* all of s; full: the bits that fit */
-void filter_tests(struct word *, unsigned slot, bool deny);	/* what stands in ( ), as tests of the policy */
+void filter_tests(struct word *, unsigned call, bool deny);	/* what stands in ( ), as tests of the policy */
 
 /* filter/ask.c */
 struct seccomp_data;

@@ -1,7 +1,9 @@
 /*
- * filter_test.c - the filter of one architecture, on the machine that builds.
+ * filter_test.c - the filter of all architectures, on the machine that builds.
  *
- *	filter_test ARCH TABLE		with -Iout/BOARD, whose nr.h makes the target
+ *	filter_test TABLE	all
+ *	filter_test pid1	the filter of PID 1, of the machine it is built for
+ *	filter_test print	the programs of all policies, and nothing else
  *
  * Rows of the table, policies of a corpus against a direct evaluation, and the
  * limits; one line "ok N - what" each. Nothing here depends on time or chance.
@@ -22,7 +24,8 @@ uint32_t bpf_run(const struct sock_filter *, const struct seccomp_data *, bool *
 static struct sock_filter prog[MAXBPF];
 static uint16_t nprog;
 static int tests, failed;
-static const char *arch;
+static const char *arch = "";
+static bool print;
 
 /* of init/ and cfg/, which are not under test here */
 size_t fmt(char *to, size_t max, const char *f, ...)
@@ -39,6 +42,11 @@ size_t fmt(char *to, size_t max, const char *f, ...)
 size_t copy(char *to, size_t max, const char *from)
 {
 	return (size_t)snprintf(to, max, "%s", from);
+}
+
+bool same(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0;
 }
 
 int cfg_index(const char *list, const char *word)
@@ -78,6 +86,8 @@ static bool ok(bool good, const char *f, ...)
 {
 	va_list ap;
 
+	if (print)
+		return good;
 	printf("%sok %d - filter %s: ", good ? "" : "not ", ++tests, arch);
 	va_start(ap, f);
 	vprintf(f, ap);
@@ -140,20 +150,16 @@ static const char *verdict(uint32_t ret)
 static uint32_t number_of(const char *name)
 {
 	const struct known *k;
-	int slot;
 
 	if (*name == '#')
 		return (uint32_t)strtoull(name + 1, NULL, 0);
 	k = filter_find(name);
-	if (!k || k->foreign)
-		return 0xfffffffe;
-	slot = k->value;
-	return slot <= NR_MAX ? (uint32_t)slot : NR_PRIVATE + (uint32_t)slot - NR_MAX - 1;
+	return k ? filter_number(k->value) : NONUMBER;
 }
 
 static uint64_t argument(const char *s)
 {
-	unsigned long v = 0, w;
+	uint64_t v = 0, w;
 	char part[64];
 	size_t n;
 
@@ -180,7 +186,7 @@ static char *trim(char *s)
 
 static void row(char *words, char *what, char *want, int line)
 {
-	struct seccomp_data d = { .arch = NR_AUDIT };
+	struct seccomp_data d = { .arch = filter_arch->audit };
 	const char *e = compile(words), *name, *a, *got;
 	bool plain;
 	unsigned steps;
@@ -204,7 +210,7 @@ static void row(char *words, char *what, char *want, int line)
 		if (strncmp(a, "arch=", 5) == 0)
 			d.arch = (uint32_t)strtoull(a + 5, NULL, 0), i--;
 		else
-			d.args[i] = argument(a) & (NR_BITS == 32 ? 0xffffffff : ~(uint64_t)0);
+			d.args[i] = argument(a) & (filter_arch->bits == 32 ? 0xffffffff : ~(uint64_t)0);
 	got = verdict(bpf_run(prog, &d, &plain, &steps));
 	ok(strcmp(got, want) == 0, "line %d: %s: %s is %s", line, words, name, got);
 }
@@ -271,27 +277,33 @@ static bool rule_holds(const struct test *t, const uint64_t *args)
 	}
 }
 
-static int slot_of(uint32_t nr)
+/* The call behind a number; for one that no kernel has any more, that of the number before. */
+static int call_of(uint32_t nr)
 {
-	if (nr <= NR_MAX)
-		return (int)nr;
-	if (NR_NPRIVATE && nr >= NR_PRIVATE && nr - NR_PRIVATE < NR_NPRIVATE)
-		return NR_MAX + 1 + (int)(nr - NR_PRIVATE);
-	return -1;
+	const struct arch *a = filter_arch;
+	unsigned plain = a->slots - a->nprivate, slot = nr;
+
+	if (nr >= plain && (!a->nprivate || nr < a->private || nr - a->private >= a->nprivate))
+		return NOCALL;
+	if (nr >= plain)
+		slot = plain + nr - a->private;
+	while (filter_calls[slot] == OLDCALL)
+		slot--;
+	return filter_calls[slot];
 }
 
-static int class_of(int slot)
+static int class_of(int which)
 {
 	const uint8_t *c;
 
-	for (c = filter_classes; slot > (*c & 3); c++)
-		slot -= (*c & 3) + 1;
+	for (c = filter_classes; which > (*c & 3); c++)
+		which -= (*c & 3) + 1;
 	return *c >> 2;
 }
 
 static unsigned rule_of(uint32_t nr)
 {
-	unsigned a = slot_of(nr) < 0 ? 0 : filter_policy.answer[slot_of(nr)] & (unsigned)~NAMED;
+	unsigned a = filter_policy.answer[call_of(nr)] & (unsigned)~NAMED;
 
 	return a < MAXACT ? 0 : a;
 }
@@ -299,14 +311,14 @@ static unsigned rule_of(uint32_t nr)
 static uint32_t direct(uint32_t nr, const uint64_t *args)
 {
 	const struct policy *p = &filter_policy;
-	int slot = slot_of(nr);
+	int which = call_of(nr);
 	unsigned i;
 
-	if (NR_FOREIGN && nr >= NR_FOREIGN && nr != 0xffffffff)
+	if (filter_arch->foreign && nr >= filter_arch->foreign && nr != 0xffffffff)
 		return ACT_KILL;
-	if (slot < 0 || !class_of(slot))
+	if (which == NOCALL)
 		return ACT_ERRNO | ENOSYS;
-	i = p->answer[slot] & (unsigned)~NAMED;
+	i = p->answer[which] & (unsigned)~NAMED;
 	while (i >= MAXACT)
 		i = rule_holds(&p->tests[p->rules[i - MAXACT].test], args) ?
 			p->rules[i - MAXACT].act : p->rules[i - MAXACT].next;
@@ -344,14 +356,14 @@ static unsigned most;
 
 static bool agree(uint32_t nr, const uint64_t *args, const char *words)
 {
-	struct seccomp_data d = { .nr = (int)nr, .arch = NR_AUDIT };
+	struct seccomp_data d = { .nr = (int)nr, .arch = filter_arch->audit };
 	uint64_t seen[6];
 	bool plain;
 	unsigned steps, i;
 	uint32_t got, want;
 
 	for (i = 0; i < 6; i++)
-		d.args[i] = seen[i] = NR_BITS == 32 ? args[i] & 0xffffffff : args[i];
+		d.args[i] = seen[i] = filter_arch->bits == 32 ? args[i] & 0xffffffff : args[i];
 	got = bpf_run(prog, &d, &plain, &steps);
 	want = direct(nr, seen);
 	compared++;
@@ -360,7 +372,7 @@ static bool agree(uint32_t nr, const uint64_t *args, const char *words)
 	if (got != want)
 		return ok(false, "%s: number %#x args %#llx %#llx %#llx: %#x, not %#x", words, nr,
 			  (unsigned long long)seen[0], (unsigned long long)seen[1], (unsigned long long)seen[2], got, want);
-	if (want == ACT_ALLOW && !plain && slot_of(nr) >= 0 && !rule_of(nr))
+	if (want == ACT_ALLOW && !plain && call_of(nr) != NOCALL && !rule_of(nr))
 		return ok(false, "%s: number %#x is allowed, and not by the cache", words, nr);
 	return true;
 }
@@ -410,13 +422,13 @@ static bool agree_number(uint32_t nr, const char *words)
 		if (!agree(nr, args, words))
 			return false;
 	}
-	return slot_of(nr) < 0 || agree_tests(nr, words);
+	return call_of(nr) == NOCALL || agree_tests(nr, words);
 }
 
 static bool agree_all(const char *words)
 {
 	static const uint32_t more[] = { 0x3fffffff, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff };
-	struct seccomp_data d = { .arch = NR_AUDIT ^ 1 };
+	struct seccomp_data d = { .arch = filter_arch->audit ^ 1 };
 	const char *e = bpf_check(prog, nprog);
 	bool plain, good = true;
 	unsigned i, steps;
@@ -437,12 +449,23 @@ static bool agree_all(const char *words)
 	return good;
 }
 
+static void show(const char *words)
+{
+	unsigned i;
+
+	printf("%s %s\n", arch, words);
+	for (i = 0; i < nprog; i++)
+		printf("%x %u %u %x\n", prog[i].code, prog[i].jt, prog[i].jf, prog[i].k);
+}
+
 static void differ(const char *words)
 {
 	const char *e = compile(words);
 
 	most = 0;
-	if (e && strstr(e, "that fits"))
+	if (print)
+		show(words);
+	else if (e && strstr(e, "that fits"))
 		ok(true, "%s: %s", words, e);
 	else if (e)
 		ok(false, "%s: %s", words, e);
@@ -523,7 +546,8 @@ static size_t random_tests(char *to, size_t max)
 {
 	static const char *const ops[] = { "==", "!=", "<", "<=", ">", ">=" };
 	static const char *const values[] = { "0", "1", "2|3|5", "AF_CAN", "0x7fffffff", "0x80000000", "0xffffffff", "7" };
-	unsigned i, n = 1 + chance() % 3, o, v;
+	unsigned i, n = 1 + chance() % 3, o, v, a;
+	bool masked;
 	size_t len = 0;
 
 	for (i = 0; i < n; i++) {
@@ -531,8 +555,10 @@ static size_t random_tests(char *to, size_t max)
 		v = chance() % 8;
 		if (v == 2 && o > 1)
 			v = 7;
-		len += (size_t)snprintf(to + len, max - len, "%sarg%u%s%s%s", i ? ", " : "", chance() % 4,
-			v > 3 || chance() % 3 ? "" : "&15", ops[o], v > 3 && o < 2 ? "5" : values[v == 3 ? 1 : v]);
+		a = chance() % 4;
+		masked = v <= 3 && chance() % 3 == 0;
+		len += (size_t)snprintf(to + len, max - len, "%sarg%u%s%s%s", i ? ", " : "", a,
+			masked ? "&15" : "", ops[o], v > 3 && o < 2 ? "5" : values[v == 3 ? 1 : v]);
 	}
 	return len;
 }
@@ -544,7 +570,8 @@ static void at_random(void)
 	unsigned k, i, n;
 	size_t len;
 	const uint16_t *t;
-	int good = 0, slot;
+	int good = 0;
+	unsigned which;
 
 	for (k = 0; k < 60; k++) {
 		len = (size_t)snprintf(words, sizeof words, "%s", k % 3 ? "@service" : RUN "@io");
@@ -555,9 +582,9 @@ static void at_random(void)
 				continue;
 			len += (size_t)snprintf(words + len, sizeof words - len, " %s%s",
 				(const char *const[]){ "", "-", "+" }[chance() % 3], name);
-			slot = filter_find(name)->value;
-			t = slot == NOCALL ? NULL : filter_twins((unsigned)slot);
-			if (chance() % 3 == 0 && slot != NOCALL && !(t && *t & TWIN_DIFFERS) && filter_widths((unsigned)slot).typed) {
+			which = filter_find(name)->value;
+			t = filter_twins(which);
+			if (chance() % 3 == 0 && !(t && *t & TWIN_DIFFERS) && filter_widths(which).typed) {
 				len += (size_t)snprintf(words + len, sizeof words - len, "(");
 				len += random_tests(words + len, sizeof words - len);
 				len += (size_t)snprintf(words + len, sizeof words - len, ")");
@@ -578,28 +605,31 @@ static void groups(void)
 	const uint16_t *t;
 	const char *name;
 	unsigned apart = 0, lost = 0, untyped = 0, unfound = 0, n = 0;
-	int i, end, slot;
-	bool foreign;
+	struct seccomp_data d;
+	int i, end, which;
 
 	compile("@service");
 	for (end = 0; end < 768 && (k = filter_name(end)) != NULL; end++)
 		all[end] = *k;
 	for (i = 0; i < end; i++) {
 		name = all[i].text;
-		slot = all[i].value;
-		foreign = all[i].foreign;
+		which = all[i].value;
 		n += *name >= '_';
 		k = filter_find(name);
-		if (!k || strcmp(k->text, name) != 0 || k->value != slot)
+		if (!k || strcmp(k->text, name) != 0 || k->value != which)
 			ok(false, "%s is in the list, and not found", name), unfound++;
-		if (*name < '_' || foreign || slot == NOCALL)
+		if (*name < '_')
 			continue;
-		untyped += !filter_widths((unsigned)slot).typed && class_of(slot) != C_obsolete;
-		if (class_of(slot) < C_basic)
+		untyped += !filter_widths((unsigned)which).typed && class_of(which) != C_obsolete;
+		if (class_of(which) < C_basic)
 			ok(false, "%s is in no group", name), lost++;
-		for (t = filter_twins((unsigned)slot); t; t = *t & TWIN_LAST ? NULL : t + 1)
-			if ((filter_policy.answer[*t & TWIN_SLOT] == P_ALLOW) != (filter_policy.answer[slot] == P_ALLOW))
-				ok(false, "@service tells %s from its twin %d", name, *t & TWIN_SLOT), apart++;
+		for (t = filter_twins((unsigned)which); t; t = *t & TWIN_LAST ? NULL : t + 1)
+			if ((filter_policy.answer[*t & TWIN_CALL] == P_ALLOW) != (filter_policy.answer[which] == P_ALLOW))
+				ok(false, "@service tells %s from its twin %d", name, *t & TWIN_CALL), apart++;
+		d.nr = (int)filter_number((unsigned)which);
+		name = filter_call((uint32_t)d.nr);
+		if ((uint32_t)d.nr != NONUMBER && (!name || filter_find(name)->value != which))
+			ok(false, "%s is not the name of its number", all[i].text), unfound++;
 	}
 	ok(!unfound && n > 400, "%u names are found", n);
 	ok(!lost, "every call is in a group");
@@ -633,7 +663,7 @@ static void first_process(void)
 	static const char *const can[] = { "kill", "exit_group", "write", "waitid" }, *const cannot[] = {
 		"execve", "openat", "ptrace", "socket", "mount", "clone" };
 	const struct sock_filter *p;
-	struct seccomp_data d = { .arch = NR_AUDIT };
+	struct seccomp_data d = { .arch = filter_arch->audit };
 	bool plain, good;
 	unsigned i, steps, n = (unsigned)filter_pid1(&p);
 
@@ -651,21 +681,38 @@ static void first_process(void)
 	ok(good, "the filter of PID 1");
 }
 
-int main(int argc, char **argv)
+static void policies(void)
 {
 	size_t i;
 
-	if (argc != 3)
-		return 2;
-	arch = argv[1];
-	table(argv[2]);
 	for (i = 0; i < sizeof corpus / sizeof *corpus; i++)
 		differ(corpus[i]);
 	long_jumps();
 	at_random();
-	groups();
-	limits();
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const all[] = { "x86_64", "i386", "armv7", "arm64" };
+	int i;
+
+	if (argc != 2)
+		return 2;
+	print = same(argv[1], "print");
+	ok(!filter_use("arm") && filter_use(NULL) && same(filter_arch->name, all[NR_NATIVE - 1]), "the machine it is built for");
+	arch = all[NR_NATIVE - 1];
 	first_process();
-	printf("# filter %s: %lu calls compared\n1..%d\n", arch, compared, tests);
+	for (i = 0; i < 4 && !same(argv[1], "pid1"); i++) {
+		arch = all[i];
+		filter_use(arch);
+		policies();
+		if (print)
+			continue;
+		table(argv[1]);
+		groups();
+		limits();
+	}
+	if (!print)
+		printf("# filter: %lu calls compared\n1..%d\n", compared, tests);
 	return failed != 0;
 }
