@@ -23,6 +23,7 @@ static struct {
 uint32_t filter_run(const struct sock_filter *f, const struct seccomp_data *d, unsigned *seen)
 {
 	uint32_t a = 0;
+	bool yes;
 
 	for (*seen = 0;; f++)
 		switch (f->code) {
@@ -38,11 +39,9 @@ uint32_t filter_run(const struct sock_filter *f, const struct seccomp_data *d, u
 		case BPF_JMP | BPF_JA:
 			f += f->k;
 			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			f += a == f->k ? f->jt : f->jf;
-			break;
-		default:		/* JGE, JGT */
-			f += a > f->k || (a == f->k && BPF_OP(f->code) == BPF_JGE) ? f->jt : f->jf;
+		default:		/* JEQ, JGT, JGE */
+			yes = a == f->k ? BPF_OP(f->code) != BPF_JGT : a > f->k && BPF_OP(f->code) != BPF_JEQ;
+			f += yes ? f->jt : f->jf;
 		}
 }
 
@@ -74,7 +73,7 @@ static bool rule_holds(const struct test *t)
 }
 
 /* What stood there before a step and still stands behind what is new keeps its origin. */
-static void trace(const struct box *b, unsigned slot)
+static void trace(const struct box *b, unsigned call)
 {
 	const struct policy *p = &filter_policy;
 	unsigned was, now, e;
@@ -82,9 +81,9 @@ static void trace(const struct box *b, unsigned slot)
 
 	(void)filter_step(b, 0);
 	for (i = 1; i <= b->nsyscall + FILTER_STEPS; i++) {
-		was = p->answer[slot];
+		was = p->answer[call];
 		(void)filter_step(b, i);
-		now = p->answer[slot];
+		now = p->answer[call];
 		if (was == now)
 			continue;
 		was &= (unsigned)~NAMED;
@@ -97,11 +96,11 @@ static void trace(const struct box *b, unsigned slot)
 }
 
 /* The rule or answer that decides: its step, and what it says. */
-static int decided(unsigned slot, uint32_t *act)
+static int decided(unsigned call, uint32_t *act)
 {
 	const struct policy *p = &filter_policy;
 	const struct rule *r;
-	unsigned e = p->answer[slot] & (unsigned)~NAMED, i = e;
+	unsigned e = p->answer[call] & (unsigned)~NAMED, i = e;
 
 	for (; e >= MAXACT; i = e = r->next) {
 		r = &p->rules[e - MAXACT];
@@ -116,19 +115,19 @@ static int decided(unsigned slot, uint32_t *act)
 
 /* -------------------------------------------------------------- what allows it */
 
-static unsigned class_of(unsigned slot)
+static unsigned class_of(unsigned call)
 {
 	const uint8_t *c;
 
-	for (c = filter_classes; slot > (*c & 3u); c++)
-		slot -= (*c & 3u) + 1;
+	for (c = filter_classes; call > (*c & 3u); c++)
+		call -= (*c & 3u) + 1;
 	return *c >> 2;
 }
 
 /* The name of the narrowest of these capabilities that opens it, or "": the widest stands first. */
-static const char *capability(unsigned slot, uint64_t of)
+static const char *capability(unsigned call, uint64_t of)
 {
-	unsigned class = class_of(slot);
+	unsigned class = class_of(call);
 	const struct opens *o;
 	const char *name = "";
 
@@ -139,14 +138,14 @@ static const char *capability(unsigned slot, uint64_t of)
 }
 
 /* Arguments are only named where groups look at one as a whole, as at a family. */
-static const char *tested(unsigned slot, const unsigned long long args[6])
+static const char *tested(unsigned call, const unsigned long long args[6])
 {
 	const struct right *r;
 	const struct narrow *t;
 
 	for (r = filter_rights; r->class; r++) {
 		t = filter_tested + r->test;
-		if (r->call == slot && t->mask == 0xffffffff)
+		if (r->call == call && t->mask == 0xffffffff)
 			return fmts("(arg%u==0x%x)", t->arg, (uint32_t)args[t->arg]);
 	}
 	return "";
@@ -157,13 +156,13 @@ const char *filter_cure(uint32_t nr, const unsigned long long args[6])
 {
 	const struct policy *p = &filter_policy;
 	const char *name = filter_call(nr), *cap = "";
-	unsigned slot = filter_slot(nr);
+	unsigned call = filter_slot(nr);
 
 	if (!name)
 		return NULL;
-	if (!p->begun || (p->service && !(p->answer[slot] & NAMED)))
-		cap = capability(slot, ~(uint64_t)0);
-	return fmts("%s%s%ssyscalls=+%s%s", *cap ? "caps=" : "", cap, *cap ? " or " : "", name, tested(slot, args));
+	if (!p->begun || (p->service && !(p->answer[call] & NAMED)))
+		cap = capability(call, ~(uint64_t)0);
+	return fmts("%s%s%ssyscalls=+%s%s", *cap ? "caps=" : "", cap, *cap ? " or " : "", name, tested(call, args));
 }
 
 /* ---------------------------------------------------------------- husk filter */
@@ -204,19 +203,18 @@ static const struct mark *line(int row, int item, const char *what)
 }
 
 /* FILE:LINE: key: word */
-static const char *origin(const struct box *b, int step, unsigned slot)
+static const char *origin(const struct box *b, int row, int item, unsigned call)
 {
-	int row = filter_row(b, step);
-	const char *from = "", *what;
+	const char *from = "", *what = filter_action(filter_policy.acts[P_REFUSE]);
 	const struct mark *m;
 
 	if (row == KEY_SYSCALLS)
-		what = b->syscalls[step - 1];
+		what = b->syscalls[item];
 	else if (row == KEY_CAPS)
-		what = capability(slot, b->caps);
-	else
-		what = filter_action(filter_policy.acts[P_REFUSE]);
-	if ((m = line(row, step - 1, what)))
+		what = capability(call, b->caps);
+	else if (row == KEY_EXEC_ONCE)
+		what = "yes";
+	if ((m = line(row, item, what)))
 		from = cfg_from(m);
 	return fmts("%s: %s: %s", *from ? from : "default", key_name(row), what);
 }
@@ -224,16 +222,19 @@ static const char *origin(const struct box *b, int step, unsigned slot)
 /* of a call that the target has */
 static const char *reason(const struct box *b, uint32_t act)
 {
-	unsigned slot = filter_slot((uint32_t)q.data.nr);
-	const char *cure = act == ACT_ALLOW || act == ACT_LOG ? NULL : filter_cure((uint32_t)q.data.nr, q.data.args);
+	unsigned call = filter_slot((uint32_t)q.data.nr);
+	const char *cure = NULL;
 	uint32_t said;
-	int step;
+	int step, row;
 
-	trace(b, slot);
-	step = decided(slot, &said);
+	trace(b, call);
+	step = decided(call, &said);
+	row = filter_row(b, step);
 	if (said != act)
 		return "the policy says something else: a mistake of husk";
-	return fmts("%s%s%s", !step && act == (ACT_ERRNO | ENOSYS) ? "what it does no filter sees" : origin(b, step, slot),
+	if (act != ACT_ALLOW && act != ACT_LOG && row != KEY_EXEC_ONCE)
+		cure = filter_cure((uint32_t)q.data.nr, q.data.args);
+	return fmts("%s%s%s", !step && act == (ACT_ERRNO | ENOSYS) ? "what it does no filter sees" : origin(b, row, step - 1, call),
 		cure ? "; to allow it: " : "", cure ? cure : "");
 }
 

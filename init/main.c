@@ -243,6 +243,15 @@ static int verb_show(char **argv, bool plan)
 	return e;
 }
 
+/* -a ARCH, by a name of ours, of uname or of a distribution. */
+static int use_arch(const char *name)
+{
+	static const char names[] = "x86_64|i386|armv7|arm64|amd64|x86|arm|aarch64|x86-64|i686|armv7l";
+	int i = name ? cfg_index(names, name) : -1;
+
+	return i >= 0 && filter_use(cfg_nth(names, i % 4)) ? 0 : usage(cfg_bad(name ? name : "", names, ""));
+}
+
 /* FILE or nothing, key=value ..., then what has no = and is a call with its
  * arguments: so options stand first. */
 static int verb_filter(char **argv)
@@ -252,8 +261,10 @@ static int verb_filter(char **argv)
 	int e;
 
 	for (argv += 2; *argv && **argv == '-'; argv += 2)
-		if (!same(*argv, "-a") || !argv[1])
+		if (!same(*argv, "-a"))
 			return usage(*argv);
+		else if ((e = use_arch(argv[1])))
+			return e;
 	if (*argv && !strchr(*argv, '='))
 		file = conf(*argv++);
 	for (words = argv; *argv && strchr(*argv, '='); argv++)

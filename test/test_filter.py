@@ -1,5 +1,6 @@
 """husk filter: the program in words, and the answer to a call with the line that gives it."""
 import errno
+import functools
 import random
 import re
 
@@ -9,14 +10,25 @@ import husk
 
 ALLOW, LOG, KILL, TRAP = 0x7fff0000, 0x7ffc0000, 0x80000000, 0x00030000
 OFFSETS = {"nr": 0, "arch": 4} | {f"arg{i}": 16 + 8 * i for i in range(6)} | {f"arg{i}>>32": 20 + 8 * i for i in range(6)}
-ARCHES = {"x86_64": 0xc000003e}
+# AUDIT_ARCH_*, bits, a compiler that has the headers
+ARCHES = {"x86_64": (0xc000003e, 64, "gcc"), "i386": (0x40000003, 32, "i686-linux-gnu-gcc"),
+          "armv7": (0x40000028, 32, "arm-linux-gnueabihf-gcc"), "arm64": (0xc00000b7, 64, "aarch64-linux-gnu-gcc")}
 HERE = "x86_64"
 
 
+@functools.cache
 def headers(arch):
     """Names to numbers, from the distribution's headers."""
-    text = husk.read({"x86_64": "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"}[arch])
-    return {m[1]: int(m[2]) for m in re.finditer(r"^#define __NR_(\w+) (\d+)$", text, re.M)}
+    r = husk.command(ARCHES[arch][2], "-E", "-dM", "-include", "asm/unistd.h", "-x", "c", "/dev/null")
+    said = dict(re.findall(r"^#define (\w+) (.+)$", r.out, re.M))
+
+    def value(text):
+        text = re.sub(r"\b[A-Za-z_]\w*", lambda m: str(value(said[m[0]])), text)
+        assert re.fullmatch(r"[0-9a-fA-Fx+ ()]+", text), text
+        return eval(text)
+    found = {m[2]: value(said[m[0]]) for m in (re.fullmatch(r"__(NR|ARM_NR)_([a-z_]\w*)", k) for k in said) if m}
+    assert len(found) > 280
+    return {k: v for k, v in found.items() if k not in ("syscalls", "arch_specific_syscall")}
 
 
 def action(name):
@@ -53,9 +65,9 @@ def parse(text):
 
 def evaluate(program, arch, nr, args):
     """The answer, and what was in the accumulator of each comparison must be what its line says."""
-    data = {0: nr & 0xffffffff, 4: ARCHES[arch]}
+    data = {0: nr & 0xffffffff, 4: ARCHES[arch][0]}
     for i in range(6):
-        v = (args[i] if i < len(args) else 0) & (2**64 - 1)
+        v = (args[i] if i < len(args) else 0) % 2**ARCHES[arch][1]
         data[16 + 8 * i], data[20 + 8 * i] = v & 0xffffffff, v >> 32
     at, a, held = 0, 0, ""
     while True:
@@ -102,33 +114,39 @@ POLICIES = [
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_the_lines_are_the_program(policy):
+@pytest.mark.parametrize("arch", ARCHES)
+def test_the_lines_are_the_program(arch, policy):
     """An interpreter of the printed lines, and the answers of husk, which runs the program itself."""
-    word = f"syscalls={policy}"
-    text = show(word)
+    words, bits, numbers = ["-a", arch, f"syscalls={policy}"], ARCHES[arch][1], headers(arch)
+    if bits == 32 and re.search(r"0x\w{9}", policy):
+        assert husk.husk("filter", *words).status == 2
+        return
+    text = show(*words)
     program = parse(text)
-    names = {n: k for k, n in headers(HERE).items()}
-    assert re.search(rf": {len(program)} instructions, {8 * len(program)} bytes$", text.splitlines()[0])
+    assert text.splitlines()[0].endswith(f": {arch}: {len(program)} instructions, {8 * len(program)} bytes")
     looked = [l for l in text.splitlines() if l.startswith("# by arguments:")][0].split()[3:]
     values = {0, 1, 2, 2**31, 2**32, 2**63, 2**64 - 1}
     for what, *rest in program:
         if what in ("==", ">=", ">") and rest[3] == "nr":
-            assert rest[4] == names.get(rest[0], ""), rest[-1]
-        elif what in ("==", ">=", ">") and rest[3].startswith("arg"):
+            assert numbers.get(rest[4], rest[0]) == rest[0] and (rest[4] or rest[0] not in numbers.values()), rest[-1]
+        elif what in ("==", ">=", ">") and rest[3] == "arch":
+            assert rest[0] == ARCHES[arch][0] and rest[4] == arch
+        elif what in ("==", ">=", ">"):
             high = 32 * (">>" in rest[3])
             values |= {(rest[0] + d << high) % 2**64 for d in (-1, 0, 1)} | {rest[0] << high | 2**32, rest[0] << high | 1}
     dice = random.Random(policy)
-    values = sorted(values)
-    calls = [(dice.choice(sorted(names)), []) for _ in range(15)] + [(n, []) for n in (-1, 0x40000001, 999, 335)]
-    calls += [(headers(HERE)[dice.choice(looked)], [dice.choice(values) for _ in range(4)]) for _ in range(40) if looked]
+    values = sorted(v for v in values if v < 2**bits)
+    several = 1 if arch == HERE else 3
+    calls = [(n, []) for n in (-1, 0x40000001, 999, *dice.sample(sorted(numbers.values()), 15 // several))]
+    calls += [(numbers[dice.choice(looked)], [dice.choice(values) for _ in range(4)]) for _ in range(40 // several) if looked]
     for nr, args in calls:
-        answer, why = ask(word, nr, *args)
-        assert action(answer) == evaluate(program, HERE, nr, args), (nr, args, why)
+        answer, why = ask(*words, nr, *args)
+        assert action(answer) == evaluate(program, arch, nr, args), (nr, args, why)
 
 
 def test_what_the_kernel_keeps():
     """Calls of the header's last line are those that are allowed and do not look at an argument."""
-    text = show("syscalls=@service")
+    text = show("-a", HERE, "syscalls=@service")
     program = parse(text)
     kept = re.search(r"^# (\d+) of (\d+) calls", text, re.M)
     looked = re.search(r"^# by arguments: (.*)$", text, re.M)[1].split()
@@ -199,6 +217,7 @@ def test_the_line_that_gives_it(conf, call, answer, why):
     ("syscalls=-@net syscalls=@net socket AF_ALG", "command line: syscalls: -@net; to allow it: syscalls=+socket(arg0==0x26)"),
     ("caps=sys_time caps=chown clock_settime", "command line: caps: sys_time"),
     ("use=oci caps=sys_time chroot", "use=oci: caps: sys_chroot"),
+    ("exec.once=yes execve 4096", "command line: exec.once: yes"), ("exec.once=yes execve", "default: syscalls: @service"),
     ("caps=bpf bpf", "command line: caps: bpf"),
     ("caps=sys_admin bpf", "command line: caps: sys_admin"),
     ("caps=sys_admin syscalls=-bpf bpf", "command line: syscalls: -bpf; to allow it: syscalls=+bpf"),
@@ -237,10 +256,36 @@ def test_what_is_wrong_with_a_call(words, said):
     assert r.status == 2 and said in r.err and not r.out, r
 
 
-@pytest.mark.parametrize("words", [[], ["-a"], ["-x", "syscalls=@service"], ["/nonexistent.conf"], ["syscalls=opne"]])
+@pytest.mark.parametrize("name, arch", [("x86_64", "x86_64"), ("i686", "i386"), ("x86", "i386"), ("arm", "armv7"), ("armv7l", "armv7"), ("aarch64", "arm64")])
+def test_names_of_architectures(name, arch):
+    assert f": {arch}: " in show("-a", name, "syscalls=@service").splitlines()[0]
+
+
+@pytest.mark.parametrize("arch, call, said", [
+    ("armv7", "set_tls", "ALLOW"), ("arm64", "open", None), ("x86_64", "set_tls", None), ("armv7", "0xf0005", "ALLOW"), ("i386", "socketcall 1", "EPERM"),
+    ("arm64", "openat", "ALLOW"), ("i386", "clock_gettime64", "ALLOW"), ("armv7", "clock_settime64", "EPERM"), ("i386", "munmap 0 -1", "ALLOW"),
+])
+def test_another_machine(arch, call, said):
+    words = ["-a", arch, "syscalls=@service", *call.split()]
+    if said:
+        assert ask(*words)[0] == said
+    else:
+        r = husk.husk("filter", *words)
+        assert r.status == 1 and r.out == f"{call}: not there: no such call on {arch}\n", r
+
+
+def test_twins_have_one_line():
+    for arch, calls in (("armv7", "clock_gettime clock_gettime64"), ("i386", "setuid setuid32"), ("armv7", "stat64 stat"), ("arm64", "newfstatat")):
+        for c in calls.split():
+            assert ask("-a", arch, "syscalls=-clock_gettime -setuid -stat -fstatat64", c) == (
+                "EPERM", f"command line: syscalls: -{c.replace('64', '').replace('32', '').replace('newfstatat', 'fstatat64')}; to allow it: syscalls=+{c}")
+
+
+@pytest.mark.parametrize("words", [[], ["-a"], ["-a", "mips", "syscalls=@service"], ["-x", "syscalls=@service"], ["/nonexistent.conf"], ["syscalls=opne"]])
 def test_what_is_wrong_with_the_words(words):
     r = husk.husk("filter", *words)
     assert r.status == 2 and r.err and not r.out, r
+    assert "mips" not in words or all(a in r.err for a in ARCHES), r
 
 
 # ---------------------------------------------------------------- on a real kernel
