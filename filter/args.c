@@ -51,6 +51,7 @@ const char *filter_cut(char *to, const char *from, const char *stop)
 static bool digits(const char *s, uint64_t *v)
 {
 	unsigned base = 10, d;
+	uint64_t low, high;
 
 	if (*s == '0' && s[1]) {
 		base = *++s == 'x' ? 16 : 8;
@@ -59,8 +60,11 @@ static bool digits(const char *s, uint64_t *v)
 	*v = 0;
 	do {
 		d = *s <= '9' ? (unsigned)*s - '0' : ((unsigned)*s | 0x20) - 'a' + 10;
-		if (d >= base || __builtin_mul_overflow(*v, (uint64_t)base, v) || __builtin_add_overflow(*v, d, v))
+		low = (*v & 0xffffffff) * base + d;
+		high = (*v >> 32) * base + (low >> 32);
+		if (d >= base || high >> 32)
 			return false;
+		*v = high << 32 | (low & 0xffffffff);
 	} while (*++s);
 	return true;
 }

@@ -9,7 +9,8 @@
  * the index.
  *
  *	@GROUP	first and last class, 6 bits each
- *	CONST	the value, or from LARGE on where it lies in large[], from BIT on which bit it is
+ *	CONST	the value, or from LARGE on where it lies in large[], from BIT on which bit it is,
+ *		from VARIED on which of those it is that architectures have four values for
  *	call	9 bits: which call it is on all architectures; 3 of types[], and if these
  *		are 7, it is in the byte more
  *
@@ -23,7 +24,7 @@
 #include "husk.h"
 #include "nr.h"
 
-enum { UNTYPED = 63, MORE = 7, LARGE = 0xf00, BIT = 0xf80 };
+enum { UNTYPED = 63, MORE = 7, LARGE = 0xf00, BIT = 0xf80, VARIED = 0xfc0 };
 
 static const uint8_t names[] = { NR_NAMES };
 static const uint8_t pairs[][2] = { NR_PAIRS };
@@ -134,11 +135,14 @@ bool filter_constant(const char *name, uint64_t *v)
 
 	if (!n || n->text[0] >= '_' || n->text[0] < 'A')
 		return false;
-	i = n->value - LARGE;
-	if (n->value < LARGE)
-		*v = n->value;
-	else
-		*v = i < sizeof large / sizeof *large ? (uint64_t)large[i] : 1u << (n->value - BIT);
+	i = n->value;
+	*v = i;
+	if (i >= VARIED)
+		*v = (uint64_t)large[(i - VARIED) * 4 + (unsigned)(filter_arch - archs)];
+	else if (i >= BIT)
+		*v = 1u << (i - BIT);
+	else if (i >= LARGE)
+		*v = (uint64_t)large[i - LARGE + NR_VARIED];
 	return true;
 }
 

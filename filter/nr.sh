@@ -26,7 +26,7 @@ printf '#include <asm/unistd.h>\n' > "$out/nr.ask"
 {
 	printf '#include <asm/unistd.h>\n#include "%s"\n' "$(cd "$here" && pwd)/arch.h"
 	sed -n '/^</s/<[^>]*>/\n#include &\n/gp' "$here/all.constants"
-	sed '/^[#<]/d' "$here/all.constants" | tr ' ' '\n' | sed -n 's/..*/@"&" &/p'
+	sed -e '/^[#<~]/d' -e 's/^! *\([^ ]*\).*/\1/' "$here/all.constants" | tr ' ' '\n' | sed -n 's/..*/@"&" &/p'
 	sed -n 's/^#define __\(A*R*M*_*\)NR_\([a-z_][a-z0-9_]*\) .*/@"\2" __\1NR_\2/p' "$out/nr.all" |
 		sed -e '/^@"syscalls"/d' -e '/^@"arch_specific_syscall"/d'
 	printf '@"=%s" ARCH_%s\n' AUDIT AUDIT NATIVE NATIVE
@@ -68,6 +68,13 @@ END {
 {
 	sed 's/ / : /' "$here/all.names"
 	sed -n '/^[!=]/p' "$here/all.twins"
+	sed -n 's/^[!~] */&/p' "$here/all.constants" | while read -r what name value; do
+		case $what in
+		!)	# shellcheck disable=SC2046,SC2086 # numbers
+			echo "!! $name" $(for v in $value; do echo $((v)); done) ;;
+		*)	echo "!~ $name $value" ;;
+		esac
+	done
 	cat "$out/nr.set" "$out/nr.num"
 } | sort -s -k1,1 | awk -v pid1="$pid1" '
 function fail(why) { print "filter/nr.sh: " why > "/dev/stderr"; failed = 1; exit 1 }
@@ -162,8 +169,18 @@ function enter(name, value,	e, i) {
 	for (i = same[e] + 1; i <= length(name); i++)
 		text[e, len[e]++] = ord[tolower(substr(name, i, 1))]
 }
-# twelve bits: what is more is one bit, or stands in a table of its own
-function constant(v,	bit) {
+# twelve bits: what is more is one bit, or stands in a table of its own, in whose first
+# part each constant has four
+function constant(name, v,	bit, four) {
+	if (name in apart)
+		fail(name " is not the same everywhere: write its values into all.constants")
+	if (name in varied) {
+		split(varied[name], four, " ")
+		if (four[native] != v)
+			fail(name " is " v ", and not what all.constants says")
+		large4 = large4 four[1] "," four[2] "," four[3] "," four[4] ","
+		return 4032 + nvaried++
+	}
 	if (v >= 0 && v < 3840)
 		return v
 	for (bit = 12; bit < 31; bit++)
@@ -271,6 +288,15 @@ BEGIN {
 	for (i = 0; i < 10; i++)
 		letter[ord[i ""]]
 }
+/^!! / {
+	varied[$2] = $3 " " $4 " " $5 " " $6
+	next
+}
+/^!~ / {
+	for (i = 2; i <= NF; i++)
+		apart[$i]
+	next
+}
 /^[!=] / {
 	for (i = 2; i <= NF; i++)
 		twin_of[$i] = $2
@@ -285,7 +311,7 @@ BEGIN {
 	next
 }
 /^@/ { enter($1, $2); constants = entries; next }
-/^[A-Z]/ { enter($1, constant($2)); calls = entries; next }
+/^[A-Z]/ { enter($1, constant($1, $2)); calls = entries; next }
 $2 == "@" && $1 in class { fail($1 " stands in two groups") }
 $2 == "@" { class[$1] = $3; next }
 $2 == ":" {
@@ -373,7 +399,8 @@ END {
 		printf "#define NR_SLOTS_%d\t%d\n", i, nslots[i]
 	printf "#define NR_PRIVATE\t%.0fu\n#define NR_NPRIVATE\t%d\n", private[3], nslots[3] - max[3] - 1
 	printf "#define NR_PID1\t%s\n#define NR_PID1_END\t%d\n", only(pid1), njmp
-	printf "#define NR_TWINS\t%s\n#define NR_LARGE\t%s\n", twins, large
+	printf "#define NR_TWINS\t%s\n#define NR_LARGE\t%s\n", twins, large4 large
+	printf "#define NR_VARIED\t%d\n", nvaried * 4
 	printf "#define NR_CLASSES\t%s\n#define NR_TYPES\t%s\n", classes, types
 	printf "#define NR_COLUMNS\t%s\n#define NR_BEGINS\t%s\n", columns, begins
 	printf "#define NR_STARTS\t%s\n#define NR_PAIRS\t%s\n#define NR_NAMES\t%s\n", starts, two, bytes

@@ -52,6 +52,14 @@ for cc in false "$t/mute"; do
 	! sh filter/nr.sh "$t" "$cc" 2>/dev/null && ! sh caps/cap.sh "$t" "$cc" 2>/dev/null && [ ! -e "$t/nr.h" ] && [ ! -e "$t/cap.h" ]
 	say $? "$cc as the compiler stops the build"
 done
+# and so does a constant that is not the same everywhere, or not what it is said to be
+mkdir "$t/filter" && cp filter/* "$t/filter"
+for c in O_LARGEFILE '! O_PATH 1 1 1 1'; do
+	(cat filter/all.constants && echo "$c") > "$t/filter/all.constants"
+	! sh "$t/filter/nr.sh" "$t" gcc -nostdinc -isystem /usr/include/x86_64-linux-musl -isystem out/qemu-x86_64/include 2>"$t/why" &&
+		grep -q "all.constants" "$t/why"
+	say $? "$c in all.constants stops the build"
+done
 cp filter/all.names filter/names.sh "$t" && sh "$t/names.sh" out/qemu-*/nr.h
 cmp -s "$t/all.names" filter/all.names
 say $? "all.names has all names and numbers of four targets, or run filter/names.sh out/qemu-*/nr.h"
