@@ -29,5 +29,5 @@ int caps_sched(struct run *r)
 	/* the raw call: musl refuses, because it speaks of threads */
 	if (b->sched == SCHED_UNSET || syscall(SYS_sched_setscheduler, 0, b->sched, &prio) == 0)
 		return 0;
-	return fail(r, prio ? "%s:%d" : "%s", cfg_nth(POLICIES, b->sched), prio);
+	return fail(r, "%s%s", cfg_nth(POLICIES, b->sched), prio ? fmts(":%d", prio) : "");
 }

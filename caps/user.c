@@ -12,7 +12,7 @@
 
 enum { MAXFILE = 1 << 20, FIELDS = 6 };
 enum { PASSWD, GROUP };
-#define ZERO	"0 (refused: write numbers)"
+#define ZERO	TEXT "0 (refused: write numbers)"
 
 /* An open file and a line of it: NAME:x:UID:GID:comment:HOME or NAME:x:GID. */
 static struct {

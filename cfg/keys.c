@@ -105,7 +105,7 @@ static const struct key keys[] = { KEYS(ROW) };
 #define NAME(id, name, type, at, flags, what, help, def, more) name "\0"
 static const char names[] = KEYS(NAME);
 #define WHAT(id, name, type, at, flags, what, help, def, more) what "\0"
-static const char whats[] = KEYS(WHAT);
+static const char whats[] = TEXT KEYS(WHAT);
 
 #define NTH(id, name, type, at, flags, what, help, def, more) NTH_##id,
 #define ORDER(id, name, type, at, flags, what, help, def, more) _Static_assert((int)NTH_##id == (int)KEY_##id, name);
@@ -149,12 +149,12 @@ const char *key_name(int row)
 const char *key_what(int row)
 {
 	static uint16_t at[NKEYS];
-	const char *p = whats;
+	const char *start = nth(whats, 0), *p = start;
 	int i;
 
 	for (i = 1; !at[NKEYS - 1]; i++) {
 		p += strlen(p) + 1;
-		at[i] = *p ? (uint16_t)(p - whats) : at[i - 1];
+		at[i] = *p ? (uint16_t)(p - start) : at[i - 1];
 	}
-	return whats + at[row];
+	return fmts("%s", start + at[row]);
 }

@@ -90,9 +90,9 @@ int cfg_help(const char *key)
 	}
 	flags = key_row(row)->flags;
 	say(1, "%s%s=%s\n%s%s%sdefault:\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row),
-		flags & K_LIST ? "\ta list: lines add up, an empty value empties it\n" : "",
-		flags & K_SKIP ? "\t? before it: go on without\n" : "",
-		flags & K_BOARD ? "\talso in board.conf\n" : "");
+		flags & K_LIST ? TEXT "\ta list: lines add up, an empty value empties it\n" : "",
+		flags & K_SKIP ? TEXT "\t? before it: go on without\n" : "",
+		flags & K_BOARD ? TEXT "\talso in board.conf\n" : "");
 	cfg_load(&b, NULL, NULL, 0, NULL);
 	cfg_show_key(row, 1, "", false);
 	return 0;

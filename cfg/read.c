@@ -58,9 +58,9 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 	const char *e;
 
 	if (key > s && !(k->flags & K_SKIP))
-		return "no ? before this key";
+		return TEXT "no ? before this key";
 	if (k->type >= T_USE && layer != L_FILE && layer != L_WORDS)
-		return "only in the file itself: one level";
+		return TEXT "only in the file itself: one level";
 	if (ends_blank(v, k->type))
 		return cfg_wrong("\"%.*s\": a blank at the end, or behind the =", 80, v);
 	if ((k->type == T_ENV || (k->flags & K_PATH && starts(v, "./"))) && (e = cfg_absolute(s, &v)))
@@ -68,7 +68,7 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 	if (*v)
 		return cfg_set(b, cfg.key, k->flags & K_SUB ? strchr(key, '.') + 1 : key, v, key > s);
 	if (!(k->flags & K_LIST))
-		return "a value is missing";
+		return TEXT "a value is missing";
 	cfg_empty(b, cfg.key);
 	return NULL;
 }
@@ -110,7 +110,7 @@ static void line(struct box *b, const char *p, size_t n)
 static const char *use(const char *name)
 {
 	static char path[sizeof CONFDIR + MAXNAME + 6];
-	const char *text = cfg_preset(name), *e = "not a name";
+	const char *text = cfg_preset(name), *e = TEXT "not a name";
 
 	if (text)
 		return text_add(NULL, L_USE, text, strlen(text));
@@ -153,10 +153,10 @@ static void lines(struct box *b, const struct source *s)
 		if (!b)
 			look(p, (size_t)(next - p));
 		else if (!*next && next < end) {
-			cfg_here(NULL, "a NUL byte: no text; a program goes behind --");
+			cfg_here(NULL, TEXT "a NUL byte: no text; a program goes behind --");
 			return;
 		} else if (next > p && next[-1] == '\r') {
-			cfg_here(NULL, "lines end with CR LF here; LF alone, please (dos2unix)");
+			cfg_here(NULL, TEXT "lines end with CR LF here; LF alone, please (dos2unix)");
 			return;
 		} else if (*p != '#')
 			line(b, p, (size_t)(next - p));
@@ -294,7 +294,7 @@ int cfg_load(struct box *b, const char *file, char *const words[], int nwords, c
 	reset(b, false);
 	b->file = file;
 	if (file && same(slash ? slash + 1 : file, "board.conf"))
-		e = "the board's own file, not a box: husk boot reads it";
+		e = TEXT "the board's own file, not a box: husk boot reads it";
 	else if (file && (e = text_file(file, L_FILE)) && slash && (end = strstr(slash, ".conf.conf")))
 		e = cfg_wrong("%s; .%.*s?", e, (int)(end + 5 - slash), slash);	/* NAME is without .conf */
 	if (e)

@@ -378,7 +378,7 @@ static const char *set_caps(uint64_t *at, const char *v)
 	static const uint64_t sets[] = { 0, ALLCAPS, OCICAPS };
 	bool minus = *v == '-';
 	const char *w = v + minus;
-	int word = cfg_index("none|all|oci", w), n = word < 0 ? caps_number(w, strlen(w)) : word;
+	int word = cfg_index("none|all|oci", w), n = word < 0 ? caps_number(w) : word;
 	uint64_t bits;
 
 	if (n < 0)
@@ -399,7 +399,7 @@ static const char *set_sysctl(struct box *b, const char *sub, const char *v)
 	int i;
 
 	if (!parts(sub, '.', "0-"))
-		return "not a name of words and single dots";
+		return TEXT "not a name of words and single dots";
 	i = cfg_seek(&b->sysctl[0].key, sizeof b->sysctl[0], b->nsysctl, sub);
 	if (!cfg_plain(v))
 		return cfg_not();

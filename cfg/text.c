@@ -23,7 +23,7 @@ enum { SCRATCH = 4096 };		/* always free for cfg_rest() */
 
 const char *text_full(void)
 {
-	return "more than 124 KiB of text";
+	return TEXT "more than 124 KiB of text";
 }
 
 char *cfg_room(size_t n)
@@ -117,7 +117,7 @@ const char *text_add(const char *name, int layer, const char *text, size_t len)
 	struct source *s = &cfg.source[cfg.nsources];
 
 	if (cfg.nsources == MAXSOURCE)
-		return "too many files";
+		return TEXT "too many files";
 	cfg.nsources++;
 	*s = (struct source){ name, text, len, 1, (uint8_t)layer, !name && layer != L_WORDS };
 	if (s->built_in) {
@@ -134,9 +134,9 @@ static const char *trusted(int fd, const struct stat *st)
 	const char *e = NULL;
 
 	if (st->st_uid && st->st_uid != getauxval(AT_EUID))
-		e = "owned by neither root nor the caller";
+		e = TEXT "owned by neither root nor the caller";
 	else if (st->st_mode & (S_IWGRP | S_IWOTH))
-		e = "others than its owner may write it: chmod go-w";
+		e = TEXT "others than its owner may write it: chmod go-w";
 	cfg.warning = e && fstatfs(fd, &fs) == 0 && fs.f_flags & ST_RDONLY;
 	return e;
 }
@@ -151,7 +151,7 @@ static const char *slurp(int fd, const char *path, int layer)
 	if (fstat(fd, &st) < 0)
 		return strerror(errno);
 	if (!S_ISREG(st.st_mode))
-		return "not a regular file";
+		return TEXT "not a regular file";
 	if ((e = trusted(fd, &st)) && !cfg.warning)
 		return e;
 	if (e)

@@ -13,7 +13,7 @@ static bool separator(char c)
 	return c == ' ' || c == '\t' || c == ',';
 }
 
-const char *cfg_wrong(const char *f, ...)
+const char *(cfg_wrong)(const char *f, ...)
 {
 	va_list ap;
 
@@ -207,7 +207,7 @@ const char *cfg_quoted(char **at, char **word, bool tests)
 		p++;
 	*word = *p ? p : NULL;
 	if (*p == '\'')
-		return "' groups nothing, \" does";
+		return TEXT "' groups nothing, \" does";
 	for (to = p; *p && (in || depth > 0 || (*p != ' ' && *p != '\t')); p++) {
 		if (tests)
 			depth += (*p == '(') - (*p == ')');
@@ -218,10 +218,10 @@ const char *cfg_quoted(char **at, char **word, bool tests)
 		if (!in || *p != '\\')
 			*to++ = *p;
 		else if (!(*to++ = escaped(*++p)))
-			return "between quotes \\ stands only before \" \\ and n";
+			return TEXT "between quotes \\ stands only before \" \\ and n";
 	}
 	if (in)
-		return "a \" is not closed";
+		return TEXT "a \" is not closed";
 	*at = *p ? p + 1 : p;
 	*to = '\0';
 	return NULL;

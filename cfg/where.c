@@ -176,7 +176,7 @@ void cfg_here(const char *key, const char *what)
 }
 
 /* What nobody said is blamed on the file. */
-void cfg_error(int key, int item, const char *f, ...)
+void (cfg_error)(int key, int item, const char *f, ...)
 {
 	static char what[400];
 	const struct mark *m = find(key, item);

@@ -10,7 +10,7 @@
 /* Of one limit: the file, what v1 calls it, and the option of the kernel, after
  * CONFIG_, that brings it. */
 enum { FILE, V1, OPTION };
-static const char knobs[] =
+static const char knobs[] = TEXT
 	"memory.max\0memory.limit_in_bytes\0MEMCG\0"
 	"memory.swap.max\0memory.memsw.limit_in_bytes\0MEMCG_SWAP\0"
 	"pids.max\0pids.max\0CGROUP_PIDS\0"
@@ -95,7 +95,7 @@ static int missing(struct run *r, int i)
 	else if (disabled(r, name))
 		why = fmts("cgroup_disable=%s is on the kernel's command line", name);
 	else if ((p = caps_status(r->proc, "cgroups")) && cg_word(p, name))
-		why = "its hierarchy is not mounted below " CGTOP ", or not ours to write";
+		why = TEXT "its hierarchy is not mounted below " CGTOP ", or not ours to write";
 	if (!skip)
 		return fail_not(r, "%s: %s %s controller - %s", knob(i, FILE), no, name, why);
 	note(r, "%s: %s %s controller - %s: not limited", knob(i, FILE), no, name, why);

@@ -96,7 +96,7 @@ static int make_anew(struct run *r, int ctl)
 	if ((line = strstr(r->left->text, fmts("cgroup=%s\n", path))))
 		*line = '#';
 	return errno && errno != EBUSY ? fail(r, "%s", path) :
-		fail_not(r, "%s is there already, %s", path, errno ? "with processes in it" : "and frozen");
+		fail_not(r, "%s is there already, %s", path, errno ? TEXT "with processes in it" : "and frozen");
 }
 
 /* A hierarchy that is not there may be joined with others: then the mount has

@@ -45,8 +45,8 @@ static void comparison(const struct sock_filter *f, unsigned i)
 		name = "";
 	if (at->k == filter_arch->audit)
 		name = filter_arch->name;
-	say(1, nr && at->k < 0x10000 ? "%u: if %s %s %u%s%s goto %u else %u\n" : "%u: if %s %s 0x%x%s%s goto %u else %u\n", i, what,
-		nth("==\0>\0>=", BPF_OP(at->code) / 16 - 1), at->k, *name ? " " : "", name, i + 1 + at->jt, i + 1 + at->jf);
+	say(1, "%u: if %s %s %s%s%s goto %u else %u\n", i, what, nth("==\0>\0>=", BPF_OP(at->code) / 16 - 1),
+		fmts(nr && at->k < 0x10000 ? "%u" : "0x%x", at->k), *name ? " " : "", name, i + 1 + at->jt, i + 1 + at->jf);
 }
 
 static void instruction(const struct sock_filter *f, unsigned i)

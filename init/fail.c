@@ -6,14 +6,33 @@
 
 #include "husk.h"
 
+#define LINKED	__attribute__((visibility("hidden")))
+extern const uint8_t text_pairs[][2] LINKED;	/* arch/as: two letters each */
+extern const char code_end[] LINKED;		/* husk.ld */
+
 struct out {
 	char *p, *end;
 };
 
+/* What arch/as has made of two letters, or of more. */
+static void unpack(struct out *o, uint8_t c)
+{
+	for (; c > 127; c = text_pairs[c & 127][1])
+		unpack(o, text_pairs[c & 127][0]);
+	if (o->p < o->end)
+		*o->p++ = (char)c;
+}
+
+/* Below code_end are our own texts, and no others. */
 static void put(struct out *o, const char *s, size_t n)
 {
-	for (; n && o->p < o->end; n--)
-		*o->p++ = *s++;
+	bool packed = s < code_end;
+
+	for (; n && o->p < o->end; n--, s++)
+		if (packed)
+			unpack(o, (uint8_t)*s);
+		else
+			*o->p++ = *s;
 }
 
 static void put_number(struct out *o, unsigned long long v, unsigned base, bool minus)
@@ -74,6 +93,7 @@ size_t vfmt(char *to, size_t max, const char *f, va_list *ap)
 	struct out o = { to, to + max - 1 };
 	const char *start;
 
+	__asm__("" : "+r"(f));		/* packed since the compiler saw it */
 	while (*f) {
 		for (start = f; *f && *f != '%'; f++)
 			;
@@ -98,7 +118,7 @@ size_t fmt(char *to, size_t max, const char *f, ...)
 
 /* One write, so that lines of several processes do not mix. Where standard
  * error is gone there is nobody to tell. */
-void say(int fd, const char *f, ...)
+void (say)(int fd, const char *f, ...)
 {
 	static char line[1024];
 	ssize_t w;
@@ -115,7 +135,7 @@ void say(int fd, const char *f, ...)
 
 /* Never returns 0: a failure without an errno (end of file, a short read) must
  * not pass for success. */
-int fail(struct run *r, const char *f, ...)
+int (fail)(struct run *r, const char *f, ...)
 {
 	int e = errno;
 	size_t n;
@@ -130,7 +150,7 @@ int fail(struct run *r, const char *f, ...)
 	return e ? -e : -EIO;
 }
 
-int fail_not(struct run *r, const char *f, ...)
+int (fail_not)(struct run *r, const char *f, ...)
 {
 	va_list ap;
 
@@ -142,7 +162,7 @@ int fail_not(struct run *r, const char *f, ...)
 }
 
 /* Inside the box the line goes to HOST, which knows where it is read. */
-void note(struct run *r, const char *f, ...)
+void (note)(struct run *r, const char *f, ...)
 {
 	static struct msg m;
 	va_list ap;
@@ -156,32 +176,4 @@ void note(struct run *r, const char *f, ...)
 		say(2, "husk: %s: %s: %s\n", r->name, stage_name(r->row), m.text);
 	else
 		(void)!write(r->sync, &m, sizeof m);
-}
-
-/* What to do, where an error of a row has one usual cause. The number is an octal
- * escape, as in strerror(): those of the four architectures are the same. */
-const char *hint(const char *row, int err)
-{
-	static const char hints[] =
-		"\1ns.clone\0" "not root: ns.user=new; or CONFIG_USER_NS, user.max_user_namespaces, kernel.unprivileged_userns_clone\0"
-		"\26ns.clone\0" "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS\0"
-		"\34ns.clone\0" "a limit below /proc/sys/user/max_*_namespaces is reached\0"
-		"\13ns.clone\0" "a limit of processes is reached: pids.max or rlimit.nproc\0"
-		"\13init.fork\0" "pids.max is too small for PID 1 and the program\0"
-		"\1init.page\0" "exec.once needs CAP_SYS_RAWIO of the host\0"
-		"\26filter.load\0" "CONFIG_SECCOMP_FILTER\0"
-		"\46filter.load\0" "CONFIG_SECCOMP\0"
-		"\24rootfs.mounts\0" "a directory cannot lie on a file\0"
-		"\23rootfs.mounts\0" "this file system is not in the kernel\0"
-		"\2rootfs.sources\0" "make it, or put ? before the line\0"
-		"\26rootfs.private\0" "/ is no mount point here: a chroot\0"
-		"\1caps.sched\0" "CONFIG_RT_GROUP_SCHED gives this cgroup no realtime share, or not root\0";
-	const char *p, *what;
-
-	for (p = hints; *p; p = what + strlen(what) + 1) {
-		what = p + strlen(p) + 1;
-		if (*p == (char)err && same(p + 1, row))
-			return what;
-	}
-	return NULL;
 }

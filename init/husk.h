@@ -276,6 +276,7 @@ void __stack_chk_fail(void) __attribute__((used, noreturn));
 int stages_run(struct run *);			/* the rows of my side, from the top */
 const char *stage_name(int row);
 const char *stage_what(int row);
+const char *stage_hint(int row, int err);	/* what to do, or NULL */
 struct stage {
 	uint8_t	 side;			/* enum side; from bit 3: 1 + enum ns where it is for a new one alone */
 	uint8_t	 first, last;		/* its keys, for husk plan */
@@ -292,7 +293,16 @@ void say(int fd, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* o
 int fail(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* adds strerror(errno) if errno; returns -errno, never 0 */
 int fail_not(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* the same where errno says nothing; returns -EINVAL */
 void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* one log line: went on without */
-const char *hint(const char *row, int err);	/* what to do, or NULL */
+/* A text that people read may begin with TEXT: then arch/as packs it, two letters or
+ * more to a byte. Those functions unpack it, and so does %s of all formats; nobody
+ * else can read it, but nth() finds it in a list. */
+#ifndef TEXT
+#define TEXT		"\1text\1"
+#endif
+#define say(fd, ...)	say(fd, TEXT __VA_ARGS__)
+#define fail(r, ...)	fail(r, TEXT __VA_ARGS__)
+#define fail_not(r, ...) fail_not(r, TEXT __VA_ARGS__)
+#define note(r, ...)	note(r, TEXT __VA_ARGS__)
 
 /* init/entry.c */
 void entry_hide(void);			/* PID 1 of a box: the command line, from those inside */
@@ -307,6 +317,7 @@ bool starts(const char *s, const char *prefix);
 const char *number(const char *s, uint64_t max, uint64_t *out);	/* whole string, decimal; NULL or what is wrong */
 const char *decimal(const char *s, uint64_t *out);	/* decimal, as far as it goes: behind it; none: 0 */
 const char *nth(const char *list, int n);	/* of texts, one behind the other, the one with number n */
+const char *unpacked(const char *list, int n);	/* where it is packed: fmts() */
 const char *fmts(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* fmt() into one of four buffers that take turns; "" if it is too long */
 void making_a_box(bool yes);	/* from now on let_go() leaves descriptors to the next close of all */
 void let_go(int fd);			/* close(), errno kept */
@@ -460,6 +471,7 @@ const char *near_of(const char *word, const char *(*name)(int));	/* of all names
 
 /* cfg/types.c: text to numbers. Phrases say what is wrong, without key and place. */
 const char *cfg_wrong(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* a phrase */
+#define cfg_wrong(...)	cfg_wrong(TEXT __VA_ARGS__)
 const char *cfg_bad(const char *value, const char *what, const char *hint);	/* "16Q" is not a size (4M, 512K, 25%) */
 const char *cfg_not(void);			/* the same for the value that is being set */
 const char *cfg_unlike(const char *value, const char *(*name)(int));	/* and which name is near it */
@@ -545,6 +557,7 @@ const char *cfg_said(int row);			/* ns.mnt=host by use=host, line 2 */
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what);
 void cfg_here(const char *key, const char *what);
 void cfg_error(int row, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* there */
+#define cfg_error(row, item, ...) cfg_error(row, item, TEXT __VA_ARGS__)
 
 /* cfg/text.c */
 char *cfg_room(size_t n);			/* of the text buffer, or NULL */
@@ -720,7 +733,7 @@ int caps_no_new_privs(struct run *);
 int caps_retether(struct run *);
 int caps_hide(struct run *);		/* not dumpable: nobody may look into this process; 0 or fail() */
 int caps_close(struct run *);
-int caps_number(const char *name, size_t len);	/* "chown", "CAP_CHOWN": 0.., or -1 */
+int caps_number(const char *name);	/* "chown", "CAP_CHOWN": 0.., or -1 */
 const char *caps_name(int number);		/* "chown" or NULL */
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
 extern uint64_t caps_lacked;		/* not in the caller's bounding set, by caps_reset, */

@@ -468,29 +468,34 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 	return e;
 }
 
-/* The errors that our calls can have, in musl's words. A number is an octal
- * escape: those of the four architectures are the same. */
+/* The errors that our calls can have, in musl's words. */
+#define ERRORS(E) \
+	E(EPERM, "Operation not permitted") E(ENOENT, "No such file or directory") \
+	E(ESRCH, "No such process") E(EINTR, "Interrupted system call") E(EIO, "I/O error") \
+	E(ENXIO, "No such device or address") E(E2BIG, "Argument list too long") \
+	E(ENOEXEC, "Exec format error") E(EBADF, "Bad file descriptor") \
+	E(EAGAIN, "Resource temporarily unavailable") E(ENOMEM, "Out of memory") \
+	E(EACCES, "Permission denied") E(EFAULT, "Bad address") E(ENOTBLK, "Block device required") \
+	E(EBUSY, "Resource busy") E(EEXIST, "File exists") E(EXDEV, "Cross-device link") \
+	E(ENODEV, "No such device") E(ENOTDIR, "Not a directory") E(EISDIR, "Is a directory") \
+	E(EINVAL, "Invalid argument") E(ENFILE, "Too many open files in system") \
+	E(EMFILE, "No file descriptors available") E(ETXTBSY, "Text file busy") E(EFBIG, "File too large") \
+	E(ENOSPC, "No space left on device") E(EROFS, "Read-only file system") E(EPIPE, "Broken pipe") \
+	E(ERANGE, "Result not representable") E(ENAMETOOLONG, "Filename too long") \
+	E(ENOSYS, "Function not implemented") E(ENOTEMPTY, "Directory not empty") \
+	E(ELOOP, "Symbolic link loop") E(EOPNOTSUPP, "Not supported") \
+	E(ENOBUFS, "No buffer space available") E(ETIMEDOUT, "Operation timed out") \
+	E(EUCLEAN, "Structure needs cleaning") E(EDQUOT, "Quota exceeded")
+#define ERROR(number, text)	number,
+#define WORDS(number, text)	text "\0"
+
 char *strerror(int e)
 {
-	static const char text[] =
-		"\1Operation not permitted\0" "\2No such file or directory\0" "\3No such process\0"
-		"\4Interrupted system call\0" "\5I/O error\0" "\6No such device or address\0"
-		"\7Argument list too long\0" "\10Exec format error\0" "\11Bad file descriptor\0"
-		"\13Resource temporarily unavailable\0" "\14Out of memory\0"
-		"\15Permission denied\0" "\16Bad address\0" "\17Block device required\0" "\20Resource busy\0"
-		"\21File exists\0" "\22Cross-device link\0" "\23No such device\0" "\24Not a directory\0"
-		"\25Is a directory\0" "\26Invalid argument\0" "\27Too many open files in system\0"
-		"\30No file descriptors available\0" "\32Text file busy\0" "\33File too large\0"
-		"\34No space left on device\0" "\36Read-only file system\0" "\40Broken pipe\0"
-		"\42Result not representable\0" "\44Filename too long\0" "\46Function not implemented\0"
-		"\47Directory not empty\0" "\50Symbolic link loop\0" "\137Not supported\0" "\151No buffer space available\0"
-		"\156Operation timed out\0" "\165Structure needs cleaning\0" "\172Quota exceeded\0";
-	static char other[16];
-	const char *p;
+	static const uint8_t numbers[] = { ERRORS(ERROR) 0 };
+	static const char texts[] = TEXT ERRORS(WORDS);
+	int i;
 
-	for (p = text; *p; p += strlen(p) + 1)
-		if (*p == (char)e)
-			return (char *)(uintptr_t)(p + 1);
-	fmt(other, sizeof other, "error %d", e);
-	return other;
+	for (i = 0; numbers[i] && numbers[i] != e; i++)
+		;
+	return (char *)(uintptr_t)(numbers[i] ? nth(texts, i) : fmts("error %d", e));
 }

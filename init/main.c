@@ -59,7 +59,7 @@ static int parse(struct words *c, char **argv, const char *options)
 			if ((*argv)[1] == 'd')
 				c->background = true;
 			else if (!argv[1])
-				return usage("a word is missing behind the last option");
+				return usage(TEXT "a word is missing behind the last option");
 			else if ((*argv)[1] == 'p')
 				c->pidfile = *++argv;
 			else
@@ -71,7 +71,7 @@ static int parse(struct words *c, char **argv, const char *options)
 		} else if (c->nrest < 64) {
 			c->rest[c->nrest++] = *argv;
 		} else
-			return usage("more than 64 files");
+			return usage(TEXT "more than 64 files");
 	}
 	return 0;
 }
@@ -81,10 +81,10 @@ static int load(struct words *c, char **argv, const char *options)
 	if (parse(c, argv, options))
 		return 2;
 	if (c->nrest > 1)
-		return usage("one file at a time");
+		return usage(TEXT "one file at a time");
 	c->file = c->nrest ? conf(c->rest[0]) : NULL;
 	if (!c->file && !c->nwords && !c->argv)
-		return usage("a file, or key=value and -- argv");
+		return usage(TEXT "a file, or key=value and -- argv");
 	return cfg_load(&box, c->file, c->words, c->nwords, c->argv);
 }
 
@@ -228,7 +228,7 @@ static int verb_check(char **argv)
 			e = cfg_machine(&box, c.root);
 		worst = e ? e : worst;
 	}
-	return i ? worst : usage("check what?");
+	return i ? worst : usage(TEXT "check what?");
 }
 
 static int verb_show(char **argv, bool plan)
@@ -287,7 +287,7 @@ static int verb_version(void)
 
 /* A verb, its words, one line of help. The calls stand below, so that the table
  * holds no pointers. */
-static const char verbs[] =
+static const char verbs[] = TEXT
 	"run [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background\0"
 	"check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong\0"
 	"show FILE [key=value ..]\n\tall of its keys, every default written out\0"
@@ -303,8 +303,9 @@ static const char verbs[] =
 static int help_verbs(void)
 {
 	const char *v;
+	int i;
 
-	for (v = verbs; *v; v += strlen(v) + 1)
+	for (i = 0; *(v = nth(verbs, i)); i++)
 		say(1, "husk %s\n", v);
 	return 0;
 }
@@ -314,10 +315,10 @@ static int find(const char *verb)
 {
 	const char *v;
 	size_t n = strlen(verb);
-	int i = 0;
+	int i;
 
-	for (v = verbs; *v && !(starts(v, verb) && (uint8_t)v[n] <= ' '); v += strlen(v) + 1)
-		i++;
+	for (i = 0; *(v = unpacked(verbs, i)) && !(starts(v, verb) && (uint8_t)v[n] <= ' '); i++)
+		;
 	return i;
 }
 
@@ -348,5 +349,5 @@ int main(int argc, char **argv)
 	base = base ? base + 1 : argc ? argv[0] : "";
 	if (same(base, "halt") || same(base, "poweroff") || same(base, "reboot"))
 		return board_ask(base);
-	return argc < 2 ? usage("a verb is missing") : call(argv);
+	return argc < 2 ? usage(TEXT "a verb is missing") : call(argv);
 }

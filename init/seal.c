@@ -38,13 +38,13 @@ int init_stdio(void)
 		flags = fcntl(fd, F_GETFL);
 		if (flags < 0 && errno == EBADF) {
 			if (openat(AT_FDCWD, "/dev/null", O_RDWR) != fd)
-				return refuse(fd, "is closed, and /dev/null is missing");
+				return refuse(fd, TEXT "is closed, and /dev/null is missing");
 			continue;
 		}
 		if (flags < 0 || fstat(fd, &st) < 0)
 			return refuse(fd, strerror(errno));
 		if (flags & O_PATH || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
-			return refuse(fd, "a directory, a bare path or a block device is refused");
+			return refuse(fd, TEXT "a directory, a bare path or a block device is refused");
 	}
 	if (sys_close_range(3, ~0u) < 0 && close_others(AT_FDCWD, 3, &fd, 0) < 0)
 		return refuse(3, strerror(errno));

@@ -32,6 +32,7 @@
  * its row, the program has never run, and the host is as it was. After it the
  * status is the program's.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "husk.h"
@@ -115,10 +116,10 @@
 enum { STAGES(NUMBER) NSTAGES };
 
 #define NAME(f, side, undo, keys, what)		#f "\0"
-static const char names[] = STAGES(NAME);
+static const char names[] = TEXT STAGES(NAME);
 
 #define WHAT(f, side, undo, keys, what)		what "\0"
-static const char whats[] = STAGES(WHAT);
+static const char whats[] = TEXT STAGES(WHAT);
 
 #define STAGE(f, side, undo, keys, what)	{ side, (keys) & 255, (keys) >> 8 },
 static const struct stage stages[] = { STAGES(STAGE) };
@@ -161,10 +162,40 @@ const char *stage_name(int row)
 	static char name[32];
 	char *dot;
 
-	copy(name, sizeof name, nth(names, row));
+	fmt(name, sizeof name, "%s", nth(names, row));
 	if ((dot = strchr(name, '_')))
 		*dot = '.';
 	return name;
+}
+
+/* What to do, where an error of a row has one usual cause. */
+#define HINTS(H) \
+	H(ns_clone, EPERM, "not root: ns.user=new; or CONFIG_USER_NS, user.max_user_namespaces, kernel.unprivileged_userns_clone") \
+	H(ns_clone, EINVAL, "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS") \
+	H(ns_clone, ENOSPC, "a limit below /proc/sys/user/max_*_namespaces is reached") \
+	H(ns_clone, EAGAIN, "a limit of processes is reached: pids.max or rlimit.nproc") \
+	H(init_fork, EAGAIN, "pids.max is too small for PID 1 and the program") \
+	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
+	H(filter_load, EINVAL, "CONFIG_SECCOMP_FILTER") \
+	H(filter_load, ENOSYS, "CONFIG_SECCOMP") \
+	H(rootfs_mounts, ENOTDIR, "a directory cannot lie on a file") \
+	H(rootfs_mounts, ENODEV, "this file system is not in the kernel") \
+	H(rootfs_sources, ENOENT, "make it, or put ? before the line") \
+	H(rootfs_private, EINVAL, "/ is no mount point here: a chroot") \
+	H(caps_sched, EPERM, "CONFIG_RT_GROUP_SCHED gives this cgroup no realtime share, or not root")
+
+const char *stage_hint(int row, int err)
+{
+#define WHEN(f, err, what)	{ ROW_##f, err },
+#define HINT(f, err, what)	what "\0"
+	static const struct { uint8_t row, err; } when[] = { HINTS(WHEN) };
+	static const char hints[] = TEXT HINTS(HINT);
+	unsigned i;
+
+	for (i = 0; i < sizeof when / sizeof *when; i++)
+		if (when[i].row == row && when[i].err == err)
+			return nth(hints, (int)i);
+	return NULL;
 }
 
 int stages_run(struct run *r)

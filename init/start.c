@@ -197,9 +197,9 @@ static void confess(struct run *r)
 
 static void complain(const struct run *r)
 {
-	const char *row = stage_name(r->row), *h = hint(row, r->err);
+	const char *h = stage_hint(r->row, r->err);
 
-	say(2, "husk: %s: %s: %s%s%s\n", r->name, row, r->why, h ? " - " : "", h ? h : "");
+	say(2, "husk: %s: %s: %s%s%s\n", r->name, stage_name(r->row), r->why, h ? " - " : "", h ? h : "");
 }
 
 /* A file may go without exec=, as long as nobody starts it. */

@@ -34,13 +34,13 @@ const char *number(const char *s, uint64_t max, uint64_t *out)
 	uint64_t v = 0;
 
 	if (!*s)
-		return "a number is missing";
+		return TEXT "a number is missing";
 	for (; *s; s++) {
 		if (*s < '0' || *s > '9')
-			return "not a number";
+			return TEXT "not a number";
 		if (__builtin_mul_overflow(v, (uint64_t)10, &v) ||
 		    __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v) || v > max)
-			return "number out of range";
+			return TEXT "number out of range";
 	}
 	*out = v;
 	return NULL;
@@ -53,11 +53,19 @@ const char *decimal(const char *s, uint64_t *out)
 	return s;
 }
 
+/* The compiler knows the texts as they were before they were packed: it must not
+ * know which list this is. */
 const char *nth(const char *list, int n)
 {
+	__asm__("" : "+r"(list));
 	while (n-- > 0)
 		list += strlen(list) + 1;
 	return list;
+}
+
+const char *unpacked(const char *list, int n)
+{
+	return fmts("%s", nth(list, n));
 }
 
 /* "" is a name that nothing has: a path that was cut off would be another's. */

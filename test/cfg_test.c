@@ -14,7 +14,10 @@
 
 static struct box box;
 
-/* What cfg/ asks of other folders, without them */
+/* What cfg/ asks of other folders, without them; and no text is packed here */
+const uint8_t text_pairs[1][2];
+const char code_end[1];
+
 long sys_getcwd(char *to, size_t max)
 {
 	return getcwd(to, max) ? 0 : -1;

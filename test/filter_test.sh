@@ -15,7 +15,7 @@ say() {
 program() {
 	b=$1
 	shift
-	make BOARD="$b" "out/$b/nr.h" >/dev/null && "$@" -std=gnu11 -O1 -D_GNU_SOURCE -Wall -Wextra -Wno-type-limits \
+	make BOARD="$b" "out/$b/nr.h" >/dev/null && "$@" -std=gnu11 -O1 -D_GNU_SOURCE -DTEXT='""' -Wall -Wextra -Wno-type-limits \
 		-Iinit -Iout/"$b" -o out/"$b"/filter_test test/filter_test.c test/bpf.c filter/nr.c filter/groups.c \
 		filter/args.c filter/policy.c cfg/near.c filter/build.c filter/pid1.c || exit 1
 	grep -Ev '^/|NR_(AUDIT|NATIVE|PID1|PID1_END)	' "out/$b/nr.h" > "$t/$b"

@@ -2,7 +2,7 @@
  * fuzz_cfg.c - test: any bytes as a configuration. What is accepted must come
  * back from husk show as the same text.
  *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinit -Iout \
+ *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -DTEXT='""' -Iinit -Iout \
  *		test/fuzz_cfg.c init/[!m]*.c init/main... (all sources but init/main.c)
  *	./fuzz -close_fd_mask=2 corpus test/conf/good test/conf/bad
  */

@@ -137,7 +137,7 @@ units()
 		fi
 		src=$(sed -n 's/.*unit: *\([^*]*[a-z]\).*/\1/p' "$t" | head -n 1)
 		# shellcheck disable=SC2086 # words
-		if gcc -std=gnu11 -O1 -g -D_GNU_SOURCE -DRUNDIR='"/run/husk"' -Iinit -Iout -fsanitize=address,undefined \
+		if gcc -std=gnu11 -O1 -g -D_GNU_SOURCE -DRUNDIR='"/run/husk"' -DTEXT='""' -Iinit -Iout -fsanitize=address,undefined \
 			-fno-sanitize-recover -o "out/$n" "$t" $src >out/try.log 2>&1; then
 			tap "$n" "out/$n"
 		else
