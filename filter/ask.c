@@ -183,7 +183,7 @@ static const char *arguments(char *const *words)
 		if (i == 6)
 			return "a call has six arguments at most";
 		if (!filter_value(words[i], full, &q.data.args[i]))
-			return fmts("\"%s\" is no constant that is known, and no number that fits", words[i]);
+			return cfg_wrong("\"%.*s\" is no constant that is known, and no number that fits", 80, words[i]);
 		n += fmt(q.args + n, sizeof q.args - n, i ? ", %s" : "%s", words[i]);
 	}
 	return NULL;
@@ -203,7 +203,7 @@ static const struct mark *line(int row, int item, const char *what)
 }
 
 /* FILE:LINE: key: word */
-static const char *origin(const struct box *b, int row, int item, unsigned call)
+static void origin(const struct box *b, int row, int item, unsigned call)
 {
 	const char *from = "", *what = filter_action(filter_policy.acts[P_REFUSE]);
 	const struct mark *m;
@@ -216,14 +216,13 @@ static const char *origin(const struct box *b, int row, int item, unsigned call)
 		what = "yes";
 	if ((m = line(row, item, what)))
 		from = cfg_from(m);
-	return fmts("%s: %s: %s", *from ? from : "default", key_name(row), what);
+	say(1, "%s: %s: %s", *from ? from : "default", key_name(row), what);
 }
 
 /* of a call that the target has */
-static const char *reason(const struct box *b, uint32_t act)
+static int reason(const struct box *b, uint32_t act, bool refused)
 {
 	unsigned call = filter_slot((uint32_t)q.data.nr);
-	const char *cure = NULL;
 	uint32_t said;
 	int step, row;
 
@@ -231,39 +230,42 @@ static const char *reason(const struct box *b, uint32_t act)
 	step = decided(call, &said);
 	row = filter_row(b, step);
 	if (said != act)
-		return "the policy says something else: a mistake of husk";
-	if (act != ACT_ALLOW && act != ACT_LOG && row != KEY_EXEC_ONCE)
-		cure = filter_cure((uint32_t)q.data.nr, q.data.args);
-	return fmts("%s%s%s", !step && act == (ACT_ERRNO | ENOSYS) ? "what it does no filter sees" : origin(b, row, step - 1, call),
-		cure ? "; to allow it: " : "", cure ? cure : "");
+		return wrong("a mistake of husk: the policy says something else");
+	if (!step && act == (ACT_ERRNO | ENOSYS))
+		say(1, "what it does no filter sees");
+	else
+		origin(b, row, step - 1, call);
+	if (refused && row != KEY_EXEC_ONCE)
+		say(1, "; to allow it: %s", filter_cure((uint32_t)q.data.nr, q.data.args));
+	return refused;
 }
 
 int filter_ask(const struct box *b, char *const *words)
 {
 	const struct known *k = filter_find(*words);
-	const char *e, *why;
 	unsigned long long nr;
+	const char *e;
 	unsigned seen;
 	uint32_t act;
+	int status;
 
-	if (k && *k->text >= '_') {
+	if (k && *k->text >= '_')
 		nr = filter_number(k->value);
-		if (nr == NONUMBER) {
-			say(1, "%s: not there: no such call on %s\n", *words, filter_arch->name);
-			return 1;
-		}
-	} else if (k || !filter_value(*words, 0xffffffff, &nr))
+	else if (k || !filter_value(*words, 0xffffffff, &nr))
 		return wrong(k ? cfg_bad(*words, "a system call", "") : filter_unknown(*words));
 	if ((e = arguments(words + 1)))
 		return wrong(e);
-	q.data.nr = (int)nr;
+	q.data.nr = nr == NONUMBER ? -1 : (int)nr;
 	q.data.arch = filter_arch->audit;
 	act = b->nbpf ? filter_run(b->bpf, &q.data, &seen) : ACT_ALLOW;
-	if (filter_call((uint32_t)nr))
-		why = reason(b, act);
+	status = act != ACT_ALLOW && act != ACT_LOG;
+	say(1, "%s(%s): %s - ", *words, q.args, filter_action(act));
+	if (filter_call((uint32_t)q.data.nr))
+		status = reason(b, act, status);
+	else if (act == ACT_KILL)
+		say(1, "foreign ABI");
 	else
-		why = filter_arch->foreign && nr >= filter_arch->foreign && nr != 0xffffffff ? "foreign ABI" :
-			fmts("no such call on %s", filter_arch->name);
-	say(1, "%s(%s): %s - %s\n", *words, q.args, filter_action(act), why);
-	return act != ACT_ALLOW && act != ACT_LOG;
+		say(1, "no such call on %s", filter_arch->name);
+	say(1, "\n");
+	return status;
 }

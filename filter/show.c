@@ -79,20 +79,18 @@ static void instruction(const struct sock_filter *f, unsigned i)
  * tries each once, and does not run the program for them again. */
 static void calls(const struct box *b)
 {
-	unsigned slot, seen, kept = 0, all = 0;
-	const char *name;
+	unsigned call, seen, kept = 0, all = 0;
 
 	say(1, "# by arguments:");
 	s.data.arch = filter_arch->audit;
-	for (slot = 0; slot < filter_arch->slots; slot++) {
-		if (filter_calls[slot] >= OLDCALL)
+	for (call = 0; call < OLDCALL; call++) {
+		s.data.nr = (int)filter_number(call);
+		if ((uint32_t)s.data.nr == NONUMBER)
 			continue;
-		s.data.nr = (int)filter_number(filter_calls[slot]);
-		name = filter_call((uint32_t)s.data.nr);
-		kept += filter_run(b->bpf, &s.data, &seen) == ACT_ALLOW && seen < 4;
 		all++;
+		kept += filter_run(b->bpf, &s.data, &seen) == ACT_ALLOW && seen < 4;
 		if (seen >= 4)
-			say(1, " %s", name);
+			say(1, " %s", filter_call((uint32_t)s.data.nr));
 	}
 	say(1, "\n# %u of %u calls: the kernel keeps the answer, from 5.11\n", kept, all);
 }
