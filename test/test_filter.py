@@ -3,6 +3,7 @@ import errno
 import functools
 import random
 import re
+import shutil
 
 import pytest
 
@@ -144,6 +145,19 @@ def test_the_lines_are_the_program(arch, policy):
         assert action(answer) == evaluate(program, arch, nr, args), (nr, args, why)
 
 
+@pytest.mark.parametrize("board, emulator", [("i386", []), ("armv7", ["qemu-arm-static"]), ("arm64", ["qemu-aarch64-static"])])
+def test_every_husk_says_the_same(board, emulator):
+    """A 32-bit husk of a 64-bit machine, and the other way round."""
+    other = [*emulator, husk.OUT / f"qemu-{board}/husk"]
+    if not other[-1].exists() or (emulator and not shutil.which(emulator[0])):
+        pytest.skip(f"no {other}")
+    policy = ["syscalls=-munmap(arg1>7) +socket(arg0==AF_CAN) -clone(arg0&CLONE_THREAD==0) -mprotect(arg2==~0)"]
+    for arch in ARCHES:
+        assert husk.command(*other, "filter", "-a", arch, *policy).out == show("-a", arch, *policy)
+        for call in ("munmap 0 0x80000000", "munmap 0 7", "socket AF_ALG", "mprotect 0 0 -1", "clone CLONE_THREAD|CLONE_VM"):
+            assert husk.command(*other, "filter", "-a", arch, *policy, *call.split()).out == husk.husk("filter", "-a", arch, *policy, *call.split()).out
+
+
 def test_what_the_kernel_keeps():
     """Calls of the header's last line are those that are allowed and do not look at an argument."""
     text = show("-a", HERE, "syscalls=@service")
@@ -227,6 +241,34 @@ def test_words_of_the_command_line(words, why):
         assert ask(*words.split())[1] == why
     else:
         assert husk.husk("filter", *words.split()).status == 2
+
+
+CALLS = ["read", "write", "kill", "prctl", "sendto", "socket", "ioctl", "mount", "clone3", "ptrace"]
+
+
+def any_word(dice):
+    call = dice.choice(CALLS)
+    tests = f"({', '.join(f'arg{dice.randrange(2)}' + dice.choice(['==', '!=', '<', '&3==', '>=']) + str(dice.randrange(4)) for _ in range(dice.choice([1, 1, 2])))})"
+    return dice.choice([dice.choice("+-") + call, call, f"{call}:EACCES", "+" + call + tests, "-" + call + tests, call + tests, f"{call}{tests}:EROFS",
+                        dice.choice(["-", "+", ""]) + dice.choice(["@io", "@net", "@signal", "@process", "@namespace", "@mount"])])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_words_behind_the_one_that_decides_say_nothing(seed):
+    """Taken away they leave the answer and whose it is; what would allow a refused call does."""
+    dice = random.Random(seed)
+    words = [dice.choice(["@service", "execve exit_group @io"])] + [any_word(dice) for _ in range(dice.randrange(2, 9))]
+    line = lambda w: ["syscalls=" + " ".join(w)]
+    for _ in range(5):
+        call = [dice.choice(CALLS), dice.randrange(4), dice.randrange(4)]
+        answer, why = ask(*line(words), *call)
+        by, _, cure = why.partition("; to allow it: ")
+        word = by.removeprefix("command line: syscalls: ")
+        if word in words:
+            last = max(i for i, w in enumerate(words) if w == word) + 1
+            assert ask(*line(words[:last]), *call)[0] == answer, (words, call, why)
+        if answer not in ("ALLOW", "LOG"):
+            assert ask(*line(words), cure.split(" or ")[-1], *call)[0] == "ALLOW", (words, call, cure)
 
 
 def test_what_would_allow_it_does():
