@@ -33,7 +33,7 @@ printf '#include <asm/unistd.h>\n' > "$out/nr.ask"
 } > "$out/nr.ask"
 "$@" -D_GNU_SOURCE -x c -E -P "$out/nr.ask" > "$out/nr.say" || stop "$1 does not know this target"
 
-sed -n 's/^@ *"\([^"]*\)" */\1 /p' "$out/nr.say" | while read -r name value; do
+sed -n -e 's/\([ (]0x[0-9a-fA-F]*\)[UL][UL]*/\1/g' -e 's/^@ *"\([^"]*\)" */\1 /p' "$out/nr.say" | while read -r name value; do
 	case $value in *[!0-9a-fA-FxX\ \(\)\|\<+-]*) stop "$name is $value" ;; esac
 	# shellcheck disable=SC2004 # it is an expression, not the name of one
 	echo "$name $(($value))"
