@@ -77,7 +77,8 @@
 	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
 	K(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
 	K(SYSCALLS_LOG, "syscalls.log", CHOICE, calls_log, 0, "no|yes", "who is refused what", "no", "a line for each call that is refused with an errno, with the key to write; from Linux 5.0") \
-	K(EXEC_ONCE, "exec.once", CHOICE, exec_once, 0, "", "nothing else is executed", "no", "what exec= says is the last execve of the box") \
+	K(SOCKETS, "sockets", SOCKETS, sockets, LIST | OPEN, "none, all, NAME or -NAME", "added to these four", "unix,inet,inet6,netlink; all with syscalls=@all", "address families: packet can bluetooth vsock alg and others; how, says SYSTEM CALLS") \
+	K(EXEC_ONCE, "exec.once", CHOICE, exec_once, 0, "no|yes", "nothing else is executed", "no", "what exec= says is the last execve of the box") \
 	K(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, 0, "", "no: set-uid works", "yes", "") \
 	K(KEYRING, "keyring", CHOICE, keyring, 0, "", "of the session", "yes", "one of its own") \
 	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN, "a profile", "loaded before", "", "outside") \

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "husk.h"
 
@@ -392,6 +393,32 @@ static const char *set_caps(uint64_t *at, const char *v)
 	return NULL;
 }
 
+#define FOUR	(1u << AF_UNIX | 1u << AF_INET | 1u << AF_INET6 | 1u << AF_NETLINK)
+
+/* The first line adds to the four that a box has without it. */
+static const char *set_sockets(uint32_t s[2], const char *v)
+{
+	bool minus = *v == '-';
+	const char *w = v + minus;
+	int word = cfg_index("none|all", w), n = word < 0 ? filter_family_number(w) : 0;
+
+	if (n < 0)
+		return cfg_unlike(w, filter_family);
+	if (word >= 0 && minus)
+		return cfg_not();
+	if (word >= 0) {
+		cfg_unmark(cfg.key, -1);
+		s[0] = s[1] = word ? ~0u : 0;
+	} else if (!s[0])
+		s[0] = FOUR;
+	s[0] |= 1;
+	if (minus)
+		s[n / 32] &= ~(1u << n % 32);
+	else
+		s[n / 32] |= 1u << n % 32;
+	return NULL;
+}
+
 /* Dots only: a slash, or two dots, would name another file below /proc/sys. */
 static const char *set_sysctl(struct box *b, const char *sub, const char *v)
 {
@@ -462,6 +489,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_EXEC: case T_SYSCALLS: case T_AFTER: case T_ETC: case T_PATHS: return set_word(b, k->type, at, v);
 	case T_GROUPS: return set_group(b, v);
 	case T_CAPS: return set_caps(at, v);
+	case T_SOCKETS: return set_sockets(at, v);
 	case T_MAP: return set_map(at == &b->nuidmap ? b->uidmap : b->gidmap, at, v);
 	case T_CHOICE: case T_MOUNTS: case T_SECBITS: ok = set_choice(b, k->type, at, v); break;
 	case T_CWD: ok = set_text(at, v, cfg_clean(v)); break;
@@ -525,11 +553,18 @@ static const char *set_words(struct box *b, int row, char *v)
 
 _Static_assert(T_SYSCALLS == 1 && T_GROUPS == 2, "the types of words are the first");
 
+/* Who names some of the four alone means these alone. */
+static const char *no_more(const uint32_t s[2], bool first)
+{
+	return first && s[0] == (FOUR | 1) && !s[1] ? "changes nothing; for these alone: sockets=none, then their names" : NULL;
+}
+
 /* A first word of syscalls= without a sign, and none of this layer before it:
  * what was there is replaced. They are compiled when all layers are read. */
 const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool skip)
 {
 	const struct key *k = key_row(row);
+	bool first = !*b->sockets;
 	const char *e;
 
 	cfg.key = row;
@@ -539,9 +574,9 @@ const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool s
 	    cfg_layer(row, b->nsyscall - 1) != cfg.src->layer)
 		cfg_empty(b, row);
 	e = k->type <= T_WORDS ? set_words(b, row, value) : set(b, k, sub, value, skip);
-	if (k->type == T_CAPS || k->type == T_MOUNTS)
+	if (k->type == T_CAPS || k->type == T_MOUNTS || k->type == T_SOCKETS)
 		cfg_mark_line();
-	return e;
+	return e || k->type != T_SOCKETS ? e : no_more(b->sockets, first);
 }
 
 _Static_assert(MNT_TMPFS == T_TMPFS - T_BIND && MNT_FS == T_MOUNT - T_BIND, "kinds are in the order of types");
@@ -557,6 +592,10 @@ void cfg_empty(struct box *b, int row)
 		*(uint64_t *)at = 0;
 		if (k->flags & K_OPEN)
 			cfg_mark_line();
+	} else if (k->type == T_SOCKETS) {
+		b->sockets[0] = 1;
+		b->sockets[1] = 0;
+		cfg_mark_line();
 	} else if (k->type == T_MOUNTS)
 		b->mounts = 0;
 	else if (k->type == T_INCLUDE)

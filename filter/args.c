@@ -69,6 +69,37 @@ static bool digits(const char *s, uint64_t *v)
 	return true;
 }
 
+/* The constants that begin with AF_, in small letters. */
+const char *filter_family(int i)
+{
+	static char name[LONGEST];
+	const struct known *k = filter_name(i);
+	char *to = name;
+	const char *p;
+
+	while (i == 0 && strncmp(k->text, "AF_", 3) != 0)
+		k = filter_name(1);
+	if (strncmp(k->text, "AF_", 3) != 0)
+		return NULL;
+	for (p = k->text + 3; *p; p++)
+		*to++ = (char)(*p >= 'A' ? *p | 0x20 : *p);
+	*to = '\0';
+	return name;
+}
+
+int filter_family_number(const char *s)
+{
+	static char name[LONGEST];
+	char *to = name + 3;
+	uint64_t v;
+
+	memcpy(name, "AF_", 3);
+	for (; *s && to < name + LONGEST - 1; s++)
+		*to++ = (char)(*s >= 'a' ? *s & ~0x20 : *s);
+	*to = '\0';
+	return filter_constant(name, &v) ? (int)v : -1;
+}
+
 static void misfit(struct word *w)
 {
 	if (!w->bad)

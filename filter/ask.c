@@ -95,8 +95,14 @@ static void trace(const struct box *b, unsigned call)
 	}
 }
 
-/* The rule or answer that decides: its step, and what it says. */
-static int decided(unsigned call, uint32_t *act)
+static bool is_socket(unsigned call)
+{
+	return call == N_socket || call == N_socketpair;
+}
+
+/* The rule or answer that decides: its step, and what it says. Of a family sockets= does,
+ * if not a word for that call. */
+static int decided(const struct box *b, unsigned call, uint32_t *act)
 {
 	const struct policy *p = &filter_policy;
 	const struct rule *r;
@@ -110,6 +116,9 @@ static int decided(unsigned call, uint32_t *act)
 		}
 	}
 	*act = p->acts[i];
+	if (p->families && is_socket(call) && (e >= MAXACT ? p->rules[e - MAXACT].test == p->family :
+	    e == P_REFUSE && !(p->answer[call] & NAMED)))
+		return b->nsyscall + 2;
 	return q.by[e];
 }
 
@@ -151,14 +160,29 @@ static const char *tested(unsigned call, const unsigned long long args[6])
 	return "";
 }
 
+/* The name that sockets= has for a family, or "". */
+static const char *family(unsigned long long number)
+{
+	const char *name;
+	int i;
+
+	for (i = 0; (name = filter_family(i)); i++)
+		if ((uint32_t)number == (uint32_t)filter_family_number(name))
+			return name;
+	return "";
+}
+
 /* Without a policy, as in a keeper that has forgotten it, it is taken for @service. */
 const char *filter_cure(uint32_t nr, const unsigned long long args[6])
 {
 	const struct policy *p = &filter_policy;
-	const char *name = filter_call(nr), *cap = "";
+	const char *name, *cap = "";
 	unsigned call = filter_slot(nr);
 
-	if (!name)
+	if (is_socket(call) && !(p->answer[call] & NAMED) && (!p->begun || p->families || p->answer[call] >= MAXACT) &&
+	    *(name = family(args[0])))
+		return fmts("sockets=%s", name);
+	if (!(name = filter_call(nr)))
 		return NULL;
 	if (!p->begun || (p->service && !(p->answer[call] & NAMED)))
 		cap = capability(call, ~(uint64_t)0);
@@ -212,6 +236,8 @@ static void origin(const struct box *b, int row, int item, unsigned call)
 		what = b->syscalls[item];
 	else if (row == KEY_CAPS)
 		what = capability(call, b->caps);
+	else if (row == KEY_SOCKETS && !*(what = family(q.data.args[0])))
+		what = fmts("%u", (unsigned)q.data.args[0]);
 	else if (row == KEY_EXEC_ONCE)
 		what = "yes";
 	if ((m = line(row, item, what)))
@@ -227,7 +253,7 @@ static int reason(const struct box *b, uint32_t act, bool refused)
 	int step, row;
 
 	trace(b, call);
-	step = decided(call, &said);
+	step = decided(b, call, &said);
 	row = filter_row(b, step);
 	if (said != act)
 		return wrong("a mistake of husk: the policy says something else");

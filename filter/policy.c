@@ -169,6 +169,31 @@ static void name(struct word *w, unsigned which)
 	} while (!w->bad && twin && !(*t++ & TWIN_LAST));
 }
 
+/* sockets= before what the call has: one of these, or, of all, none of the others. */
+static void families(struct word *w, unsigned which, unsigned next)
+{
+	struct policy *p = &filter_policy;
+	unsigned first = p->ntest, i;
+	bool all = p->families[1] >> 31;
+	struct test *t;
+
+	for (i = 1; i < 63; i++)
+		if ((p->families[i / 32] >> i % 32 & 1) != all) {
+			t = &p->tests[p->ntest++];
+			t->arg = 0;
+			t->op = TEST_EQ | (all ? TEST_NOT : TEST_OR);
+			t->value = i;
+			t->mask = 0xffffffff;
+		}
+	if (p->ntest > first) {
+		t = &p->tests[p->ntest - 1];
+		t->op = (uint8_t)((t->op & ~TEST_OR) | TEST_END);
+		rule(w, which, P_ALLOW, next, first);
+		p->family = p->rules[(p->answer[which] & ~NAMED) - MAXACT].test;
+	} else if (all)
+		p->answer[which] = (uint16_t)((p->answer[which] & NAMED) | P_ALLOW);
+}
+
 /* Nothing is tested that is allowed without. */
 static void limited(struct word *w, const struct right *r)
 {
@@ -179,6 +204,10 @@ static void limited(struct word *w, const struct right *r)
 
 	if (passes(next))
 		return;
+	if (p->families && r->class == C_net) {
+		families(w, r->call, next);
+		return;
+	}
 	do {
 		to = &p->tests[p->ntest++];
 		to->mask = t->mask;
@@ -228,6 +257,17 @@ const char *filter_action(uint32_t act)
 	return fmts("%x", act);
 }
 
+/* What a word without tests has opened as a whole, sockets= narrows. */
+static void narrow(struct word *w, unsigned which, unsigned was)
+{
+	uint16_t *answer = &filter_policy.answer[which];
+
+	if (filter_policy.families && !w->acted && !w->bad && was != P_ALLOW && (*answer & (unsigned)~NAMED) == P_ALLOW) {
+		*answer &= NAMED;
+		families(w, which, P_REFUSE);
+	}
+}
+
 static int action_named(const char *s)
 {
 	int i = cfg_index(ACTS, s);
@@ -272,6 +312,7 @@ const char *filter_word(const char *s)
 	static char phrase[160];
 	struct word w = { .at = s, .act = P_ALLOW };
 	const struct known *k;
+	unsigned was = filter_policy.answer[N_socket] & (unsigned)~NAMED, pair = filter_policy.answer[N_socketpair] & (unsigned)~NAMED;
 
 	if (!filter_policy.begun && (*s == '+' || *s == '-'))
 		group(&w, C_basic * 64 + C_sandbox);
@@ -285,6 +326,8 @@ const char *filter_word(const char *s)
 			group(&w, k->value);
 		else
 			name(&w, k->value);
+		narrow(&w, N_socket, was);
+		narrow(&w, N_socketpair, pair);
 	}
 	if (!w.bad)
 		return NULL;
@@ -311,14 +354,15 @@ const char *filter_step(const struct box *b, int i)
 	static const uint32_t answers[] = { ACT_ERRNO | EPERM, ACT_KILL, ACT_LOG };
 	int more = i - b->nsyscall;
 
-	if (i == 0)
+	if (i == 0) {
 		filter_begin(answers[b->calls_default]);
-	else if (more <= 0)
+		filter_policy.families = *b->sockets ? b->sockets : NULL;
+	} else if (more <= 0)
 		return filter_word(b->syscalls[i - 1]);
 	else if (more == 1)
 		filter_caps(b->caps);
-	else if (b->exec_once)
-		return filter_word(more == 2 ? "execve(arg0>=4096):EPERM" : "execveat:EPERM");
+	else if (b->exec_once && more > 2)
+		return filter_word(more == 3 ? "execve(arg0>=4096):EPERM" : "execveat:EPERM");
 	return NULL;
 }
 
@@ -326,5 +370,5 @@ int filter_row(const struct box *b, int step)
 {
 	int more = step - b->nsyscall;
 
-	return step == 0 ? KEY_SYSCALLS_DEFAULT : more <= 0 ? KEY_SYSCALLS : more == 1 ? KEY_CAPS : KEY_EXEC_ONCE;
+	return step == 0 ? KEY_SYSCALLS_DEFAULT : more <= 0 ? KEY_SYSCALLS : more > 2 ? KEY_EXEC_ONCE : more == 1 ? KEY_CAPS : KEY_SOCKETS;
 }

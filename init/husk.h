@@ -148,6 +148,7 @@ struct box {
 	const char *apparmor, *selinux;
 	uint32_t cpu_period;		/* us */
 	uint32_t persona, securebits, stop_ms;
+	uint32_t sockets[2];		/* bit i: family i; 0: that it was said; all: those nobody knows, too */
 	uint64_t caps;			/* kept: bounding, permitted, effective */
 	uint64_t inheritable, ambient;	/* final values, made by cfg_check */
 	int32_t	 clock_monotonic, clock_boottime;	/* seconds; both 0: none */
@@ -433,13 +434,13 @@ enum keyrow {
 	KEY_MEMORY_MAX, KEY_MEMORY_SWAP_MAX, KEY_PIDS_MAX, KEY_CPU_MAX, KEY_CPU_WEIGHT, KEY_CGROUP,
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
-	KEY_SYSCALLS_LOG, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
+	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
 	KEY_BOOT, KEY_AFTER, KEY_STOP_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_LOG,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
 enum keytype {
 	T_EXEC, T_SYSCALLS,		/* of words, which may be quoted */
-	T_GROUPS, T_MOUNTS, T_ETC, T_PATHS, T_MAP, T_AFFINITY, T_SECBITS, T_CAPS, T_AFTER, T_WORDS = T_AFTER,	/* of words */
+	T_GROUPS, T_MOUNTS, T_ETC, T_PATHS, T_MAP, T_AFFINITY, T_SECBITS, T_CAPS, T_SOCKETS, T_AFTER, T_WORDS = T_AFTER,	/* of words */
 	T_CWD, T_ENV, T_USER, T_UMASK, T_CHOICE, T_ONLY,
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_CGROUP,
@@ -769,9 +770,11 @@ void filter_begin(uint32_t fallback);		/* of known names that no rule allows: AC
  * word after filter_begin() has a sign, @service goes before it by itself. */
 const char *filter_word(const char *word);
 void filter_caps(uint64_t caps);		/* a policy with @service allows what these capabilities are for, unless a word named the call; after all words */
+const char *filter_family(int i);		/* the names of sockets=, from 0: good until the next; NULL: no more */
+int filter_family_number(const char *name);	/* or -1 */
 /* The policy of a box, step by step from 0 to nsyscall + FILTER_STEPS, each by a
  * line of a key: NULL or what is wrong there. Its item is step - 1 for syscalls=. */
-enum { FILTER_STEPS = 3 };
+enum { FILTER_STEPS = 4 };
 const char *filter_step(const struct box *, int step);
 int filter_row(const struct box *, int step);	/* of whom it is */
 /* filter/build.c */
@@ -847,8 +850,10 @@ struct policy {
 	uint16_t answer[MAXCALL];	/* of a call */
 	uint16_t nact, nrule, ntest;
 	bool	 begun, service;
+	uint16_t family;		/* the first test of sockets= */
+	const uint32_t *families;	/* of sockets=; NULL: nobody said them */
 	struct rule rules[MAXRULE];
-	struct test tests[MAXTEST + 8];	/* until the rule is made they may be too many */
+	struct test tests[MAXTEST + 64];	/* until the rule is made they may be too many */
 };
 extern struct policy filter_policy;
 struct word {			/* of syscalls=, while it is read */

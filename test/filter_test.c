@@ -99,7 +99,7 @@ static bool ok(bool good, const char *f, ...)
 
 /* ------------------------------------------------------------- making one */
 
-/* Splits at blanks outside of brackets, as cfg/ does. caps:HEX is filter_caps,
+/* Splits at blanks outside of brackets, as cfg/ does. caps:HEX is filter_caps, sockets:HEX sockets= as a mask,
  * default:ACTION goes to filter_begin. */
 static const char *compile(const char *words)
 {
@@ -107,17 +107,25 @@ static const char *compile(const char *words)
 	const char *w = words, *e = NULL, *d;
 	char word[512];
 	uint64_t caps = 0;
+	static uint32_t sockets[2];
 	int depth;
 
 	if ((d = strstr(words, "default:")) != NULL)
 		fallback = strncmp(d + 8, "KILL", 4) == 0 ? ACT_KILL : ACT_LOG;
 	filter_begin(fallback);
+	if ((d = strstr(words, "sockets:")) != NULL) {
+		caps = strtoull(d + 8, NULL, 16);
+		sockets[0] = (uint32_t)caps;
+		sockets[1] = (uint32_t)(caps >> 32);
+		filter_policy.families = sockets;
+		caps = 0;
+	}
 	while (*w && !e) {
 		for (depth = 0, d = w; *d && (depth || *d != ' '); d++)
 			depth += (*d == '(') - (*d == ')');
 		if (strncmp(w, "caps:", 5) == 0)
 			caps = strtoull(w + 5, NULL, 16);
-		else if (d > w && strncmp(w, "default:", 8) != 0) {
+		else if (d > w && strncmp(w, "default:", 8) != 0 && strncmp(w, "sockets:", 8) != 0) {
 			snprintf(word, sizeof word, "%.*s", (int)(d - w), w);
 			e = filter_word(word);
 		}

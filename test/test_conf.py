@@ -60,7 +60,6 @@ LATER = {
     "restart", "giveup", "watchdog", "ready", "needs", "before", "if", "share", "dir", "overlay", "verity", "abi", "forks",
     "net.publish", "net.veth", "net.macvlan", "net.ipvlan", "net.vlan", "net.move", "net.addr", "net.route", "net.masquerade",
     "memory.high", "memory.low", "memory.min", "landlock", "listen", "fd", "log.rate", "reload.signal", "start.timeout",
-    "syscalls.log", "sockets",
 }
 LATER_VALUES = {"net=nat", "log", "root", "tty", "mount", "device", "reboot"}
 
