@@ -24,6 +24,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -108,6 +109,21 @@ int filter_watch(struct run *r)
 	return load(hole, FILTER_HOLE + 1, 0) < 0 ? fail(r, "the filter that closes the other") : 0;
 }
 
+/* The keeper's own way to where its lines go, which never waits: what is full is
+ * full as long as the reader likes, and the box writes there, too. A file has no
+ * reader, and a socket has no other way. */
+static void no_wait(const struct run *r)
+{
+	struct stat st;
+	int fd;
+
+	if (r->board || fstat(2, &st) < 0 || S_ISREG(st.st_mode) ||
+	    (fd = openat(r->proc, "self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) < 0)
+		return;
+	(void)dup2(fd, 2);
+	close(fd);
+}
+
 /* In HOST, before the release: what the keeper needs. */
 int filter_keep(struct run *r)
 {
@@ -120,39 +136,23 @@ int filter_keep(struct run *r)
 		return fail(r, "needs Linux 5.0");
 	if (r->learn)
 		return 0;
+	no_wait(r);
 	r->policy = (int)syscall(SYS_memfd_create, "policy", MFD_CLOEXEC);
 	if (r->policy < 0 || write(r->policy, r->box->bpf, n) != (ssize_t)n)
 		return fail(r, "keep the policy");
 	return 0;
 }
 
-/* What the policy says to a call: the program, run once more. Whoever has read
- * another answer into it than errnos has not been asked. */
+/* What the policy says to a call, by the program that the kernel would have run. */
 static int answer(int policy, const struct seccomp_data *d)
 {
-	struct sock_filter i;
-	unsigned at = 0;
-	uint32_t a = 0;
-	bool yes;
+	static struct sock_filter program[MAXBPF];
+	uint32_t act = ACT_ERRNO | EPERM;
+	unsigned seen;
 
-	while (pread(policy, &i, sizeof i, (off_t)(at++ * sizeof i)) == sizeof i)
-		switch (i.code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			memcpy(&a, (const uint8_t *)d + i.k, sizeof a);
-			break;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= i.k;
-			break;
-		case BPF_JMP | BPF_JA:
-			at += i.k;
-			break;
-		case BPF_RET | BPF_K:
-			return refusal(i.k) ? (int)(i.k & 0xffff) : EPERM;
-		default:
-			yes = i.code & BPF_JGT ? BPF_OP(i.code) == BPF_JGE ? a >= i.k : a > i.k : a == i.k;
-			at += yes ? i.jt : i.jf;
-		}
-	return EPERM;
+	if (pread(policy, program, sizeof program, 0) > 0)
+		act = filter_run(program, d, &seen);
+	return refusal(act) ? (int)(act & 0xffff) : EPERM;
 }
 
 enum { LINES = 16, WINDOW_MS = 10000 };
@@ -165,22 +165,29 @@ static struct said {
 	uint32_t seen[LINES];
 } said[MAXBOX] STAYS;
 
-/* A line never waits for its reader. */
-static void line(const char *box, const char *what, const char *of)
+/* Nothing waits for who reads the lines. */
+static bool ready(void)
 {
 	struct pollfd p = { 2, POLLOUT, 0 };
 
-	if (poll(&p, 1, 0) > 0 && p.revents & POLLOUT)
-		say(2, "husk: %s: denied: %s%s\n", box, what, of);
+	return poll(&p, 1, 0) > 0 && p.revents & POLLOUT;
+}
+
+uint64_t filter_due(int slot)
+{
+	return said[slot].more ? said[slot].until : 0;
 }
 
 void filter_more(int slot, const char *name)
 {
 	struct said *s = &said[slot];
 
-	if (s->more)
-		line(name, fmts("%u more", s->more), "");
-	memset(s, 0, sizeof *s);
+	s->n = 0;
+	s->until = now_ms() + WINDOW_MS;
+	if (!s->more || !ready())
+		return;
+	say(2, "husk: %s: denied: %u more\n", name, s->more);
+	s->more = 0;
 }
 
 /* Once for each call with these arguments, and not too many: nothing that a box
@@ -191,22 +198,19 @@ static bool worth_a_line(int slot, const char *name, const struct seccomp_data *
 	const uint8_t *p = (const uint8_t *)d;
 	uint32_t hash = 2166136261u, i;
 
-	if (now_ms() >= s->until) {
+	if (now_ms() >= s->until)
 		filter_more(slot, name);
-		s->until = now_ms() + WINDOW_MS;
-	}
 	for (i = 0; i < sizeof *d; i++)
 		if (i < FIELD(instruction_pointer) || i >= FIELD(args))
 			hash = (hash ^ p[i]) * 16777619u;
-	for (i = 0; i < s->n; i++)
-		if (s->seen[i] == hash)
-			break;
-	if (i < s->n || s->n == LINES) {
-		s->more++;
-		return false;
+	for (i = 0; i < s->n && s->seen[i] != hash; i++)
+		;
+	if (i < LINES && i == s->n && ready()) {
+		s->seen[s->n++] = hash;
+		return true;
 	}
-	s->seen[s->n++] = hash;
-	return true;
+	s->more++;
+	return false;
 }
 
 static const char *arguments(const struct seccomp_data *d)
@@ -223,26 +227,26 @@ static const char *arguments(const struct seccomp_data *d)
 /* The name of a process is what it likes, and no part of the line. */
 static const char *program(uint32_t pid)
 {
-	static char comm[16];
+	static char comm[18];
 	int proc = proc_fd();
-	char *p;
+	int n = read_at(proc, fmts("%u/comm", pid), comm, sizeof comm) - 1, i;
 
-	if (read_at(proc, fmts("%u/comm", pid), comm, sizeof comm) <= 0)
-		*comm = '\0';
 	close(proc);
-	for (p = comm; *p && *p != '\n'; p++)
-		if (!cfg_chars(p, 1, "0123456789-.+/@"))
-			*p = '?';
-	*p = '\0';
+	for (i = 0; i < n; i++)
+		if (!cfg_chars(comm + i, 1, "0-.+/@"))
+			comm[i] = '?';
+	comm[i] = '\0';		/* the end of the line that it is */
 	return comm;
 }
 
 static void report(const char *box, int listener, struct seccomp_notif *n)
 {
-	const char *who = program(n->pid);
+	const char *who = program(n->pid), *cure = filter_cure((uint32_t)n->data.nr, n->data.args),
+		*name = filter_call((uint32_t)n->data.nr);
 
 	if (ioctl(listener, VALID, &n->id) == 0)	/* else the number may be another's by now */
-		line(box, fmts("%d(%s) (%s, %u): ", n->data.nr, arguments(&n->data), who, n->pid), "");
+		say(2, "husk: %s: denied: %s(%s) (%s, %u): %s\n", box, name ? name : "?", arguments(&n->data), who, n->pid,
+			cure ? cure : "?");
 }
 
 /* One call, that poll() has announced. ENOENT: who made it was killed, or has been

@@ -792,7 +792,8 @@ int filter_keep(struct run *);
 bool filter_watched(const struct run *);	/* the filter of this box has a listener */
 int filter_watch(struct run *);		/* PROG: its filter, with one */
 int filter_serve(int slot, const char *name, int listener, int policy);	/* keeper: one call of a box; 0, or -1: the listener is of no use any more */
-void filter_more(int slot, const char *name);	/* what has not been said of that box */
+uint64_t filter_due(int slot);		/* when it says what has not been said of that box, or 0 */
+void filter_more(int slot, const char *name);
 /* filter/learn.c */
 void filter_seen(uint32_t arch, int nr, const uint64_t args[6]);
 /* filter/pid1.c */

@@ -233,24 +233,37 @@ static bool stopping(const struct live *v)
 	return v->state == STOPPING || v->state == KILLED;
 }
 
+/* When something is to be done, or 0 */
+static uint64_t due(const struct live *v)
+{
+	if (stopping(v))
+		return v->deadline;
+	return v->state == RUNNING && v->listener >= 0 ? filter_due((int)(v - table)) : 0;
+}
+
 static int time_left(int most)
 {
 	struct live *v;
-	uint64_t now;
+	uint64_t now, next;
 
 	for (v = table; v < table + MAXLIVE; v++)
-		if (stopping(v) && (now = now_ms(), most < 0 || v->deadline < now + (uint64_t)most))
-			most = v->deadline > now ? (int)(v->deadline - now) : 0;
+		if ((next = due(v)) && (now = now_ms(), most < 0 || next < now + (uint64_t)most))
+			most = next > now ? (int)(next - now) : 0;
 	return most;
 }
 
 static void expire(void)
 {
 	struct live *v;
+	uint64_t next;
 
 	for (v = table; v < table + MAXLIVE; v++)
-		if (stopping(v) && v->deadline <= now_ms())
-			overdue(v);
+		if ((next = due(v)) && next <= now_ms()) {
+			if (stopping(v))
+				overdue(v);
+			else
+				filter_more((int)(v - table), v->name);
+		}
 }
 
 /* A short program may be over, and its PID 1 reaped as a stranger, before the
