@@ -155,14 +155,15 @@ static int answer(int policy, const struct seccomp_data *d)
 	return refusal(act) ? (int)(act & 0xffff) : EPERM;
 }
 
-enum { LINES = 16, WINDOW_MS = 10000 };
+enum { LINES = 16, LOOKS = 4 * LINES, WINDOW_MS = 10000 };
 
-/* For each box of the keeper: what has been said lately, and how much was not. */
+/* For each box of the keeper: what has been said lately, and how much was not. A
+ * look into the tables is long; what came as it is a moment ago needs none. */
 static struct said {
 	uint64_t until;
 	uint32_t more;
-	uint32_t n;
-	uint32_t seen[LINES];
+	uint16_t n, looks;
+	uint32_t seen[LINES], last[LINES];
 } said[MAXBOX] STAYS;
 
 /* Nothing waits for who reads the lines. */
@@ -182,44 +183,86 @@ void filter_more(int slot, const char *name)
 {
 	struct said *s = &said[slot];
 
-	s->n = 0;
+	uint32_t more = s->more;
+
+	if (more && ready()) {
+		say(2, "husk: %s: denied: %u more\n", name, more);
+		more = 0;
+	}
+	memset(s, 0, sizeof *s);
+	s->more = more;
 	s->until = now_ms() + WINDOW_MS;
-	if (!s->more || !ready())
-		return;
-	say(2, "husk: %s: denied: %u more\n", name, s->more);
-	s->more = 0;
 }
 
-/* Once for each call with these arguments, and not too many: nothing that a box
- * does makes a log grow faster. */
-static bool worth_a_line(int slot, const char *name, const struct seccomp_data *d)
+/* The tables of the architecture that the call is of */
+static bool use(uint32_t audit)
 {
-	struct said *s = &said[slot];
-	const uint8_t *p = (const uint8_t *)d;
-	uint32_t hash = 2166136261u, i;
+	const char *name;
 
-	if (now_ms() >= s->until)
-		filter_more(slot, name);
-	for (i = 0; i < sizeof *d; i++)
-		if (i < FIELD(instruction_pointer) || i >= FIELD(args))
-			hash = (hash ^ p[i]) * 16777619u;
-	for (i = 0; i < s->n && s->seen[i] != hash; i++)
-		;
-	if (i < LINES && i == s->n && ready()) {
-		s->seen[s->n++] = hash;
-		return true;
-	}
-	s->more++;
+	for (name = "x86_64\0i386\0armv7\0arm64\0"; *name; name += strlen(name) + 1)
+		if (filter_use(name) && filter_arch->audit == audit)
+			return true;
 	return false;
 }
 
+/* What the kernel does not read is whatever was in those registers. */
+static void trim(struct seccomp_data *d)
+{
+	unsigned call = use(d->arch) ? filter_slot((uint32_t)d->nr) : NOCALL, i;
+	struct call w = { .args = 6 };
+
+	if (call != NOCALL)
+		w = filter_widths(call);
+	d->instruction_pointer = w.args;
+	for (i = 0; i < 6; i++)
+		d->args[i] &= i >= w.args ? 0 : w.half >> i & 1 ? 0xffff : w.word >> i & 1 ? 0xffffffff : ~0ull;
+}
+
+static uint32_t sum(const struct seccomp_data *d)
+{
+	const uint8_t *p = (const uint8_t *)d;
+	uint32_t hash = 2166136261u, i;
+
+	for (i = 0; i < sizeof *d; i++)
+		if (i < FIELD(instruction_pointer) || i >= FIELD(args))
+			hash = (hash ^ p[i]) * 16777619u;
+	return hash;
+}
+
+static bool among(const uint32_t *list, uint32_t hash)
+{
+	int i;
+
+	for (i = 0; i < LINES && list[i] != hash; i++)
+		;
+	return i < LINES;
+}
+
+/* It is one more, and no look is due. Nothing that a box does makes a log grow
+ * faster than this, or its keeper busy with it. */
+static bool one_more(int slot, const char *name, const struct seccomp_data *d)
+{
+	struct said *s = &said[slot];
+	uint32_t hash = sum(d);
+
+	if (now_ms() >= s->until)
+		filter_more(slot, name);
+	s->more++;
+	if (s->n == LINES || s->looks == LOOKS || among(s->last, hash))
+		return true;
+	s->last[s->looks++ % LINES] = hash;
+	return false;
+}
+
+/* As many as the call has: trim() has left that. */
 static const char *arguments(const struct seccomp_data *d)
 {
 	static char text[6 * 20 + 4];
+	unsigned i;
 	size_t n = 0;
-	int i;
 
-	for (i = 0; i < 6; i++)
+	*text = '\0';
+	for (i = 0; i < d->instruction_pointer; i++)
 		n += fmt(text + n, sizeof text - n, "%s0x%llx", i ? ", " : "", (unsigned long long)d->args[i]);
 	return text;
 }
@@ -239,14 +282,28 @@ static const char *program(uint32_t pid)
 	return comm;
 }
 
-static void report(const char *box, int listener, struct seccomp_notif *n)
+/* Once for each call with these arguments. A starter of PID 1 compiles by the tables
+ * that are in use. */
+static void report(int slot, const char *box, int listener, struct seccomp_notif *n)
 {
-	const char *who = program(n->pid), *cure = filter_cure((uint32_t)n->data.nr, n->data.args),
-		*name = filter_call((uint32_t)n->data.nr);
+	struct said *s = &said[slot];
+	const char *who, *cure, *name;
+	uint32_t hash;
 
-	if (ioctl(listener, VALID, &n->id) == 0)	/* else the number may be another's by now */
-		say(2, "husk: %s: denied: %s(%s) (%s, %u): %s\n", box, name ? name : "?", arguments(&n->data), who, n->pid,
-			cure ? cure : "?");
+	trim(&n->data);
+	hash = sum(&n->data);
+	if (!among(s->seen, hash) && ready()) {
+		who = program(n->pid);
+		cure = filter_cure((uint32_t)n->data.nr, n->data.args);
+		name = filter_call((uint32_t)n->data.nr);
+		if (ioctl(listener, VALID, &n->id) == 0) {	/* else the number may be another's by now */
+			s->seen[s->n++] = hash;
+			s->more--;
+			say(2, "husk: %s: denied: %s(%s) (%s, %u): %s\n", box, name ? name : "?", arguments(&n->data),
+				who, n->pid, cure ? cure : "?");
+		}
+	}
+	(void)filter_use(NULL);
 }
 
 /* One call, that poll() has announced. ENOENT: who made it was killed, or has been
@@ -256,7 +313,8 @@ int filter_serve(int slot, const char *name, int listener, int policy)
 	static union { struct seccomp_notif n; uint8_t room[256]; } in;
 	static union { struct seccomp_notif_resp r; uint8_t room[64]; } out;
 
-	memset(&in, 0, sizeof in);
+	memset(&in, 0, sizeof in);	/* the kernel asks for that */
+	memset(&out, 0, sizeof out);
 	if (ioctl(listener, RECEIVE, &in) < 0)
 		return errno == ENOENT || errno == EINTR ? 0 : -1;
 	out.r.id = in.n.id;
@@ -265,8 +323,8 @@ int filter_serve(int slot, const char *name, int listener, int policy)
 		out.r.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	} else {
 		out.r.error = -answer(policy, &in.n.data);
-		if (worth_a_line(slot, name, &in.n.data))
-			report(name, listener, &in.n);
+		if (!one_more(slot, name, &in.n.data))
+			report(slot, name, listener, &in.n);
 	}
 	return ioctl(listener, SEND, &out) < 0 && errno != ENOENT ? -1 : 0;
 }

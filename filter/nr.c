@@ -24,14 +24,14 @@
 #include "husk.h"
 #include "nr.h"
 
-enum { UNTYPED = 63, MORE = 7, LARGE = 0xf00, BIT = 0xf80, VARIED = 0xfc0 };
+enum { UNTYPED = 255, MORE = 7, LARGE = 0xf00, BIT = 0xf80, VARIED = 0xfc0 };
 
 static const uint8_t names[] = { NR_NAMES };
 static const uint8_t pairs[][2] = { NR_PAIRS };
 static const uint16_t whole[] = { NR_STARTS };
 static const uint16_t twins[] = { NR_TWINS NOCALL };
 static const int32_t large[] = { NR_LARGE };
-static const struct { uint8_t word, half; } types[] = { NR_TYPES };	/* half alone: an id, 16 bits on 32-bit machines */
+static const struct { uint8_t word, half; } types[] = { NR_TYPES };	/* half alone: an id, 16 bits on 32-bit machines; above 6 bits: how many */
 const uint8_t filter_classes[] = { NR_CLASSES 0 };
 static const uint8_t columns[] = { NR_COLUMNS 0, 0, 0 };
 static const uint16_t begins[] = { NR_BEGINS };
@@ -189,10 +189,11 @@ struct call filter_widths(unsigned call)
 	uint8_t word, half;
 
 	if (n->type == UNTYPED)
-		return (struct call){ false, 0, 0 };
+		return (struct call){ false, 6, 0, 0 };
 	word = types[n->type].word;
 	half = types[n->type].half;
-	return (struct call){ true, word | half, filter_arch->bits == 64 ? word & half : half };
+	return (struct call){ true, (uint8_t)(word >> 6 | half >> 6 << 2), (word | half) & 63,
+		(filter_arch->bits == 64 ? word & half : half) & 63 };
 }
 
 uint32_t filter_number(unsigned call)

@@ -79,10 +79,12 @@ END {
 } | sort -s -k1,1 | awk -v pid1="$pid1" '
 function fail(why) { print "filter/nr.sh: " why > "/dev/stderr"; failed = 1; exit 1 }
 function byte(v) { bytes = bytes v ","; if (++col % 24 == 0) bytes = bytes "\\\n"; size++ }
-# which arguments have 32 bits, and which 16; an id has 16 on 32-bit machines only
-function widths(t,	i, c, w, h) {
+# which arguments have 32 bits, and which 16; an id has 16 on 32-bit machines only;
+# how many there are stands above both
+function widths(t,	i, c, w, h, args) {
 	if (t == "?" || t == "")
 		return ""
+	args = t == "-" ? 0 : length(t)
 	for (i = 1; i <= length(t); i++) {
 		c = substr(t, i, 1)
 		if (c == "w" || c == "h")
@@ -90,7 +92,7 @@ function widths(t,	i, c, w, h) {
 		if (c == "u" || c == "h")
 			h += 2 ^ (i - 1)
 	}
-	return w + 0 "," h + 0
+	return w + args % 4 * 64 "," h + int(args / 4) * 64
 }
 function has(a, name, value) {
 	if (!(name in seen)) {
@@ -230,7 +232,7 @@ function pairs(	e, i, k, p, best, token, count, part) {
 }
 # the seven that most calls have come first
 function sort_types(	i, t, best) {
-	for (; ntypes < 63; ntypes++) {
+	for (; ntypes < 255; ntypes++) {
 		best = ""
 		for (t in count_type)
 			if (!(t in type) && (best == "" || count_type[t] > count_type[best] ||
@@ -241,7 +243,7 @@ function sort_types(	i, t, best) {
 		types = types "{" best "},"
 		type[best] = ntypes
 	}
-	fail("more kinds of arguments than 6 bits hold")
+	fail("more kinds of arguments than 8 bits hold")
 }
 # Those calls and no other, as a filter: v[lo] to v[hi - 1] are told apart, of all
 # numbers below end from the number from on.
@@ -358,7 +360,7 @@ END {
 			twins = twins set[k, j] + differ[k] + (j == m - 1) * 32768 ","
 	delete count_type[""]
 	sort_types()
-	type[""] = 63
+	type[""] = 255
 	for (i = 0; i < n; i++) {
 		name = list[i]
 		if (width[name] == "x")

@@ -824,6 +824,7 @@ struct known {			/* a name */
 };
 struct call {
 	bool	 typed;		/* the widths of its arguments are known */
+	uint8_t	 args;		/* how many it has */
 	uint8_t	 word, half;	/* bit i: the kernel reads 32, 16 bits of argument i */
 };
 #define NONUMBER 0xfffffffeu

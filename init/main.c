@@ -177,7 +177,7 @@ static void settle(struct run *r, const struct words *c, int up)
 		(void)send(up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
 		close(up);
 	}
-	if (close_others(r->proc, 3, keep, 7) < 0)
+	if (close_others(AT_FDCWD, 3, keep, 7) < 0)
 		keeper_stop(NULL);
 }
 

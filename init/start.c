@@ -152,7 +152,7 @@ int init_up(struct run *r)
 
 	if (n == -EREMOTEIO)
 		r->exec_errno = r->err ? r->err : EIO;
-	else if (filter_watched(r) && (n || r->listener < 0))
+	else if (filter_watched(r) && (r->learn || !n) && (n || r->listener < 0))
 		return n ? n : fail_not(r, "the listener of the filter did not come");
 	else if (n)
 		note(r, "%s", r->why);		/* it runs, as far as we know: go on */

@@ -81,7 +81,7 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "user": ["ns.user=new"],
     "tty": ["tty=yes"],
     "background": ["-d"],
-    "log": ["syscalls.log=yes"],
+    "log": ["syscalls.log=yes", "syscalls=-sched_getaffinity"],		# which the program makes
     "full": ["net=host", "etc=group", "mount=IMAGE:/data:squashfs", "user=user", "groups=44", "caps=net_raw,kill", "bind=/usr/share:/mnt:rec", "tmpfs=/srv:1M", "readonly=/srv",
              "bind=/proc/sys/net", "device=/dev/full:/dev/sub/full:r", "hostname=x", "domainname=y", "nice=3", "affinity=0", "umask=027", "oom_score_adj=9",
              "rlimit.nofile=64", "cwd=/tmp", "keyring=yes", "ns.time=new", "clock.boottime=60s", "cpu.weight=50"],
