@@ -31,7 +31,7 @@ END	= $(LIB)/libc.a `$(CC) -print-libgcc-file-name`
 
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
-$(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/as init/arch/calls.S $(START) $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
+$(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/as init/arch/near.awk init/arch/calls.S $(START) $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
 	REAL_AS=`$(CC) -print-prog-name=as` $(CC) $(CFLAGS) $(GCCONLY) $(LINK) -Binit/arch/ -o $@ $(START) $(SRC) $(END)
 
 # The kernel's headers and the compiler's own, and nothing else of the build

@@ -149,6 +149,7 @@ const char *key_name(int row)
 /* Where each text begins is found once: there is a call for each choice of a file. */
 const char *key_what(int row)
 {
+	static char what[256];
 	static uint16_t at[NKEYS];
 	const char *start = nth(whats, 0), *p = start;
 	int i;
@@ -157,5 +158,6 @@ const char *key_what(int row)
 		p += strlen(p) + 1;
 		at[i] = *p ? (uint16_t)(p - start) : at[i - 1];
 	}
-	return fmts("%s", start + at[row]);
+	fmt(what, sizeof what, "%s", start + at[row]);
+	return what;
 }

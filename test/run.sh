@@ -105,6 +105,14 @@ moved()
 	[ -z "$a" ] || [ "$a" != "$b" ]
 }
 
+# COMMAND...: all that is wrong with a configuration, word for word as on this machine
+says()
+{
+	for f in test/conf/bad/*.conf; do
+		[ "$(out/husk check "$f" 2>&1)" = "$("$@" check "$f" 2>&1)" ] || { echo "$f"; return 1; }
+	done
+}
+
 gates()
 {
 	for f in out/husk out/qemu-*/husk; do
@@ -119,6 +127,7 @@ gates()
 		q=qemu-$(echo $b | sed 's/armv7/arm/; s/arm64/aarch64/')-static
 		if command -v "$q" >/dev/null; then
 			try "husk version on $b" "$q" "out/qemu-$b/husk" version
+			try "husk says the same on $b" says "$q" "out/qemu-$b/husk"
 		else
 			skipped=$((skipped + 1))
 		fi

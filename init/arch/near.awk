@@ -1,0 +1,115 @@
+# near.awk - on ARM a text lies behind the function that names it: then its address is one
+# instruction of 4 bytes, and not a load, a word that is loaded, and an addition, of 8.
+#
+#	ldr	r1, .L8				adr	r1, .LC3_7
+#	...
+# .LPIC2:
+#	add	r1, pc
+#	...
+# .L8:	.word	.LC3-(.LPIC2+4)		.LC3_7:	.ascii	"..."
+#
+# Texts of several functions stay where they are, but for the shortest: each has its own.
+# What is too far away stays, too: the assembler says so if this has counted wrongly.
+function word_of(s,	at) {		# .L8+4: a word behind a label
+	return match(s, /\.L[0-9]+(\+[0-9]+)?$/) ? substr(s, RSTART) : ""
+}
+function bytes(s,	n) {
+	if (s ~ /^\t\.byte/)
+		return gsub(/,/, "", s) + 1
+	n = s ~ /string/
+	gsub(/\\([0-7][0-7][0-7]|.)/, "x", s)
+	return length(substr(s, index(s, "\""))) - 2 + n
+}
+{ line[NR] = $0 }
+/^\t\.section/ {
+	code = $2 ~ /^\.text\./
+	texts = $2 ~ /^\.rodata\.str/
+	fn += code
+	pool = ""
+}
+texts && /^\.LC[0-9]+:$/ { first[lc = substr($0, 1, length($0) - 1)] = NR }
+texts && /^\t\.(byte|ascii|string)\t/ {
+	size[lc] += bytes($0)
+	last[lc] = NR
+}
+!code { next }
+/^\t\.size/ { behind[fn] = NR }
+/^\.LPIC/ { added[substr($0, 1, length($0) - 1)] = NR + 1 }
+/^\t([a-z]|\.word)/ { end[fn] += 4 }
+/^\t\.(2?byte)/ { end[fn] += 2 }
+{ place[NR] = end[fn] }
+/^\tldr\t[a-z0-9]+, \.L[0-9]/ {
+	loads[w = word_of($0)]++
+	loaded[w] = NR
+}
+/^\.L[0-9]+:$/ {
+	pool = substr($0, 1, length($0) - 1)
+	off = 0
+	next
+}
+/^\t\.word/ && pool != "" {
+	w = pool (off ? "+" off : "")
+	named[w] = NR
+	off += 4
+	if ($2 ~ /^\.LC[0-9]+-\(\.LPIC[0-9]+\+4\)$/) {
+		split($2, part, /-\(|\+/)
+		where[n] = NR
+		word[n] = w
+		text[n] = lc = part[1]
+		pic[n] = part[2]
+		of[n++] = fn
+		refs[lc]++
+		shared[lc] = shared[lc] || (lc in user && user[lc] != fn)
+		user[lc] = fn
+	}
+	next
+}
+!/^\t\.align/ { pool = "" }
+END {
+	for (i = 0; i < n; i++) {
+		f = of[i]
+		lc = text[i]
+		add = added[pic[i]]
+		load = loaded[word[i]]
+		mine = lc "_" f
+		split(line[load], part, /[\t,]/)
+		if (!(lc in size) || loads[word[i]] != 1 || line[add] != "\tadd\t" part[3] ", pc" || (shared[lc] && size[lc] > 3) ||
+		    end[f] - place[add] + size[lc] > 4000)
+			continue
+		if (!(mine in put)) {
+			put[mine]
+			list[f] = list[f] " " lc
+			end[f] += size[lc]
+		}
+		gone[where[i]]
+		gone[load]
+		line[add] = "\tadr\t" part[3] ", " mine
+		if (++near[lc] == refs[lc])
+			for (k = first[lc]; k <= last[lc]; k++)
+				gone[k]
+	}
+	for (w in named)
+		if (w ~ /\+/) {
+			label[named[w]] = w
+			sub(/\+/, "_", label[named[w]])
+		}
+	for (i = f = 1; i <= NR; i++) {
+		if (i == behind[f]) {
+			m = split(list[f], part, " ")
+			for (k = 1; k <= m; k++) {
+				print part[k] "_" f ":"
+				for (j = first[part[k]] + 1; j <= last[part[k]]; j++)
+					print line[j]
+			}
+			print "\t.align\t1"
+			f++
+		}
+		if (i in label)
+			print label[i] ":"
+		if (i in gone)
+			continue
+		if ((w = word_of(line[i])) in named && w ~ /\+/)
+			sub(/\+[0-9]+$/, "_" substr(w, index(w, "+") + 1), line[i])
+		print line[i]
+	}
+}
