@@ -1,5 +1,6 @@
 #!/bin/sh
 # setup.sh build|test          installs what make, make run or make test miss (Debian, as root)
+# setup.sh profiles            only out/profiles: the seccomp profiles of moby and podman
 # setup.sh unpack DIR PKG:ARCH ...   unpacks packages of any architecture below DIR
 # Quick and silent when everything is there; on another system it names what is missing.
 set -eu
@@ -78,6 +79,16 @@ musl()		# the C library of the other three
 	done
 }
 
+profiles()	# what others filter: read by tests of filter/import-oci
+{
+	at=usr/share/gocode/src/github.com/docker/docker/profiles/seccomp
+	[ -e out/profiles/containers.json ] && return
+	unpack out/profiles/all golang-github-docker-docker-dev:all golang-github-containers-common:all
+	cp "out/profiles/all/$at/default.json" out/profiles/moby.json
+	cp out/profiles/all/usr/share/containers/seccomp.json out/profiles/containers.json
+	rm -rf out/profiles/all
+}
+
 # A root file system of Debian's packages, unpacked and not configured: programs
 # that nobody here wrote. apt computes the closure as if nothing were installed.
 debian_root()
@@ -136,12 +147,16 @@ test)
 	install $build $cross $test
 	musl
 	debian_root
+	(profiles) || true		# tests that want them say so
+	;;
+profiles)
+	profiles
 	;;
 unpack)
 	shift
 	unpack "$@"
 	;;
 *)
-	die "setup.sh build|test|unpack DIR PACKAGE:ARCH ..."
+	die "setup.sh build|test|profiles|unpack DIR PACKAGE:ARCH ..."
 	;;
 esac
