@@ -556,7 +556,7 @@ _Static_assert(T_SYSCALLS == 1 && T_GROUPS == 2, "the types of words are the fir
 /* Who names some of the four alone means these alone. */
 static const char *no_more(const uint32_t s[2], bool first)
 {
-	return first && s[0] == (FOUR | 1) && !s[1] ? "changes nothing; for these alone: sockets=none, then their names" : NULL;
+	return first && s[0] == (FOUR | 1) && !s[1] ? TEXT "changes nothing; for these alone: sockets=none, then their names" : NULL;
 }
 
 /* A first word of syscalls= without a sign, and none of this layer before it:

@@ -73,7 +73,7 @@ static const char *source_name(const struct mark *m)
 {
 	const char *name = m->src->name;
 
-	return name ? name : "command line";
+	return name ? name : TEXT "command line";
 }
 
 /* Once in a layer; that of a higher one counts. */
@@ -129,7 +129,7 @@ const char *cfg_from(const struct mark *m)
 		return fmts("use=%s", cfg.preset);
 	if (!m->line)
 		return "";
-	return s->name ? fmts("%s:%u", s->name, m->line) : "command line";
+	return s->name ? fmts("%s:%u", s->name, m->line) : TEXT "command line";
 }
 
 /* "ns.mnt=host by use=host, line 2" */
@@ -158,7 +158,7 @@ static void print(char *line, size_t n)
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what)
 {
 	static char text[480];
-	size_t n = fmt(text, sizeof text, file && line ? "%s:%u" : "%s", file ? file : "command line", line), len;
+	size_t n = fmt(text, sizeof text, file && line ? "%s:%u" : "%s", file ? file : TEXT "command line", line), len;
 
 	if (key) {
 		len = strcspn(key, "=");

@@ -104,7 +104,7 @@ static void misfit(struct word *w)
 {
 	if (!w->bad)
 		w->misfit = *w->token;
-	bad(w, *w->token ? "is no constant that is known, and no number that fits" : "a value is missing");
+	bad(w, *w->token ? TEXT "is no constant that is known, and no number that fits" : TEXT "a value is missing");
 }
 
 static uint64_t term(struct word *w)
@@ -160,7 +160,7 @@ static uint8_t operator(struct word *w)
 	for (i = 0; i < sizeof ops / sizeof *ops; i++)
 		if (take(w, ops[i].text))
 			return ops[i].op;
-	bad(w, "a test lacks one of == != < <= > >=");
+	bad(w, TEXT "a test lacks one of == != < <= > >=");
 	return 0;
 }
 
@@ -190,7 +190,7 @@ static void push(struct word *w, const struct test *t, bool deny)
 	uint64_t lost = t->value & ~t->mask;
 
 	if (high(lost) || (lost && equal))
-		bad(w, "a value has bits that the mask takes away");
+		bad(w, TEXT "a value has bits that the mask takes away");
 	to->arg = t->arg;
 	to->op = t->op;
 	to->value = t->value;
@@ -210,7 +210,7 @@ static void one(struct word *w, const struct call *c, bool deny)
 	bool more;
 
 	if (!take(w, "arg") || (unsigned)*w->at - '0' > 5) {
-		bad(w, "a test begins with arg0 to arg5");
+		bad(w, TEXT "a test begins with arg0 to arg5");
 		return;
 	}
 	t.arg = (uint8_t)(*w->at++ - '0');
@@ -222,7 +222,7 @@ static void one(struct word *w, const struct call *c, bool deny)
 		t.value = value(w, full);
 		more = take(w, "|");
 		if (more && (t.op & TEST_OP) != TEST_EQ)
-			bad(w, "only == and != take a list");
+			bad(w, TEXT "only == and != take a list");
 		t.op &= (uint8_t)~TEST_OR;
 		if (more && !(t.op & TEST_NOT))
 			t.op |= TEST_OR;
@@ -237,14 +237,14 @@ void filter_tests(struct word *w, unsigned which, bool deny)
 
 	w->at = w->tests;
 	if (!c.typed)
-		bad(w, "the widths of its arguments are not known: no tests");
+		bad(w, TEXT "the widths of its arguments are not known: no tests");
 	else
 		do
 			one(w, &c, deny);
 		while (!w->bad && take(w, ","));
 	take(w, "");
 	if (*w->at != ')')
-		bad(w, "something follows after the end");
+		bad(w, TEXT "something follows after the end");
 	if (!w->bad)
 		p->tests[p->ntest - 1].op |= TEST_END;
 }

@@ -205,7 +205,7 @@ static const char *arguments(char *const *words)
 
 	for (i = 0; words[i]; i++) {
 		if (i == 6)
-			return "a call has six arguments at most";
+			return TEXT "a call has six arguments at most";
 		if (!filter_value(words[i], full, &q.data.args[i]))
 			return cfg_wrong("\"%.*s\" is no constant that is known, and no number that fits", 80, words[i]);
 		n += fmt(q.args + n, sizeof q.args - n, i ? ", %s" : "%s", words[i]);
@@ -256,7 +256,7 @@ static int reason(const struct box *b, uint32_t act, bool refused)
 	step = decided(b, call, &said);
 	row = filter_row(b, step);
 	if (said != act)
-		return wrong("a mistake of husk: the policy says something else");
+		return wrong(TEXT "a mistake of husk: the policy says something else");
 	if (!step && act == (ACT_ERRNO | ENOSYS))
 		say(1, "what it does no filter sees");
 	else

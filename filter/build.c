@@ -327,12 +327,12 @@ const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n)
 {
 	*n = 0;
 	if (filter_refuses(N_execve) || filter_refuses(N_exit_group))
-		return "execve and exit_group are needed to start and to end a program";
+		return TEXT "execve and exit_group are needed to start and to end a program";
 	*n = (uint16_t)program(out, max < MOSTLY ? max : MOSTLY);
 	if (g.full)
 		*n = (uint16_t)program(out, max);
 	if (!g.full)
 		return NULL;
 	*n = 0;
-	return "the filter is longer than the kernel takes: 4096 instructions";
+	return TEXT "the filter is longer than the kernel takes: 4096 instructions";
 }

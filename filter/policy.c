@@ -101,7 +101,7 @@ static void rule(struct word *w, unsigned which, unsigned act, unsigned next, un
 		if (r->act == act && r->next == next && memcmp(p->tests + r->test, p->tests + first, n * sizeof *p->tests) == 0)
 			break;
 	if (r == p->rules + MAXRULE || p->ntest > MAXTEST) {
-		w->bad = "too many rules or tests: 256 and 192 fit";
+		w->bad = TEXT "too many rules or tests: 256 and 192 fit";
 		return;
 	}
 	if (r == p->rules + p->nrule) {
@@ -146,7 +146,7 @@ const char *filter_unknown(const char *word)
 		if (k->text[0] < 'A' || k->text[0] > 'Z')
 			near_try(&near, k->text);
 	fmt(phrase, sizeof phrase, "\"%s\" is not a %s%s", word,
-	    word[0] == '@' ? "group of system calls" : "system call", near_hint(&near));
+	    word[0] == '@' ? TEXT "group of system calls" : "system call", near_hint(&near));
 	return phrase;
 }
 
@@ -163,7 +163,7 @@ static void name(struct word *w, unsigned which)
 		if (w->tests && filter_number(which) == NONUMBER)
 			continue;
 		if (differs && w->tests && n++)
-			w->bad = "its twins take other arguments: write =NAME(...) for each";
+			w->bad = TEXT "its twins take other arguments: write =NAME(...) for each";
 		else
 			call(w, which);
 	} while (!w->bad && twin && !(*t++ & TWIN_LAST));
@@ -226,7 +226,7 @@ static void group(struct word *w, unsigned range)
 	bool adds = w->sign != '-' && !w->acted;	/* and is not the user's own word for a call */
 
 	if (w->tests)
-		w->bad = "a group takes no tests of arguments";
+		w->bad = TEXT "a group takes no tests of arguments";
 	if (adds && range == C_basic * 64 + C_sandbox)
 		filter_policy.service = true;
 	for (r = filter_rights; r->class && !w->bad; r++)
@@ -292,19 +292,19 @@ static const char *parts(struct word *w)
 	if (*p == '(') {
 		w->tests = ++p;
 		if (!(p = strchr(p, ')')))
-			return "a ) is missing";
+			return TEXT "a ) is missing";
 		p++;
 	}
 	if (!*p)
 		return NULL;
 	if (*p++ != ':')
-		return "something follows after the end";
+		return TEXT "something follows after the end";
 	if (w->sign == '-')
-		return "a word with - takes no :ACTION";
+		return TEXT "a word with - takes no :ACTION";
 	w->acted = true;
 	act = action_named(p);
 	w->act = (uint16_t)act;
-	return act < 0 ? "after the : stands ALLOW, KILL, LOG, TRAP or an errno" : NULL;
+	return act < 0 ? TEXT "after the : stands ALLOW, KILL, LOG, TRAP or an errno" : NULL;
 }
 
 const char *filter_word(const char *s)
