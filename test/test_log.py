@@ -11,6 +11,7 @@ import pytest
 
 import fault
 import husk
+import qemu
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="call numbers of x86_64")
 
@@ -293,3 +294,30 @@ def test_few_descriptors(deny, name):
     for n in range(3, 30, 3):
         r = husk.run(*words(deny), "call", UNSHARE, 0, box=name, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n)))
         assert r.status == 125 and r.err or r.status == 0 and r.out == "-1\n" and lines(r), (n, r)
+
+
+# ------------------------------------------------------------------ other machines
+
+INSIDE = """exec=/bin/sh -c "sleep 1; i=0; while [ $i -lt 20 ]; do date -s @1 2>&1; i=$((i+1)); done; echo @end; exec sleep 1000"
+root=/srv/root
+user=1000
+syscalls.log=yes
+"""
+OUTSIDE = """use=host
+after=inside
+exec=/bin/sh -c "sleep 4; husk run root=/srv/root syscalls.log=yes syscalls=+umount2:EBUSY name=once -- /bin/umount /proc; sleep 1; husk poweroff"
+"""
+
+
+@pytest.mark.parametrize("board", ["qemu-armv7", "qemu-i386"])
+def test_a_board(board):
+    """PID 1 of a machine answers for a box that a starter has made; 32-bit machines; Debian's older kernels."""
+    if not (husk.OUT / board / "husk").exists() or not husk.shutil.which(qemu.board(board)["QEMU"].split()[0]):
+        pytest.skip(f"make BOARD={board}, and QEMU")
+    r = qemu.boot(qemu.board(board), qemu.with_husk(qemu.board(board), {"inside": INSIDE, "outside": OUTSIDE}, conf=""))
+    said = [l for l in lines(r.text) if l[0] == "inside"]
+    assert r.ended and "@end" in r.text and len(said) in (1, 2), r
+    assert all(re.fullmatch(r"(clock_settime(64)?|settimeofday)\(.*\) \((date|busybox)\): caps=sys_time or syscalls=\+\w+", f"{l[1]}({l[2]}) ({l[3]}): {l[5]}")
+               for l in said), r
+    assert r.text.count("Operation not permitted") >= 20, r
+    assert [(l[1], l[3]) for l in lines(r.text) if l[0] == "once"] in ([("umount2", "umount")], [("umount2", "busybox")]) and "busy" in r.text, r
