@@ -13,11 +13,15 @@
 #include "husk.h"
 #include "nr.h"
 
-static struct {
+struct question {
+	const struct box *box;
+	const struct policy *policy;
+	uint32_t act;				/* the answer */
+	unsigned call;
 	struct seccomp_data data;
 	uint8_t by[MAXACT + MAXRULE];		/* of answers, then rules: the step; 0: nobody said it */
 	char	args[400];			/* as they were written */
-} q;
+};
 
 /* As the kernel does, on what filter_build() makes. *seen: bit i: word i was loaded. */
 uint32_t filter_run(const struct sock_filter *f, const struct seccomp_data *d, unsigned *seen)
@@ -47,9 +51,9 @@ uint32_t filter_run(const struct sock_filter *f, const struct seccomp_data *d, u
 
 /* ---------------------------------------------------------------- who said it */
 
-static bool holds(const struct test *t)
+static bool holds(const struct question *q, const struct test *t)
 {
-	uint64_t v = q.data.args[t->arg] & t->mask, k = t->value;
+	uint64_t v = q->data.args[t->arg] & t->mask, k = t->value;
 	bool yes;
 
 	if (!(t->op & TEST_WIDE)) {
@@ -60,12 +64,12 @@ static bool holds(const struct test *t)
 	return yes != ((t->op & TEST_NOT) != 0);
 }
 
-static bool rule_holds(const struct test *t)
+static bool rule_holds(const struct question *q, const struct test *t)
 {
 	bool any;
 
 	for (;; t++) {
-		for (any = holds(t); t->op & TEST_OR; any |= holds(t))
+		for (any = holds(q, t); t->op & TEST_OR; any |= holds(q, t))
 			t++;
 		if (!any || t->op & TEST_END)
 			return any;
@@ -73,22 +77,23 @@ static bool rule_holds(const struct test *t)
 }
 
 /* What stood there before a step and still stands behind what is new keeps its origin. */
-static void trace(const struct box *b, unsigned call)
+static void trace(struct question *q)
 {
-	const struct policy *p = &filter_policy;
+	const struct policy *p = q->policy;
+	const uint16_t *answer = &p->answer[q->call];
 	unsigned was, now, e;
 	int i;
 
-	(void)filter_step(b, 0);
-	for (i = 1; i <= b->nsyscall + FILTER_STEPS; i++) {
-		was = p->answer[call];
-		(void)filter_step(b, i);
-		now = p->answer[call];
+	(void)filter_step(q->box, 0);
+	for (i = 1; i <= q->box->nsyscall + FILTER_STEPS; i++) {
+		was = *answer;
+		(void)filter_step(q->box, i);
+		now = *answer;
 		if (was == now)
 			continue;
 		was &= (unsigned)~NAMED;
-		for (e = now & (unsigned)~NAMED; e != was || !q.by[e]; e = p->rules[e - MAXACT].next) {
-			q.by[e] = (uint8_t)i;
+		for (e = now & (unsigned)~NAMED; e != was || !q->by[e]; e = p->rules[e - MAXACT].next) {
+			q->by[e] = (uint8_t)i;
 			if (e < MAXACT)
 				break;
 		}
@@ -100,26 +105,27 @@ static bool is_socket(unsigned call)
 	return call == N_socket || call == N_socketpair;
 }
 
-/* The rule or answer that decides: its step, and what it says. Of a family sockets= does,
- * if not a word for that call. */
-static int decided(const struct box *b, unsigned call, uint32_t *act)
+/* The rule or answer that decides: its step, or -1 where it is not that of the program. Of
+ * a family sockets= does, if not a word for that call. */
+static int decided(const struct question *q)
 {
-	const struct policy *p = &filter_policy;
-	const struct rule *r;
-	unsigned e = p->answer[call] & (unsigned)~NAMED, i = e;
+	const struct policy *p = q->policy;
+	const struct rule *r = NULL;
+	unsigned e = p->answer[q->call] & (unsigned)~NAMED, act = e;
 
-	for (; e >= MAXACT; i = e = r->next) {
+	for (; e >= MAXACT; act = e = r->next) {
 		r = &p->rules[e - MAXACT];
-		if (rule_holds(p->tests + r->test)) {
-			i = r->act;
+		if (rule_holds(q, p->tests + r->test)) {
+			act = r->act;
 			break;
 		}
 	}
-	*act = p->acts[i];
-	if (p->families && is_socket(call) && (e >= MAXACT ? p->rules[e - MAXACT].test == p->family :
-	    e == P_REFUSE && !(p->answer[call] & NAMED)))
-		return b->nsyscall + 2;
-	return q.by[e];
+	if (p->acts[act] != q->act)
+		return -1;
+	if (p->families && is_socket(q->call) && (e >= MAXACT ? r->test == p->family :
+	    e == P_REFUSE && !(p->answer[q->call] & NAMED)))
+		return q->box->nsyscall + 2;
+	return q->by[e];
 }
 
 /* -------------------------------------------------------------- what allows it */
@@ -197,7 +203,7 @@ static int wrong(const char *what)
 	return 2;
 }
 
-static const char *arguments(char *const *words)
+static const char *arguments(struct question *q, char *const *words)
 {
 	const uint64_t full = filter_arch->bits == 32 ? 0xffffffff : ~(uint64_t)0;
 	size_t n = 0;
@@ -206,9 +212,9 @@ static const char *arguments(char *const *words)
 	for (i = 0; words[i]; i++) {
 		if (i == 6)
 			return TEXT "a call has six arguments at most";
-		if (!filter_value(words[i], full, &q.data.args[i]))
+		if (!filter_value(words[i], full, &q->data.args[i]))
 			return cfg_wrong("\"%.*s\" is no constant that is known, and no number that fits", 80, words[i]);
-		n += fmt(q.args + n, sizeof q.args - n, i ? ", %s" : "%s", words[i]);
+		n += fmt(q->args + n, sizeof q->args - n, i ? ", %s" : "%s", words[i]);
 	}
 	return NULL;
 }
@@ -226,69 +232,75 @@ static const struct mark *line(int row, int item, const char *what)
 	return found;
 }
 
-/* FILE:LINE: key: word */
-static void origin(const struct box *b, int row, int item, unsigned call)
+/* FILE:LINE: key: word, or where no word of the line is about this call its whole value */
+static void origin(const struct question *q, int row, int item)
 {
-	const char *from = "", *what = filter_action(filter_policy.acts[P_REFUSE]);
+	const char *from = "", *what = filter_action(q->policy->acts[P_REFUSE]);
 	const struct mark *m;
 
 	if (row == KEY_SYSCALLS)
-		what = b->syscalls[item];
+		what = q->box->syscalls[item];
 	else if (row == KEY_CAPS)
-		what = capability(call, b->caps);
-	else if (row == KEY_SOCKETS && !*(what = family(q.data.args[0])))
-		what = fmts("%u", (unsigned)q.data.args[0]);
-	else if (row == KEY_EXEC_ONCE)
-		what = "yes";
-	if ((m = line(row, item, what)))
+		what = capability(q->call, q->box->caps);
+	else if (row == KEY_SOCKETS)
+		what = family(q->data.args[0]);
+	if ((m = line(row, item, what))) {
 		from = cfg_from(m);
+		if (row > KEY_SYSCALLS) {
+			what = strchr(m->text, '=') + 1;
+			what = fmts("%.*s", (int)strcspn(what, "\n"), what);
+		}
+	}
 	say(1, "%s: %s: %s", *from ? from : "default", key_name(row), what);
 }
 
-/* of a call that the target has */
-static int reason(const struct box *b, uint32_t act, bool refused)
+/* of a call that the target has; its status */
+static int reason(struct question *q, int status)
 {
-	unsigned call = filter_slot((uint32_t)q.data.nr);
-	uint32_t said;
 	int step, row;
 
-	trace(b, call);
-	step = decided(b, call, &said);
-	row = filter_row(b, step);
-	if (said != act)
+	trace(q);
+	step = decided(q);
+	if (step < 0)
 		return wrong(TEXT "a mistake of husk: the policy says something else");
-	if (!step && act == (ACT_ERRNO | ENOSYS))
+	row = filter_row(q->box, step);
+	if (!step && q->act == (ACT_ERRNO | ENOSYS))
 		say(1, "what it does no filter sees");
 	else
-		origin(b, row, step - 1, call);
-	if (refused && row != KEY_EXEC_ONCE)
-		say(1, "; to allow it: %s", filter_cure((uint32_t)q.data.nr, q.data.args));
-	return refused;
+		origin(q, row, step - 1);
+	if (status && row != KEY_EXEC_ONCE)
+		say(1, "; to allow it: %s", filter_cure((uint32_t)q->data.nr, q->data.args));
+	return status;
 }
 
 int filter_ask(const struct box *b, char *const *words)
 {
+	static struct question question;
+	struct question *q = &question;
 	const struct known *k = filter_find(*words);
 	unsigned long long nr;
 	const char *e;
 	unsigned seen;
-	uint32_t act;
 	int status;
 
+	__asm__("" : "+r"(q));		/* its address once, and not for each use */
 	if (k && *k->text >= '_')
 		nr = filter_number(k->value);
 	else if (k || !filter_value(*words, 0xffffffff, &nr))
 		return wrong(k ? cfg_bad(*words, "a system call", "") : filter_unknown(*words));
-	if ((e = arguments(words + 1)))
+	if ((e = arguments(q, words + 1)))
 		return wrong(e);
-	q.data.nr = nr == NONUMBER ? -1 : (int)nr;
-	q.data.arch = filter_arch->audit;
-	act = b->nbpf ? filter_run(b->bpf, &q.data, &seen) : ACT_ALLOW;
-	status = act != ACT_ALLOW && act != ACT_LOG;
-	say(1, "%s(%s): %s - ", *words, q.args, filter_action(act));
-	if (filter_call((uint32_t)q.data.nr))
-		status = reason(b, act, status);
-	else if (act == ACT_KILL)
+	q->box = b;
+	q->policy = &filter_policy;
+	q->data.nr = nr == NONUMBER ? -1 : (int)nr;
+	q->data.arch = filter_arch->audit;
+	q->call = filter_slot((uint32_t)q->data.nr);
+	q->act = b->nbpf ? filter_run(b->bpf, &q->data, &seen) : ACT_ALLOW;
+	status = q->act != ACT_ALLOW && q->act != ACT_LOG;
+	say(1, "%s(%s): %s - ", *words, q->args, filter_action(q->act));
+	if (q->call != NOCALL)
+		status = reason(q, status);
+	else if (q->act == ACT_KILL)
 		say(1, "foreign ABI");
 	else
 		say(1, "no such call on %s", filter_arch->name);
