@@ -74,7 +74,7 @@
 	K(CAPS_AMBIENT, "caps.ambient", CAPS, ambient, LIST | OPEN, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
 	K(CAPS_INHERITABLE, "caps.inheritable", CAPS, inheritable, LIST | OPEN, "", "", "caps.ambient=", "for files with inheritable capabilities") \
 	K(SECUREBITS, "securebits", SECBITS, securebits, OPEN, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
-	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(ARGS)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
+	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(TESTS), see SYSTEM CALLS in husk.conf(5)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
 	K(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
 	K(SYSCALLS_LOG, "syscalls.log", CHOICE, calls_log, 0, "no|yes", "who is refused what", "no", "a line for each call that is refused with an errno, with the key to write; from Linux 5.0") \
 	K(SOCKETS, "sockets", SOCKETS, sockets, LIST | OPEN, "none, all, NAME or -NAME", "added to these four", "unix,inet,inet6,netlink; all with syscalls=@all", "address families: packet can bluetooth vsock alg and others; how, says SYSTEM CALLS") \

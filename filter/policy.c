@@ -218,27 +218,6 @@ static void limited(struct word *w, const struct right *r)
 	rule(w, r->call, P_ALLOW, next, first);
 }
 
-/* What it opens by tests comes first: if it opens that call as a whole too, that remains. */
-static void group(struct word *w, unsigned range)
-{
-	const struct right *r;
-	unsigned first = range >> 6, last = range & 63;
-	bool adds = w->sign != '-' && !w->acted;	/* and is not the user's own word for a call */
-
-	if (w->tests)
-		w->bad = TEXT "a group takes no tests of arguments";
-	if (adds && range == C_basic * 64 + C_sandbox)
-		filter_policy.service = true;
-	for (r = filter_rights; r->class && !w->bad; r++)
-		if (r->class >= first && r->class <= last) {
-			if (adds)
-				limited(w, r);
-			else
-				call(w, r->call);
-		}
-	paint(first, last, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (adds ? 0 : NAMED), 0);
-}
-
 static const uint32_t acts[] = { ACT_ALLOW, ACT_KILL, ACT_LOG, ACT_TRAP };
 #define ACTS "ALLOW|KILL|LOG|TRAP"
 
@@ -305,6 +284,65 @@ static const char *parts(struct word *w)
 	act = action_named(p);
 	w->act = (uint16_t)act;
 	return act < 0 ? TEXT "after the : stands ALLOW, KILL, LOG, TRAP or an errno" : NULL;
+}
+
+/* A group that is some arguments of calls: each word with the sign and the action of the
+ * group's; without one of these, the action that stands there. */
+static void set_word(struct word *of, const char *text, size_t len)
+{
+	static char word[96];
+	struct word w = { .at = word };
+
+	copy(word, len + 1, text);
+	(void)parts(&w);
+	if (of->acted || of->sign != '-' || !w.acted) {
+		w.acted = of->acted;
+		w.act = of->act;
+		w.sign = w.acted ? 0 : of->sign == '-' ? '-' : '+';
+	}
+	name(&w, filter_find(w.name)->value);
+	of->bad = w.bad;
+}
+
+static void set(struct word *of, const char *p)
+{
+	const char *end;
+
+	for (; *p && !of->bad; p = *end ? end + 1 : end) {
+		end = strchrnul(p, ' ');
+		if (*p > '9')
+			set_word(of, p, (size_t)(end - p));
+		else if (*p == (filter_arch->bits == 64 ? '6' : '3'))
+			set_word(of, p + 1, (size_t)(end - p) - 1);
+	}
+}
+
+/* What it opens by tests comes first: if it opens that call as a whole too, that remains. */
+static void group(struct word *w, unsigned range)
+{
+	const struct right *r;
+	unsigned first = range >> 6, last = range & 63, clone;
+	int i, class;
+	bool adds = w->sign != '-' && !w->acted;	/* and is not the user's own word for a call */
+
+	if (w->tests)
+		w->bad = TEXT "a group takes no tests of arguments";
+	if (adds && range == C_basic * 64 + C_sandbox)
+		filter_policy.service = true;
+	for (r = filter_rights; r->class && !w->bad; r++)
+		if (r->class >= first && r->class <= last) {
+			if (adds)
+				limited(w, r);
+			else
+				call(w, r->call);
+		}
+	clone = filter_policy.answer[N_clone];
+	paint(first, last, (w->sign == '-' ? (unsigned)P_REFUSE : w->act) | (adds ? 0 : NAMED), 0);
+	if (!adds && C_namespace - first <= last - first)
+		filter_policy.answer[N_clone] = (uint16_t)clone;
+	for (i = 0; (class = filter_set_classes[i]) && !w->bad; i++)
+		if ((unsigned)class - first <= last - first && !(adds && class == C_namespace))
+			set(w, nth(filter_sets, i));
 }
 
 const char *filter_word(const char *s)

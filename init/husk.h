@@ -893,6 +893,8 @@ struct right {			/* what a group allows by tests */
 extern const struct right filter_rights[];
 struct narrow { uint32_t mask, value; uint8_t arg, op; };	/* a struct test of 32 bits */
 extern const struct narrow filter_tested[];
+extern const char filter_sets[];	/* of classes that are some arguments alone: words */
+extern const uint8_t filter_set_classes[];	/* they; 0: the end */
 struct opens { uint8_t cap, first, last; };	/* a capability the calls of these classes; first 0: the end */
 extern const struct opens filter_opens[];
 /* filter/args.c */

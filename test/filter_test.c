@@ -49,6 +49,13 @@ bool same(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+const char *nth(const char *list, int n)
+{
+	while (n--)
+		list += strlen(list) + 1;
+	return list;
+}
+
 int cfg_index(const char *list, const char *word)
 {
 	size_t n = strlen(word);

@@ -149,3 +149,28 @@ def test_sockets_all(name):
 def test_who_said_it(words, call, answer):
     r = husk.husk("filter", *words, *call.split())
     assert answer in r.out, r
+
+
+# ------------------------------------------------------------- one line says it
+
+IDIOMS = {	# the word, what the program tries, the rights that it needs for that; what fails even so, and what only newer kernels have
+    "-@wx": ("wx", ["syscalls=+personality", "tmpfs=/tmp"], {"file", "file-shared"}, {"memfd_secret", "memfd-noexec"}),
+    "-@suid": ("suid", ["caps=fsetid"], {"FOUND"}, {"fchmodat2"}),
+    "-@realtime": ("realtime", ["caps=sys_nice"], set(), set()),
+    "-@namespace": ("newns", ["caps=sys_admin"], set(), {"clone3"}),
+}
+
+
+@pytest.mark.parametrize("word", IDIOMS)
+def test_one_line(name, tries, word):
+    verb, words, never, newer = IDIOMS[word]
+    more = [w for w in words if w.startswith("syscalls=")]
+    base = [w for w in words if w not in more]
+    without = tried(tries, *words, verb, box=name, user="root")
+    refused = {k for k, v in without.items() if v != "ok"}
+    assert refused - newer <= never, without		# the tries themselves work
+    got = tried(tries, *base, *[f"{w} {word}" for w in more] or [f"syscalls={word}"], verb, box=name, user="root")
+    assert got.keys() - {"FOUND"} == without.keys() - {"FOUND"} and len(got) > 7
+    for k, v in got.items():
+        assert (v == "ok") == k.startswith("may-"), (k, got)
+        assert v in ("ok", "EPERM", "ENOSYS"), (k, got)

@@ -183,10 +183,173 @@ static int do_once(int argc, char **argv)
 	return 0;
 }
 
+/* ------------------------------------------------------- groups of arguments */
+
+static void say_map(const char *name, void *p)
+{
+	say(name, p == MAP_FAILED ? -1 : 0);
+}
+
+/* the C library makes ENOMEM of an EPERM */
+static void *map(int prot, int flags, int fd)
+{
+#ifdef SYS_mmap2
+	return (void *)syscall(SYS_mmap2, 0L, 4096L, (long)prot, (long)flags, (long)fd, 0L);
+#else
+	return (void *)syscall(SYS_mmap, 0L, 4096L, (long)prot, (long)flags, (long)fd, 0L);
+#endif
+}
+
+static void *data(void)
+{
+	return map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+/* written through a descriptor, mapped to be run */
+static long through_memfd(int flags)
+{
+	int fd = (int)syscall(SYS_memfd_create, "x", flags);
+
+	if (fd < 0)
+		return -1;
+	if (write(fd, "\xc3", 1) != 1)
+		return -1;
+	return map(PROT_READ | PROT_EXEC, MAP_PRIVATE, fd) == MAP_FAILED ? -1 : 0;
+}
+
+/* in /tmp, which is written and not executed */
+static long through_file(int flags)
+{
+	int fd = open("/tmp/code", O_RDWR | O_CREAT, 0700);
+
+	if (fd < 0 || write(fd, "\xc3", 1) != 1)
+		return -1;
+	return map(PROT_READ | PROT_EXEC, flags, fd) == MAP_FAILED ? -1 : 0;
+}
+
+static int do_wx(int argc, char **argv)
+{
+	int how = MAP_PRIVATE | MAP_ANONYMOUS, id = shmget(IPC_PRIVATE, 4096, 0700);
+
+	(void)argc, (void)argv;
+	say_map("rwx", map(PROT_READ | PROT_WRITE | PROT_EXEC, how, -1));
+	say_map("wx", map(PROT_WRITE | PROT_EXEC, how, -1));
+	say_map("shared-rwx", map(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1));
+	say("mprotect-x", mprotect(data(), 4096, PROT_READ | PROT_EXEC));
+	say("mprotect-wx", mprotect(data(), 4096, PROT_WRITE | PROT_EXEC));
+	say("mprotect-own-text", mprotect((void *)((uintptr_t)do_wx & ~4095ul), 4096, PROT_READ | PROT_WRITE | PROT_EXEC));
+	say("pkey_mprotect", syscall(SYS_pkey_mprotect, data(), 4096L, (long)(PROT_READ | PROT_EXEC), -1L));
+	say_map("shmat-x", shmat(id, NULL, SHM_EXEC));
+	shmctl(id, IPC_RMID, NULL);
+	say("memfd", through_memfd(0));
+	say("memfd-noexec", through_memfd(8));
+	say("memfd_secret", syscall(447, 0L));
+	say("file", through_file(MAP_PRIVATE));
+	say("file-shared", through_file(MAP_SHARED));
+	say("personality", syscall(SYS_personality, 0x0400000L));
+#ifdef __i386__
+	{
+		uint32_t args[] = { 0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, (uint32_t)how, ~0u, 0 };
+
+		say_map("old-mmap", (void *)syscall(90, args));
+	}
+#endif
+	say_map("may-rx", map(PROT_READ | PROT_EXEC, MAP_PRIVATE, open("/bin/busybox", O_RDONLY)));
+	say_map("may-rw", data());
+	say("may-mprotect", mprotect(data(), 4096, PROT_READ));
+	return 0;
+}
+
+static long linked(int fd, const char *to)
+{
+	char from[64];
+
+	if (fd < 0)
+		return -1;
+	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
+}
+
+static int do_suid(int argc, char **argv)
+{
+	struct { uint64_t flags, mode, resolve; } how = { O_CREAT | O_RDWR, 04755, 0 };
+	int fd = open("/tmp/plain", O_RDWR | O_CREAT, 0755);
+
+	(void)argc, (void)argv;
+	umask(0);
+#ifdef SYS_chmod
+	say("chmod", syscall(SYS_chmod, "/tmp/plain", 04755L));
+	say("creat", syscall(SYS_creat, "/tmp/a", 04755L));
+	say("open", syscall(SYS_open, "/tmp/b", (long)(O_CREAT | O_RDWR), 04755L));
+	say("mknod", syscall(SYS_mknod, "/tmp/c", (long)(S_IFREG | 02755), 0L));
+	say("mkdir", syscall(SYS_mkdir, "/tmp/d", 02755L));
+	say("may-open", syscall(SYS_open, "/tmp/plain", (long)O_RDONLY, 04755L));
+#endif
+	say("fchmod", syscall(SYS_fchmod, (long)fd, 06755L));
+	say("fchmodat", syscall(SYS_fchmodat, (long)AT_FDCWD, "/tmp/plain", 04755L));
+	say("openat", syscall(SYS_openat, (long)AT_FDCWD, "/tmp/e", (long)(O_CREAT | O_RDWR), 04755L));
+	say("openat-high", syscall(SYS_openat, (long)AT_FDCWD, "/tmp/e2", (long)(O_CREAT | O_RDWR), 0x10000L | 04755));
+	say("tmpfile", linked((int)syscall(SYS_openat, (long)AT_FDCWD, "/tmp", (long)(O_TMPFILE | O_RDWR), 04755L), "/tmp/f"));
+	say("openat2", syscall(437, (long)AT_FDCWD, "/tmp/g", &how, (long)sizeof how));
+	say("mknodat", syscall(SYS_mknodat, (long)AT_FDCWD, "/tmp/h", (long)(S_IFREG | 04755), 0L));
+	say("mkdirat", syscall(SYS_mkdirat, (long)AT_FDCWD, "/tmp/i", 02755L));
+	say("fchmodat2", syscall(452, (long)AT_FDCWD, "/tmp/plain", 04755L, 0L));
+	say("may-chmod", chmod("/tmp/plain", 01644));
+	say("may-openat", openat(AT_FDCWD, "/tmp/j", O_CREAT | O_RDWR, 0777));
+	say("may-mkdir", mkdir("/tmp/k", 01777));
+	fflush(stdout);
+	return system("find /tmp -perm /6000 | sed 's/^/FOUND /'") != 0;
+}
+
+static int do_realtime(int argc, char **argv)
+{
+	struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t t[3]; } attr = { 48, SCHED_FIFO, 0, 0, 1, { 0, 0, 0 } };
+	int zero = 0, one = 1;
+
+	(void)argc, (void)argv;
+	say("fifo", syscall(SYS_sched_setscheduler, 0L, (long)SCHED_FIFO, &one));
+	say("rr", syscall(SYS_sched_setscheduler, 0L, (long)SCHED_RR, &one));
+	say("fifo-reset", syscall(SYS_sched_setscheduler, 0L, (long)(SCHED_FIFO | 0x40000000), &one));
+	say("fifo-high", syscall(SYS_sched_setscheduler, 0L, (long)((unsigned long)1 << 31 << 1 | SCHED_FIFO), &one));
+	say("attr", syscall(SYS_sched_setattr, 0L, &attr, 0L));
+	say("may-other", syscall(SYS_sched_setscheduler, 0L, (long)SCHED_OTHER, &zero));
+	say("may-batch", syscall(SYS_sched_setscheduler, 0L, (long)(SCHED_BATCH | 0x40000000), &zero));
+	say("may-idle", syscall(SYS_sched_setscheduler, 0L, (long)SCHED_IDLE, &zero));
+	return 0;
+}
+
+static long new_user(void) { return syscall(SYS_clone, (long)(CLONE_NEWUSER | SIGCHLD), 0L, 0L, 0L, 0L); }
+static long new_high(void) { return syscall(SYS_clone, (long)((unsigned long)1 << 31 << 1 | CLONE_NEWUTS | SIGCHLD), 0L, 0L, 0L, 0L); }
+static long new_mnt(void) { return syscall(SYS_clone, (long)(CLONE_NEWNS | SIGCHLD), 0L, 0L, 0L, 0L); }
+static long unshare_user(void) { return unshare(CLONE_NEWUSER); }
+static long unshare_time(void) { return unshare(0x80); }
+static long clone3_user(void)
+{
+	uint64_t args[8] = { CLONE_NEWUSER, 0, 0, 0, SIGCHLD, 0, 0, 0 };
+
+	return syscall(435, args, (long)sizeof args);
+}
+static long setns_own(void) { return setns(open("/proc/self/ns/uts", O_RDONLY), 0); }
+static long plain(void) { return syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L); }
+
+static int do_newns(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	in_child("clone-user", new_user);
+	in_child("clone-high", new_high);
+	in_child("clone-mnt", new_mnt);
+	in_child("unshare-user", unshare_user);
+	in_child("unshare-time", unshare_time);
+	in_child("clone3", clone3_user);
+	in_child("setns", setns_own);
+	in_child("may-clone", plain);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*run)(int, char **); } verbs[] = {
-		{ "once", do_once },
+		{ "once", do_once }, { "wx", do_wx }, { "suid", do_suid }, { "realtime", do_realtime }, { "newns", do_newns },
 	};
 	size_t i;
 
