@@ -292,6 +292,12 @@ def test_what_would_allow_it_does():
     assert tried > 60
 
 
+def test_what_the_manual_shows(tmp_path):
+    said = re.search(r"^\$ husk filter web (.*)\n(.*)$", (husk.TOP / "init/husk.8").read_text(), re.M)
+    (tmp_path / "web.conf").write_text("exec=/sbin/httpd\n")
+    assert husk.husk("filter", tmp_path / "web.conf", *said[1].split()).out == said[2] + "\n"
+
+
 # --------------------------------------------------------------- what is wrong
 
 @pytest.mark.parametrize("words, said", [
