@@ -285,14 +285,14 @@ int filter_ask(const struct box *b, char *const *words)
 
 	__asm__("" : "+r"(q));		/* its address once, and not for each use */
 	if (k && *k->text >= '_')
-		nr = filter_number(k->value);
+		nr = filter_number(k->value) == NONUMBER ? 0xffffffff : filter_number(k->value);
 	else if (k || !filter_value(*words, 0xffffffff, &nr))
 		return wrong(k ? cfg_bad(*words, "a system call", "") : filter_unknown(*words));
 	if ((e = arguments(q, words + 1)))
 		return wrong(e);
 	q->box = b;
 	q->policy = &filter_policy;
-	q->data.nr = nr == NONUMBER ? -1 : (int)nr;
+	q->data.nr = (int)nr;
 	q->data.arch = filter_arch->audit;
 	q->call = filter_slot((uint32_t)q->data.nr);
 	q->act = b->nbpf ? filter_run(b->bpf, &q->data, &seen) : ACT_ALLOW;

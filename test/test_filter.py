@@ -325,6 +325,32 @@ def test_another_machine(arch, call, said):
     assert answer == said and (said == "ENOSYS") == (why == f"no such call on {arch}")
 
 
+ROWS = [[p.strip() for p in l.split(" | ")] for l in (husk.TOP / "test/filter.tbl").read_text().splitlines() if l and l[0] != "#" and "arch=" not in l]
+CAPS = {int(k): v for v, k in re.findall(r"#define CAP_(\w+)\s+(\d+)$", husk.read("/usr/include/linux/capability.h"), re.M)}
+
+
+FAMILIES = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "can": 29, "alg": 38}
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_the_table(arch):
+    """filter.tbl, whose rows filter_test asks of the compiler: by the command, and the policy agrees."""
+    asked = 0
+    for first, call, said in ROWS:
+        arches, *words = first.split(" ", 1)[0], *re.findall(r"(?:[^ (]|\([^)]*\))+", first.split(" ", 1)[1])
+        if call in ("error", "none") or (arches != "*" and arch not in arches.split(",")) or (arches == "*" and (asked := asked + 1) % 3 and arch != HERE):
+            continue
+        keys = [f"syscalls={' '.join(w for w in words if not re.match('(caps|default|sockets):', w))}"]
+        keys += [f"syscalls.default={w[8:]}" for w in words if w.startswith("default:")]
+        keys += ["caps=" + ",".join(n.lower() for b, n in CAPS.items() if int(w[5:], 16) >> b & 1) for w in words if w.startswith("caps:")]
+        for bits in (int(w[8:], 16) for w in words if w.startswith("sockets:")):
+            keys.append("sockets=" + ",".join(["all"] + [f"-{n}" for n, b in FAMILIES.items() if not bits >> b & 1] if bits >> 63 else
+                                              ["none"] + [n for n, b in FAMILIES.items() if bits >> b & 1]))
+        name, *args = call.replace("#", "").split()
+        args = [hex(int(a, 8)) if re.fullmatch("0[0-7]+", a) else a for a in args]
+        assert ask("-a", arch, *keys, name, *args)[0] == said, (first, call)
+
+
 def test_twins_have_one_line():
     for arch, calls in (("armv7", "clock_gettime clock_gettime64"), ("i386", "setuid setuid32"), ("armv7", "stat64 stat"), ("arm64", "newfstatat")):
         for c in calls.split():
