@@ -38,6 +38,8 @@ HUSK = ["husk", "run", "name=bench", f"root={BOX}", "memory.max=32M", "pids.max=
 STARTS = {
     "bare": ["bare", BOX],
     "husk": HUSK,
+    "husk+seccomp": ["husk", "run", "/etc/husk/profile.conf"] + HUSK[2:],
+    "husk-seccomp": HUSK[:-1] + ["syscalls=@all", "--"],
     "bubblewrap": BWRAP,
     "crun": ["crun", "run", "-b", "/srv/oci", "bench"],
     "crun+seccomp": ["crun", "run", "-b", "/srv/oci-seccomp", "bench"],
@@ -47,6 +49,9 @@ STARTS = {
 STARTS["tini-static"] = ["tini-static", "--"]
 PACKAGES = {"bwrap": "bubblewrap", "crun": "crun", "runc": "runc", "tini-static": "tini", "strace": "strace"}
 PROFILE = OUT / "deb/usr/share/containers/seccomp.json"
+BOUND = "audit_write,kill,net_bind_service"		# what a bundle of runc spec has
+COSTS = {n: words for n, words in STARTS.items() if "runc" not in n and n not in ("bubblewrap", "tini-static")}
+COSTS["husk-args"] = HUSK[:-1] + ["syscalls=@all -reboot", "--"]
 
 
 def which(name):
@@ -101,7 +106,7 @@ def bundle(tree, name, args, profile):
 def compile_own():
     small = ["-nostdlib", "-static", "-s", "-Wl,--build-id=none,-N,--no-warn-rwx-segments"]
     sh("gcc", *small, "-o", OUT / "true", TOP / "test/true.c")
-    for f in ("bench", "bare"):
+    for f in ("bench", "bare", "cost"):
         sh("musl-gcc", "-static", "-O2", "-Wall", "-Wextra", "-s", "-o", OUT / f, TOP / "test" / (f + ".c"))
 
 
@@ -113,7 +118,8 @@ def make_tree(husk, peers):
     for d in "proc sys dev run tmp bin etc root".split():
         (tree / "srv/box" / d).mkdir(parents=True)
     compile_own()
-    shutil.copy2(OUT / "true", tree / "srv/box/bin/true")
+    for f in ("true", "cost"):
+        shutil.copy2(OUT / f, tree / "srv/box/bin" / f)
     for t in (tree, tree / "srv/box"):
         (t / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
         (t / "etc/group").write_text("root:x:0:\n")
@@ -126,12 +132,16 @@ def make_tree(husk, peers):
         shutil.copy2(OUT / f, tree / "bin" / f)
     if husk.exists():
         shutil.copy2(husk, tree / "sbin/husk")
+    if PROFILE.exists():
+        (tree / "etc/husk").mkdir()
+        (tree / "etc/husk/profile.conf").write_text(sh("python3", "-B", TOP / "filter/import-oci", "--arch=x86_64", f"--caps={BOUND}", PROFILE))
     for p in peers:
         program(tree, which(p), f"usr/bin/{p}")
     if {"crun", "runc"} & set(peers):
         profile = PROFILE.exists()
         for name, with_profile in [("oci", False), ("oci-seccomp", True)][:1 + profile]:
             bundle(tree, name, ["/bin/true"], with_profile)
+            bundle(tree, name + "-cost", ["/bin/cost", "100"], with_profile)
         bundle(tree, "oci-wait", ["/bin/true", "wait"], False)
     shutil.copy2(TOP / "test/benchrc.sh", tree / "sbin/rc")
     (tree / "sbin/rc").chmod(0o755)
@@ -191,6 +201,13 @@ def full(name, *program):
     return STARTS[name] + list(program)
 
 
+def costs(name):
+    """The same with a program that measures calls."""
+    if name.startswith("crun"):
+        return [w + "-cost" if w.startswith("/srv/") else w for w in COSTS[name]]
+    return COSTS[name] + ["/bin/cost", "100"]
+
+
 def idle(name):
     """The same with a program that waits."""
     if name == "crun":
@@ -204,6 +221,7 @@ def tasks(tree, names, count, with_trace):
     start = {n: quoted(full(n, "/bin/true")) for n in names}
     first = [f"works {n} {start[n]}" for n in names if n != "tini-static"]
     first += [f"timed {n} {max(1, count // TURNS)} {start[n]}" for n in names if n != "tini-static"] * TURNS
+    first += [f"cost {n} {quoted(costs(n))}" for n in COSTS if n in names or (n not in STARTS and "husk" in names)]
     if "husk" in names:
         first.append("works 512K " + start["husk"].replace("=32M", "=512K"))
     first += [f"calls {n} {start[n]}" for n in names if n not in ("bare", "tini-static")]
@@ -288,7 +306,7 @@ def by_kind(lines):
 class Guest:
     """What the two boots said."""
     def __init__(self, tree):
-        self.us, self.pss, self.works, self.calls = {}, {}, {}, {}
+        self.us, self.pss, self.works, self.calls, self.cost = {}, {}, {}, {}, {}
         self.strace, self.trace = collections.defaultdict(list), []
         for fs in ("squashfs", "ext4"):
             k = by_kind(boot(tree, fs))
@@ -302,6 +320,9 @@ class Guest:
                 comm, kb = text.rsplit(" ", 1)
                 if comm != "true":
                     self.pss.setdefault((name, fs), []).append(int(kb))
+            for name, text in k["cost"]:
+                call, ns = text.split()
+                self.cost[name, call] = int(ns)
             for name, text in k["strace"]:
                 self.strace[name].append(text)
             self.trace += [l for _, l in k["trace"]]
@@ -342,6 +363,21 @@ def table(names, g):
               f"{cell(total(g.calls[n]) if n in g.calls else None):>7}"
               f"{cell(at[0] and sum(at[0])):>17}{cell(at[1] and sum(at[1])):>7}"
               + ("" if g.works.get(n, "0").startswith("0") else f"  failed: {g.works[n]}"))
+
+
+def filters(g):
+    """What a filter costs: a call that it allows by number, one whose argument it asks for, and to make and load it."""
+    print(f"\n{'':14}{'getppid':>9}{'personality':>13}{'load us':>9}")
+    for n in COSTS:
+        at, load = [g.cost.get((n, c)) for c in ("getppid", "personality")], loading(g, n)
+        if at[0]:
+            print(f"{n:14}{at[0]:>9}{cell(at[1]):>13}{cell(load, '{:.0f}'):>9}")
+
+
+def loading(g, name):
+    """us that a start with a profile takes longer than one without."""
+    without = {"husk+seccomp": "husk-seccomp", "husk": "husk-seccomp", "crun+seccomp": "crun"}.get(name)
+    return g.us[name] - g.us[without] if name in g.us and without in g.us else None
 
 
 SIDES = "keeper INIT PROG".split()
@@ -386,6 +422,10 @@ def broken(g, local, size):
     bar("us of a start", us, "us")
     bar("system calls in the guest", total(g.calls["husk"]) if "husk" in g.calls else None, "calls")
     bar("system calls here", None if isinstance(local, str) else total(local), "calls")
+    bar("ns of a call whose argument a profile asks for", g.cost.get(("husk+seccomp", "personality")), "call")
+    bar("us to make and load a profile", loading(g, "husk+seccomp"), "load")
+    if g.cost.get(("husk+seccomp", "getppid")) != g.cost.get(("husk-args", "getppid")):
+        lines.append(f"a call that is allowed by its number is not free of tests of others: {g.cost}")
     for fs in ("squashfs", "ext4"):
         bar(f"kB PSS on {fs}", sum(g.pss.get(("husk", fs), [BARS["pss"] + 1])), "pss")
     if "armv7" in size:
@@ -409,13 +449,14 @@ def main():
     peers = [x for x in PACKAGES if which(x) and (x == "strace" or not quick)]
     for x in set(PACKAGES) - set(peers) if not quick else ():
         print(f"bench: without {x}: apt-get install {PACKAGES[x]}")
-    names = [n for n in STARTS if n == "bare" or (n == "husk" and husk.exists()) or STARTS[n][0] in peers
+    names = [n for n in STARTS if (n == "bare" or (STARTS[n][0] == "husk" and husk.exists()) or STARTS[n][0] in peers)
              and ("+" not in n or PROFILE.exists())]
     tree = make_tree(husk, peers)
     tasks(tree, names, a.n or (25 if quick else 100), a.t)
     g, size = Guest(tree), sizes()
     local = here(tree / "sbin/husk", tree) if husk.exists() else "no husk"
     table(names, g)
+    filters(g)
     if "husk" in g.calls:
         print("\nhusk's system calls in the guest:", sides(g.calls["husk"]))
     print("husk's system calls here:", local if isinstance(local, str) else sides(local))

@@ -28,6 +28,13 @@ timed()
 	bench "@time $name" "$count" "$@"
 }
 
+# cost NAME COMMAND ...: what it says of calls
+cost()
+{
+	name=$1; shift
+	"$@" 2>/dev/null </dev/null | sed "s/^/@cost $name /"
+}
+
 # pss NAME COMMAND ...: the memory of each process of it, in kB, while its
 # program, which is called true, waits
 pss()
