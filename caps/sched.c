@@ -1,4 +1,5 @@
 /* sched.c - what is asked for; what was inherited went in caps_reset. */
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
@@ -8,6 +9,21 @@
 
 #include "husk.h"
 
+/* On ARM the CPU may lack it, too. A kernel for ARM without CONFIG_COMPAT does not say so here. */
+bool caps_compat(int proc)
+{
+#ifdef __x86_64__
+	return faccessat(proc, "sys/abi/vsyscall32", F_OK, 0) == 0;
+#else
+	int was = personality(0xffffffff);
+	bool can = personality(PER_LINUX32) >= 0;
+
+	(void)proc;
+	(void)personality((unsigned long)was);
+	return can;
+#endif
+}
+
 int caps_sched(struct run *r)
 {
 	const struct box *b = r->box;
@@ -16,6 +32,8 @@ int caps_sched(struct run *r)
 
 	if (b->umask != 022)
 		umask(b->umask);
+	if (b->abi != ABI_NATIVE && !caps_compat(r->proc))
+		return fail_not(r, "abi: no 32-bit programs on this machine: CONFIG_IA32_EMULATION or CONFIG_COMPAT");
 	if (b->persona && personality(b->persona) < 0)
 		what = "personality";
 	else if (b->nice != UNSET && setpriority(PRIO_PROCESS, 0, b->nice) < 0)

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <string.h>
+#include <sys/personality.h>
 
 #include "husk.h"
 
@@ -247,17 +248,36 @@ static void exec_once(const struct box *b)
 		cfg_error(KEY_EXEC_ONCE, 0, "needs CAP_SYS_RAWIO of the host: not with %s", cfg_said(KEY_NS_USER));
 }
 
-static void filter(struct box *b)
+/* For the ABI in use */
+static bool policy(const struct box *b)
 {
 	const char *e;
 	int i;
 
 	for (i = 0; i <= b->nsyscall + FILTER_STEPS; i++)
 		if ((e = filter_step(b, i)))
-			cfg_error(filter_row(b, i), i > b->nsyscall ? 0 : i - 1, "%s", e);
-	if (cfg.errors)
+			cfg_error(filter_row(b, i), i > b->nsyscall ? 0 : i - 1, "%s%s", e,
+				b->abi == ABI_BOTH && filter_arch->bits == 32 ? " (of 32-bit programs)" : "");
+	return !cfg.errors;
+}
+
+/* The other ABI stands behind; of abi=32 that is the machine's own, with what husk
+ * itself still does in it. A 32-bit machine has one alone. */
+static void filter(struct box *b)
+{
+	unsigned max = b->calls_log ? MAXBPF - FILTER_HOLE : MAXBPF;
+	bool only = b->abi == ABI_32;
+	const char *e;
+
+	if (filter_compat(b->abi == ABI_BOTH) && b->abi != ABI_NATIVE) {
+		if (!policy(b))
+			return;
+		filter_behind(b->bpf, max, only);
+		(void)filter_compat(only);
+	}
+	if (!policy(b))
 		return;
-	if ((e = filter_build(b->bpf, b->calls_log ? MAXBPF - FILTER_HOLE : MAXBPF, &b->nbpf)))
+	if ((e = filter_build(b->bpf, max, &b->nbpf)))
 		cfg_error(KEY_SYSCALLS, 0, "%s", e);
 	if (!b->nnp && b->nbpf && !(b->caps & (uint64_t)1 << CAP_SYS_ADMIN))
 		cfg_error(KEY_NO_NEW_PRIVS, 0, "no: only with syscalls=@all or caps=sys_admin");
@@ -277,6 +297,8 @@ void cfg_check(struct box *b)
 	sysctls(b);
 	if (b->exec_once)
 		exec_once(b);
+	if (b->abi == ABI_32 && !(b->persona & PER_MASK))
+		b->persona |= PER_LINUX32;
 	if (b->ns[NS_UTS] == NSM_NEW && !b->hostname)
 		b->hostname = b->name;
 	if (!cfg.errors)

@@ -31,6 +31,7 @@
 	K(UMASK, "umask", UMASK, umask, 0, "octal (022)", "", "022", "of the program") \
 	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "where standard input ends, as a pipe does, one ^D is typed") \
 	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
+	K(ABI, "abi", CHOICE, abi, 0, "native|32|both", "whose programs run", "native", "32-bit programs on a 64-bit kernel; see SYSTEM CALLS") \
 	/* FILES */ \
 	K(ROOT, "root", ROOT, root, PATH, "a root (/, /DIR, ./DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
 	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS] (from / or ./, no .. in BOX, \\: is a colon; rw exec dev suid rec slave idmap create=755)", "ro,nosuid,nodev; optional as ?; create[=MODE]; rw brings noexec", "", "") \

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/elf-em.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -114,21 +115,44 @@ static void targets(const struct box *b, int root)
 			cfg_error(KEY_BIND + m->kind, i, "%s is not in the read-only root: make it in the image", m->dst);
 }
 
+/* What the first bytes of a program say of the ABI that it is made for, which the
+ * filter may not know. */
+static void abi(const struct box *b, int root, const char *path)
+{
+	static union { uint8_t head[20]; uint32_t magic; } elf;
+	int fd = walk(root, path, O_RDONLY), proc;
+	bool small;
+
+	if (fd < 0 || read(fd, &elf, sizeof elf) != sizeof elf || elf.magic != 0x464c457f || !b->nbpf)
+		elf.head[18] = 0;
+	close(fd);
+	small = elf.head[18] == EM_386 || elf.head[18] == EM_ARM;
+	if (b->abi == ABI_NATIVE && small && filter_compat(false)) {
+		proc = proc_fd();
+		cfg_error(KEY_EXEC, 0, "%s: 32-bit program - abi=32 (this kernel: %s)", path, caps_compat(proc) ? "yes" : "no");
+		close(proc);
+	}
+	if (b->abi == ABI_32 && (elf.head[18] == EM_X86_64 || elf.head[18] == EM_AARCH64))
+		cfg_error(KEY_EXEC, 0, "%s: 64-bit program - abi=both", path);
+}
+
 /* By the box's own PATH */
-static void program(const struct box *b, int root)
+static void program(const struct box *b, int root, bool elsewhere)
 {
 	static char path[512];
 	int i = cfg_env(b, "PATH=", 5), e = ENOENT;
 	const char *dirs = i < b->nenv ? b->env[i] + 5 : "", *end;
 
 	if (*b->argv[0] == '/')
-		e = inside(b, root, b->argv[0], PROGRAM);
+		copy(path, sizeof path, b->argv[0]), e = inside(b, root, path, PROGRAM);
 	else for (; *dirs && e == ENOENT; dirs = *end ? end + 1 : end) {
 		end = strchrnul(dirs, ':');
 		fmt(path, sizeof path, "%.*s/%s", (int)(end - dirs), dirs, b->argv[0]);
 		e = *path == '/' ? inside(b, root, path, PROGRAM) : ENOENT;
 	}
 	missing(KEY_EXEC, 0, b->argv[0], e);
+	if (!e && !elsewhere && !covered(b, path, NULL))
+		abi(b, root, path);
 }
 
 /* The text of a small file of the root, in what is free of the text buffer. */
@@ -212,7 +236,7 @@ int cfg_machine(const struct box *b, const char *below)
 	if ((root = open_root(b, top)) >= 0) {
 		targets(b, root);
 		if (b->narg)
-			program(b, root);
+			program(b, root, below != NULL);
 		missing(KEY_CWD, 0, b->cwd, inside(b, root, b->cwd, DIRECTORY));
 		users(b, root);
 	}

@@ -1,7 +1,8 @@
 /*
  * build.c - a policy as a program for the kernel.
  *
- *	LD arch; another one: KILL
+ *	LD arch; another one: KILL. Two of them (abi=both) are two programs with one
+ *	stock of answers
  *	LD nr; a tree of JGE over runs of one answer, balanced by how many numbers
  *	they hold; where one answer is left but for a few numbers, JEQ for those
  *	for each call with tests: its rules in turn, each test in its own branch
@@ -39,9 +40,12 @@ struct run_of {
 
 static struct {
 	struct sock_filter *to;
-	unsigned at;			/* the last one put */
+	unsigned at, end;		/* the last one put; the first was put before this */
 	bool full;
+	bool open;			/* all calls that there are are allowed so far */
 	unsigned runs;
+	uint32_t audit;			/* the ABI that is put already, */
+	uint16_t behind;		/* and where; 0: none */
 	uint16_t label[MAXACT + MAXRULE];	/* where: answers, then rules */
 	struct run_of run[MAXCALL + 8];
 } g;
@@ -195,35 +199,37 @@ static void run(uint32_t from, unsigned to)
 		r[-1].inside = r->inside = true;
 }
 
-/* All numbers there are: what nobody knows, and -1, is not there. True: every
- * call there is is allowed. */
-static bool runs(void)
+/* What husk itself still has to do, when the filter is loaded. */
+static bool starts_it(unsigned call)
+{
+	return call == N_execve || call == N_exit_group || call == N_write;
+}
+
+/* All numbers there are: what nobody knows, and -1, is not there. start: all are
+ * killed but what it takes to start a program of the other ABI. */
+static void runs(bool start)
 {
 	const struct arch *a = filter_arch;
-	unsigned slot, which, answer, plain = a->slots - a->nprivate, up = 0, last = ~0u;
-	bool all = true;
+	unsigned slot, call, answer, plain = a->slots - a->nprivate, up = 0, none = start ? P_KILL : P_ENOSYS;
 
 	for (slot = 0; slot < a->slots; slot++) {
 		if (slot == plain) {
-			run(slot, P_ENOSYS);
-			last = ~0u;
+			run(slot, none);
 			up = a->private - plain;
 		}
-		which = filter_calls[slot];
-		answer = filter_policy.answer[which] & (unsigned)~NAMED;
-		if (which == OLDCALL || (answer == last && answer != P_ENOSYS))
+		call = filter_calls[slot];
+		if (call == OLDCALL)
 			continue;
-		all = all && (answer == P_ALLOW || which == NOCALL);
-		last = answer;
-		run(slot + up, answer);
+		answer = filter_policy.answer[call] & (unsigned)~NAMED;
+		g.open = g.open && (answer == P_ALLOW || call == NOCALL);
+		run(slot + up, start && !starts_it(call) ? P_KILL : answer);
 	}
-	run(slot + up, P_ENOSYS);
+	run(slot + up, none);
 	if (a->foreign)
 		run(a->foreign, P_KILL);
-	run(0xffffffff, P_ENOSYS);
+	run(0xffffffff, none);
 	g.run[g.runs].from = 0;
 	g.run[g.runs].place = a->slots;
-	return all;
 }
 
 /* All rules that somebody comes to; what comes after one is older, and put first. */
@@ -296,43 +302,74 @@ static uint16_t *tree(unsigned lo, unsigned hi, uint16_t *own)
 	return own;
 }
 
-/* The whole program; its length. */
-static unsigned program(struct sock_filter *out, unsigned max)
+static void begin(struct sock_filter *to, unsigned max)
 {
-	uint16_t root, *top, next;
-	unsigned n;
-
 	memset(g.label, 0xff, sizeof g.label);
-	g.to = out;
-	g.at = max;
+	g.to = to;
+	g.at = g.end = max;
 	g.full = false;
+	g.open = true;
+}
+
+/* The policy in use for the ABI in use; where it begins. */
+static uint16_t part(bool start)
+{
+	uint16_t root, *top;
+
 	g.runs = 0;
-	if (runs())
-		return 0;
+	runs(start);
 	branches();
 	top = tree(0, g.runs, &root);
 	want(top);
 	if (*top != g.at)
 		put(BPF_JMP | BPF_JA, *top - g.at, 0, 0);
 	load(offsetof(struct seccomp_data, nr));
-	next = (uint16_t)g.at;
-	jump(BPF_JEQ, filter_arch->audit, &next, &g.label[P_KILL]);
+	return (uint16_t)g.at;
+}
+
+/* The last part, and what stands before all; the length. */
+static uint16_t program(void)
+{
+	uint16_t here = part(false), other, *no = &g.label[P_KILL];
+	unsigned n;
+
+	if (g.behind) {
+		jump(BPF_JEQ, g.audit, &g.behind, no);
+		other = (uint16_t)g.at;
+		no = &other;
+	}
+	jump(BPF_JEQ, filter_arch->audit, &here, no);
 	load(offsetof(struct seccomp_data, arch));
-	n = max - g.at;
+	n = g.end - g.at;
 	memmove(g.to, g.to + g.at, n * sizeof *g.to);
-	return n;
+	return (uint16_t)(g.open ? 0 : n);
+}
+
+void filter_behind(struct sock_filter *out, unsigned max, bool start)
+{
+	begin(out, max);
+	g.behind = part(start);
+	g.audit = filter_arch->audit;
+	memset(g.label + MAXACT, 0xff, sizeof g.label - MAXACT * sizeof *g.label);
 }
 
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n)
 {
-	*n = 0;
-	if (filter_refuses(N_execve) || filter_refuses(N_exit_group))
-		return TEXT "execve and exit_group are needed to start and to end a program";
-	*n = (uint16_t)program(out, max < MOSTLY ? max : MOSTLY);
+	const char *e = NULL;
+
+	if (!g.behind)
+		begin(out, max < MOSTLY ? max : MOSTLY);
+	*n = program();
+	if (g.full && !g.behind) {
+		begin(out, max);
+		*n = program();
+	}
 	if (g.full)
-		*n = (uint16_t)program(out, max);
-	if (!g.full)
-		return NULL;
-	*n = 0;
-	return TEXT "the filter is longer than the kernel takes: 4096 instructions";
+		e = TEXT "the filter is longer than the kernel takes: 4096 instructions";
+	if (filter_refuses(N_execve) || filter_refuses(N_exit_group))
+		e = TEXT "execve and exit_group are needed to start and to end a program";
+	if (e)
+		*n = 0;
+	g.behind = 0;
+	return e;
 }

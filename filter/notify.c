@@ -197,12 +197,9 @@ void filter_more(int slot, const char *name)
 /* The tables of the architecture that the call is of */
 static bool use(uint32_t audit)
 {
-	const char *name;
+	const char *name = filter_machine(audit);
 
-	for (name = "x86_64\0i386\0armv7\0arm64\0"; *name; name += strlen(name) + 1)
-		if (filter_use(name) && filter_arch->audit == audit)
-			return true;
-	return false;
+	return name && filter_use(name);
 }
 
 /* What the kernel does not read is whatever was in those registers. */

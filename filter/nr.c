@@ -45,21 +45,14 @@ static const struct arch archs[] = {
 
 const struct arch *filter_arch;
 uint16_t filter_calls[MAXCALL];
+static uint8_t machine;			/* of archs[]: what filter_use() said */
 
-bool filter_use(const char *name)
+static void take(const struct arch *a)
 {
-	const struct arch *a = archs;
-	unsigned slot, at, call = 0;
+	unsigned slot, at = begins[a - archs] * 8u, call = 0;
 	uint32_t v;
 
-	if (!name)
-		a += NR_NATIVE - 1;
-	else
-		while (!same(name, a->name))
-			if (++a == archs + sizeof archs / sizeof *archs)
-				return false;
 	filter_arch = a;
-	at = begins[a - archs] * 8u;
 	for (slot = 0; slot < a->slots; slot++) {
 		memcpy(&v, columns + at / 8, sizeof v);
 		v >>= at % 8;
@@ -72,7 +65,43 @@ bool filter_use(const char *name)
 		}
 		filter_calls[slot] = (uint16_t)call;
 	}
+}
+
+bool filter_use(const char *name)
+{
+	unsigned i = NR_NATIVE - 1;
+
+	if (name)
+		for (i = 0; !same(name, archs[i].name);)
+			if (++i == sizeof archs / sizeof *archs)
+				return false;
+	machine = (uint8_t)i;
+	take(archs + i);
 	return true;
+}
+
+const char *filter_machine(uint32_t audit)
+{
+	const struct arch *a = archs;
+
+	while (a->audit != audit)
+		if (++a == archs + sizeof archs / sizeof *archs)
+			return NULL;
+	return a->name;
+}
+
+bool filter_compat(bool yes)
+{
+	const struct arch *a;
+
+	if (!filter_arch)
+		(void)filter_use(NULL);
+	a = archs + machine;
+	if (yes && a->bits == 64)
+		a += machine ? -1 : 1;
+	if (a != filter_arch)
+		take(a);
+	return archs[machine].bits == 64;
 }
 
 static char *letters(unsigned c, char *to, int capital)

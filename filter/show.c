@@ -16,6 +16,7 @@
 static struct {
 	uint16_t set[MAXBPF + 1];	/* who gave the accumulator what it holds there, + 1 */
 	struct seccomp_data data;
+	uint8_t	 parts;			/* that have begun */
 } s;
 
 static const char *word(uint32_t offset)
@@ -41,10 +42,10 @@ static void comparison(const struct sock_filter *f, unsigned i)
 	const char *what = held(f, i), *name = "";
 	bool nr = *what == 'n';
 
-	if (nr && !(name = filter_call(at->k)))
+	if (nr || what[2] == 'c')
+		name = nr ? filter_call(at->k) : filter_machine(at->k);
+	if (!name)
 		name = "";
-	if (at->k == filter_arch->audit)
-		name = filter_arch->name;
 	say(1, "%u: if %s %s %s%s%s goto %u else %u\n", i, what, nth("==\0>\0>=", BPF_OP(at->code) / 16 - 1),
 		fmts(nr && at->k < 0x10000 ? "%u" : "0x%x", at->k), *name ? " " : "", name, i + 1 + at->jt, i + 1 + at->jf);
 }
@@ -55,6 +56,8 @@ static void instruction(const struct sock_filter *f, unsigned i)
 
 	switch (f[i].code) {
 	case BPF_LD | BPF_W | BPF_ABS:
+		if (!k && s.parts++)		/* what stands behind is of the other ABI */
+			(void)filter_compat(filter_arch->bits == 64);
 		say(1, "%u: load %s\n", i, word(k));
 		s.set[i + 1] = (uint16_t)(i + 1);
 		break;

@@ -108,6 +108,7 @@ enum { UNSET = INT16_MIN };
 enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
 enum logkind { LOG_INHERIT, LOG_NONE };
+enum abi { ABI_NATIVE, ABI_32, ABI_BOTH };
 
 /* Small things first: near the start an access is a short instruction. */
 struct box {
@@ -126,6 +127,7 @@ struct box {
 	uint8_t	 lim_skip;		/* bit i: `?` stood before it */
 	uint8_t	 reboot;		/* enum reboot */
 	uint8_t	 log;			/* enum logkind */
+	uint8_t	 abi;			/* enum abi */
 	uint8_t	 stop_signal;
 	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
 	bool	 calls_log;		/* a refused call is one log line */
@@ -427,7 +429,7 @@ int cfg_help(const char *key);		/* 0 or 2 */
 
 /* cfg/keys.c: THE other table. A row is a number. */
 enum keyrow {
-	KEY_EXEC, KEY_CWD, KEY_ENV, KEY_USER, KEY_GROUPS, KEY_UMASK, KEY_TTY, KEY_PID1,
+	KEY_EXEC, KEY_CWD, KEY_ENV, KEY_USER, KEY_GROUPS, KEY_UMASK, KEY_TTY, KEY_PID1, KEY_ABI,
 	KEY_ROOT, KEY_BIND, KEY_TMPFS, KEY_MOUNT, KEY_MOUNTS, KEY_ETC, KEY_DEVICE, KEY_MASK, KEY_READONLY,
 	KEY_NET, KEY_NS_PID, KEY_NS_IPC, KEY_NS_UTS, KEY_NS_MNT, KEY_NS_CGROUP, KEY_NS_USER, KEY_NS_TIME,
 	KEY_UIDMAP, KEY_GIDMAP, KEY_HOSTNAME, KEY_DOMAINNAME, KEY_CLOCK_MONOTONIC, KEY_CLOCK_BOOTTIME,
@@ -724,6 +726,7 @@ int caps_bound(struct run *);
 int caps_keyring(struct run *);
 int caps_label(struct run *);
 int caps_sched(struct run *);
+bool caps_compat(int proc);		/* does this kernel run 32-bit programs? */
 int caps_rlimits(struct run *);
 int caps_ids(struct run *);
 int caps_sets(struct run *);
@@ -778,6 +781,9 @@ enum { FILTER_STEPS = 4 };
 const char *filter_step(const struct box *, int step);
 int filter_row(const struct box *, int step);	/* of whom it is */
 /* filter/build.c */
+/* The policy in use for the ABI in use: what the next filter_build() makes goes before it.
+ * start: as much of it as it takes to start a program of the other ABI. */
+void filter_behind(struct sock_filter *out, unsigned max, bool start);
 const char *filter_build(struct sock_filter *out, unsigned max, uint16_t *n);	/* n 0: everything is allowed, no filter */
 /* filter/show.c, filter/ask.c: husk filter */
 void filter_show(const struct box *);
@@ -802,6 +808,8 @@ int filter_pid1(const struct sock_filter **prog);	/* INIT's own: length */
 /* filter/nr.c: one architecture's table is in use; the first policy takes this binary's own */
 extern const struct arch *filter_arch;
 bool filter_use(const char *name);		/* "x86_64" "i386" "armv7" "arm64", NULL: this binary's own; false: no such */
+const char *filter_machine(uint32_t audit);	/* the name of AUDIT_ARCH_*; NULL: none of ours */
+bool filter_compat(bool yes);			/* from now on the 32-bit ABI of that machine, or its own again; false: it has one alone */
 const char *filter_call(uint32_t nr);		/* name of a number, good until the next name; NULL: none */
 
 /* Inside the folder. A call has one number of ours, the same for all architectures.

@@ -108,7 +108,7 @@ static bool ok(bool good, const char *f, ...)
 
 /* Splits at blanks outside of brackets, as cfg/ does. caps:HEX is filter_caps, sockets:HEX sockets= as a mask,
  * default:ACTION goes to filter_begin. */
-static const char *compile(const char *words)
+static const char *policy(const char *words)
 {
 	uint32_t fallback = ACT_ERRNO | EPERM;
 	const char *w = words, *e = NULL, *d;
@@ -139,6 +139,24 @@ static const char *compile(const char *words)
 		w = *d ? d + 1 : d;
 	}
 	filter_caps(caps);
+	return e;
+}
+
+static enum abi abi;
+
+/* as cfg/check.c does */
+static const char *compile(const char *words)
+{
+	const char *e;
+
+	if (abi != ABI_NATIVE) {
+		filter_compat(abi == ABI_BOTH);
+		if ((e = policy(words)))
+			return e;
+		filter_behind(prog, MAXBPF, abi == ABI_32);
+		filter_compat(abi == ABI_32);
+	}
+	e = policy(words);
 	return e ? e : filter_build(prog, MAXBPF, &nprog);
 }
 
@@ -323,12 +341,16 @@ static unsigned rule_of(uint32_t nr)
 	return a < MAXACT ? 0 : a;
 }
 
+static bool behind;		/* the part of abi=32 that starts the program */
+
 static uint32_t direct(uint32_t nr, const uint64_t *args)
 {
 	const struct policy *p = &filter_policy;
 	int which = call_of(nr);
 	unsigned i;
 
+	if (behind && nr != filter_number(N_execve) && nr != filter_number(N_exit_group) && nr != filter_number(N_write))
+		return ACT_KILL;
 	if (filter_arch->foreign && nr >= filter_arch->foreign && nr != 0xffffffff)
 		return ACT_KILL;
 	if (which == NOCALL)
@@ -478,6 +500,8 @@ static void differ(const char *words)
 	const char *e = compile(words);
 
 	most = 0;
+	if (print && e)
+		return;
 	if (print)
 		show(words);
 	else if (e && strstr(e, "that fits"))
@@ -486,6 +510,31 @@ static void differ(const char *words)
 		ok(false, "%s: %s", words, e);
 	else if (nprog && agree_all(words))
 		ok(true, "%.60s: as the policy says: %u instructions, at most %u run", words, nprog, most);
+}
+
+/* Two ABIs: that of the program in front, then the other one. */
+static void differ_both(const char *words)
+{
+	const char *e;
+
+	if (filter_arch->bits == 32)
+		return;
+	for (abi = ABI_32; abi <= ABI_BOTH; abi++) {
+		e = compile(words);
+		most = 0;
+		if (print && !e)
+			show(words);
+		else if (!e && nprog && agree_all(words)) {
+			filter_compat(abi == ABI_BOTH);
+			(void)policy(words);
+			behind = abi == ABI_32;
+			ok(agree_all(words), "%.60s: abi=%s, as both say: %u instructions, at most %u run", words,
+				abi == ABI_32 ? "32" : "both", nprog, most);
+			behind = false;
+		}
+		filter_compat(false);
+	}
+	abi = ABI_NATIVE;
 }
 
 /* ------------------------------------------------------------- the policies */
@@ -530,6 +579,7 @@ static void long_jumps(void)
 		n += (size_t)snprintf(words + n, sizeof words - n, ")");
 	}
 	snprintf(words + n, sizeof words - n, " -prctl(arg1>0x12345678, arg0==1|3|6|9|12)");
+	differ_both(words);
 	differ(words);
 	ok(nprog > 255, "%u instructions need long jumps", nprog);
 }
@@ -606,6 +656,7 @@ static void at_random(void)
 			}
 		}
 		differ(words);
+		differ_both(words);
 		good++;
 	}
 	ok(good == 60, "%d random policies", good);
@@ -700,8 +751,10 @@ static void policies(void)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof corpus / sizeof *corpus; i++)
+	for (i = 0; i < sizeof corpus / sizeof *corpus; i++) {
 		differ(corpus[i]);
+		differ_both(corpus[i]);
+	}
 	long_jumps();
 	at_random();
 }

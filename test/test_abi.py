@@ -1,0 +1,166 @@
+"""abi=: programs of two ABIs in real boxes."""
+import os
+import pathlib
+import platform
+import signal
+
+import pytest
+
+import husk
+from husk import run
+
+SIGSYS = 128 + signal.SIGSYS
+EPERM, ENOSYS = "-1", "-38"
+I386 = husk.TOP / "out/musl/usr"
+GETPID, SOCKET = {4: 20, 8: 39}, {4: 359, 8: 41}		# numbers of i386, and of x86_64
+
+pytestmark = pytest.mark.skipif(platform.machine() != "x86_64" or not pathlib.Path("/proc/sys/abi/vsyscall32").exists(),
+                                reason="a kernel for x86_64 that runs programs for i386")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """The program twice, for /mnt of a box."""
+    d = tmp_path_factory.mktemp("abi")
+    for p in (d, d.parent):
+        p.chmod(0o755)
+    husk.musl("abi.c", d / "long")
+    lib = I386 / "lib/i386-linux-musl"
+    gcc = husk.command("i686-linux-gnu-gcc", "-print-libgcc-file-name").out.strip()
+    r = husk.command("i686-linux-gnu-gcc", "-static", "-nostdinc", "-isystem", I386 / "include/i386-linux-musl", "-O1", "-nostdlib",
+                     "-fno-pie", "-no-pie", "-fno-stack-protector", "-o", d / "short", lib / "crt1.o", husk.TOP / "test/abi.c",
+                     lib / "libc.a", gcc, lib / "libc.a", timeout=60)
+    assert r.status == 0, r
+    return d
+
+
+def box(both, name, *words):
+    at = words.index("--")
+    return run(f"bind={both}:/mnt:exec", *words[:at], "--", "/mnt/" + words[at + 1], *words[at + 2:], box=name)
+
+
+def said(both, name, *words):
+    r = box(both, name, *words)
+    assert r.status == 0 and not r.err, r
+    return r.out.strip()
+
+
+# ------------------------------------------------------------------ who runs
+
+@pytest.mark.parametrize("abi,program,uname", [("native", "long", "x86_64 8"), ("32", "short", "i686 4"),
+                                               ("both", "long", "x86_64 8"), ("both", "short", "x86_64 4")])
+def test_runs(both, name, abi, program, uname):
+    assert said(both, name, f"abi={abi}", "--", program, "uname") == uname
+
+
+@pytest.mark.parametrize("abi,program", [("native", "short"), ("32", "long")])
+def test_the_other_one_dies_at_its_first_call(both, name, abi, program):
+    r = box(both, name, f"abi={abi}", "--", program, "uname")
+    assert r.status == SIGSYS and not r.out, r
+
+
+def test_a_personality_of_its_own(both, name):
+    assert said(both, name, "abi=32", "personality=262144", "--", "short", "uname") == "i686 4"
+    assert said(both, name, "abi=both", "personality=linux32", "--", "long", "uname") == "i686 8"
+
+
+def test_one_becomes_the_other(both, name):
+    for a, b in (("long", "short"), ("short", "long")):
+        assert said(both, name, "abi=both", "--", a, "exec", f"/mnt/{b}", "native", "-1") == ENOSYS
+    r = box(both, name, "abi=32", "--", "short", "exec", "/mnt/long", "uname")
+    assert r.status == SIGSYS and not r.out, r
+
+
+# ------------------------------------------------------------- what is answered
+
+@pytest.mark.parametrize("abi,program", [("native", "long"), ("32", "short"), ("both", "long"), ("both", "short")])
+def test_answers(both, name, abi, program):
+    """A family that is refused, a number that nobody knows, -1; and x32."""
+    bits = 4 if program == "short" else 8
+    for nr, want in ((SOCKET[bits], EPERM), (1000, ENOSYS), (-1, ENOSYS), (0x3fffffff, ENOSYS)):
+        assert said(both, name, f"abi={abi}", "--", program, "native", str(nr)) == want, nr
+    assert int(said(both, name, f"abi={abi}", "--", program, "native", str(GETPID[bits]))) > 0
+    r = box(both, name, f"abi={abi}", "--", program, "native", str(0x40000000 | GETPID[bits]))
+    if bits == 8:
+        assert r.status == SIGSYS, r
+    else:
+        assert r.out.strip() == ENOSYS, r
+
+
+def test_int_0x80_from_64_bits(both, name):
+    """Its numbers are i386's: killed, or answered as i386's."""
+    r = box(both, name, "--", "long", "int80", "20")
+    assert r.status == SIGSYS and not r.out, r
+    assert int(said(both, name, "abi=both", "--", "long", "int80", "20")) > 0
+    assert said(both, name, "abi=both", "--", "long", "int80", str(SOCKET[4])) == EPERM
+    assert said(both, name, "abi=both", "--", "long", "int80", "102") == EPERM		# socketcall
+
+
+def test_a_jump_out_of_32_bits(both, name):
+    """abi=32 is no matter of the file: code for 64 bits has execve, exit_group and write, and nothing else."""
+    assert int(said(both, name, "abi=both", "--", "short", "long", "39")) > 0
+    assert said(both, name, "abi=both", "--", "short", "long", "41") == EPERM
+    for nr in (39, 41, 0, 1000, 0x40000001):
+        r = box(both, name, "abi=32", "--", "short", "long", str(nr))
+        assert r.status == SIGSYS and not r.out, (nr, r)
+    assert said(both, name, "abi=32", "--", "short", "long", "1") == "-9"		# write, to a descriptor that is none
+    assert said(both, name, "abi=32", "syscalls=-write -writev +writev", "--", "short", "long", "1") == EPERM
+
+
+def test_words_mean_both(both, name):
+    words = ("abi=both", "syscalls=-getpid socket(arg0==38):EACCES")
+    for program, bits in (("long", 8), ("short", 4)):
+        assert said(both, name, *words, "--", program, "native", str(GETPID[bits])) == EPERM
+        assert said(both, name, *words, "--", program, "native", str(SOCKET[bits])) == "-13"
+
+
+# ------------------------------------------------------------------- with others
+
+def test_not_found_is_said(name):
+    """What husk itself does behind the filter is in it."""
+    r = run("abi=32", "--", "/nowhere", box=name)
+    assert r.status == 127 and "init.exec: /nowhere: No such file or directory" in r.err, r
+
+
+def test_exec_once(both, name):
+    for abi, program in (("32", "short"), ("both", "short"), ("both", "long")):
+        assert said(both, name, "exec.once=yes", f"abi={abi}", "--", program, "native", "-1") == ENOSYS
+        r = box(both, name, "exec.once=yes", f"abi={abi}", "--", program, "exec", f"/mnt/{program}", "uname")
+        assert r.status == 1 and not r.out, r		# EPERM
+
+
+def test_denied_is_said_by_its_name(both, name):
+    for abi, program in (("32", "short"), ("both", "short"), ("both", "long")):
+        r = box(both, name, "syscalls.log=yes", f"abi={abi}", "syscalls=-getppid", "--", program, "native",
+                "64" if program == "short" else "110")
+        assert r.out.strip() == EPERM and "getppid" in r.err, r
+
+
+def test_no_filter(both, name):
+    """As without abi=: nothing is asked of anybody."""
+    for program in ("long", "short"):
+        assert int(said(both, name, "syscalls=@all", "abi=both", "--", program, "native", "20" if program == "short" else "39")) > 0
+
+
+# ------------------------------------------------------------------------- check
+
+def check(tmp_path, *lines):
+    f = tmp_path / "box.conf"
+    f.write_text("".join(l + "\n" for l in lines))
+    return husk.husk("check", f)
+
+
+def test_check_looks_at_the_program(both, tmp_path):
+    for lines, want in ((["exec=/short"], "1: exec: /short: 32-bit program - abi=32 (this kernel: yes)"), (["exec=/short", "abi=32"], ""),
+                        (["exec=/long"], ""), (["exec=/long", "abi=32"], "1: exec: /long: 64-bit program - abi=both"),
+                        (["exec=/short", "abi=both"], ""), (["exec=/long", "abi=both"], ""), (["exec=/short", "syscalls=@all"], "")):
+        for d in ("proc", "dev", "sys", "run", "tmp"):
+            os.makedirs(both / d, exist_ok=True)
+        r = check(tmp_path, *lines, f"root={both}", "user=0")
+        assert want in r.err and (r.status == 2) == bool(want), (lines, r)
+        assert r.err.count("\n") == bool(want), r
+
+
+def test_check_of_both_says_which_it_is(tmp_path):
+    r = check(tmp_path, "exec=/bin/true", "abi=both", "syscalls=-munmap(arg1>0x100000000)")
+    assert r.status == 2 and r.err.endswith("no number that fits (of 32-bit programs)\n"), r
