@@ -80,6 +80,7 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "once": ["exec.once=yes"],
     "user": ["ns.user=new"],
     "tty": ["tty=yes"],
+    "abi": ["abi=both", "personality=linux32"],
     "background": ["-d"],
     "log": ["syscalls.log=yes", "syscalls=-sched_getaffinity"],		# which the program makes
     "full": ["net=host", "etc=group", "mount=IMAGE:/data:squashfs", "user=user", "groups=44", "caps=net_raw,kill", "bind=/usr/share:/mnt:rec", "tmpfs=/srv:1M", "readonly=/srv",
