@@ -212,6 +212,7 @@ struct run {
 	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
 	bool	 etc;			/* there are copies to keep fresh */
 	bool	 late;			/* no mount_setattr: INIT sets the flags of mounts */
+	int	 up;			/* of -d: who waits; 0: nobody */
 	int	 sigfd;			/* the keeper's, for all signals; -1 in a starter */
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
 	int	 err;			/* errno of the last fail(), 0: none */

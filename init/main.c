@@ -164,7 +164,7 @@ static void block_signals(void)
 }
 
 /* The box is up: what was only needed to make it is given back. */
-static void settle(struct run *r, const struct words *c, int up)
+static void settle(struct run *r, const struct words *c)
 {
 	int keep[] = { r->left->dir, r->statedir, r->status, r->pty, r->sigfd, r->listener, r->policy };
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
@@ -173,9 +173,9 @@ static void settle(struct run *r, const struct words *c, int up)
 		status = 125;
 		keeper_stop(NULL);
 	}
-	if (up >= 0) {
-		(void)send(up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
-		close(up);
+	if (r->up) {
+		(void)send(r->up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
+		close(r->up);
 	}
 	if (close_others(AT_FDCWD, 3, keep, 7) < 0)
 		keeper_stop(NULL);
@@ -185,7 +185,7 @@ static int verb_run(char **argv)
 {
 	struct words c = { 0 };
 	struct live *v;
-	int e, up = -1;
+	int e;
 
 	making_a_box(true);		/* init_stdio closes what the first two let go */
 	if ((e = init_seal(argv)) || (caps_reset(), e = init_stdio()))
@@ -194,7 +194,7 @@ static int verb_run(char **argv)
 	block_signals();
 	if ((e = load(&c, argv + 2, "dp")) || (e = start_what(&box)))
 		return e;
-	if (c.background && (e = background(&up)))
+	if (c.background && (e = background(&run.up)))
 		return e;
 	run.left = &left;
 	run.unpriv = getauxval(AT_EUID) != 0;
@@ -208,7 +208,7 @@ static int verb_run(char **argv)
 		go_to_root(&c.pidfile);
 	v = keeper_add(run.name);
 	keeper_adopt(v, &run);
-	settle(&run, &c, up);
+	settle(&run, &c);
 	e = keeper_loop();
 	if (c.pidfile)
 		unlink(c.pidfile);

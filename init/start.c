@@ -247,7 +247,7 @@ static void begin(struct run *r, const struct box *b)
  * status of the program, 126 or 127, comes by the usual way. */
 int start_box(struct run *r, const struct box *b)
 {
-	int e, keep[2];
+	int e, keep[3];
 
 	begin(r, b);
 	making_a_box(true);
@@ -262,7 +262,8 @@ int start_box(struct run *r, const struct box *b)
 		return 0;
 	keep[0] = r->left->dir;
 	keep[1] = r->statedir;
-	(void)close_others(AT_FDCWD, 3, keep, 2);	/* undo may need what a failing start has used up */
+	keep[2] = r->up;		/* who waits is not told before nothing is left */
+	(void)close_others(AT_FDCWD, 3, keep, 3);	/* undo may need what a failing start has used up */
 	stages_undo(r->left, r->row);
 	return 125;
 }
