@@ -15,8 +15,8 @@ say() {
 program() {
 	b=$1
 	shift
-	make BOARD="$b" "out/$b/nr.h" >/dev/null && "$@" -std=gnu11 -O1 -D_GNU_SOURCE -DTEXT='""' -Wall -Wextra -Wno-type-limits \
-		-Iinit -Iout/"$b" -o out/"$b"/filter_test test/filter_test.c test/bpf.c filter/nr.c filter/groups.c \
+	make BOARD="$b" "out/$b/nr.h" >/dev/null && "$@" -std=gnu11 -O2 -D_GNU_SOURCE -DTEXT='""' -Wall -Wextra -Wno-type-limits \
+		-Iinit -Iout/"$b" -o out/"$b"/filter_test test/filter_test.c test/bpf.c test/words.c filter/nr.c filter/groups.c \
 		filter/args.c filter/policy.c cfg/near.c filter/build.c filter/pid1.c || exit 1
 	grep -Ev '^/|NR_(AUDIT|NATIVE|PID1|PID1_END)	' "out/$b/nr.h" > "$t/$b"
 	cmp -s "$t/$b" "$t/qemu-x86_64"
@@ -42,7 +42,7 @@ if command -v qemu-arm-static >/dev/null; then
 fi
 program qemu-arm64 aarch64-linux-gnu-gcc -static
 for b in qemu-i386 qemu-armv7 qemu-arm64; do
-	gcc -w -std=gnu11 -D_GNU_SOURCE -Iinit -Iout/$b -o "$t/pid1" test/filter_test.c test/bpf.c filter/nr.c filter/groups.c \
+	gcc -w -std=gnu11 -D_GNU_SOURCE -Iinit -Iout/$b -o "$t/pid1" test/filter_test.c test/bpf.c test/words.c filter/nr.c filter/groups.c \
 		filter/args.c filter/policy.c cfg/near.c filter/build.c filter/pid1.c && "$t/pid1" pid1 || status=1
 done
 
