@@ -139,9 +139,9 @@ def test_sockets_all(name):
 
 @pytest.mark.parametrize("words, call, answer", [
     (["sockets=can"], "socket AF_CAN", "ALLOW - command line: sockets: can"),
-    (["sockets=can"], "socket AF_ALG", "EPERM - command line: sockets: alg; to allow it: sockets=alg"),
-    (["sockets=none"], "socketpair AF_UNIX", "EPERM - command line: sockets: unix; to allow it: sockets=unix"),
-    (["sockets=can"], "socket 45", "EPERM - command line: sockets: 45; to allow it: syscalls=+socket(arg0==0x2d)"),
+    (["sockets=can"], "socket AF_ALG", "EPERM - command line: sockets: can; to allow it: sockets=alg"),
+    (["sockets=none"], "socketpair AF_UNIX", "EPERM - command line: sockets: none; to allow it: sockets=unix"),
+    (["sockets=can"], "socket 45", "EPERM - command line: sockets: can; to allow it: syscalls=+socket(arg0==0x2d)"),
     (["sockets=can", "syscalls=-@net"], "socket AF_CAN", "EPERM - command line: syscalls: -@net; to allow it: syscalls=+socket(arg0==0x1d)"),
     (["use=netdev"], "socket AF_PACKET", "ALLOW - use=netdev: sockets: packet"),
     (["exec.once=yes"], "execve 4096", "EPERM - command line: exec.once: yes"),

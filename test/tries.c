@@ -151,6 +151,22 @@ static long execat_fd(void)
 	return syscall(SYS_execveat, (long)open("/bin/true", O_RDONLY), (long)"", (long)argv0, (long)none, (long)AT_EMPTY_PATH);
 }
 
+#ifdef __x86_64__
+static void int80(void)
+{
+	long r;
+
+	__asm__ volatile ("int $0x80" : "=a"(r) : "a"(11L), "b"(16L), "c"(0L), "d"(0L) : "memory", "r8", "r9", "r10", "r11");
+	printf("int80 %ld\n", r);
+	_exit(0);
+}
+#else
+static void int80(void)
+{
+	_exit(0);
+}
+#endif
+
 static int do_once(int argc, char **argv)
 {
 	(void)argc, (void)argv;
@@ -168,16 +184,9 @@ static int do_once(int argc, char **argv)
 	fflush(stdout);
 	waitpid(clone(thread, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, "execve-vfork"), NULL, 0);
 	fflush(stdout);
-#ifdef __x86_64__
-	if (fork() == 0) {
-		long r;
-
-		__asm__ volatile ("int $0x80" : "=a"(r) : "a"(11L), "b"(16L), "c"(0L), "d"(0L) : "memory", "r8", "r9", "r10", "r11");
-		printf("int80 %ld\n", r);
-		_exit(0);
-	}
+	if (fork() == 0)
+		int80();
 	wait(NULL);
-#endif
 	execl("/bin/true", "true", NULL);
 	say("last", -1);
 	return 0;
@@ -190,14 +199,16 @@ static void say_map(const char *name, void *p)
 	say(name, p == MAP_FAILED ? -1 : 0);
 }
 
+#ifdef SYS_mmap2
+#define SYS_map	SYS_mmap2
+#else
+#define SYS_map	SYS_mmap
+#endif
+
 /* the C library makes ENOMEM of an EPERM */
 static void *map(int prot, int flags, int fd)
 {
-#ifdef SYS_mmap2
-	return (void *)syscall(SYS_mmap2, 0L, 4096L, (long)prot, (long)flags, (long)fd, 0L);
-#else
-	return (void *)syscall(SYS_mmap, 0L, 4096L, (long)prot, (long)flags, (long)fd, 0L);
-#endif
+	return (void *)syscall(SYS_map, 0L, 4096L, (long)prot, (long)flags, (long)fd, 0L);
 }
 
 static void *data(void)
@@ -227,6 +238,19 @@ static long through_file(int flags)
 	return map(PROT_READ | PROT_EXEC, flags, fd) == MAP_FAILED ? -1 : 0;
 }
 
+#ifdef __i386__
+static void old_mmap(void)
+{
+	uint32_t args[] = { 0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~0u, 0 };
+
+	say_map("old-mmap", (void *)syscall(90, args));
+}
+#else
+static void old_mmap(void)
+{
+}
+#endif
+
 static int do_wx(int argc, char **argv)
 {
 	int how = MAP_PRIVATE | MAP_ANONYMOUS, id = shmget(IPC_PRIVATE, 4096, 0700);
@@ -247,13 +271,7 @@ static int do_wx(int argc, char **argv)
 	say("file", through_file(MAP_PRIVATE));
 	say("file-shared", through_file(MAP_SHARED));
 	say("personality", syscall(SYS_personality, 0x0400000L));
-#ifdef __i386__
-	{
-		uint32_t args[] = { 0, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, (uint32_t)how, ~0u, 0 };
-
-		say_map("old-mmap", (void *)syscall(90, args));
-	}
-#endif
+	old_mmap();
 	say_map("may-rx", map(PROT_READ | PROT_EXEC, MAP_PRIVATE, open("/bin/busybox", O_RDONLY)));
 	say_map("may-rw", data());
 	say("may-mprotect", mprotect(data(), 4096, PROT_READ));
@@ -270,6 +288,22 @@ static long linked(int fd, const char *to)
 	return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
 }
 
+#ifdef SYS_chmod
+static void by_path(void)
+{
+	say("chmod", syscall(SYS_chmod, "/tmp/plain", 04755L));
+	say("creat", syscall(SYS_creat, "/tmp/a", 04755L));
+	say("open", syscall(SYS_open, "/tmp/b", (long)(O_CREAT | O_RDWR), 04755L));
+	say("mknod", syscall(SYS_mknod, "/tmp/c", (long)(S_IFREG | 02755), 0L));
+	say("mkdir", syscall(SYS_mkdir, "/tmp/d", 02755L));
+	say("may-open", syscall(SYS_open, "/tmp/plain", (long)O_RDONLY, 04755L));
+}
+#else
+static void by_path(void)
+{
+}
+#endif
+
 static int do_suid(int argc, char **argv)
 {
 	struct { uint64_t flags, mode, resolve; } how = { O_CREAT | O_RDWR, 04755, 0 };
@@ -277,14 +311,7 @@ static int do_suid(int argc, char **argv)
 
 	(void)argc, (void)argv;
 	umask(0);
-#ifdef SYS_chmod
-	say("chmod", syscall(SYS_chmod, "/tmp/plain", 04755L));
-	say("creat", syscall(SYS_creat, "/tmp/a", 04755L));
-	say("open", syscall(SYS_open, "/tmp/b", (long)(O_CREAT | O_RDWR), 04755L));
-	say("mknod", syscall(SYS_mknod, "/tmp/c", (long)(S_IFREG | 02755), 0L));
-	say("mkdir", syscall(SYS_mkdir, "/tmp/d", 02755L));
-	say("may-open", syscall(SYS_open, "/tmp/plain", (long)O_RDONLY, 04755L));
-#endif
+	by_path();
 	say("fchmod", syscall(SYS_fchmod, (long)fd, 06755L));
 	say("fchmodat", syscall(SYS_fchmodat, (long)AT_FDCWD, "/tmp/plain", 04755L));
 	say("openat", syscall(SYS_openat, (long)AT_FDCWD, "/tmp/e", (long)(O_CREAT | O_RDWR), 04755L));
