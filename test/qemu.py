@@ -122,6 +122,18 @@ def module(b, name):
     return next(kernel(b).rglob(name + ".ko")).read_bytes()
 
 
+def compiled(b, source):
+    """A static C program of test/ for the board, with its musl."""
+    cc = b.get("TRIPLE", "") + "-gcc" if "TRIPLE" in b else "gcc"
+    musl = (TOP / "out/musl/usr" if "TRIPLE" in b else pathlib.Path("/usr"))
+    lib, to = musl / "lib" / b["MUSL"], TOP / "out" / b["NAME"] / source.removesuffix(".c")
+    ask = lambda what: subprocess.run([cc, what], capture_output=True, text=True, check=True).stdout.strip()
+    subprocess.run([cc, *b["CCFLAGS"].split(), "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-fno-pie", "-no-pie", "-nostdlib", "-nostdinc",
+                    "-isystem", musl / "include" / b["MUSL"], "-isystem", ask("-print-file-name=include"), "-o", to, lib / "crt1.o", lib / "crti.o",
+                    TOP / "test" / source, "-Wl,--start-group", lib / "libc.a", ask("-print-libgcc-file-name"), "-Wl,--end-group", lib / "crtn.o"], check=True)
+    return to.read_bytes()
+
+
 # ------------------------------------------------------------------ the initramfs
 
 def cpio(files):

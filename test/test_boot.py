@@ -1,4 +1,6 @@
 """Boards: husk as PID 1 of a machine, in QEMU, on Debian's kernels of all four architectures."""
+import errno
+import json
 import re
 import shutil
 import stat
@@ -7,6 +9,7 @@ import subprocess
 import pytest
 
 import qemu
+import test_import
 
 QUICK = "qemu-arm64"		# the fastest to emulate: for what is not the architecture's business
 
@@ -109,9 +112,109 @@ def check_full(r, name, v2=True):
     assert said(r, "in-term") == [""] and "killed" not in r.text.split("going down")[1], r
 
 
-def test_every_board(each):
-    """Boots from an initramfs, starts its boxes in order, and powers off when asked."""
-    check_full(qemu.boot(b := ready(each), full(b)), each)
+# The answers of filters on a real kernel. ELIBBAD, because no call answers it by itself: what is
+# refused with it never came to the kernel's code, and what is allowed is called with arguments of which
+# nothing comes, but the calls of NOT.
+NOT = "vfork rt_sigreturn sigreturn set_tls pause sigsuspend exit exit_group breakpoint kill clone".split()
+VERDICTS = {
+    "all": "syscalls=@all:ELIBBAD @basic @signal @thread @io @file @process @time @ids",
+    "kill": "syscalls.default=KILL\nsyscalls=@basic @signal @io @process @time =open =openat",
+    "service": "",
+    "args": """syscalls=-clock_gettime mprotect(arg2&PROT_EXEC!=0):ELIBBAD munmap(arg1>0x10000000):ELIBBAD
+syscalls=kill(arg1==9|15, arg0==0x7ffffffe):ELIBBAD personality(arg0!=0xffffffff):ELIBBAD
+syscalls=socket(arg0==AF_UNIX, arg1&~SOCK_CLOEXEC==SOCK_STREAM) fchmod(arg1&S_ISUID!=0):ELIBBAD""",
+}
+HIGH = 1 << 32
+FOREIGN = {"qemu-x86_64": "qemu-i386", "qemu-arm64": "qemu-armv7"}		# whose programs its kernel runs, too
+
+
+def rows(arch, policy):
+    """The calls that are made under a policy: (number or !number, arguments)."""
+    nr, wide, nothing = test_import.numbers(arch), test_import.BITS[arch] == 64, [2**64 - 1] * 6
+    odd = ["ffffffff", "3e8", "3fffffff"] + {"x86_64": ["40000000", "40000027", "40000208", "!14", "!66"], "armv7": ["f0000", "f0007", "f0100"]}.get(arch, [])
+    calls = lambda names, *args: [(f"{nr[n]:x}", list(args) + [0] * (6 - len(args))) for n in names.split() if n in nr]
+    if policy in ("all", "kill"):
+        return [(f"{n:x}", nothing) for n in sorted(nr.values())] + [(f"{n:x}", nothing) for n in range(440, 480) if n not in nr.values()] + [(n, nothing) for n in odd]
+    if policy == "args":
+        high = [0, HIGH, 1 << 63] if wide else [0]
+        return [r for h in high for v in (6, 7, 8, 9, 14, 15, 16) for r in calls("kill", 0x7ffffffe, v | h)] + \
+            [r for h in high for v in (0, 1, 4, 5) for r in calls("mprotect", 1, 4096, v | h)] + \
+            [r for h in high for v in (0, 0xfffffff, 0x10000000, 0x10000001, 0xffffffff) for r in calls("munmap", 1, v | h)] + \
+            [r for h in high for v in (0, 8, 0xffffffff) for r in calls("personality", v | h)] + \
+            [r for h in high for v in (1, 2) for t in (1, 2, 0x80001) for r in calls("socket", v | h, t)] + \
+            [r for h in high for v in (0o644, 0o4755) for r in calls("fchmod", 2**32 - 1, v | h)] + calls("clock_gettime clock_gettime64", 0, 1) + calls("clock_getres", 0, 1)
+    families = [1, 2, 10, 16, 17, 29, 38, 40, 45]
+    high = [0, HIGH, 1 << 63] if wide else [0]
+    return [r for h in high for f in families for r in calls("socket", f | h, 99)] + [r for h in high for c in (0x5401, 0x5412, 0x541c) for r in calls("ioctl", 2**32 - 1, c | h)] + \
+        [r for h in high for c in (0x20000, 0x10000000, 0x40000000) for r in calls("clone", 0x11 | c | h)] + [r for h in high for p in (8, 0x40000) for r in calls("personality", p | h)] + \
+        [r for h in high for m in (0o20644, 0o60644) for r in calls("mknodat", 2**32 - 1, 1, m | h)] + calls("socketcall ipc", 1, 0) + calls("clone3 io_uring_setup", 0, 0) + \
+        calls("clock_gettime clock_gettime64 futex futex_time64 stat64 fstat64 _llseek mmap2 cacheflush get_tls", 0, 0, 0) + calls("setuid32", 1000) + \
+        calls("mount umount2 unshare setns ptrace bpf keyctl perf_event_open userfaultfd open_tree fsopen init_module reboot chroot swapon acct kexec_load", *nothing) + \
+        [(n, nothing) for n in odd]
+
+
+def answers(arch, policy, tmp):
+    """Those rows, and of each what the evaluation of the filter says: that the kernel must do, too."""
+    conf, lines = tmp / f"{policy}.conf", VERDICTS[policy]
+    if policy == "all" and (moby := qemu.TOP / "out/profiles/moby.json").exists():
+        (tmp / "moby.json").write_text(json.dumps(json.loads(moby.read_text()) | {"defaultErrnoRet": errno.ELIBBAD}))
+        lines = test_import.importer("oci", f"--arch={arch}", tmp / "moby.json").out
+        assert "ELIBBAD" in lines and "personality(" in lines
+    conf.write_text(f"exec=/verdicts {policy} /{policy}.list\nroot=/srv/root\nuser=1000\nlog=inherit\n{lines}\n")
+    program, names = test_import.husk_filter(arch, conf), {n: k for k, n in test_import.numbers(arch).items()}
+    out = []
+    for nr, args in rows(arch, policy):
+        mask = (1 << test_import.BITS[arch]) - 1
+        want = test_import.KILL if nr[0] == "!" else test_import.run(program, arch, int(nr, 16), [a & mask for a in args])
+        if not test_import.passes(want) or (policy == "args" or names.get(int(nr, 16)) not in NOT):
+            out.append((nr, args, want))
+    return conf.read_text(), out
+
+
+def verdicts(b, tmp):
+    """(files of a guest, what they are to say)"""
+    arch, files, all_of_them = b["NAME"].removeprefix("qemu-"), {}, {}
+    for policy in VERDICTS:
+        text, out = answers(arch, policy, tmp)
+        files[f"verdicts/{policy}.conf"] = qemu.file(text)
+        files[f"srv/root/{policy}.list"] = qemu.file("".join(f"{nr} {' '.join(f'{a:x}' for a in args)}\n" for nr, args, _ in out))
+        all_of_them[policy] = out
+    if b["NAME"] in FOREIGN:
+        files["srv/root/foreign"] = qemu.program(qemu.compiled(qemu.board(FOREIGN[b["NAME"]]), "verdicts.c"))
+    return files | {"srv/root/verdicts": qemu.program(qemu.compiled(b, "verdicts.c"))}, all_of_them
+
+
+def check_verdicts(r, arch, wanted):
+    said_ = {(p, int(i)): text for p, i, text in (l.split(" ", 2) for l in said(r, "v") if not l.endswith(" end"))}
+    wrong = []
+    for policy, out in wanted.items():
+        assert f"@v {policy} end" in r.text, r
+        for i, (nr, args, want) in enumerate(out):
+            got = said_.get((policy, i), "nothing")
+            if want == test_import.KILL:
+                good = got == "signal 31"
+            elif test_import.passes(want):		# the kernel's own answer, whatever it is
+                good = got not in ("80", "signal 31", "nothing") and (policy != "service" or got not in ("1",))
+            else:
+                good = got == str(want & 0xffff)
+            if not good:
+                wrong.append((policy, nr, [hex(a) for a in args], hex(want), got))
+    assert not wrong, wrong[:20]
+    assert said(r, "foreign") == (["159"] if arch in FOREIGN else []), r
+
+
+def test_every_board(each, tmp_path):
+    """Boots from an initramfs, starts its boxes in order, tries its filters, and powers off when asked."""
+    b = ready(each)
+    files, wanted = verdicts(b, tmp_path)
+    files |= full(b)
+    tries = "".join(f"husk run /verdicts/{p}.conf\n" for p in VERDICTS)
+    if each in FOREIGN:
+        tries += "husk run /verdicts/service.conf -- /foreign x /service.list; echo @foreign $?\n"
+    files["outside.sh"] = qemu.file(OUTSIDE_SH.replace("sleep 1\nhusk poweroff", tries + "husk poweroff"))
+    r = qemu.boot(b, files)
+    check_full(r, each)
+    check_verdicts(r, each, wanted)
 
 
 def test_read_only_root(tmp_path):
