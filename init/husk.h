@@ -363,7 +363,7 @@ int keeper_listen(void);		/* from here all signals come as reads; descriptor or 
 struct live *keeper_add(const char *name);
 void keeper_adopt(struct live *, const struct run *);	/* it is up */
 int keeper_start(const char *file, const char *name);	/* by a starter; 0 or -1 */
-int keeper_loop(void);			/* of one box: until it has ended; its status */
+int keeper_loop(bool learn);		/* of one box: until it has ended; its status. learn: nothing is forgotten */
 void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what is over its time */
 void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
 int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, 2: there; NULL: of any box */
@@ -802,7 +802,9 @@ int filter_serve(int slot, const char *name, int listener, int policy);	/* keepe
 uint64_t filter_due(int slot);		/* when it says what has not been said of that box, or 0 */
 void filter_more(int slot, const char *name);
 /* filter/learn.c */
-void filter_seen(uint32_t arch, int nr, const uint64_t args[6]);
+void filter_learn(const struct box *, bool more);	/* begins; more: what its syscalls= allows is not of interest */
+int filter_seen(uint32_t arch, int nr, const uint64_t args[6]);	/* a call of the box: 0, or the errno that it gets */
+int filter_learned(int fd);			/* prints what allows it; 0 or -1 */
 /* filter/pid1.c */
 int filter_pid1(const struct sock_filter **prog);	/* INIT's own: length */
 

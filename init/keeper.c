@@ -473,7 +473,7 @@ static void for_the_box(struct live *v, int sig)
 		(void)kill(v->init, sig);
 }
 
-__attribute__((noinline)) int keeper_loop(void)
+__attribute__((noinline)) int keeper_loop(bool learn)
 {
 	struct live *v = table;
 	int sig;
@@ -481,7 +481,8 @@ __attribute__((noinline)) int keeper_loop(void)
 	if (v->pty >= 0)
 		tty_open(v->pty);
 	refresh(v);
-	forget();
+	if (!learn)
+		forget();
 	while (v->state != GONE) {
 		keeper_turn(-1);
 		if ((sig = keeper_signal()) && v->state != GONE)

@@ -18,8 +18,9 @@ struct words {
 	char **words;
 	int nwords;
 	char *const *argv;		/* behind --, or NULL */
-	bool background, made;		/* made: the pid file was not there */
+	bool background, made, more;	/* made: the pid file was not there; more: learn -a */
 	int pid;			/* its descriptor */
+	int lines;			/* learn: standard output; or -1 */
 	char *rest[64];			/* files of check */
 	int nrest;
 };
@@ -45,7 +46,7 @@ static const char *conf(const char *name)
 	return path;
 }
 
-/* run and check: options, one FILE, key=value ..., -- argv ... */
+/* run, learn and check: options, one FILE, key=value ..., -- argv ... */
 static int parse(struct words *c, char **argv, const char *options)
 {
 	for (; *argv; argv++) {
@@ -58,6 +59,8 @@ static int parse(struct words *c, char **argv, const char *options)
 				return usage(*argv);
 			if ((*argv)[1] == 'd')
 				c->background = true;
+			else if ((*argv)[1] == 'a')
+				c->more = true;
 			else if (!argv[1])
 				return usage(TEXT "a word is missing behind the last option");
 			else if ((*argv)[1] == 'p')
@@ -166,7 +169,7 @@ static void block_signals(void)
 /* The box is up: what was only needed to make it is given back. */
 static void settle(struct run *r, const struct words *c)
 {
-	int keep[] = { r->left->dir, r->statedir, r->status, r->pty, r->sigfd, r->listener, r->policy };
+	int keep[] = { r->left->dir, r->statedir, r->status, r->pty, r->sigfd, r->listener, r->policy, c->lines };
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
 
 	if (c->pidfile && write_pid(c)) {
@@ -177,13 +180,33 @@ static void settle(struct run *r, const struct words *c)
 		(void)send(r->up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
 		close(r->up);
 	}
-	if (close_others(AT_FDCWD, 3, keep, 7) < 0)
+	if (close_others(AT_FDCWD, 3, keep, 8) < 0)
 		keeper_stop(NULL);
 }
 
-static int verb_run(char **argv)
+/* Lines for a configuration and the output of a program do not mix; and what they
+ * are appended to may be the configuration, which no box writes to. */
+static int split_output(void)
 {
-	struct words c = { 0 };
+	int fd = fcntl(1, F_DUPFD_CLOEXEC, 3);
+
+	if (fd >= 0 && dup2(2, 1) >= 0)
+		return fd;
+	say(2, "husk: %s: standard output: %s\n", box.name, strerror(errno));
+	return -1;
+}
+
+static int learned(int status, int to)
+{
+	if (run.exec_errno || filter_learned(to) == 0)
+		return status;
+	say(2, "husk: %s: what was learned cannot be written\n", box.name);
+	return status ? status : 1;
+}
+
+static int verb_run(char **argv, bool learn)
+{
+	struct words c = { .lines = -1 };
 	struct live *v;
 	int e;
 
@@ -192,10 +215,16 @@ static int verb_run(char **argv)
 		return e;
 	making_a_box(false);
 	block_signals();
-	if ((e = load(&c, argv + 2, "dp")) || (e = start_what(&box)))
+	if ((e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(&box)))
 		return e;
 	if (c.background && (e = background(&run.up)))
 		return e;
+	if (learn) {
+		if ((c.lines = split_output()) < 0)
+			return 125;
+		filter_learn(&box, c.more);
+		run.learn = true;
+	}
 	run.left = &left;
 	run.unpriv = getauxval(AT_EUID) != 0;
 	if ((e = open_pid(&c)) || (e = start_stdio(c.background, box.log == LOG_NONE)) ||
@@ -209,10 +238,10 @@ static int verb_run(char **argv)
 	v = keeper_add(run.name);
 	keeper_adopt(v, &run);
 	settle(&run, &c);
-	e = keeper_loop();
+	e = keeper_loop(learn);
 	if (c.pidfile)
 		unlink(c.pidfile);
-	return e;
+	return learn ? learned(e, c.lines) : e;
 }
 
 static int verb_check(char **argv)
@@ -289,6 +318,7 @@ static int verb_version(void)
  * holds no pointers. */
 static const char verbs[] = TEXT
 	"run [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background\0"
+	"learn [-a] FILE|key=value .. [-- argv]\n\twatch it; then the syscalls= that it needs, -a: needs more\0"
 	"check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong\0"
 	"show FILE [key=value ..]\n\tall of its keys, every default written out\0"
 	"plan FILE [key=value ..]\n\tthe stages it will go through\0"
@@ -324,16 +354,17 @@ static int find(const char *verb)
 
 static int call(char **argv)
 {
-	switch (same(argv[1], "-h") ? 5 : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
-	case 0: return verb_run(argv);
-	case 1: return verb_check(argv);
-	case 2: return verb_show(argv, false);
-	case 3: return verb_show(argv, true);
-	case 4: return verb_filter(argv);
-	case 5: return argv[2] ? cfg_help(argv[2]) : help_verbs();
-	case 6: return verb_version();
-	case 7: case 8: case 9: return board_ask(argv[1]);
-	case 10: return board_boot(argv);
+	switch (same(argv[1], "-h") ? 6 : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
+	case 0: return verb_run(argv, false);
+	case 1: return verb_run(argv, true);
+	case 2: return verb_check(argv);
+	case 3: return verb_show(argv, false);
+	case 4: return verb_show(argv, true);
+	case 5: return verb_filter(argv);
+	case 6: return argv[2] ? cfg_help(argv[2]) : help_verbs();
+	case 7: return verb_version();
+	case 8: case 9: case 10: return board_ask(argv[1]);
+	case 11: return board_boot(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }
