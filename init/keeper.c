@@ -172,6 +172,8 @@ static void box_ended(struct live *v, int code, int status)
 	if (v->left)
 		v->left->ended = true;
 	v->result = e.code == CLD_EXITED ? e.status : 128 + e.status;
+	if (e.code != CLD_EXITED && e.status == SIGSYS)
+		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);
 	gone(v);
 }
 

@@ -176,6 +176,7 @@ const char *stage_name(int row)
 	H(ns_clone, EAGAIN, "a limit of processes is reached: pids.max or rlimit.nproc") \
 	H(init_fork, EAGAIN, "pids.max is too small for PID 1 and the program") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
+	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \
 	H(filter_load, EINVAL, "CONFIG_SECCOMP_FILTER") \
 	H(filter_load, ENOSYS, "CONFIG_SECCOMP") \
 	H(rootfs_mounts, ENOTDIR, "a directory cannot lie on a file") \
