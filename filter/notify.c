@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "husk.h"
+#include "nr.h"
 
 #define ACT_NOTIFY	0x7fc00000u
 #define ACT_MASK	0xffff0000u
@@ -250,16 +251,40 @@ static bool one_more(int slot, const char *name, const struct seccomp_data *d)
 	return false;
 }
 
+/* Which names of constants an argument may have: how they begin */
+static const struct { uint16_t call; uint8_t arg; char first[5]; } named[] = {
+	{ N_socket, 0, "AF_" }, { N_socketpair, 0, "AF_" }, { N_prctl, 0, "PR_" }, { N_ioctl, 1, "T" }, { N_ioctl, 1, "SIOC" },
+};
+
+static const char *constant(unsigned call, unsigned arg, uint64_t value)
+{
+	const struct known *k;
+	uint64_t v;
+	unsigned i;
+	int n;
+
+	for (i = 0; i < sizeof named / sizeof *named; i++)
+		for (n = 0; named[i].call == call && named[i].arg == arg && (k = filter_name(n)); n++)
+			if (starts(k->text, named[i].first) && filter_constant(k->text, &v) && v == value)
+				return k->text;
+	return NULL;
+}
+
 /* As many as the call has: trim() has left that. */
 static const char *arguments(const struct seccomp_data *d)
 {
-	static char text[6 * 20 + 4];
+	static char text[6 * 40];
+	const char *name;
 	unsigned i;
 	size_t n = 0;
 
 	*text = '\0';
-	for (i = 0; i < d->instruction_pointer; i++)
-		n += fmt(text + n, sizeof text - n, "%s0x%llx", i ? ", " : "", (unsigned long long)d->args[i]);
+	for (i = 0; i < d->instruction_pointer; i++) {
+		name = constant(filter_slot((uint32_t)d->nr), i, d->args[i]);
+		if (!name)
+			name = fmts("0x%llx", (unsigned long long)d->args[i]);
+		n += fmt(text + n, sizeof text - n, "%s%s", i ? ", " : "", name);
+	}
 	return text;
 }
 
@@ -283,20 +308,21 @@ static const char *program(uint32_t pid)
 static void report(int slot, const char *box, int listener, struct seccomp_notif *n)
 {
 	struct said *s = &said[slot];
-	const char *who, *cure, *name;
+	const char *args, *who, *cure, *name;		/* in this order, each is good until the line is said */
 	uint32_t hash;
 
 	trim(&n->data);
 	hash = sum(&n->data);
 	if (!among(s->seen, hash) && ready()) {
+		args = arguments(&n->data);
 		who = program(n->pid);
 		cure = filter_cure((uint32_t)n->data.nr, n->data.args);
 		name = filter_call((uint32_t)n->data.nr);
 		if (ioctl(listener, VALID, &n->id) == 0) {	/* else the number may be another's by now */
 			s->seen[s->n++] = hash;
 			s->more--;
-			say(2, "husk: %s: denied: %s(%s) (%s, %u): %s\n", box, name ? name : "?", arguments(&n->data),
-				who, n->pid, cure ? cure : "?");
+			say(2, "husk: %s: denied: %s(%s) (%s, %u): %s\n", box, name ? name : "?", args, who, n->pid,
+				cure ? cure : "?");
 		}
 	}
 	(void)filter_use(NULL);

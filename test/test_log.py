@@ -12,12 +12,13 @@ import pytest
 import fault
 import husk
 import qemu
+from test_abi import both  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="call numbers of x86_64")
 
 SETTIME, UNSHARE, MOUNT, SENDMSG, SECCOMP, EXIT_GROUP, CLONE3, PERSONALITY = 227, 272, 165, 46, 317, 231, 435, 135
 EPERM, EBUSY, EACCES, ENOSYS = 1, 16, 13, 38
-LINE = re.compile(r"^husk: (\S+): denied: (\w+)\(([0-9a-fx, ]*)\) \((.*), (\d+)\): (.+)$", re.M)
+LINE = re.compile(r"^husk: (\S+): denied: (\w+)\((\w*(?:, \w+)*)\) \((.*), (\d+)\): (.+)$", re.M)
 MORE = re.compile(r"^husk: \S+: denied: (\d+) more$", re.M)
 
 
@@ -68,6 +69,16 @@ def test_arguments_and_key(name, box):
     r = box("call", UNSHARE, "0x20000000", box=name)
     assert r.out == "-1\n", r
     assert [(l[0], l[1], l[2].split(", ")[0], l[3], l[5]) for l in lines(r)] == [(name, "unshare", "0x20000000", "deny", "caps=sys_admin or syscalls=+unshare")], r
+
+
+@pytest.mark.parametrize("words, said, key", [((41, 38, 0x80005, 0), "socket(AF_ALG, 0x80005, 0x0)", "sockets=alg"),
+                                               ((16, 0, 0x100005412, 0), "ioctl(0x0, TIOCSTI, 0x0)", "syscalls=+ioctl(arg1==0x5412)"),
+                                               ((101, 0, 0xfffffffff, 2), "ptrace(0x0, 0xfffffffff, 0x2, 0x0)", "caps=sys_ptrace or syscalls=+ptrace"),
+                                               ((95, 1 << 32 | 7), "umask(0x7)", "syscalls=+umask")])
+def test_what_the_kernel_reads(name, box, words, said, key):
+    """Constants by name, and no bits that nobody looks at."""
+    r = box("call", *words, more=["syscalls=-umask"], box=name)
+    assert [(f"{l[1]}({l[2]})", l[5]) for l in lines(r)][-1:] == [(said, key)], r
 
 
 @pytest.mark.parametrize("word, answer, said", [("unshare:EACCES", -EACCES, 1), ("unshare:ENOSYS", -ENOSYS, 0), ("-unshare", -EPERM, 1),
@@ -149,6 +160,14 @@ def test_unprivileged(deny, tmp_path_factory):
     if r.status == 125 and re.search(r"ns\.(clone|idmap)", r.err):
         pytest.skip(f"no user namespaces without root here: {r.err}")
     assert (r.out, [l[1] for l in lines(r)]) == ("-1\n", ["unshare"]), r
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/sys/abi/vsyscall32"), reason="a kernel that runs programs for i386")
+@pytest.mark.parametrize("abi, program, nr", [("both", "short", 21), ("both", "long", MOUNT), ("32", "short", 21)])
+def test_the_other_abi(name, both, abi, program, nr):
+    """mount(2) of i386 is named by the table of i386; and abi=32 allows husk what it does itself."""
+    r = husk.run("syscalls.log=yes", f"abi={abi}", f"bind={both}:/mnt:exec", "--", f"/mnt/{program}", "native", str(nr), box=name)
+    assert (r.status, r.out.strip(), [(l[1], l[5]) for l in lines(r)]) == (0, "-1", [("mount", "caps=sys_admin or syscalls=+mount")]), r
 
 
 # --------------------------------------------------------------------- how much is said
