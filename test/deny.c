@@ -7,6 +7,7 @@
  *	vary N NR		N times with another first argument
  *	name TEXT NR		under another name
  *	bomb N NR		N processes that do nothing else; prints "ready", never ends
+ *	killed N NR		N processes, each killed while its call may be waiting; prints how many were
  *	nested			asks for a listener of its own
  */
 #define _GNU_SOURCE
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -73,6 +75,26 @@ static void bomb(char **w)
 		pause();
 }
 
+/* The moment moves: before, in and after the round trip to the keeper */
+static int killed(char **w)
+{
+	int n = atoi(w[0]), i, status, how = 0;
+	volatile int spin;
+	pid_t p;
+
+	for (i = 0; i < n; i++) {
+		if ((p = fork()) == 0)
+			for (;;)
+				call(w + 1, 0, 0);
+		for (spin = 0; spin < i % 100 * 2000; spin++)
+			;
+		kill(p, i % 3 ? SIGKILL : SIGTERM);
+		how += waitpid(p, &status, 0) == p && WIFSIGNALED(status);
+	}
+	printf("%d\n", how);
+	return 0;
+}
+
 static int nested(void)
 {
 	struct sock_filter all = { BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW };
@@ -97,6 +119,8 @@ int main(int argc, char **argv)
 		return repeat(w, *argv[1] == 'v');
 	if (!strcmp(argv[1], "bomb"))
 		bomb(w);
+	if (!strcmp(argv[1], "killed"))
+		return killed(w);
 	if (!strcmp(argv[1], "name"))
 		prctl(PR_SET_NAME, *w++);
 	printf("%ld\n", call(w, 0, !strcmp(argv[1], "ours") ? OURS : 0));

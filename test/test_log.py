@@ -237,6 +237,12 @@ def test_a_bomb_does_not_stop_the_keeper(name, deny):
     assert len(said.splitlines()) < 25, said
 
 
+def test_who_is_killed_while_it_waits(name, box):
+    """At every moment of the round trip: the keeper goes on, and the next call has its answer."""
+    r = box("killed", 600, UNSHARE, box=name, timeout=30)
+    assert (r.status, r.out) == (0, "600\n") and len(lines(r)) == 1, r
+
+
 def test_the_keeper_is_killed(name, deny):
     with husk.box("pids.max=40", *words(deny), "bomb", "10", str(UNSHARE), box=name) as p:
         assert husk.line(p) == "ready"
