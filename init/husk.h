@@ -312,7 +312,8 @@ void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3))
 void entry_hide(void);			/* PID 1 of a box: the command line, from those inside */
 
 /* init/forget.c */
-void forget(void);			/* in the keeper and in PID 1 of a box, when it runs */
+enum { BRIEF_MS = 100 };		/* a box that has ended by then gives back all anyway */
+void forget(void);			/* in the keeper and in PID 1 of a box, when it runs for longer */
 
 /* init/util.c */
 size_t copy(char *to, size_t max, const char *from);	/* bounded, always ends; returns strlen(from) */

@@ -483,12 +483,13 @@ __attribute__((noinline)) int keeper_loop(bool learn)
 	if (v->pty >= 0)
 		tty_open(v->pty);
 	refresh(v);
-	if (!learn)
+	keeper_turn(BRIEF_MS);
+	if (v->state != GONE && !learn)
 		forget();
 	while (v->state != GONE) {
-		keeper_turn(-1);
-		if ((sig = keeper_signal()) && v->state != GONE)
+		if ((sig = keeper_signal()))
 			for_the_box(v, sig);
+		keeper_turn(-1);
 	}
 	tty_drain();
 	tty_close();

@@ -408,17 +408,20 @@ char *getenv(const char *name)
 	return NULL;
 }
 
-/* Without a time limit the two forms of 32-bit kernels are one. */
-int sigwaitinfo(const sigset_t *restrict set, siginfo_t *restrict si)
-{
-	return (int)syscall(SYS_rt_sigtimedwait, set, si, NULL, _NSIG / 8);
-}
-
 /* The old form, of machine words, which all kernels have: durations are short. */
 static void words(const struct timespec *t, long w[2])
 {
 	w[0] = (long)t->tv_sec;
 	w[1] = t->tv_nsec;
+}
+
+int sigtimedwait(const sigset_t *restrict set, siginfo_t *restrict si, const struct timespec *restrict limit)
+{
+	long w[2];
+
+	if (limit)
+		words(limit, w);
+	return (int)syscall(SYS_rt_sigtimedwait, set, si, limit ? w : NULL, _NSIG / 8);
 }
 
 #ifndef SYS_poll

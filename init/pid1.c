@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -187,6 +188,8 @@ static void forward(const struct run *r, int sig)
  * for the PID 1 of a namespace, whose default actions the kernel ignores. */
 int init_reap(struct run *r)
 {
+	static const struct timespec brief = { .tv_nsec = BRIEF_MS * 1000000 };
+	const struct timespec *limit = &brief;
 	sigset_t all;
 	int sig, e;
 
@@ -194,15 +197,16 @@ int init_reap(struct run *r)
 	if ((e = init_say_ready(r)) != 0)
 		return e;
 	close(r->sync);
-	forget();
 	sigfillset(&all);
-	for (;;) {
-		sig = sigwaitinfo(&all, NULL);
+	for (;; limit = NULL) {
+		sig = sigtimedwait(&all, NULL, limit);
 		if (sig == SIGCHLD)
 			reap(r);
 		else if (sig == SIGIO && r->killfd >= 0)
 			orphaned(r);
 		else if (sig > 0)
 			forward(r, sig);
+		if (limit)
+			forget();
 	}
 }

@@ -36,7 +36,7 @@
 #include <sys/wait.h>
 #include <linux/ptrace.h>
 
-enum { WAITER = 3 };
+enum { WAITER = 3, BRIEF_MS = 100 };
 enum mode { LIST, FAIL, EVER, BEFORE, AFTER, FAKE, HOOK, NEVER };
 static const char *const modes[] = { "list", "fail", "ever", "before", "after", "fake", "hook", "never" };
 
@@ -182,6 +182,21 @@ static void set_regs(pid_t pid, int entry, long value)
 	ptrace(PTRACE_SETREGS, pid, 0, &u);
 }
 
+/* The first wait of a keeper and of a PID 1, which is brief, is over at once: what they
+ * do when their box lives longer is part of every start then, and each start the same. */
+static void hasten(struct task *t, const struct ptrace_syscall_info *s)
+{
+	struct user_regs_struct u;
+	int polls = t->nr == SYS_poll && s->entry.args[1] && s->entry.args[2] == BRIEF_MS;
+
+	if ((!polls && (t->nr != SYS_rt_sigtimedwait || !s->entry.args[2])) || ptrace(PTRACE_GETREGS, t->pid, 0, &u) < 0)
+		return;
+	u.rdx = polls ? 0 : u.rsp - 512;
+	if (!polls && (ptrace(PTRACE_POKEDATA, t->pid, u.rdx, 0) < 0 || ptrace(PTRACE_POKEDATA, t->pid, u.rdx + 8, 0) < 0))
+		return;
+	ptrace(PTRACE_SETREGS, t->pid, 0, &u);
+}
+
 /* does this call fail? the errno, or 0 */
 static int chosen(struct task *t, long nr)
 {
@@ -220,6 +235,7 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 	t->nr = (long)s->entry.nr;
 	t->skip = t->error = t->dead = 0;
 	read_text(t, s);
+	hasten(t, s);
 	if (mode == LIST && t->role == 2 && (t->nr == SYS_execve || t->nr == SYS_execveat))
 		list_fds(t);
 	if (!(e = chosen(t, t->nr)))
