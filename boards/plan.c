@@ -89,7 +89,7 @@ static void read_boxes(void)
 	if (dir < 0)
 		board_failed("plan: ", CONFDIR);
 	while (rootfs_list(dir) > 0)
-		while ((name = rootfs_name(false)))
+		while ((name = rootfs_name()))
 			read_box(name);
 }
 

@@ -181,7 +181,9 @@ static void reset(struct box *b, bool of_board)
 {
 	int i;
 
-	memset(b, 0, offsetof(struct box, bpf));
+	if (b->read)		/* else it is zero, and three pages of it stay untouched */
+		memset(b, 0, offsetof(struct box, bpf));
+	b->read = true;
 	b->uid = b->gid = ~0u;
 	b->sched = SCHED_UNSET;
 	b->nice = b->oom_score_adj = UNSET;

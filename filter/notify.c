@@ -165,7 +165,7 @@ static struct said {
 	uint32_t more;
 	uint16_t n, looks;
 	uint32_t seen[LINES], last[LINES];
-} said[MAXBOX] STAYS;
+} said[MAXBOX] APART;
 
 /* Nothing waits for who reads the lines. */
 static bool ready(void)

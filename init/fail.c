@@ -37,7 +37,7 @@ static void put(struct out *o, const char *s, size_t n)
 
 static void put_number(struct out *o, unsigned long long v, unsigned base, bool minus)
 {
-	static char buf[24];
+	static char buf[24] OFTEN;
 	char *p = buf + sizeof buf;
 
 	do

@@ -35,8 +35,12 @@
 #endif
 
 /* Static storage that is still needed when the box runs. All else is zero
- * after forget(). All of it begins with 0: husk.ld. */
+ * after forget(). All of it begins with 0: husk.ld. A fork makes each page that is
+ * written after it cost some microseconds once more, in both processes: so what all
+ * write, and is small, lies together, with what stays or behind it. */
 #define STAYS	__attribute__((section(".bss.stays")))
+#define APART	__attribute__((section(".bss.apart")))	/* stays, too, and is large */
+#define OFTEN	__attribute__((section(".bss.often")))
 
 /* Fixed maxima: there is no malloc. Who hits one is told which. */
 enum {
@@ -122,6 +126,7 @@ struct box {
 	bool	 exec_once;
 	bool	 boot;
 	bool	 has_affinity;
+	bool	 read;			/* it has been filled, and may be again */
 	int8_t	 sched;			/* policy number or SCHED_UNSET */
 	uint8_t	 sched_prio;
 	uint8_t	 lim_skip;		/* bit i: `?` stood before it */
@@ -675,7 +680,7 @@ int rootfs_fresh(const char *type, uint32_t flags, const char *data);	/* mounts 
 int rootfs_move(int fd, int at);
 /* rootfs/dev.c: the names in a directory, as far as one read goes */
 int rootfs_list(int dir);		/* -1; 0: no more */
-const char *rootfs_name(bool again);	/* the next of them, or again from the first; NULL: no more */
+const char *rootfs_name(void);	/* the next of them; NULL: no more */
 /* rootfs/sources.c */
 uint32_t rootfs_outside(const struct run *, bool gids, uint32_t id);	/* a number of the box as the host's, or ~0 */
 /* rootfs/masks.c */

@@ -42,7 +42,7 @@ struct live {
 	int	 result;
 };
 
-static struct live table[MAXLIVE] STAYS;
+static struct live table[MAXLIVE] APART;
 static int signals STAYS;		/* the signalfd */
 static int watch STAYS;			/* inotify, for etc=; -1: nobody needs it */
 static int pending STAYS;
@@ -352,7 +352,7 @@ static void hand_over(int to, const struct run *r)
 static void starter(const char *file, int to)
 {
 	static struct box box;
-	static struct run r STAYS;
+	static struct run r APART;
 	static struct left left;
 
 	r.left = &left;

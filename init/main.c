@@ -145,7 +145,7 @@ static int background(int *up)
 /* A keeper in the background holds no directory of its caller's busy. */
 static void go_to_root(const char **pidfile)
 {
-	static char path[512] STAYS;
+	static char path[512] APART;
 	size_t n;
 
 	if (*pidfile && **pidfile != '/') {

@@ -13,6 +13,10 @@
 /* Longest wait between two processes. Mounts of a slow disk are inside it. */
 enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20 };
 
+/* The one that was heard last, in HOST; the one to be said, inside. It stays because a
+ * page more would be written. */
+static struct msg m STAYS;
+
 /* In this order, because what stays in one process lies side by side then, and
  * closing the rest takes few calls. One socket pair for both directions: each message whole, end of file when
  * the other side is dead, and a time limit on every read. */
@@ -57,16 +61,17 @@ static int answer(struct run *r)
 /* The next message from inside: 1, 0 at end of file, or an error. A descriptor
  * that comes along is the master of the box's pty. A box that died with our
  * byte unread resets the connection, once, before its last words are heard. */
-static int hear(struct run *r, struct msg *m)
+static int hear(struct run *r)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
-	struct iovec v = { m, sizeof *m };
+	struct iovec v = { .iov_len = sizeof m };
 	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
 	int reset = 1;
 	ssize_t n;
 
 	if (answer(r) < 0)
 		return r->learn ? fail(r, "needs Linux 5.5") : fail(r, "answer the calls of the program");
+	v.iov_base = &m;	/* a constant with an address would be a table with a pointer */
 	do
 		n = recvmsg(r->sync, &mh, MSG_CMSG_CLOEXEC);
 	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && reset--)));
@@ -76,15 +81,15 @@ static int hear(struct run *r, struct msg *m)
 		return fail(r, "hear from the box");
 	if (n == 0)
 		return 0;
-	if (n != sizeof *m || m->len >= sizeof m->text || m->row >= stage_count())
+	if (n != sizeof m || m.len >= sizeof m.text || m.row >= stage_count())
 		return fail_not(r, "a message of the box is damaged");
-	m->text[m->len] = '\0';
-	for (n = 0; n < m->len; n++)
-		if ((uint8_t)m->text[n] < ' ' || m->text[n] == 0x7f)
-			m->text[n] = '?';	/* a path of the image's making */
+	m.text[m.len] = '\0';
+	for (n = 0; n < m.len; n++)
+		if ((uint8_t)m.text[n] < ' ' || m.text[n] == 0x7f)
+			m.text[n] = '?';	/* a path of the image's making */
 	if (mh.msg_controllen >= CMSG_LEN(sizeof(int)) && c.h.cmsg_type == SCM_RIGHTS)
-		memcpy(m->kind == MSG_LISTENER ? &r->listener : &r->pty, CMSG_DATA(&c.h), sizeof(int));
-	if (m->kind == MSG_PTY)
+		memcpy(m.kind == MSG_LISTENER ? &r->listener : &r->pty, CMSG_DATA(&c.h), sizeof(int));
+	if (m.kind == MSG_PTY)
 		tty_size(r->pty);	/* before the program can ask */
 	return 1;
 }
@@ -93,10 +98,9 @@ static int hear(struct run *r, struct msg *m)
  * kind, 0, or an error with the row it came from. */
 static int hear_until(struct run *r, uint8_t kind)
 {
-	static struct msg m;
 	int n, here = r->row;
 
-	while ((n = hear(r, &m)) > 0) {
+	while ((n = hear(r)) > 0) {
 		if (m.kind == kind)
 			return kind;
 		r->row = m.row;
@@ -163,8 +167,6 @@ int init_up(struct run *r)
  * to know it. SIGPIPE is blocked until the program's own time. */
 int init_say_ready(struct run *r)
 {
-	static struct msg m;
-
 	m.kind = MSG_READY;
 	m.row = r->row;
 	return write(r->sync, &m, sizeof m) == sizeof m ? 0 : fail(r, "report");
@@ -179,7 +181,6 @@ int init_report(struct run *r)
 /* Inside: the loop has failed. HOST prints it. */
 static void confess(struct run *r)
 {
-	static struct msg m;
 	int status = 125;
 
 	m.kind = MSG_ERROR;

@@ -19,7 +19,7 @@ struct pipe {
 	char buf[4096];
 };
 
-static struct pipe in STAYS, out STAYS;		/* terminal to pty, pty to terminal */
+static struct pipe in APART, out APART;		/* terminal to pty, pty to terminal */
 static struct termios saved STAYS;
 static bool raw STAYS;
 static int master STAYS;			/* the pty's; 0: none */

@@ -71,8 +71,8 @@ const char *unpacked(const char *list, int n)
 /* "" is a name that nothing has: a path that was cut off would be another's. */
 const char *fmts(const char *f, ...)
 {
-	static char text[4][512];
-	static unsigned turn;
+	static char text[4][512] OFTEN;
+	static unsigned turn OFTEN;
 	char *to = text[turn++ % 4];
 	va_list ap;
 

@@ -95,12 +95,10 @@ int rootfs_list(int dir)
 	return (int)(names.got = syscall(SYS_getdents64, dir, names.buf, sizeof names.buf));
 }
 
-const char *rootfs_name(bool again)
+const char *rootfs_name(void)
 {
 	struct entry *e;
 
-	if (again)
-		names.at = 0;
 	if (names.at >= names.got)
 		return NULL;
 	e = (void *)(names.buf + names.at);
@@ -126,7 +124,7 @@ int rootfs_nodes(struct run *r, const struct dev *d, node_fn *each)
 	if ((fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return errno == ENOENT ? 0 : fail(r, "%s", path);
 	while (!e && rootfs_list(fd) > 0)
-		while (!e && (name = rootfs_name(false))) {
+		while (!e && (name = rootfs_name())) {
 			copy(path + dir, 256, name);
 			if (matches(name, d->host + dir) && stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
 				e = each(r, d, path, &st);
@@ -149,7 +147,7 @@ static int configured(struct run *r)
 
 static int ordinary(struct run *r)
 {
-	static struct stat st;
+	static struct stat st OFTEN;
 	unsigned i;
 	int e = 0;
 

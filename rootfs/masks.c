@@ -22,18 +22,36 @@ enum { DIR = 1, MASK = 2, SKIP = 4 };
 static struct {
 	int	 dev, dir;		/* where the file is that masks show, and the directory that they show */
 	char	 last[2][32];		/* where a mask is already, in the working directory: [DIR] a directory */
-} g;
+	bool	 looked;		/* at all names of our procfs */
+	uint32_t there[64];
+} g OFTEN;
+
+/* A bit of g.there for each name. */
+static unsigned bit(const char *name)
+{
+	unsigned h = 0;
+
+	while (*name)
+		h = h * 67 + (uint8_t)*name++;
+	return h ^ h >> 11;
+}
 
 /* What is not there on a file system of ours needs no mask. Of a directory we
  * want the names that are no pids, which procfs lists first: one read for what
  * would be two calls for each mask without a target. */
+static void look(void)
+{
+	const char *n;
+
+	while ((n = rootfs_name()) && (*n < '1' || *n > '9'))
+		g.there[bit(n) / 32 % 64] |= 1u << bit(n) % 32;
+	g.looked = n;
+}
+
+/* Or has the bit of one that is: then mount() says. */
 static bool listed(const char *name)
 {
-	const char *n = rootfs_name(true);
-
-	while (n && (*n < '1' || *n > '9') && (*n != *name || !same(n, name)))
-		n = rootfs_name(false);
-	return !n || *n < '1' || *n > '9';
+	return !g.looked || g.there[bit(name) / 32 % 64] >> bit(name) % 32 & 1;
 }
 
 /* Not where the program could write to what masks show: with no devpts over the
@@ -149,8 +167,11 @@ int rootfs_masks(struct run *r)
 
 	if (!rootfs_ours(r))
 		return 0;
-	if (r->own[DM_PROC] >= 0 && (fchdir(r->own[DM_PROC]) < 0 || rootfs_list(r->own[DM_PROC]) < 0))
-		return fail(r, "list /proc");
+	if (r->own[DM_PROC] >= 0) {
+		if (fchdir(r->own[DM_PROC]) < 0 || rootfs_list(r->own[DM_PROC]) < 0)
+			return fail(r, "list /proc");
+		look();
+	}
 	/* these first: a tree bound on itself would hide masks in it */
 	for (i = 0; i < b->nro && !e; i++)
 		e = cover(r, b->ro[i], rootfs_late(b->ro[i]) ? SKIP : 0);

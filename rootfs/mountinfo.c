@@ -62,7 +62,7 @@ static void flags(struct mountinfo *m, const char *w)
 	for (m->flags = 0; *w; w += w[n] ? n + 1 : n) {
 		n = strcspn(w, ",");
 		for (i = 0; i < sizeof bit; i++)
-			if (!strncmp(w, known[i], n) && !known[i][n])
+			if (n < sizeof *known && !known[i][n] && !strncmp(w, known[i], n))
 				m->flags |= 1u << bit[i];
 	}
 }

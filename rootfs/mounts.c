@@ -34,18 +34,9 @@ static const uint32_t default_flags[NDM] = {
 	QUIET, QUIET, QUIET | MS_RDONLY, MS_NOSUID | MS_NODEV, MS_NOSUID | MS_NODEV,
 };
 
-static const char *field(int i, int f)
-{
-	const char *p = defaults;
-
-	for (i = 3 * i + f; i; i--)
-		p += strlen(p) + 1;
-	return p;
-}
-
 const char *rootfs_default(int i)
 {
-	return field(i, 0);
+	return nth(defaults, 3 * i);
 }
 
 bool rootfs_late(const char *path)
@@ -124,8 +115,9 @@ static int put(struct run *r, const struct mnt *m, int at, const char *name, int
 
 static int default_mount(struct run *r, int i)
 {
-	static char data[80];
-	struct mnt m = { .dst = field(i, 0), .type = field(i, 1), .data = field(i, 2), .flags = default_flags[i] };
+	static char data[80] OFTEN;
+	const char *dst = rootfs_default(i), *type = nth(dst, 1);
+	struct mnt m = { .dst = dst, .type = type, .data = nth(type, 1), .flags = default_flags[i] };
 	bool nested = i == DM_PTS || i == DM_SHM || i == DM_MQUEUE, borrow = may_borrow(r->box, i);
 	const char *name = nested && r->own[DM_DEV] >= 0 ? m.dst + sizeof "/dev/" - 1 : "";
 	int e = target(r, i, m.dst, name);

@@ -25,7 +25,7 @@
 #define ATTR_ATIME		0x70
 #define ATTR_NODIRATIME		0x80
 
-char rootfs_path[512];
+char rootfs_path[512] OFTEN;
 
 const char *rootfs_at(int fd, const char *name)
 {

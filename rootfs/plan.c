@@ -17,7 +17,7 @@ struct plan {
 	char	 path[];
 };
 static char plans[32768] __attribute__((aligned(8)));	/* one behind the other, each with its path */
-static unsigned used;
+static unsigned used OFTEN;
 
 /* Mounts of recursive binds, and what they were planned as: only what hangs on
  * one of these may be there unplanned. The table lists a mount after its parent. */
@@ -26,9 +26,9 @@ static struct {
 	unsigned bare;		/* hash of its path, if it lacks flags: another must lie on it */
 	const struct plan *plan;
 } tree[1024];
-static unsigned ntree;
+static unsigned ntree OFTEN;
 
-static uint32_t empty;		/* the device of what masks show; 0: not seen yet */
+static uint32_t empty OFTEN;		/* the device of what masks show; 0: not seen yet */
 
 static struct plan *first(void)
 {

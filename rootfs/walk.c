@@ -118,7 +118,7 @@ static int walk_slowly(int dir, const char *path, int flags)
 
 int walk(int dir, const char *path, int flags)
 {
-	static bool missing;
+	static bool missing OFTEN;
 	int fd, i;
 
 	flags |= O_CLOEXEC;
