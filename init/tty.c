@@ -142,10 +142,10 @@ void tty_relay(const void *fds, int n)
  * got hold of its other side has as long as that takes, and no longer. */
 void tty_drain(void)
 {
-	uint64_t end = now_ms() + 200;
+	uint64_t end = master > 0 ? now_ms() + 200 : 0;
 	struct pollfd p;
 
-	while (master > 0 && !(out.ended && out.at >= out.n) && now_ms() < end) {
+	while (end && !(out.ended && out.at >= out.n) && now_ms() < end) {
 		want(&p, &out);
 		if (poll(&p, 1, 100) < 1)
 			break;

@@ -161,5 +161,6 @@ void ns_kill(struct left *l)
 		say(2, "husk: %s: ns.clone: process %d could not be ended\n", l->name, (int)pid);
 		l->stuck = true;
 	}
-	close(dir);
+	if (dir >= 0)
+		close(dir);
 }

@@ -99,9 +99,19 @@ static int borrowed(struct run *r, struct mnt *m, int at, const char *name)
 	return fd < 0 || rootfs_over(r, m, fd, at) < 0 ? fail(r, "bind %s", m->dst) : plan_mnt(r, m, 0);
 }
 
-/* Named from where we stand: the kernel would look up /proc/self/fd/N, which takes a
- * tenth of a mount. Who may not stand there (a directory of an id that no map has) goes
- * that way. */
+/* A mount point, named from where we stand: the kernel would look up /proc/self/fd/N,
+ * which takes a tenth of a mount. Who may not stand there (a directory of an id that no
+ * map has) goes that way. */
+static const char *from_here(int at, const char *name)
+{
+	static int here OFTEN;
+
+	if (at != here && fchdir(at) < 0)
+		return rootfs_at(at, name);
+	here = at;
+	return *name ? name : ".";
+}
+
 static int put(struct run *r, const struct mnt *m, int at, const char *name, int *own)
 {
 	int e;
@@ -109,7 +119,7 @@ static int put(struct run *r, const struct mnt *m, int at, const char *name, int
 	if (own)
 		e = (*own = rootfs_fresh(m->type, m->flags, m->data)) < 0 ? -1 : rootfs_move(*own, at);
 	else
-		e = mount(m->type, fchdir(at) < 0 ? rootfs_at(at, name) : *name ? name : ".", m->type, m->flags, m->data);
+		e = mount(m->type, from_here(at, name), m->type, m->flags, m->data);
 	return mounted(r, m, e);
 }
 

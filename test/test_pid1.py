@@ -53,7 +53,7 @@ def test_row_3_reap_10000_orphans_at_full_rate(name):
         assert husk.line(p, 60) == "done"
         assert husk.line(p) == "ready"
         assert husk.wait_for(lambda: len(husk.children(init)) == 1, 2)
-        assert husk.fields(husk.read(f"/proc/{init}/status"))["VmRSS"] == rss
+        assert int(husk.fields(husk.read(f"/proc/{init}/status"))["VmRSS"].split()[0]) <= int(rss.split()[0])
         p.terminate()
         assert husk.status_of(p) == 7
 
