@@ -194,7 +194,7 @@ def rules(profile, arch, caps, kernel=(5, 10)):
             yield r
 
 
-def libseccomp(profile, arch, caps):
+def libseccomp(profile, arch, caps, host=None):
     """The program that crun would load: all that it does with libseccomp, for that architecture only. And the calls named."""
     lib, default = library(), act(profile, "defaultAction", "defaultErrnoRet")
     ctx = ctypes.c_void_p(lib.seccomp_init(ctypes.c_uint32(default)))
@@ -203,7 +203,7 @@ def libseccomp(profile, arch, caps):
         assert lib.seccomp_arch_add(ctx, ctypes.c_uint32(AUDIT[arch])) == 0
         assert lib.seccomp_arch_remove(ctx, ctypes.c_uint32(lib.seccomp_arch_native() & 0xffffffff)) == 0
     named = set()
-    for r in rules(profile, arch, caps):
+    for r in rules(profile, host or arch, caps):
         action = act(r, "action", "errnoRet")
         if action == default:
             continue
@@ -268,10 +268,24 @@ def test_real_profiles(tmp_path, which, arch, caps):
 def test_real_profiles_are_short(tmp_path, which):
     """170 instructions are what was promised for moby's; libseccomp makes 1144 of it for crun, which lets i386 and x32 in."""
     path = real(which)
-    mine, _ = imported(tmp_path, "oci", "x86_64", path)
-    assert len(mine) <= 100
+    mine, text = imported(tmp_path, "oci", "x86_64", path)
+    assert len(mine) <= 80
+    (tmp_path / "both.conf").write_text("exec=/bin/true\nabi=both\n" + text)
+    assert len(husk_filter("x86_64", tmp_path / "both.conf")) <= 170
     _, text = imported(tmp_path, "oci", "x86_64", "--caps=oci", path)
     assert len(text.split()) < 150, "fewer words than syscalls= takes"
+
+
+@pytest.mark.parametrize("host, arch", [("x86_64", "x86_64"), ("x86_64", "i386"), ("arm64", "armv7")])
+@pytest.mark.parametrize("which", ["moby", "containers"])
+def test_both_abis(tmp_path, which, host, arch):
+    """abi=both beside the lines of a 64-bit machine: its 32-bit programs have the same profile."""
+    path = real(which)
+    profile, (_, text) = json.loads(path.read_text()), imported(tmp_path, "oci", host, path)
+    (tmp_path / "both.conf").write_text("exec=/bin/true\nabi=both\n" + text)
+    (program, named), table, values = libseccomp(profile, arch, set(), host), numbers(arch), asked(profile)
+    agree(arch, lambda name, args: run(program, arch, table[name], args), husk_filter(host, tmp_path / "both.conf"),
+          lambda name: values.get(name, set()), set(table) - named)
 
 
 # ---------------------------------------------------------------------- OCI, feature by feature
