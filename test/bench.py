@@ -222,6 +222,7 @@ def tasks(tree, names, count, with_trace):
     first = [f"works {n} {start[n]}" for n in names if n != "tini-static"]
     first += [f"timed {n} {max(1, count // TURNS)} {start[n]}" for n in names if n != "tini-static"] * TURNS
     first += [f"cost {n} {quoted(costs(n))}" for n in COSTS if n in names or (n not in STARTS and "husk" in names)]
+    first += [f"load {n} {start[n]}" for n in names if n == "husk" or n.endswith("+seccomp")]
     if "husk" in names:
         first.append("works 512K " + start["husk"].replace("=32M", "=512K"))
     first += [f"calls {n} {start[n]}" for n in names if n not in ("bare", "tini-static")]
@@ -306,7 +307,7 @@ def by_kind(lines):
 class Guest:
     """What the two boots said."""
     def __init__(self, tree):
-        self.us, self.pss, self.works, self.calls, self.cost = {}, {}, {}, {}, {}
+        self.us, self.pss, self.works, self.calls, self.cost, self.load = {}, {}, {}, {}, {}, {}
         self.strace, self.trace = collections.defaultdict(list), []
         for fs in ("squashfs", "ext4"):
             k = by_kind(boot(tree, fs))
@@ -323,6 +324,8 @@ class Guest:
             for name, text in k["cost"]:
                 call, ns = text.split()
                 self.cost[name, call] = int(ns)
+            for name, text in k["load"]:
+                self.load.setdefault(name, []).append(text)
             for name, text in k["strace"]:
                 self.strace[name].append(text)
             self.trace += [l for _, l in k["trace"]]
@@ -366,18 +369,30 @@ def table(names, g):
 
 
 def filters(g):
-    """What a filter costs: a call that it allows by number, one whose argument it asks for, and to make and load it."""
-    print(f"\n{'':14}{'getppid':>9}{'personality':>13}{'load us':>9}")
+    """What a filter costs: a call that it allows by number, one whose argument it asks for; to load it, and all of it."""
+    print(f"\n{'':14}{'getppid':>9}{'personality':>13}{'us to load':>12}{'in all':>8}")
     for n in COSTS:
-        at, load = [g.cost.get((n, c)) for c in ("getppid", "personality")], loading(g, n)
+        at = [g.cost.get((n, c)) for c in ("getppid", "personality")]
         if at[0]:
-            print(f"{n:14}{at[0]:>9}{cell(at[1]):>13}{cell(load, '{:.0f}'):>9}")
+            print(f"{n:14}{at[0]:>9}{cell(at[1]):>13}{cell(loading(g, n), '{:.0f}'):>12}{cell(making(g, n), '{:.0f}'):>8}")
 
 
 def loading(g, name):
-    """us that a start with a profile takes longer than one without."""
-    without = {"husk+seccomp": "husk-seccomp", "husk": "husk-seccomp", "crun+seccomp": "crun"}.get(name)
-    return g.us[name] - g.us[without] if name in g.us and without in g.us else None
+    """us in seccomp(2) that took a filter: the longest call."""
+    began, took = {}, []
+    for l in g.load.get(name, []):
+        m = re.match(r"\s*.+-(\d+)\s+\[\d+\] \S+\s+([\d.]+): sys_(\w+):", l)
+        if m and m[3] == "enter":
+            began[m[1]] = float(m[2])
+        elif m and m[1] in began:
+            took.append((float(m[2]) - began[m[1]]) * 1e6)
+    return max(took, default=None)
+
+
+def making(g, name):
+    """us that a start with a profile takes longer than one without a filter."""
+    without = {"husk+seccomp": "husk-seccomp", "husk": "husk-seccomp"}.get(name, name.split("+")[0])
+    return g.us[name] - g.us[without] if name != without and name in g.us and without in g.us else None
 
 
 SIDES = "keeper INIT PROG".split()
@@ -423,7 +438,8 @@ def broken(g, local, size):
     bar("system calls in the guest", total(g.calls["husk"]) if "husk" in g.calls else None, "calls")
     bar("system calls here", None if isinstance(local, str) else total(local), "calls")
     bar("ns of a call whose argument a profile asks for", g.cost.get(("husk+seccomp", "personality")), "call")
-    bar("us to make and load a profile", loading(g, "husk+seccomp"), "load")
+    bar("us to load a profile", loading(g, "husk+seccomp"), "load")
+    bar("us that a profile takes of a start", making(g, "husk+seccomp"), "profile")
     if g.cost.get(("husk+seccomp", "getppid")) != g.cost.get(("husk-args", "getppid")):
         lines.append(f"a call that is allowed by its number is not free of tests of others: {g.cost}")
     for fs in ("squashfs", "ext4"):

@@ -35,6 +35,21 @@ cost()
 	"$@" 2>/dev/null </dev/null | sed "s/^/@cost $name /"
 }
 
+# load NAME COMMAND ...: when its calls of seccomp(2) began and ended
+load()
+{
+	name=$1; shift
+	t=/sys/kernel/tracing
+	mount -t tracefs tracefs $t 2>/dev/null
+	echo "id == 317" >$t/events/raw_syscalls/filter
+	echo 1 >$t/events/raw_syscalls/enable
+	echo >$t/trace
+	"$@" >/dev/null 2>&1 </dev/null
+	echo 0 >$t/events/raw_syscalls/enable
+	echo 0 >$t/events/raw_syscalls/filter
+	grep -v '^#' $t/trace | sed "s/^/@load $name /"
+}
+
 # pss NAME COMMAND ...: the memory of each process of it, in kB, while its
 # program, which is called true, waits
 pss()
@@ -73,7 +88,7 @@ trace()
 {
 	name=$1; shift
 	t=/sys/kernel/tracing
-	mount -t tracefs tracefs $t
+	mount -t tracefs tracefs $t 2>/dev/null
 	echo 16384 >$t/buffer_size_kb
 	for e in raw_syscalls sched/sched_switch sched/sched_process_fork; do echo 1 >$t/events/$e/enable; done
 	echo 0 >$t/tracing_on

@@ -17,6 +17,7 @@ IMPORT = husk.TOP / "filter"
 ALLOW, LOG, KILL, KILL_THREAD, TRAP, ERRNO = 0x7fff0000, 0x7ffc0000, 0x80000000, 0, 0x00030000, 0x50000
 AUDIT = {"x86_64": 0xc000003e, "i386": 0x40000003, "armv7": 0x40000028, "arm64": 0xc00000b7}
 BITS = {"x86_64": 64, "i386": 32, "armv7": 32, "arm64": 64}
+HERE = {"x86_64": "x86_64", "aarch64": "arm64", "armv7l": "armv7", "i686": "i386"}.get(os.uname().machine)
 UNSEEN = ("clone3", "io_uring_setup")
 HIGH = [1 << 32, 1 << 63, (1 << 32) - 1 << 32]
 
@@ -288,6 +289,15 @@ def test_both_abis(tmp_path, which, host, arch):
           lambda name: values.get(name, set()), set(table) - named)
 
 
+def test_a_box_with_moby_s_profile(name, tmp_path):
+    """The lines as they come, behind those of a box: it runs, and refuses what the profile does."""
+    r = importer("oci", real("moby"))
+    conf = tmp_path / f"{name}.conf"
+    conf.write_text(f"exec=/bin/sh -c \"id -u; unshare -m true; chroot / true; echo $?\"\nroot={husk.ROOT}\nuser=1000\n{r.out}")
+    got = husk.husk("run", conf)
+    assert got.out == "1000\n1\n" and got.err.count("Operation not permitted") == 2 and got.status == 0, got
+
+
 # ---------------------------------------------------------------------- OCI, feature by feature
 
 def rule(names, action="ALLOW", *args, **more):
@@ -532,6 +542,18 @@ def test_minijail_includes(tmp_path):
     (tmp_path / "a.policy").write_text("@include ./a.policy\n")
     r = importer("minijail", tmp_path / "a.policy")
     assert r.status == 1 and "a.policy" in r.err and "too deep" in r.err, r
+
+
+def test_a_box_with_a_policy_without_execve(name, tmp_path):
+    """What minijail's preload was for: the program is executed, and no other."""
+    (tmp_path / "p.policy").write_text("".join(f"{n}: 1\n" for n in (
+        "brk mmap munmap mprotect arch_prctl set_tid_address exit_group write rt_sigprocmask fork vfork clone wait4 getuid getpid getppid geteuid getgid getegid open openat read "
+        "close stat newfstatat lstat fstat ioctl fcntl getcwd rt_sigaction rt_sigreturn dup2 uname prctl set_robust_list prlimit64 getrandom rseq access readlink setuid setgid").split() if n in numbers(HERE)))
+    r = importer("minijail", tmp_path / "p.policy")
+    conf = tmp_path / f"{name}.conf"
+    conf.write_text(f"exec=/bin/sh -c \"echo one; /bin/busybox true; echo $?\"\nroot={husk.ROOT}\n{r.out}")
+    got = husk.husk("run", conf)
+    assert got.out == "one\n126\n" and got.status == 0, got
 
 
 BAD_POLICIES = [
