@@ -84,12 +84,12 @@ static uint16_t watched(const struct run *r, struct sock_filter *to)
 	return (uint16_t)n;
 }
 
-/* Ours, and through the hole */
+/* The second one comes through the hole. */
 static int load(const struct sock_filter *filter, uint16_t n, long flags)
 {
 	struct sock_fprog prog = { n, (struct sock_filter *)(uintptr_t)filter };
 
-	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog, 0, 0, FILTER_OURS);
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog, 0, 0, flags ? 0 : FILTER_OURS);
 }
 
 /* Without WAIT_KILLABLE a signal that comes while the keeper thinks has the call

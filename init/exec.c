@@ -19,7 +19,8 @@
 #define TIOCGPTPEER	_IO('T', 0x41)	/* asm-generic/ioctls.h, from 4.13 */
 #endif
 
-/* The call that a filter of ours lets through until the next one is loaded. */
+/* The listener comes with the call that its filter lets through. Without it this is
+ * a call as any: husk may run in a box of husk. */
 int init_give(struct run *r, uint8_t kind, int fd)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c = {
@@ -32,7 +33,7 @@ int init_give(struct run *r, uint8_t kind, int fd)
 	m.kind = kind;
 	m.row = r->row;
 	memcpy(CMSG_DATA(&c.h), &fd, sizeof fd);
-	return syscall(SYS_sendmsg, r->sync, &mh, MSG_NOSIGNAL, 0, 0, FILTER_OURS) == sizeof m ? 0 : -1;
+	return syscall(SYS_sendmsg, r->sync, &mh, MSG_NOSIGNAL, 0, 0, kind == MSG_LISTENER ? FILTER_OURS : 0) == sizeof m ? 0 : -1;
 }
 
 /* /dev is a file system of ours, where one name may be given to mount(). */

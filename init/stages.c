@@ -178,6 +178,7 @@ const char *stage_name(int row)
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
 	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \
 	H(filter_load, EINVAL, "CONFIG_SECCOMP_FILTER") \
+	H(filter_load, EBUSY, "a filter above this one has a listener") \
 	H(filter_load, ENOSYS, "CONFIG_SECCOMP") \
 	H(rootfs_mounts, ENOTDIR, "a directory cannot lie on a file") \
 	H(rootfs_mounts, ENODEV, "this file system is not in the kernel") \
