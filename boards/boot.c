@@ -16,11 +16,19 @@
 
 enum { STOP_MS = 30000, TURN_MS = 1000 };
 
-static struct {
+struct plans {
 	int	 from;			/* the child that reads sends them, one message each */
 	unsigned known, begun;
 	struct planned box[MAXBOX];
-} plan;
+};
+
+static BASE struct plans *at(void)
+{
+	static struct plans plans;
+
+	return &plans;
+}
+#define plan (*at())
 
 void board_failed(const char *what, const char *of)
 {

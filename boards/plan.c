@@ -16,9 +16,27 @@ struct waiting {
 	char	 after[MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs, an empty one ends */
 };
 
-static struct box b;
-static struct waiting boxes[MAXBOX];
-static unsigned nboxes;
+struct planning {
+	unsigned n;
+	struct waiting box[MAXBOX];
+};
+
+static BASE struct planning *at(void)
+{
+	static struct planning planning;
+
+	return &planning;
+}
+#define boxes (at()->box)
+#define nboxes (at()->n)
+
+/* The file that is read */
+static BASE struct box *asked(void)
+{
+	static struct box box;
+
+	return &box;
+}
 
 /* Knobs that are a way out, or a leak, for a program in a box; board.conf may
  * change them back. */
@@ -42,26 +60,28 @@ static int mount_one(struct mnt *m)
 
 static void board_conf(void)
 {
+	struct box *b = asked();
 	int i, proc = proc_fd();
 	const char *k;
 
 	for (k = knobs; *k; k += strlen(k) + 1, k += strlen(k) + 1)
 		(void)ns_knob(proc, k, k + strlen(k) + 1);
-	(void)cfg_board(&b, CONFDIR "/board.conf");	/* has said what is wrong: the rest counts */
-	if (b.hostname && sethostname(b.hostname, strlen(b.hostname)) < 0)
-		board_failed("plan: hostname ", b.hostname);
-	for (i = 0; i < b.nmnt; i++)
-		if (mount_one(&b.mnt[i]) < 0)
-			board_failed("plan: mount ", b.mnt[i].dst);
-	for (i = 0; i < b.nsysctl; i++)
-		if (ns_knob(proc, b.sysctl[i].key, b.sysctl[i].val) < 0)
-			board_failed("plan: sysctl.", b.sysctl[i].key);
+	(void)cfg_board(b, CONFDIR "/board.conf");	/* has said what is wrong: the rest counts */
+	if (b->hostname && sethostname(b->hostname, strlen(b->hostname)) < 0)
+		board_failed("plan: hostname ", b->hostname);
+	for (i = 0; i < b->nmnt; i++)
+		if (mount_one(&b->mnt[i]) < 0)
+			board_failed("plan: mount ", b->mnt[i].dst);
+	for (i = 0; i < b->nsysctl; i++)
+		if (ns_knob(proc, b->sysctl[i].key, b->sysctl[i].val) < 0)
+			board_failed("plan: sysctl.", b->sysctl[i].key);
 }
 
 /* A name below CONFDIR: of a file of a box that is to be started? */
 static void read_box(const char *name)
 {
 	struct waiting *w = boxes + nboxes;
+	struct box *b = asked();
 	size_t n = strlen(name);
 	char *to = w->after;
 	int i;
@@ -73,11 +93,11 @@ static void read_box(const char *name)
 		return;
 	}
 	fmt(w->what.file, sizeof w->what.file, CONFDIR "/%s", name);
-	if (cfg_load(&b, w->what.file, NULL, 0, NULL) || !b.boot)
+	if (cfg_load(b, w->what.file, NULL, 0, NULL) || !b->boot)
 		return;			/* it has said what is wrong */
-	copy(w->what.name, sizeof w->what.name, b.name);
-	for (i = 0; i < b.nafter; i++)
-		to += copy(to, MAXNAME + 1, b.after[i]) + 1;
+	copy(w->what.name, sizeof w->what.name, b->name);
+	for (i = 0; i < b->nafter; i++)
+		to += copy(to, MAXNAME + 1, b->after[i]) + 1;
 	nboxes++;
 }
 

@@ -15,13 +15,21 @@ enum { PASSWD, GROUP };
 #define ZERO	TEXT "0 (refused: write numbers)"
 
 /* An open file and a line of it: NAME:x:UID:GID:comment:HOME or NAME:x:GID. */
-static struct {
+struct file {
 	char	*field[FIELDS];		/* NULL behind the end of the line */
 	uint32_t id, gid;
 	char	*next;
 	unsigned at;			/* of buf in the file */
 	char	 buf[4096];
-} file;
+};
+
+static BASE struct file *at(void)
+{
+	static struct file file;
+
+	return &file;
+}
+#define file (*at())
 
 static const char *path_of(int which)
 {

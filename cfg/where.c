@@ -3,9 +3,7 @@
 
 #include "husk.h"
 
-/* A call is half as long as the address, which gcc would load again for each
- * use if it knew it. */
-__attribute__((noinline)) struct reading *cfg_at(void)
+BASE struct reading *cfg_at(void)
 {
 	static struct reading reading;
 

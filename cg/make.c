@@ -17,10 +17,18 @@
 enum { AGAIN = 1, NONE, TRIES = 8 };
 
 /* Of the box that this process starts. */
-static struct {
+struct leaves {
 	char path[NCTL + 1][CGPATH];	/* "": none. NCTL: in the v2 tree */
 	bool v2;			/* which is all that there is */
-} leaves;
+};
+
+static BASE struct leaves *at(void)
+{
+	static struct leaves leaves;
+
+	return &leaves;
+}
+#define leaves (*at())
 
 const char *cg_path(int ctl)
 {

@@ -38,7 +38,7 @@ struct run_of {
 	uint16_t inside : 1;		/* it or the one before is a single number between two runs of one answer */
 };
 
-static struct {
+struct building {
 	struct sock_filter *to;
 	unsigned at, end;		/* the last one put; the first was put before this */
 	bool full;
@@ -48,7 +48,15 @@ static struct {
 	uint16_t behind;		/* and where; 0: none */
 	uint16_t label[MAXACT + MAXRULE];	/* where: answers, then rules */
 	struct run_of run[MAXCALL + 8];
-} g;
+};
+
+static BASE struct building *at(void)
+{
+	static struct building building;
+
+	return &building;
+}
+#define g (*at())
 
 static void put(uint16_t code, uint32_t k, unsigned yes, unsigned no)
 {

@@ -19,7 +19,12 @@
 #include "husk.h"
 #include "nr.h"
 
-struct policy filter_policy;
+BASE struct policy *filter_at(void)
+{
+	static struct policy policy;
+
+	return &policy;
+}
 
 static int action(uint32_t act)
 {

@@ -42,6 +42,11 @@
 #define APART	__attribute__((section(".bss.apart")))	/* stays, too, and is large */
 #define OFTEN	__attribute__((section(".bss.often")))
 
+/* For a function that returns the address of a static struct, which everybody else gets
+ * from it: on ARM a call has half the size of an address, which gcc would load anew for
+ * each field if it knew it. */
+#define BASE	__attribute__((noinline, const))
+
 /* Fixed maxima: there is no malloc. Who hits one is told which. */
 enum {
 	MAXNAME	= 64,		/* bytes of a box's name */
@@ -196,14 +201,15 @@ enum ctl { CTL_MEMORY, CTL_PIDS, CTL_CPU, CTL_DEVICES, CTL_FREEZER, NCTL };
 /* What a box left on the host: the text of its state file, one key=value
  * line for each undo row, written before the side effect. Undo reads this. */
 struct left {
-	char	 text[1536];
-	uint16_t len, written;
+	uint16_t len, written;		/* of text */
 	int	 dir;			/* RUNDIR, O_PATH; -1: none */
-	char	 name[MAXNAME + 1];
 	bool	 ended;			/* PID 1 has been seen to end */
 	bool	 stuck;			/* a row could not be undone: the state file stays */
+	char	 name[MAXNAME + 1];
+	char	 text[1536];
 };
 
+/* As in struct box, what is used often stands near the start. */
 struct run {
 	const struct box *box;
 	const char *name;
@@ -217,6 +223,12 @@ struct run {
 	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
 	bool	 etc;			/* there are copies to keep fresh */
 	bool	 late;			/* no mount_setattr: INIT sets the flags of mounts */
+	bool	 groups_kept;		/* the kernel allows no setgroups() here: the caller's stay */
+	uint8_t	 ngroups;
+	pid_t	 init, prog;
+	struct left *left;
+	uint32_t uid, gid;		/* the user, looked up for good by caps_user */
+	uint32_t number;		/* of the box alone, from 0: user=auto, and ranges of ns.user=new */
 	int	 up;			/* of -d: who waits; 0: nobody */
 	int	 sigfd;			/* the keeper's, for all signals; -1 in a starter */
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
@@ -229,30 +241,22 @@ struct run {
 	int	 status;		/* INIT -> keeper: one struct ended */
 	int	 statedir, state;	/* RUNDIR/NAME and its state file, locked */
 	int	 cgroup2;		/* the leaf in the v2 hierarchy, O_PATH */
-	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
 	int	 rootsrc;		/* detached clone of the root, or O_PATH of it */
-	int	 src[MAXMNT];		/* by row of box.mnt: detached clones of bind sources, and loop devices */
-	int	 etcsrc[8];		/* of the copies of etc=, by row of box.etc */
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
-	int	 own[NDM];		/* INIT: proc, sys and dev where we mounted them, and the directories of dev that others lie on */
 	int	 pty, slave;		/* INIT makes both; the keeper holds the master */
 	int	 killfd;		/* cgroup.kill for INIT, where ns.pid is not new */
 	int	 pidfd;			/* of INIT */
 	int	 listener;		/* the keeper's end of PROG's filter */
 	int	 policy;		/* that filter as it was compiled, in a file without a name; -1: learn */
+	int	 own[NDM];		/* INIT: proc, sys and dev where we mounted them, and the directories of dev that others lie on */
+	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
+	int	 etcsrc[8];		/* of the copies of etc=, by row of box.etc */
+	int	 src[MAXMNT];		/* by row of box.mnt: detached clones of bind sources, and loop devices */
 	int	 last_fd;		/* always -1 */
 
-	pid_t	 init, prog;
-
-	/* the user, looked up for good by caps_user */
-	uint32_t uid, gid, groups[MAXGRP];
-	uint8_t	 ngroups;
-	char	 home[128], user[40];
-	bool	 groups_kept;		/* the kernel allows no setgroups() here: the caller's stay */
-	uint32_t number;		/* of the box alone, from 0: user=auto, and ranges of ns.user=new */
 	uint64_t caps;			/* of box.caps, what the caller has to give */
-
-	struct left *left;
+	uint32_t groups[MAXGRP];	/* of the user, too */
+	char	 home[128], user[40];
 	char	 why[256];		/* set by fail() */
 };
 
@@ -551,7 +555,7 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	struct mark marks[MAXMARK + 1];
 	char	 buffer[MAXTEXT];
 };
-struct reading *cfg_at(void) __attribute__((const));	/* the only one */
+struct reading *cfg_at(void) BASE;	/* the only one */
 #define cfg	(*cfg_at())	/* as errno is */
 const char *cfg_from(const struct mark *);	/* web.conf:7, use=daemon, command line, or "": the defaults */
 const struct mark *cfg_marks(void);		/* in the order of the items; the end: text NULL */
@@ -668,7 +672,8 @@ int rootfs_without(struct run *, bool skip, int e);	/* 0 and a line where skip a
 bool rootfs_ours(const struct run *);	/* false: ns.mnt is the host's or another box's */
 /* descriptor of a mount point, made where that is allowed, or fail(); then
  * rootfs_path is its path as mountinfo says it */
-extern char rootfs_path[512];
+char (*rootfs_path_at(void))[512] BASE;
+#define rootfs_path (*rootfs_path_at())
 int rootfs_target(struct run *, const char *path, bool dir);
 int rootfs_real(struct run *, int fd, const char *path);	/* sets rootfs_path; 0 or fail() */
 int rootfs_clone(struct run *, const struct mnt *);	/* HOST: of src, detached, or O_PATH; -1 */
@@ -874,7 +879,8 @@ struct policy {
 	struct rule rules[MAXRULE];
 	struct test tests[MAXTEST + 64];	/* until the rule is made they may be too many */
 };
-extern struct policy filter_policy;
+struct policy *filter_at(void) BASE;
+#define filter_policy (*filter_at())
 struct word {			/* of syscalls=, while it is read */
 	const char *at;			/* what comes next */
 	const char *tests;		/* NULL: none */

@@ -29,10 +29,9 @@ enum { FREE, STARTING, RUNNING, STOPPING, KILLED, GONE };
 
 struct live {
 	struct left *left;		/* in memory, where this process has made the box */
-	uint64_t deadline;		/* now_ms() of the next step; 0: none */
-	char	 name[MAXNAME + 1];
 	uint8_t	 state, stop_signal;
 	bool	 stop_asked, etc;	/* etc: has copies to be kept fresh */
+	uint64_t deadline;		/* now_ms() of the next step; 0: none */
 	pid_t	 init;
 	int	 fd;			/* the status pipe, or the socket to the starter */
 	int	 lock;			/* RUNDIR/NAME */
@@ -40,6 +39,7 @@ struct live {
 	int	 listener, policy;	/* of its filter: filter/notify.c */
 	uint32_t stop_ms;
 	int	 result;
+	char	 name[MAXNAME + 1];
 };
 
 static struct live table[MAXLIVE] APART;
@@ -54,6 +54,21 @@ struct handover {
 	uint8_t	 stop_signal;
 	bool	 etc;
 };
+
+/* The next box that is there, the first one behind NULL; NULL: no more */
+static struct live *another(struct live *v)
+{
+	for (v = v ? v + 1 : table; v < table + MAXLIVE; v++)
+		if (v->state != FREE && v->state != GONE)
+			return v;
+	return NULL;
+}
+
+/* Its number, for filter/notify.c */
+static int slot(const struct live *v)
+{
+	return (int)(v - table);
+}
 
 struct live *keeper_add(const char *name)
 {
@@ -98,19 +113,19 @@ void keeper_adopt(struct live *v, const struct run *r)
 
 void keeper_stop(const char *name)
 {
-	struct live *v;
+	struct live *v = NULL;
 
-	for (v = table; v < table + MAXLIVE; v++)
-		if (v->state != FREE && v->state != GONE && !v->stop_asked && (!name || same(name, v->name)))
+	while ((v = another(v)))
+		if (!v->stop_asked && (!name || same(name, v->name)))
 			stop(v, 0);
 }
 
 int keeper_state(const char *name)
 {
-	struct live *v;
+	struct live *v = NULL;
 
-	for (v = table; v < table + MAXLIVE; v++)
-		if (v->state != FREE && v->state != GONE && (!name || same(name, v->name)))
+	while ((v = another(v)))
+		if (!name || same(name, v->name))
 			return v->state == STARTING ? 1 : 2;
 	return 0;
 }
@@ -133,7 +148,7 @@ static void undo(struct live *v)
 /* Who is refused something from here on gets ENOSYS of the kernel. */
 static void deaf(struct live *v)
 {
-	filter_more((int)(v - table), v->name);
+	filter_more(slot(v), v->name);
 	close(v->listener);
 	close(v->policy);
 	v->listener = v->policy = -1;
@@ -141,7 +156,7 @@ static void deaf(struct live *v)
 
 static void listen_to(struct live *v, int events)
 {
-	if (!(events & POLLIN) || filter_serve((int)(v - table), v->name, v->listener, v->policy) < 0)
+	if (!(events & POLLIN) || filter_serve(slot(v), v->name, v->listener, v->policy) < 0)
 		deaf(v);		/* nobody is left that the filter is on */
 }
 
@@ -182,17 +197,17 @@ static void box_ended(struct live *v, int code, int status)
  * number must be nobody else's before its maps and limits are written. */
 static bool dead(siginfo_t *si)
 {
-	struct live *v, *end = table + MAXLIVE;
+	struct live *v = NULL;
 
 	memset(si, 0, sizeof *si);
-	for (v = table; v < end && v->state != STARTING; v++)
+	while ((v = another(v)) && v->state != STARTING)
 		;
-	if (v == end)
+	if (!v)
 		while (waitid(P_ALL, 0, si, WEXITED | WNOHANG) < 0 && errno == EINTR)
 			;
 	else
-		for (v = table; v < end && !si->si_pid; v++)
-			if (v->state > STARTING && v->state < GONE)
+		for (v = another(NULL); v && !si->si_pid; v = another(v))
+			if (v->state != STARTING)
 				(void)waitid(P_PID, (id_t)v->init, si, WEXITED | WNOHANG);
 	return si->si_pid;
 }
@@ -203,8 +218,8 @@ static void reap(void)
 	struct live *v;
 
 	while (dead(&si))
-		for (v = table; v < table + MAXLIVE; v++)
-			if (v->state != FREE && v->state != GONE && v->init == si.si_pid) {
+		for (v = another(NULL); v; v = another(v))
+			if (v->init == si.si_pid) {
 				box_ended(v, si.si_code, si.si_status);
 				if (v->left)
 					return;
@@ -240,15 +255,15 @@ static uint64_t due(const struct live *v)
 {
 	if (stopping(v))
 		return v->deadline;
-	return v->state == RUNNING && v->listener >= 0 ? filter_due((int)(v - table)) : 0;
+	return v->state == RUNNING && v->listener >= 0 ? filter_due(slot(v)) : 0;
 }
 
 static int time_left(int most)
 {
-	struct live *v;
+	struct live *v = NULL;
 	uint64_t now, next;
 
-	for (v = table; v < table + MAXLIVE; v++)
+	while ((v = another(v)))
 		if ((next = due(v)) && (now = now_ms(), most < 0 || next < now + (uint64_t)most))
 			most = next > now ? (int)(next - now) : 0;
 	return most;
@@ -256,15 +271,15 @@ static int time_left(int most)
 
 static void expire(void)
 {
-	struct live *v;
+	struct live *v = NULL;
 	uint64_t next;
 
-	for (v = table; v < table + MAXLIVE; v++)
+	while ((v = another(v)))
 		if ((next = due(v)) && next <= now_ms()) {
 			if (stopping(v))
 				overdue(v);
 			else
-				filter_more((int)(v - table), v->name);
+				filter_more(slot(v), v->name);
 		}
 }
 
@@ -288,10 +303,10 @@ static void refresh(const struct live *v)
 static void news(void)
 {
 	static char what[2048];
-	const struct live *v;
+	struct live *v = NULL;
 
 	(void)!read(watch, what, sizeof what);
-	for (v = table; v < table + MAXLIVE; v++)
+	while ((v = another(v)))
 		refresh(v);
 }
 
@@ -410,14 +425,14 @@ int keeper_listen(void)
 void keeper_turn(int timeout_ms)
 {
 	struct pollfd p[MAXLIVE + 4];
-	struct live *at[MAXLIVE + 4] = { 0 }, *v;
+	struct live *at[MAXLIVE + 4] = { 0 }, *v = NULL;
 	struct signalfd_siginfo si;
 	int n = 2, tty, i, fd;
 
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
 	p[1] = (struct pollfd){ watch, POLLIN, 0 };
-	for (v = table; v < table + MAXLIVE; v++)
-		if (v->state != FREE && v->state != GONE && (fd = v->state == STARTING ? v->fd : v->listener) >= 0) {
+	while ((v = another(v)))
+		if ((fd = v->state == STARTING ? v->fd : v->listener) >= 0) {
 			at[n] = v;
 			p[n++] = (struct pollfd){ fd, POLLIN, 0 };
 		}

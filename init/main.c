@@ -25,9 +25,16 @@ struct words {
 	int nrest;
 };
 
-static struct box box;
 static struct run run STAYS;
 static struct left left STAYS;
+
+/* What was asked for */
+static BASE struct box *asked(void)
+{
+	static struct box box;
+
+	return &box;
+}
 
 static int usage(const char *what)
 {
@@ -88,12 +95,12 @@ static int load(struct words *c, char **argv, const char *options)
 	c->file = c->nrest ? conf(c->rest[0]) : NULL;
 	if (!c->file && !c->nwords && !c->argv)
 		return usage(TEXT "a file, or key=value and -- argv");
-	return cfg_load(&box, c->file, c->words, c->nwords, c->argv);
+	return cfg_load(asked(), c->file, c->words, c->nwords, c->argv);
 }
 
 static int no_pid(const char *path)
 {
-	say(2, "husk: %s: init.pidfile: %s: %s\n", box.name, path, strerror(errno));
+	say(2, "husk: %s: init.pidfile: %s: %s\n", asked()->name, path, strerror(errno));
 	return 125;
 }
 
@@ -128,7 +135,7 @@ static int background(int *up)
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) < 0 || (pid = fork()) < 0) {
-		say(2, "husk: %s: background: %s\n", box.name, strerror(errno));
+		say(2, "husk: %s: background: %s\n", asked()->name, strerror(errno));
 		return 125;
 	}
 	if (pid) {
@@ -192,7 +199,7 @@ static int split_output(void)
 
 	if (fd >= 0 && dup2(2, 1) >= 0)
 		return fd;
-	say(2, "husk: %s: standard output: %s\n", box.name, strerror(errno));
+	say(2, "husk: %s: standard output: %s\n", asked()->name, strerror(errno));
 	return -1;
 }
 
@@ -200,7 +207,7 @@ static int learned(int status, int to)
 {
 	if (run.exec_errno || filter_learned(to) == 0)
 		return status;
-	say(2, "husk: %s: what was learned cannot be written\n", box.name);
+	say(2, "husk: %s: what was learned cannot be written\n", asked()->name);
 	return status ? status : 1;
 }
 
@@ -215,20 +222,20 @@ static int verb_run(char **argv, bool learn)
 		return e;
 	making_a_box(false);
 	block_signals();
-	if ((e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(&box)))
+	if ((e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(asked())))
 		return e;
 	if (c.background && (e = background(&run.up)))
 		return e;
 	if (learn) {
 		if ((c.lines = split_output()) < 0)
 			return 125;
-		filter_learn(&box, c.more);
+		filter_learn(asked(), c.more);
 		run.learn = true;
 	}
 	run.left = &left;
 	run.unpriv = getauxval(AT_EUID) != 0;
-	if ((e = open_pid(&c)) || (e = start_stdio(c.background, box.log == LOG_NONE)) ||
-	    (e = start_box(&run, &box))) {
+	if ((e = open_pid(&c)) || (e = start_stdio(c.background, asked()->log == LOG_NONE)) ||
+	    (e = start_box(&run, asked()))) {
 		if (c.made)
 			unlink(c.pidfile);
 		return e;
@@ -252,9 +259,9 @@ static int verb_check(char **argv)
 	if (parse(&c, argv + 2, "r"))
 		return 2;
 	for (i = 0; i < c.nrest || (i == 0 && c.nwords); i++) {
-		e = cfg_load(&box, c.nrest ? conf(c.rest[i]) : NULL, c.words, c.nwords, c.argv);
+		e = cfg_load(asked(), c.nrest ? conf(c.rest[i]) : NULL, c.words, c.nwords, c.argv);
 		if (!e)
-			e = cfg_machine(&box, c.root);
+			e = cfg_machine(asked(), c.root);
 		worst = e ? e : worst;
 	}
 	return i ? worst : usage(TEXT "check what?");
@@ -266,7 +273,7 @@ static int verb_show(char **argv, bool plan)
 	int e = load(&c, argv + 2, "");
 
 	if (!e && plan)
-		plan_print(&box);
+		plan_print(asked());
 	else if (!e)
 		cfg_show(1, true);
 	return e;
@@ -300,11 +307,11 @@ static int verb_filter(char **argv)
 		;
 	if (!file && words == argv)
 		return usage("a file, or key=value and -- argv");
-	if ((e = cfg_load(&box, file, words, (int)(argv - words), NULL)))
+	if ((e = cfg_load(asked(), file, words, (int)(argv - words), NULL)))
 		return e;
 	if (*argv)
-		return filter_ask(&box, argv);
-	filter_show(&box);
+		return filter_ask(asked(), argv);
+	filter_show(asked());
 	return 0;
 }
 

@@ -19,12 +19,20 @@
 #define FILENAME	"husk.f"	/* in our dev, until all masks are made */
 enum { DIR = 1, MASK = 2, SKIP = 4 };
 
-static struct {
+struct masks {
 	int	 dev, dir;		/* where the file is that masks show, and the directory that they show */
 	char	 last[2][32];		/* where a mask is already, in the working directory: [DIR] a directory */
 	bool	 looked;		/* at all names of our procfs */
 	uint32_t there[64];
-} g OFTEN;
+};
+
+static BASE struct masks *at(void)
+{
+	static struct masks masks OFTEN;
+
+	return &masks;
+}
+#define g (*at())
 
 /* A bit of g.there for each name. */
 static unsigned bit(const char *name)

@@ -25,7 +25,12 @@
 #define ATTR_ATIME		0x70
 #define ATTR_NODIRATIME		0x80
 
-char rootfs_path[512] OFTEN;
+BASE char (*rootfs_path_at(void))[512]
+{
+	static char path[512] OFTEN;
+
+	return &path;
+}
 
 const char *rootfs_at(int fd, const char *name)
 {

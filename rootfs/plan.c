@@ -16,28 +16,35 @@ struct plan {
 	bool	 seen;
 	char	 path[];
 };
-static char plans[32768] __attribute__((aligned(8)));	/* one behind the other, each with its path */
-static unsigned used OFTEN;
+struct planning {
+	unsigned used, ntree;
+	uint32_t empty;			/* the device of what masks show; 0: not seen yet */
+	char	 plans[32768] __attribute__((aligned(8)));	/* one behind the other, each with its path */
+	/* Mounts of recursive binds, and what they were planned as: only what hangs on
+	 * one of these may be there unplanned. The table lists a mount after its parent. */
+	struct {
+		unsigned id;
+		unsigned bare;		/* hash of its path, if it lacks flags: another must lie on it */
+		const struct plan *plan;
+	} tree[1024];
+};
 
-/* Mounts of recursive binds, and what they were planned as: only what hangs on
- * one of these may be there unplanned. The table lists a mount after its parent. */
-static struct {
-	unsigned id;
-	unsigned bare;		/* hash of its path, if it lacks flags: another must lie on it */
-	const struct plan *plan;
-} tree[1024];
-static unsigned ntree OFTEN;
+static BASE struct planning *at(void)
+{
+	static struct planning planning;
 
-static uint32_t empty OFTEN;		/* the device of what masks show; 0: not seen yet */
+	return &planning;
+}
+#define g (*at())
 
 static struct plan *first(void)
 {
-	return (void *)plans;
+	return (void *)g.plans;
 }
 
 static struct plan *end(void)
 {
-	return (void *)(plans + used);
+	return (void *)(g.plans + g.used);
 }
 
 static struct plan *next(const struct plan *p)
@@ -50,14 +57,14 @@ int plan_add(struct run *r, const char *path, unsigned kind, uint32_t flags, con
 	size_t len = strlen(path) + 1;
 	struct plan *p = end();
 
-	if (used > sizeof plans - sizeof *p - sizeof rootfs_path || len > sizeof rootfs_path)
+	if (g.used > sizeof g.plans - sizeof *p - sizeof rootfs_path || len > sizeof rootfs_path)
 		return fail_not(r, "%s: too many mounts", path);
 	p->type = type;
 	p->flags = flags;
 	p->len = (uint16_t)len;
 	p->kind = (uint8_t)kind;
 	memcpy(p->path, path, len);
-	used = (unsigned)((char *)next(p) - plans);
+	g.used = (unsigned)((char *)next(p) - g.plans);
 	return 0;
 }
 
@@ -110,7 +117,7 @@ static bool fits(const struct plan *p, const struct mountinfo *m)
 
 	if (m->shared || (m->slave && !(p->kind & PLAN_SLAVE)) || (p->type && !same(p->type, m->type)))
 		return false;
-	if (p->kind & (PLAN_DIR | PLAN_FILE) && empty && m->dev != empty)
+	if (p->kind & (PLAN_DIR | PLAN_FILE) && g.empty && m->dev != g.empty)
 		return false;
 	/* a knob shows itself */
 	root = p->kind & PLAN_DIR ? "/pts" : p->kind & PLAN_FILE ? "/husk.f//deleted" :
@@ -136,11 +143,11 @@ static unsigned hash(const char *s)
 
 static bool grow(const struct mountinfo *m, const struct plan *p, bool bare)
 {
-	if (ntree == sizeof tree / sizeof *tree)
+	if (g.ntree == sizeof g.tree / sizeof *g.tree)
 		return false;
-	tree[ntree].id = m->id;
-	tree[ntree].bare = bare ? hash(m->path) : 0;
-	tree[ntree++].plan = p;
+	g.tree[g.ntree].id = m->id;
+	g.tree[g.ntree].bare = bare ? hash(m->path) : 0;
+	g.tree[g.ntree++].plan = p;
 	return true;
 }
 
@@ -150,9 +157,9 @@ static bool hangs(const struct mountinfo *m, unsigned parent)
 {
 	const struct plan *p;
 
-	if (parent == ntree || m->shared)
+	if (parent == g.ntree || m->shared)
 		return false;
-	p = tree[parent].plan;
+	p = g.tree[parent].plan;
 	if (p->kind & PLAN_SLAVE)
 		return grow(m, p, false);
 	return !m->slave && grow(m, p, p->flags & ACCESS & ~m->flags);
@@ -165,10 +172,10 @@ bool plan_check(const struct mountinfo *m, bool dev)
 	size_t len = strlen(m->path) + 1;
 	unsigned i;
 
-	for (i = 0; i < ntree && tree[i].id != m->parent; i++)
+	for (i = 0; i < g.ntree && g.tree[i].id != m->parent; i++)
 		;
-	if (i < ntree && tree[i].bare && tree[i].bare == hash(m->path))
-		tree[i].bare = 0;
+	if (i < g.ntree && g.tree[i].bare && g.tree[i].bare == hash(m->path))
+		g.tree[i].bare = 0;
 	for (p = first(); p < end(); p = next(p))
 		if (p->len == len && !p->seen && same(p->path, m->path) && fits(p, m) &&
 			(!best || p->flags > best->flags))
@@ -177,7 +184,7 @@ bool plan_check(const struct mountinfo *m, bool dev)
 		return hangs(m, i);
 	best->seen = true;
 	if (best->kind & (PLAN_DIR | PLAN_FILE) || (dev && same(m->path, "/dev")))
-		empty = m->dev;
+		g.empty = m->dev;
 	return !(best->kind & PLAN_REC) || grow(m, best, false);
 }
 
@@ -189,8 +196,8 @@ const char *plan_missing(void)
 	for (p = first(); p < end(); p = next(p))
 		if (!p->seen)
 			return p->path;
-	for (i = 0; i < ntree; i++)
-		if (tree[i].bare)
-			return tree[i].plan->path;
+	for (i = 0; i < g.ntree; i++)
+		if (g.tree[i].bare)
+			return g.tree[i].plan->path;
 	return NULL;
 }

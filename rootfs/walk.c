@@ -20,7 +20,14 @@
 
 enum { MAXLINKS = 40, MAXSTEPS = 20000, TRIES = 64 };
 
-static char whole[4096];		/* the path: what stands before the place where we are is directories */
+/* the path: what stands before the place where we are is directories */
+static BASE char (*at(void))[4096]
+{
+	static char path[4096];
+
+	return &path;
+}
+#define whole (*at())
 
 /* Links of procfs that are not text but a jump to another file, namespace or
  * root. The ordinary ones begin with a number or "self". */

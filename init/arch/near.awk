@@ -21,6 +21,10 @@ function bytes(s,	n) {
 	return length(substr(s, index(s, "\""))) - 2 + n
 }
 { line[NR] = $0 }
+/\.LC[0-9]+[^0-9:]|\.LC[0-9]+$/ {
+	match($0, /\.LC[0-9]+/)
+	mentions[substr($0, RSTART, RLENGTH)]++
+}
 /^\t\.section/ {
 	code = $2 ~ /^\.text\./
 	texts = $2 ~ /^\.rodata\.str/
@@ -58,7 +62,6 @@ texts && /^\t\.(byte|ascii|string)\t/ {
 		text[n] = lc = part[1]
 		pic[n] = part[2]
 		of[n++] = fn
-		refs[lc]++
 		shared[lc] = shared[lc] || (lc in user && user[lc] != fn)
 		user[lc] = fn
 	}
@@ -84,7 +87,7 @@ END {
 		gone[where[i]]
 		gone[load]
 		line[add] = "\tadr\t" part[3] ", " mine
-		if (++near[lc] == refs[lc])
+		if (++near[lc] == mentions[lc])
 			for (k = first[lc]; k <= last[lc]; k++)
 				gone[k]
 	}
