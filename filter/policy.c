@@ -405,7 +405,7 @@ const char *filter_step(const struct box *b, int i)
 	else if (more == 1)
 		filter_caps(b->caps);
 	else if (b->exec_once && more > 2)
-		return filter_word(more == 3 ? "execve(arg0>=4096):EPERM" : "execveat:EPERM");
+		return filter_word(more == 3 ? ONLY_WORD : "execveat:EPERM");
 	return NULL;
 }
 

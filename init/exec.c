@@ -164,10 +164,10 @@ static const char *place(const char **path, const char *name)
 }
 
 /* exec.once. A filter sees at which address a path is, not what it says. So the
- * paths of exec= lie on page 0, which vm.mmap_min_addr forbids to all but
- * CAP_SYS_RAWIO of the first user namespace, and the filter takes execve from
- * there alone (cfg/check.c). The execve takes the page away with all others. */
-enum { PAGE0 = 4096, PATHS0 = 16 };
+ * paths of exec= lie on a page below vm.mmap_min_addr, which is forbidden to all but
+ * CAP_SYS_RAWIO of the first user namespace, and the filter takes execve from there
+ * alone (filter_step). The execve takes the page away with all others. */
+enum { PAGE = 4096, PATHS = 16 };
 
 #ifdef SYS_mmap2
 #define SYS_MAP	SYS_mmap2	/* of i386 the other one takes a struct */
@@ -177,27 +177,27 @@ enum { PAGE0 = 4096, PATHS0 = 16 };
 
 static bool map_page(int prot)
 {
-	return syscall(SYS_MAP, 0L, (long)PAGE0, (long)prot, (long)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED), -1L, 0L) == 0;
+	return syscall(SYS_MAP, (long)ONLY_PAGE, (long)PAGE, (long)prot, (long)(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED), -1L, 0L) == ONLY_PAGE;
 }
 
 static char *on_page(uintptr_t at)
 {
-	return (char *)at;
+	return (char *)(ONLY_PAGE + at);
 }
 
 int init_page(struct run *r)
 {
 	const char *path = path_of(r->box->env), *p;
-	uintptr_t at = PATHS0;
+	uintptr_t at = PATHS;
 
 	if (!r->box->exec_once)
 		return 0;
 	if (!map_page(PROT_READ | PROT_WRITE))
-		return fail(r, "map page 0");
+		return fail(r, "map address %u", ONLY_PAGE);
 	for (; (p = place(&path, r->box->argv[0])); at += strlen(p) + 1)
-		if (copy(on_page(at), PAGE0 - 1 - at, p) >= PAGE0 - 1 - at)
+		if (copy(on_page(at), PAGE - 1 - at, p) >= PAGE - 1 - at)
 			return fail_not(r, "%s along PATH: longer than a page", r->box->argv[0]);
-	return mprotect(on_page(0), PAGE0, PROT_READ) < 0 ? fail(r, "page 0 read-only") : 0;
+	return mprotect(on_page(0), PAGE, PROT_READ) < 0 ? fail(r, "make it read-only") : 0;
 }
 
 int init_once(struct run *r)
@@ -205,8 +205,8 @@ int init_once(struct run *r)
 	if (!r->box->exec_once)
 		return 0;
 	if (map_page(PROT_NONE))
-		return fail_not(r, "page 0 can be mapped without rights: vm.mmap_min_addr is 0");
-	return errno == EPERM || errno == EACCES ? 0 : fail(r, "try to map page 0");
+		return fail_not(r, "anybody may map address %u: vm.mmap_min_addr must be above it", ONLY_PAGE);
+	return errno == EPERM || errno == EACCES ? 0 : fail(r, "try to map address %u", ONLY_PAGE);
 }
 
 /* As a shell would: a refusal on the way counts only if nothing is found behind it. */
@@ -215,7 +215,7 @@ int init_exec(struct run *r)
 	char *const *argv = (char *const *)(uintptr_t)r->box->argv;
 	char *const *env = (char *const *)(uintptr_t)environment(r);
 	const char *path = path_of(r->box->env), *p;
-	uintptr_t at = PATHS0;
+	uintptr_t at = PATHS;
 	int worst = ENOENT;
 
 	for (; (p = place(&path, argv[0])); at += strlen(p) + 1) {

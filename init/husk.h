@@ -405,6 +405,14 @@ int init_close(struct run *);
 int init_pty(struct run *);
 int init_fork(struct run *);
 int init_tty(struct run *);
+/* exec.once: where the paths lie. Kernels for ARM have nothing below 8192; the word is for the filter. */
+#ifdef __arm__
+#define ONLY_PAGE	8192
+#define ONLY_WORD	"execve(arg0&~0xfff!=8192):EPERM"
+#else
+#define ONLY_PAGE	0
+#define ONLY_WORD	"execve(arg0&~0xfff!=0):EPERM"
+#endif
 int init_page(struct run *);		/* exec.once: paths where nobody else can put one, */
 int init_once(struct run *);		/* which is tried */
 int init_report(struct run *);

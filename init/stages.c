@@ -84,7 +84,7 @@
 	ROW(init_fork,       INIT,              NO_UNDO,     KEY(PID1), "the program's process") \
 	\
 	ROW(init_tty,        PROG,              NO_UNDO,     NOKEY, "a session")	/* a session of its own, the pty its terminal */ \
-	ROW(init_page,       PROG,              NO_UNDO,     KEY(EXEC_ONCE), "the path on page 0")	/* while CAP_SYS_RAWIO is there */ \
+	ROW(init_page,       PROG,              NO_UNDO,     KEY(EXEC_ONCE), "the only path")	/* while CAP_SYS_RAWIO is there */ \
 	ROW(caps_keyring,    PROG,              NO_UNDO,     KEY(KEYRING), "") \
 	ROW(caps_label,      PROG,              NO_UNDO,     KEYS(APPARMOR, SELINUX), "")	/* through the host's /proc: the box's may be anything */ \
 	ROW(caps_sched,      PROG,              NO_UNDO,     KEYS(NICE, AFFINITY), "")	/* while CAP_SYS_NICE is there */ \
@@ -93,7 +93,7 @@
 	ROW(caps_sets,       PROG,              NO_UNDO,     KEYS(CAPS, SECUREBITS), "")	/* the five sets and securebits */ \
 	ROW(caps_readback,   PROG,              NO_UNDO,     NOKEY, "rights are as planned")	/* one read of /proc/self/status: what holds, not what was asked */ \
 	ROW(caps_close,      PROG,              NO_UNDO,     NOKEY, "all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
-	ROW(init_once,       PROG,              NO_UNDO,     KEY(EXEC_ONCE), "nobody can map page 0")	/* when all rights are gone */ \
+	ROW(init_once,       PROG,              NO_UNDO,     KEY(EXEC_ONCE), "nobody can put another one")	/* when all rights are gone */ \
 	ROW(init_cwd,        PROG,              NO_UNDO,     KEY(CWD), "")	/* as the user, with nothing open that leads out */ \
 	ROW(init_report,     PROG,              NO_UNDO,     NOKEY, "ready")	/* ready; waits for the release byte */ \
 	ROW(caps_retether,   PROG,              NO_UNDO,     NOKEY, "die with PID 1")	/* a change of ids forgets the death signal */ \

@@ -19,6 +19,12 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#ifdef __arm__
+#define BASE	8192L		/* where husk has put the path */
+#else
+#define BASE	0L
+#endif
+
 static char stack[65536];
 static char *const none[] = { NULL };
 static char *const argv0[] = { "ran", NULL };
@@ -69,7 +75,7 @@ static long grow(void)
 
 	if (p == MAP_FAILED)
 		return -1;
-	for (; p > (volatile char *)16; p -= 1024)
+	for (; p > (volatile char *)(BASE + 1100); p -= 1024)
 		p[-16] = 'x';
 	return 0;
 }
@@ -78,14 +84,14 @@ static long through_mem(void)
 {
 	int fd = open("/proc/self/mem", O_RDWR);
 
-	return fd < 0 ? -1 : pwrite(fd, "/bin/true", 10, 256);
+	return fd < 0 ? -1 : pwrite(fd, "/bin/true", 10, BASE + 256);
 }
 
 static long to_zero(void)
 {
 	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	return p == MAP_FAILED ? -1 : syscall(SYS_mremap, p, 4096L, 4096L, (long)(MREMAP_MAYMOVE | MREMAP_FIXED), 0L);
+	return p == MAP_FAILED ? -1 : syscall(SYS_mremap, p, 4096L, 4096L, (long)(MREMAP_MAYMOVE | MREMAP_FIXED), BASE);
 }
 
 static long attach(long at, int flags)
@@ -97,7 +103,7 @@ static long attach(long at, int flags)
 		return -1;
 	r = (long)syscall(SYS_shmat, (long)id, at, (long)flags);
 	shmctl(id, IPC_RMID, NULL);
-	if (r > 4096) {			/* somewhere else */
+	if (r > BASE + 4096) {			/* somewhere else */
 		errno = ERANGE;
 		return -1;
 	}
@@ -113,22 +119,22 @@ static int thread(void *name)
 static void page0(void)
 {
 	int prot = PROT_READ | PROT_WRITE, how = MAP_PRIVATE | MAP_ANONYMOUS;
-	void *p = mmap(NULL, 4096, prot, how | MAP_FIXED, -1, 0);
+	void *p = mmap((void *)BASE, 4096, prot, how | MAP_FIXED, -1, 0);
 
 	say("mmap", p == MAP_FAILED ? -1 : 0);
-	p = mmap((void *)1, 4096, prot, how, -1, 0);
-	if (p != MAP_FAILED && (uintptr_t)p >= 4096) {
+	p = mmap((void *)(BASE + 1), 4096, prot, how, -1, 0);
+	if (p != MAP_FAILED && (long)(uintptr_t)p >= BASE + 4096) {
 		p = MAP_FAILED;
 		errno = ERANGE;		/* somewhere else */
 	}
 	say("mmap-hint", p == MAP_FAILED ? -1 : 0);
-	p = mmap(NULL, 4096, prot, how | MAP_FIXED | MAP_GROWSDOWN, -1, 0);
+	p = mmap((void *)BASE, 4096, prot, how | MAP_FIXED | MAP_GROWSDOWN, -1, 0);
 	say("mmap-stack", p == MAP_FAILED ? -1 : 0);
 	say("mremap", to_zero());
-	say("shmat", attach(0, SHM_REMAP));
-	say("shmat-rounded", attach(1, SHM_RND | SHM_REMAP));
-	say("mprotect", mprotect(NULL, 4096, prot));
-	say("madvise", madvise(NULL, 4096, 23));		/* MADV_POPULATE_WRITE */
+	say("shmat", attach(BASE, SHM_REMAP));
+	say("shmat-rounded", attach(BASE + 1, SHM_RND | SHM_REMAP));
+	say("mprotect", mprotect((void *)BASE, 4096, prot));
+	say("madvise", madvise((void *)BASE, 4096, 23));		/* MADV_POPULATE_WRITE */
 	in_child("grow", grow);
 	in_child("mem", through_mem);
 	say("personality", syscall(SYS_personality, 0x100000L));
@@ -139,13 +145,13 @@ static void page0(void)
 
 static long exec_path(void) { return syscall(SYS_execve, (long)"/bin/true", (long)argv0, (long)none); }
 static long exec_16(void) { return syscall(SYS_execve, 16L, (long)argv0, (long)none); }
-static long exec_null(void) { return syscall(SYS_execve, 0L, (long)argv0, (long)none); }
+static long exec_null(void) { return syscall(SYS_execve, BASE, (long)argv0, (long)none); }
 static long exec_4095(void) { return syscall(SYS_execve, 4095L, (long)argv0, (long)none); }
 static long exec_4096(void) { return syscall(SYS_execve, 4096L, (long)argv0, (long)none); }
 static long exec_high(void) { return syscall(SYS_execve, (long)((unsigned long)1 << 31 << 1 | 16), (long)argv0, (long)none); }
 static long exec_tag(void) { return syscall(SYS_execve, (long)(~0ul << 24 << 8 << 24 | 16), (long)argv0, (long)none); }
 static long execat(void) { return syscall(SYS_execveat, (long)AT_FDCWD, (long)"/bin/true", (long)argv0, (long)none, 0L); }
-static long execat_16(void) { return syscall(SYS_execveat, (long)AT_FDCWD, 16L, (long)argv0, (long)none, 0L); }
+static long execat_16(void) { return syscall(SYS_execveat, (long)AT_FDCWD, BASE + 16, (long)argv0, (long)none, 0L); }
 static long execat_fd(void)
 {
 	return syscall(SYS_execveat, (long)open("/bin/true", O_RDONLY), (long)"", (long)argv0, (long)none, (long)AT_EMPTY_PATH);
