@@ -23,6 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BITS = {"x86_64": 64, "i386": 32, "armv7": 32, "arm64": 64}
 MACHINES = {"i686": "i386", "i586": "i386", "armv7l": "armv7", "armv6l": "armv7", "armv8l": "armv7", "aarch64": "arm64"}
 PASSES = ("ALLOW", "LOG")
+MOST = 160					# MAXWORD of init/husk.h
 UNSEEN = ("clone3", "io_uring_setup")		# refused, they are not there
 
 
@@ -54,6 +55,7 @@ class Names:
     def __init__(self):
         rows = [l.split() for l in lines("all.names") if l and l[0] != "#"]
         self.widths = {r[0]: r[1] for r in rows if r[1] != "x"}
+        self.numbers = {a: {r[0]: r[2 + i] for r in rows if r[2 + i] != "-"} for i, a in enumerate(BITS)}
         stems, self.differ = {}, set()
         for l in lines("all.twins"):
             if l[:1] in ("!", "="):
@@ -185,7 +187,7 @@ def tested(word, call, refusal, start):
     for action, several in reversed(alike):
         for tests in joined(several):
             text = f"{word}({', '.join(map(str, tests))})"
-            words.append(text if action == "ALLOW" and call.base not in PASSES else f"{text}:{action}")
+            words.append(text if action == "ALLOW" and (call.base == refusal or call.base not in PASSES) else f"{text}:{action}")
     return words
 
 
@@ -240,11 +242,24 @@ class Policy:
                 opened |= set(calls) | self.names.limited[g]
         return opened, used
 
-    def text(self, head):
+    def alike(self, arch):
+        """Two names of one number are one call: who is named speaks for both."""
+        first = {}
+        for name, nr in self.names.numbers[arch].items():
+            other = first.setdefault(nr, name)
+            if name in self.calls and other in self.calls and self.calls[name].key() != self.calls[other].key():
+                raise Bad(name, f"{other} is the same call on {arch}, and has another answer")
+            if name in self.calls or other in self.calls:
+                self.calls[name] = self.calls[other] = self.calls.get(name) or self.calls[other]
+
+    def text(self, head, arch):
         """The lines of a file."""
+        self.alike(arch)
         if any(self.answer(n).base not in PASSES and not any(a in PASSES for a, _ in self.answer(n).rules) for n in ("execve", "exit_group")):
             raise Bad(head, "execve and exit_group are not allowed, and under husk no program starts or ends without them")
         refusal, plain, args = self.words()
+        if len(plain + args) > MOST:
+            raise Bad(head, f"{len(plain + args)} words, and {MOST} fit into syscalls=: fewer names, or fewer tests")
         out = [f"# {n}" for n in [head] + self.notes]
         if refusal != "EPERM":
             out.append(f"syscalls.default={refusal}")
