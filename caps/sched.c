@@ -32,7 +32,7 @@ int caps_sched(struct run *r)
 
 	if (b->umask != 022)
 		umask(b->umask);
-	if (b->abi != ABI_NATIVE && !caps_compat(r->proc))
+	if (sizeof(long) == 8 && b->abi != ABI_NATIVE && !caps_compat(r->proc))
 		return fail_not(r, "abi: no 32-bit programs on this machine: CONFIG_IA32_EMULATION or CONFIG_COMPAT");
 	if (b->persona && personality(b->persona) < 0)
 		what = "personality";

@@ -151,7 +151,7 @@ static void program(const struct box *b, int root, bool elsewhere)
 		e = *path == '/' ? inside(b, root, path, PROGRAM) : ENOENT;
 	}
 	missing(KEY_EXEC, 0, b->argv[0], e);
-	if (!e && !elsewhere && !covered(b, path, NULL))
+	if (sizeof(long) == 8 && !e && !elsewhere && !covered(b, path, NULL))
 		abi(b, root, path);
 }
 
