@@ -3,9 +3,9 @@
  * that allows them.
  *
  * A few bits a call are recorded, however long the program runs: that it was seen,
- * and whether it once failed the test that texts[] has for it. A test is there
- * where a call is two things in one and most programs need the tame one; not for
- * values that a program happened to use.
+ * and whether it was once more than its group lets through. There are no tests for
+ * values that a program happened to use; there are those that shut the other half
+ * of a call that is two things in one, as long as it was not needed.
  *
  * Printed are groups, then names. A set of groups costs its letters, the names of
  * what it lacks, and -NAME for what it has too much: no more than twice the numbers
@@ -20,34 +20,27 @@
 #include "husk.h"
 #include "nr.h"
 
-enum { SEEN = 1, ODD = 2,		/* ODD: and once not as its test wants it */
-       NEEDED = 4 };			/* not seen, but it goes with what was */
+enum { SEEN = 1, OTHER = 2,		/* by the machine's own ABI, by its 32-bit one */
+       ODD = 4,				/* and once as no group allows it */
+       NEEDED = 8 };			/* not seen, but it goes with what was */
 
-/* The first ones are what filter_rights[] of groups.c says. From mmap on they are
- * one thing, all or none: nothing that was written is executed. Old mmap of i386
- * takes a struct, where no test reaches. */
-enum { RIGHTS = 5 };
+/* What filter_rights[] of groups.c says, for who has the call by its name. */
 static const char texts[] =
-	"clone(arg0&0x7e020000==0)\0"
+	"clone -@namespace\0"		/* what is named later, as unshare, is allowed all the same */
+	"clone(arg0&0x7e020000==0)\0"	/* where other lines stand before this one */
 	"ioctl(arg1!=TIOCSTI|TIOCLINUX)\0"
 	"mknod(arg1&0xb000!=0x2000)\0"
 	"mknodat(arg2&0xb000!=0x2000)\0"
-	"personality(arg0==0|0xffffffff)\0"
-	"mmap(arg2&6!=6)\0"
-	"=mmap(arg0<0)\0"
-	"=mmap2(arg2&6!=6)\0"
-	"mprotect(arg2&4==0)\0"
-	"pkey_mprotect(arg2&4==0)\0"
-	"shmat(arg2&0x8000==0)\0";
+	"personality(arg0==0|0xffffffff)\0";
 
 /* What the kernel makes of other calls after a stop, and the vDSO where the clock
  * cannot be read without a call; and the end, of one that was killed. */
 static const char always[] = "clock_gettime\0exit_group\0restart_syscall\0";
 
-enum { MAXGROUP = 16, MAXTESTS = 256 };
+enum { MAXGROUP = 16, MAXTESTS = 512 };
 
 struct item {				/* a call */
-	uint32_t in, shut;		/* bit i: group i allows it; allows more than its test does */
+	uint32_t in;			/* bit i: group i allows it */
 	uint16_t text;			/* its test in texts[] + 1; 0: none */
 	uint16_t family;		/* the first of its twins. That one alone has these: */
 	uint16_t name;			/* which of all names it goes by */
@@ -59,13 +52,12 @@ struct item {				/* a call */
 
 static struct learned {
 	unsigned used, groups;
-	uint32_t families[2];			/* of sockets: bit i: family i; 0: those that nobody knows */
-	uint16_t ntests, nbase;
-	bool	 more;
-	uint16_t group[MAXGROUP];	/* which of all names it is */
-	uint8_t	 letters[MAXGROUP];
+	uint32_t families[2];		/* of sockets: bit i: family i; 0: those that nobody knows */
+	bool	 more, both, other, code;	/* both: so the file says; other: that ABI was seen; code: it executes what it wrote */
+	uint16_t nbase, nkind, nwx;
+	char	 group[MAXGROUP][LONGEST];
 	struct item item[MAXCALL];
-	struct sock_filter tests[MAXTESTS], base[MAXBPF];
+	struct sock_filter base[MAXBPF], kind[MAXTESTS], wx[MAXTESTS];
 	char	 line[4096];
 } l;
 
@@ -76,28 +68,38 @@ static struct item *named(const char *name)
 	return &l.item[k ? k->value : NOCALL];
 }
 
+static void policy(const char *a, const char *b)
+{
+	filter_begin(ACT_ERRNO);
+	(void)!filter_word(a);
+	(void)!filter_word(b);
+}
+
+/* Two words for all ABIs of this machine. */
+static uint16_t build(struct sock_filter *to, const char *a, const char *b)
+{
+	uint16_t n;
+
+	if (filter_compat(true)) {
+		policy(a, b);
+		filter_behind(to, MAXTESTS, false);
+	}
+	(void)filter_compat(false);
+	policy(a, b);
+	(void)!filter_build(to, MAXTESTS, &n);
+	return n;
+}
+
 /* more: what the box's own syscalls= allows is not recorded. */
 void filter_learn(const struct box *b, bool more)
 {
-	static char name[LONGEST];
-	struct item *c;
-	const char *t;
-	unsigned i;
-
-	memset(&l, 0, offsetof(struct learned, tests));
+	memset(&l, 0, offsetof(struct learned, base));
 	l.more = more;
+	l.both = b->abi;
 	l.nbase = b->nbpf;
 	memcpy(l.base, b->bpf, l.nbase * sizeof *l.base);
-	filter_begin(ACT_ERRNO);
-	(void)!filter_word("@service");
-	for (t = texts, i = 0; *t; t += strlen(t) + 1, i++)
-		if (i != RIGHTS + (filter_arch->bits == 64u)) {
-			(void)!filter_word(t);
-			filter_cut(name, t + (*t == '='), "(");
-			c = named(name);
-			c->text = (uint16_t)(t - texts + 1);
-		}
-	(void)!filter_build(l.tests, MAXTESTS, &l.ntests);
+	l.nkind = build(l.kind, "@service", "execve");
+	l.nwx = build(l.wx, "@all", "-@wx");
 }
 
 static bool allows(const struct sock_filter *f, unsigned n, const struct seccomp_data *d)
@@ -107,83 +109,91 @@ static bool allows(const struct sock_filter *f, unsigned n, const struct seccomp
 	return !n || filter_run(f, d, &loaded) == ACT_ALLOW;
 }
 
+/* Families of sockets are the other key's, no word of syscalls= has them. True: it
+ * is only for the family that this is refused. */
+static bool family(struct seccomp_data d)
+{
+	unsigned i = d.args[0] < 64 ? (unsigned)d.args[0] : 0;
+
+	l.families[i / 32] |= 1u << i % 32;
+	for (d.args[0] = 0; l.more && d.args[0] < 64; d.args[0]++)
+		if (allows(l.base, l.nbase, &d))
+			return true;
+	return false;
+}
+
 /* 0: the call goes on. Else an errno that any filter will give it: what the default
  * has for calls whose arguments or whose work no filter sees. */
 int filter_seen(uint32_t arch, int nr, const uint64_t args[6])
 {
 	struct seccomp_data d = { .nr = nr, .arch = arch };
-	unsigned call = filter_slot((uint32_t)nr), family = (uint32_t)args[0] < 64 ? (unsigned)args[0] : 0;
-	uint8_t seen = SEEN;
+	bool other = filter_compat(false) && arch != filter_arch->audit;
+	unsigned call;
 
+	(void)filter_compat(other);
+	call = filter_slot((uint32_t)nr);
 	if (arch != filter_arch->audit || call == NOCALL || call == N_clone3 || call == N_io_uring_setup)
 		return ENOSYS;
 	memcpy(d.args, args, sizeof d.args);
 	if (l.more && allows(l.base, l.nbase, &d))
 		return 0;
 	if (call == N_socket || call == N_socketpair) {
-		l.families[family / 32] |= 1u << family % 32;
-		for (d.args[0] = 0; l.more && d.args[0] < 64; d.args[0]++)
-			if (allows(l.base, l.nbase, &d))
-				return 0;	/* sockets= will do */
-	} else if (!allows(l.tests, l.ntests, &d))
-		seen |= ODD;
-	l.item[call].seen |= seen;
+		if (family(d))
+			return 0;
+	} else if (!allows(l.kind, l.nkind, &d))
+		l.item[call].seen |= ODD;
+	l.item[call].seen |= other ? OTHER : SEEN;
+	l.code = l.code || !allows(l.wx, l.nwx, &d);
 	return 0;
 }
 
 /* ------------------------------------------------------------- what there is */
-
-static const char *test_of(const struct item *c)
-{
-	return c->text ? texts + c->text - 1 : "";
-}
 
 static bool keeps(const struct item *c)
 {
 	return c->text && !(c->seen & ODD);
 }
 
-/* Who executes what he wrote does so by one of them: the others stop nobody. */
-static void drop_tests(void)
+/* How many calls the ABI in use has by this number; one that is gone answers as that before it. */
+static void weigh(void)
 {
-	const char *wx = nth(texts, RIGHTS);
-	struct item *c;
-	bool drop = false;
-	int i;
-
-	for (i = 0; i < 2; i++)
-		for (c = l.item; c < l.item + MAXCALL; c++)
-			if (test_of(c) >= wx && c->text) {
-				drop = drop || c->seen & ODD;
-				c->text = i && drop ? 0 : c->text;
-			}
-}
-
-/* A call with a test is a family of its own. */
-static void families(void)
-{
-	const uint16_t *twins;
-	struct item *c, *f;
 	unsigned i, call = NOCALL;
 
 	for (i = 0; i < filter_arch->slots; i++) {
 		call = filter_calls[i] == OLDCALL ? call : filter_calls[i];
 		l.item[call].weight++;
 	}
+}
+
+static void families(void)
+{
+	const uint16_t *twins;
+	struct item *c, *f;
+
+	for (c = l.item; c < l.item + OLDCALL; c++)
+		l.other = l.other || c->seen & OTHER;
+	if (l.other) {
+		(void)filter_compat(true);
+		weigh();
+	}
+	(void)filter_compat(false);
+	weigh();
 	for (c = l.item; c < l.item + OLDCALL; c++) {
-		twins = c->text ? NULL : filter_twins((unsigned)(c - l.item));
+		twins = filter_twins((unsigned)(c - l.item));
 		c->family = twins ? *twins & TWIN_CALL : (uint16_t)(c - l.item);
 		f = &l.item[c->family];
 		f->all = (uint8_t)(f->all + c->weight);
 		f->wanted |= c->seen;
-		l.used += c->seen & SEEN;
+		l.used += (c->seen & SEEN) + (c->seen & OTHER) / OTHER;
 	}
 }
 
 static void names(void)
 {
-	struct item *c, *f;
+	static char name[LONGEST];
 	const struct known *k;
+	struct item *c, *f;
+	const char *t;
 	size_t n;
 	int i;
 
@@ -194,41 +204,44 @@ static void names(void)
 		n = strlen(k->text) + 1;
 		if (!f->plus || n < f->plus) {
 			f->plus = (uint8_t)n;
+			f->minus = (uint8_t)(n + 1);
 			f->name = (uint16_t)i;
 		}
 	}
-	for (c = l.item; c < l.item + OLDCALL; c++)
-		if (c->plus) {
-			c->plus = (uint8_t)(c->plus + (*test_of(c) == '='));
-			c->minus = (uint8_t)(c->plus + 1);
-			if (keeps(c))
-				c->plus = (uint8_t)(strlen(test_of(c)) + 1);
-		}
+	for (t = texts; *t; t += strlen(t) + 1) {
+		filter_cut(name, t, "( ");
+		c = named(name);
+		if (l.more || !c->text)
+			c->text = (uint16_t)(t - texts + 1);
+		if (keeps(c))
+			c->plus = (uint8_t)(strlen(t) + 1);
+	}
+}
+
+/* What a group allows for some arguments is not there for who needed others. */
+static void opened(unsigned group)
+{
+	struct item *c;
+	unsigned call;
+
+	policy(l.group[group], l.code ? l.group[group] : "-@wx");
+	for (call = 0; call < OLDCALL; call++) {
+		c = &l.item[call];
+		if (!filter_refuses(call) && !((filter_policy.answer[call] & ~(unsigned)NAMED) >= MAXACT && c->seen & ODD))
+			c->in |= 1u << group;
+	}
 }
 
 static void groups(void)
 {
 	const struct known *k;
-	struct item *c;
-	unsigned answer;
-	int i;
+	unsigned i;
 
-	for (i = 0; (k = filter_name(i))->text[0] == '@'; i++)
-		if (k->value >> 6 >= C_basic && (k->value & 63) <= C_sandbox && l.groups < MAXGROUP) {
-			filter_begin(ACT_ERRNO);
-			(void)!filter_word(k->text);
-			for (c = l.item; c < l.item + OLDCALL; c++) {
-				answer = filter_policy.answer[c - l.item] & ~(unsigned)NAMED;
-				if (filter_refuses((unsigned)(c - l.item)))
-					continue;
-				if (answer < MAXACT && c->text)
-					c->shut |= (unsigned)(c->weight > 0) << l.groups;
-				else if (answer < MAXACT || !(c->seen & ODD))
-					c->in |= 1u << l.groups;
-			}
-			l.group[l.groups] = (uint16_t)i;
-			l.letters[l.groups++] = (uint8_t)(strlen(k->text) + 1);
-		}
+	for (i = 0; (k = filter_name((int)i))->text[0] == '@'; i++)
+		if (k->value >> 6 >= C_basic && (k->value & 63) <= C_sandbox && l.groups < MAXGROUP)
+			copy(l.group[l.groups++], LONGEST, k->text);
+	for (i = 0; i < l.groups; i++)
+		opened(i);
 }
 
 /* ----------------------------------------------------------- which words it is */
@@ -241,7 +254,7 @@ static unsigned cover(uint32_t set, unsigned most)
 	struct item *c, *f;
 
 	for (i = 0; i < l.groups; i++)
-		cost += set >> i & 1 ? l.letters[i] : 0;
+		cost += set >> i & 1 ? (unsigned)strlen(l.group[i]) + 1 : 0;
 	for (c = l.item; c < l.item + OLDCALL; c++)
 		c->sign = 0;
 	for (c = l.item; c < l.item + OLDCALL && cost < most; c++) {
@@ -252,9 +265,6 @@ static unsigned cover(uint32_t set, unsigned most)
 			f->sign = '+';
 			cost += f->plus;
 			total += f->all;
-		} else if (c->shut & set && !f->sign) {
-			f->sign = '-';
-			cost += f->minus;
 		}
 	}
 	for (i = 0; i < LONGEST && set && total > 2 * l.used; i++)
@@ -280,49 +290,54 @@ static uint32_t shortest(void)
 	return best;
 }
 
-/* Groups come first: the names are in the order of their letters. */
-static void words(uint32_t set, const char *sign)
+static size_t add(size_t n, const char *sign, const char *word)
 {
+	return n + fmt(l.line + n, sizeof l.line - n, " %s%s", sign, word);
+}
+
+/* Each behind a blank. Names are in the order of their letters. */
+static void words(uint32_t set)
+{
+	const char *sign = l.more ? "+" : "";
 	const struct known *k;
 	const struct item *f;
 	size_t n = 0;
-	unsigned g = 0;
-	int i;
+	unsigned i;
 
 	(void)cover(set, ~0u);
-	for (i = 0; (k = filter_name(i)); i++) {
+	for (i = 0; i < l.groups; i++)
+		if (set >> i & 1)
+			n = add(n, sign, l.group[i]);
+	for (i = 0; (k = filter_name((int)i)); i++) {
 		f = &l.item[l.item[k->value & NOCALL].family];	/* of a constant anything: nobody goes by it */
-		if (k->text[0] == '@') {
-			if (g < l.groups && i == l.group[g] && set >> g++ & 1)
-				n += fmt(l.line + n, sizeof l.line - n, " %s", k->text);
-		} else if (k->text[0] >= '_' && f->sign && f->name == i) {
-			if (f->sign == '+' && keeps(f))
-				n += fmt(l.line + n, sizeof l.line - n, " %s%s", sign, test_of(f));
-			else
-				n += fmt(l.line + n, sizeof l.line - n, " %s%s%s", f->sign == '-' ? "-" : sign,
-					*test_of(f) == '=' ? "=" : "", k->text);
-		}
+		if (k->text[0] >= '_' && f->sign && f->name == i)
+			n = f->sign == '-' ? add(n, "-", k->text) : add(n, sign, keeps(f) ? texts + f->text - 1 : k->text);
 	}
+	if (!l.more && !l.code)
+		add(n, "-", "@wx");
 }
 
 /* As a policy: the numbers that it allows, or 0: not all that was seen. */
-static unsigned allowed(void)
+static unsigned allowed(bool other)
 {
 	static char word[LONGEST];
 	const char *p = l.line;
 	const struct item *c;
-	unsigned n = 0;
+	unsigned n = 0, i, call = NOCALL;
 
+	(void)filter_compat(other);
 	filter_begin(ACT_ERRNO);
 	while (*p) {
 		p = filter_cut(word, p + 1, " ");
 		if (filter_word(word))
 			return 0;
 	}
+	for (i = 0; i < filter_arch->slots; i++) {
+		call = filter_calls[i] == OLDCALL ? call : filter_calls[i];
+		n += !filter_refuses(call);
+	}
 	for (c = l.item; c < l.item + OLDCALL; c++)
-		if (!filter_refuses((unsigned)(c - l.item)))
-			n += c->weight;
-		else if (c->seen & SEEN)
+		if (c->seen & (other ? OTHER : SEEN) && filter_refuses((unsigned)(c - l.item)))
 			return 0;
 	return n;
 }
@@ -337,7 +352,6 @@ static void needed(void)
 		named("rt_sigreturn")->seen |= NEEDED;
 }
 
-/* Families are the other key's: no word of syscalls= tests them. */
 static void sockets(int fd, const char *first)
 {
 	const char *name;
@@ -360,24 +374,23 @@ static void sockets(int fd, const char *first)
 /* The lines for the configuration. 0, or -1: there are none, or they could not be written. */
 int filter_learned(int fd)
 {
-	unsigned can = 0;
+	unsigned can = 0, too = 0;
 	size_t n;
 
 	if (!l.more)
 		needed();
-	drop_tests();
 	families();
 	names();
 	if (!l.more)
 		groups();
-	words(shortest(), l.more ? "+" : "");
-	if (!l.more && !(can = allowed()))
-		return -1;
-	n = strlen(l.line);
+	words(shortest());
 	if (l.more)
 		say(fd, "# %u calls that it did not have\n", l.used);
+	else if (!(can = allowed(false)) || (l.other && !(too = allowed(true))))
+		return -1;
 	else
-		say(fd, "# %u calls seen, %u allowed\n", l.used, can);
+		say(fd, "# %u calls seen, %u allowed\n", l.used, can + too);
+	n = strlen(l.line);
 	if (n) {
 		say(fd, "syscalls=");
 		l.line[n] = '\n';
@@ -385,5 +398,7 @@ int filter_learned(int fd)
 			return -1;
 	}
 	sockets(fd, l.more ? "" : "none");
+	if (l.other && !l.both)
+		say(fd, "abi=both\n");
 	return 0;
 }

@@ -135,7 +135,9 @@ static void call(struct word *w, unsigned which)
 	filter_tests(w, which, !passes(act));
 	if (!w->sign && !w->acted && (!(was & NAMED) || passes(next)))
 		next = given(P_REFUSE, which);
-	if (!w->bad)
+	if (act == next && !passes(act))	/* as -@wx asks of what is refused anyway */
+		filter_policy.ntest = (uint16_t)first;
+	else if (!w->bad)
 		rule(w, which, act, next, first);
 }
 

@@ -279,15 +279,10 @@ static char try[4096];
  * that may be: longer than what is printed, or the same. */
 static bool longer_with(const char *group, unsigned n)
 {
-	const char *also = "";
 	size_t at, len;
 
-	if (strcmp(group, "@basic") == 0 && strstr(line, "mprotect("))
-		also = " -pkey_mprotect";
-	if (strcmp(group, "@ipc") == 0 && strstr(line, "mprotect("))
-		also = " -shmat";
-	snprintf(try, sizeof try, "%s%s %s", group, also, line);
-	for (at = strlen(group) + strlen(also) + 1; try[at]; at += try[at] == ' ') {
+	snprintf(try, sizeof try, "%s %s", group, line);
+	for (at = strlen(group) + 1; try[at]; at += try[at] == ' ') {
 		len = strcspn(try + at, " ");
 		if (plain_word(try + at) && !compile(without(try, at, len + (try[at + len] == ' '))) && !lacks())
 			snprintf(try, sizeof try, "%s", without(try, at, len + (try[at + len] == ' ')));
