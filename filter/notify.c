@@ -183,7 +183,6 @@ uint64_t filter_due(int slot)
 void filter_more(int slot, const char *name)
 {
 	struct said *s = &said[slot];
-
 	uint32_t more = s->more;
 
 	if (more && ready()) {
