@@ -59,7 +59,8 @@ static bool digits(const char *s, uint64_t *v)
 	}
 	*v = 0;
 	do {
-		d = *s <= '9' ? (unsigned)*s - '0' : ((unsigned)*s | 0x20) - 'a' + 10;
+		d = ((unsigned)*s | 0x20) - 'a';
+		d = *s <= '9' ? (unsigned)*s - '0' : d < 6 ? d + 10 : base;
 		low = (*v & 0xffffffff) * base + d;
 		high = (*v >> 32) * base + (low >> 32);
 		if (d >= base || high >> 32)

@@ -31,6 +31,28 @@ same() {
 	say $? "$b makes the programs that x86_64 makes"
 }
 
+# fuzz ARGUMENTS: of libFuzzer, behind the policies as first texts
+fuzz() {
+	mkdir -p "$t/seeds"
+	n=0
+	grep -v '^#' test/policies | grep -v '[a-z]:[0-9A-Fa-f]*$' | while read -r words; do
+		n=$((n + 1))
+		printf '%s%s' "$(echo abcd | cut -c$((n % 4 + 1)))" "$words" > "$t/seeds/$n"
+	done
+	awk '{ print "\"" $1 "\"" }' filter/all.names > "$t/dict"
+	sed -n 's/^\(@[a-z]*\).*/"\1"/p' filter/all.groups >> "$t/dict"
+	make BOARD=qemu-x86_64 out/qemu-x86_64/nr.h >/dev/null && clang -w -g -O1 -std=gnu11 -D_GNU_SOURCE -DTEXT='""' -Iinit -Iout/qemu-x86_64 \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o "$t/fuzz" test/fuzz_filter.c test/bpf.c test/words.c \
+		filter/nr.c filter/groups.c filter/args.c filter/policy.c cfg/near.c filter/build.c filter/pid1.c &&
+		"$t/fuzz" -dict="$t/dict" -max_len=1000 -timeout=20 -artifact_prefix=out/fuzz- "$@" "$t/seeds" > "$t/said" 2>&1
+}
+if [ "${1-}" = fuzz ]; then
+	fuzz -max_total_time="${2:-3600}"
+	status=$?
+	tail -n 12 "$t/said"
+	exit $status
+fi
+
 program qemu-x86_64 gcc -g -fsanitize=address,undefined -fno-sanitize-recover
 out/qemu-x86_64/filter_test test/filter.tbl || status=1
 out/qemu-x86_64/filter_test print > "$t/print"
@@ -63,4 +85,8 @@ done
 cp filter/all.names filter/names.sh "$t" && sh "$t/names.sh" out/qemu-*/nr.h
 cmp -s "$t/all.names" filter/all.names
 say $? "all.names has all names and numbers of four targets, or run filter/names.sh out/qemu-*/nr.h"
+if command -v clang >/dev/null; then
+	fuzz -seed=1 -runs=4000
+	say $? "4000 texts of a fuzzer: $(tail -n 1 "$t/said" | cut -c 1-200)"
+fi
 exit $status
