@@ -9,7 +9,8 @@
  *
  * Printed are groups, then names. A set of groups costs its letters, the names of
  * what it lacks, and -NAME for what it has too much: no more than twice the numbers
- * that were seen may be allowed. All sets are tried, and the shortest is printed.
+ * that were seen may be allowed (names alone may be more, where each is for two
+ * ABIs). All sets are tried, and the shortest is printed.
  * Only groups of @service: who mounts gets mount, and no more.
  */
 #include <errno.h>

@@ -10,6 +10,7 @@
  * group more or less would make it shorter; and the order of the calls is nothing.
  */
 #include <errno.h>
+#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -389,7 +390,8 @@ static void one(const char *name, const char *words)
 	n = distinct();
 	ok(seen == n && numbers() == allowed, "%s: %u calls seen, %u allowed; %u and %u", name, seen, allowed, n, numbers());
 	ok(allowed <= 2 * n, "%s: no more than twice as many", name);
-	shortest(name, n);
+	if (filter_arch->audit == AUDIT_ARCH_X86_64 || filter_arch->audit == AUDIT_ARCH_ARM)
+		shortest(name, n);		/* one with few twins, one with many */
 	steps = nset % 89 ? 89 : 97;	/* primes: each call once */
 	snprintf(other, sizeof other, "%s", line);
 	learn(nset / 2, (int)steps, &seen, &allowed);
