@@ -15,9 +15,9 @@
 
 enum { SLACK_NS = 50000 };	/* timers: the kernel's default; 0 would mean the parent's */
 
-uint64_t caps_lacked;
-bool caps_plain;
-bool caps_no_groups;
+uint64_t caps_lacked OFTEN;
+bool caps_plain OFTEN;
+bool caps_no_groups OFTEN;
 
 /* A caught signal is default after an exec, an ignored one is not. */
 static void reset_signals(uint64_t ignored)

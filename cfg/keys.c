@@ -151,7 +151,7 @@ const char *key_name(int row)
 const char *key_what(int row)
 {
 	static char what[256];
-	static uint16_t at[NKEYS];
+	static uint16_t at[NKEYS] OFTEN;
 	const char *start = nth(whats, 0), *p = start;
 	int i;
 

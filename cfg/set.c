@@ -564,7 +564,7 @@ static const char *no_more(const uint32_t s[2], bool first)
 const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool skip)
 {
 	const struct key *k = key_row(row);
-	bool first = !*b->sockets && !strstr(value, "none");
+	bool first = k->type == T_SOCKETS && !*b->sockets && !strstr(value, "none");
 	const char *e;
 
 	cfg.key = row;

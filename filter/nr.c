@@ -43,9 +43,9 @@ static const struct arch archs[] = {
 	{ AUDIT_ARCH_AARCH64, 0, 0, NR_SLOTS_4, 0, 64, "arm64" },
 };
 
-const struct arch *filter_arch;
+const struct arch *filter_arch OFTEN;
 uint16_t filter_calls[MAXCALL];
-static uint8_t machine;			/* of archs[]: what filter_use() said */
+static uint8_t machine OFTEN;			/* of archs[]: what filter_use() said */
 
 static void take(const struct arch *a)
 {

@@ -9,7 +9,7 @@
 
 #include "husk.h"
 
-static int home[NNS];		/* where HOST comes back to when INIT is there; 0: it has not left */
+static int home[NNS] OFTEN;		/* where HOST comes back to when INIT is there; 0: it has not left */
 
 static int failed(struct run *r, int i)
 {

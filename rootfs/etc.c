@@ -20,11 +20,11 @@
 enum { MOST = 256 * 1024 };		/* bytes of a copy */
 #define FLAGS	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
 #define NEWS	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR)
-static char rundir[256];		/* of this box */
+static char rundir[256] OFTEN;		/* of this box */
 
 static const char *path_of(const char *name)
 {
-	static char path[96];
+	static char path[96] OFTEN;
 
 	fmt(path, sizeof path, "/etc/%s", name);
 	return path;
