@@ -27,7 +27,7 @@ LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z
 	-Wl,-z,noseparate-code,-z,max-page-size=4096,--gc-sections,--build-id=none,-s,-T,init/husk.ld
 END	= $(LIB)/libc.a `$(CC) -print-libgcc-file-name`
 
-.PHONY: all clang run test boot size bench guard clean
+.PHONY: all clang run test check-style boot size bench guard clean
 
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
@@ -62,6 +62,9 @@ run:
 
 test:
 	sh test/run.sh
+
+check-style: all
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q test/test_style.py
 
 boot: $(OUT)/husk
 	sh test/qemu.sh $(BOARD)

@@ -306,7 +306,7 @@ static int verb_filter(char **argv)
 	for (words = argv; *argv && strchr(*argv, '='); argv++)
 		;
 	if (!file && words == argv)
-		return usage("a file, or key=value and -- argv");
+		return usage(TEXT "a file, or key=value and -- argv");
 	if ((e = cfg_load(asked(), file, words, (int)(argv - words), NULL)))
 		return e;
 	if (*argv)

@@ -208,7 +208,7 @@ int start_what(const struct box *b)
 {
 	if (b->narg)
 		return 0;
-	say(2, "%s: exec: no program to run\n", b->file ? b->file : "command line");
+	say(2, "%s: exec: no program to run\n", b->file ? b->file : TEXT "command line");
 	return 2;
 }
 

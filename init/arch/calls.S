@@ -1,8 +1,8 @@
 /*
  * calls.S - the system calls that the C library's functions of the same name
  * are, for every architecture: a name and a number. A function whose arguments
- * are not the call's stands in libc.c. ENTER is the same for a whole set of
- * them, so that one costs 8 bytes; who is missing here comes from musl.
+ * are not the call's stands in libc.c. What ROW goes on to, `enter`, is one
+ * for all, so that each costs 8 bytes; who is missing here comes from musl.
  */
 	/* while a box runs */
 	ROW read, __NR_read
