@@ -51,7 +51,7 @@ struct item {				/* a call */
 	char	 sign;			/* + - or 0: it has a word */
 };
 
-static struct learned {
+struct learned {
 	unsigned used, groups;
 	uint32_t families[2];		/* of sockets: bit i: family i; 0: those that nobody knows */
 	bool	 more, both, other, code;	/* both: so the file says; other: that ABI was seen; code: it executes what it wrote */
@@ -60,7 +60,15 @@ static struct learned {
 	struct item item[MAXCALL];
 	struct sock_filter base[MAXBPF], kind[MAXTESTS], wx[MAXTESTS];
 	char	 line[4096];
-} l;
+};
+
+static BASE struct learned *at(void)
+{
+	static struct learned learned;
+
+	return &learned;
+}
+#define l (*at())
 
 static struct item *named(const char *name)
 {
