@@ -179,6 +179,7 @@ def tested(word, call, refusal, start):
         words.append(word if call.base == "ALLOW" else f"{word}:{call.base}")
     elif start or [a for a, _ in call.rules if a != "ALLOW"]:
         words.append("-" + word)
+    keeps = bool(words) and call.base in PASSES		# NAME(TESTS) alone refuses what passed before it
     for action, tests in call.rules:
         if alike and alike[-1][0] == action:
             alike[-1][1].append(tests)
@@ -187,7 +188,7 @@ def tested(word, call, refusal, start):
     for action, several in reversed(alike):
         for tests in joined(several):
             text = f"{word}({', '.join(map(str, tests))})"
-            words.append(text if action == "ALLOW" and (call.base == refusal or call.base not in PASSES) else f"{text}:{action}")
+            words.append(text if action == "ALLOW" and not keeps else f"{text}:{action}")
     return words
 
 

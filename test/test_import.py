@@ -397,7 +397,7 @@ def at_random(arch, dice):
     return profile(*rules_, default=default, **({"defaultErrnoRet": dice.choice([1, 13, 38])} if default == "ERRNO" else {}))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 176])
 @pytest.mark.parametrize("arch", AUDIT)
 def test_oci_at_random(tmp_path, arch, seed):
     text = at_random(arch, random.Random(f"{arch} {seed}"))
