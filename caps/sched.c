@@ -9,20 +9,23 @@
 
 #include "husk.h"
 
+#ifdef __x86_64__
+bool caps_compat(int proc)
+{
+	return faccessat(proc, "sys/abi/vsyscall32", F_OK, 0) == 0;
+}
+#else
 /* On ARM the CPU may lack it, too. A kernel for ARM without CONFIG_COMPAT does not say so here. */
 bool caps_compat(int proc)
 {
-#ifdef __x86_64__
-	return faccessat(proc, "sys/abi/vsyscall32", F_OK, 0) == 0;
-#else
 	int was = personality(0xffffffff);
 	bool can = personality(PER_LINUX32) >= 0;
 
 	(void)proc;
 	(void)personality((unsigned long)was);
 	return can;
-#endif
 }
+#endif
 
 int caps_sched(struct run *r)
 {
