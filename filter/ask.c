@@ -232,8 +232,9 @@ static const struct mark *line(int row, int item, const char *what)
 	return found;
 }
 
-/* FILE:LINE: key: word, or where no word of the line is about this call its whole value */
-static void origin(const struct question *q, int row, int item)
+/* FILE:LINE: key: word, or where no word of the line is about this call its whole value. Within
+ * its caller it would be longer. */
+__attribute__((noinline)) static void origin(const struct question *q, int row, int item)
 {
 	const char *from = "", *what = filter_action(q->policy->acts[P_REFUSE]);
 	const struct mark *m;
