@@ -57,7 +57,7 @@ def test_good_is_shown_and_read_again(path, tmp_path):
 
 # keys that a later issue brings: a file with one of them is refused, by name
 LATER = {
-    "restart", "giveup", "watchdog", "ready", "needs", "before", "if", "share", "dir", "overlay", "verity", "abi", "forks",
+    "restart", "giveup", "watchdog", "ready", "needs", "before", "if", "share", "dir", "overlay", "verity", "forks",
     "net.publish", "net.veth", "net.macvlan", "net.ipvlan", "net.vlan", "net.move", "net.addr", "net.route", "net.masquerade",
     "memory.high", "memory.low", "memory.min", "landlock", "listen", "fd", "log.rate", "reload.signal", "start.timeout",
 }
