@@ -133,26 +133,24 @@ static bool family(struct seccomp_data d)
 
 /* 0: the call goes on. Else an errno that any filter will give it: what the default
  * has for calls whose arguments or whose work no filter sees. */
-int filter_seen(uint32_t arch, int nr, const uint64_t args[6])
+int filter_seen(const struct seccomp_data *d)
 {
-	struct seccomp_data d = { .nr = nr, .arch = arch };
-	bool other = filter_compat(false) && arch != filter_arch->audit;
+	bool other = filter_compat(false) && d->arch != filter_arch->audit;
 	unsigned call;
+	uint8_t seen = other ? OTHER : SEEN;
 
 	(void)filter_compat(other);
-	call = filter_slot((uint32_t)nr);
-	if (arch != filter_arch->audit || call == NOCALL || call == N_clone3 || call == N_io_uring_setup)
+	call = filter_slot((uint32_t)d->nr);
+	if (d->arch != filter_arch->audit || call == NOCALL || call == N_clone3 || call == N_io_uring_setup)
 		return ENOSYS;
-	memcpy(d.args, args, sizeof d.args);
-	if (l.more && allows(l.base, l.nbase, &d))
+	if (l.more && allows(l.base, l.nbase, d))
 		return 0;
-	if (call == N_socket || call == N_socketpair) {
-		if (family(d))
-			return 0;
-	} else if (!allows(l.kind, l.nkind, &d))
-		l.item[call].seen |= ODD;
-	l.item[call].seen |= other ? OTHER : SEEN;
-	l.code = l.code || !allows(l.wx, l.nwx, &d);
+	if (call == N_socket || call == N_socketpair)
+		seen = family(*d) ? 0 : seen;
+	else if (!allows(l.kind, l.nkind, d))
+		seen |= ODD;
+	l.item[call].seen |= seen;
+	l.code |= !allows(l.wx, l.nwx, d);
 	return 0;
 }
 

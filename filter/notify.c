@@ -341,7 +341,7 @@ int filter_serve(int slot, const char *name, int listener, int policy)
 	out.r.id = in.n.id;
 	in.n.data.instruction_pointer = 0;	/* nobody asks for it */
 	if (policy < 0) {
-		out.r.error = -filter_seen(in.n.data.arch, in.n.data.nr, (const void *)in.n.data.args);
+		out.r.error = -filter_seen(&in.n.data);
 		out.r.flags = out.r.error ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	} else {
 		out.r.error = -answer(policy, &in.n.data);

@@ -821,8 +821,9 @@ int filter_serve(int slot, const char *name, int listener, int policy);	/* keepe
 uint64_t filter_due(int slot);		/* when it says what has not been said of that box, or 0 */
 void filter_more(int slot, const char *name);
 /* filter/learn.c */
+struct seccomp_data;
 void filter_learn(const struct box *, bool more);	/* begins; more: what its syscalls= allows is not of interest */
-int filter_seen(uint32_t arch, int nr, const uint64_t args[6]);	/* a call of the box: 0, or the errno that it gets */
+int filter_seen(const struct seccomp_data *);	/* a call of the box: 0, or the errno that it gets */
 int filter_learned(int fd);			/* prints what allows it; 0 or -1 */
 /* filter/pid1.c */
 int filter_pid1(const struct sock_filter **prog);	/* INIT's own: length */
@@ -934,7 +935,6 @@ bool filter_value(const char *s, uint64_t full, unsigned long long *v);	/* all o
 void filter_tests(struct word *, unsigned call, bool deny);	/* what stands in ( ), as tests of the policy */
 
 /* filter/ask.c */
-struct seccomp_data;
 uint32_t filter_run(const struct sock_filter *, const struct seccomp_data *, unsigned *seen);	/* seen: bit i: word i was loaded */
 
 /* ----------------------------------------------------------------- boards/ */

@@ -152,7 +152,7 @@ static void learn(int first, int step, unsigned *seen, unsigned *allowed)
 
 	filter_learn(&box, false);
 	for (i = 0, j = first; i < nset; i++, j = (j + step) % nset)
-		(void)filter_seen(set[j].arch, set[j].nr, (const uint64_t *)set[j].args);
+		(void)filter_seen(&set[j]);
 	*line = '\0';
 	*seen = *allowed = 0;
 	if (!f || filter_learned(fileno(f)) != 0)
