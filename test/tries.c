@@ -123,7 +123,7 @@ static void page0(void)
 
 	say("mmap", p == MAP_FAILED ? -1 : 0);
 	p = mmap((void *)(BASE + 1), 4096, prot, how, -1, 0);
-	if (p != MAP_FAILED && (long)(uintptr_t)p >= BASE + 4096) {
+	if (p != MAP_FAILED && (uintptr_t)p >= (uintptr_t)BASE + 4096) {
 		p = MAP_FAILED;
 		errno = ERANGE;		/* somewhere else */
 	}
