@@ -168,10 +168,10 @@ bool filter_constant(const char *name, uint64_t *v)
 	*v = i;
 	if (i >= VARIED)
 		*v = (uint64_t)large[(i - VARIED) * 4 + (unsigned)(filter_arch - archs)];
-	else if (i >= BIT)
-		*v = 1u << (i - BIT);
-	else if (i >= LARGE)
+	else if (i >= LARGE && i - LARGE < sizeof large / sizeof *large - NR_VARIED)
 		*v = (uint64_t)large[i - LARGE + NR_VARIED];
+	else if (i >= BIT)
+		*v = 1u << (i - BIT) % 32;
 	return true;
 }
 

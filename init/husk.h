@@ -680,7 +680,7 @@ int rootfs_without(struct run *, bool skip, int e);	/* 0 and a line where skip a
 bool rootfs_ours(const struct run *);	/* false: ns.mnt is the host's or another box's */
 /* descriptor of a mount point, made where that is allowed, or fail(); then
  * rootfs_path is its path as mountinfo says it */
-char (*rootfs_path_at(void))[512] BASE;
+BASE char (*rootfs_path_at(void))[512];
 #define rootfs_path (*rootfs_path_at())
 int rootfs_target(struct run *, const char *path, bool dir);
 int rootfs_real(struct run *, int fd, const char *path);	/* sets rootfs_path; 0 or fail() */

@@ -29,9 +29,9 @@ enum { FREE, STARTING, RUNNING, STOPPING, KILLED, GONE };
 
 struct live {
 	struct left *left;		/* in memory, where this process has made the box */
+	uint64_t deadline;		/* now_ms() of the next step; 0: none */
 	uint8_t	 state, stop_signal;
 	bool	 stop_asked, etc;	/* etc: has copies to be kept fresh */
-	uint64_t deadline;		/* now_ms() of the next step; 0: none */
 	pid_t	 init;
 	int	 fd;			/* the status pipe, or the socket to the starter */
 	int	 lock;			/* RUNDIR/NAME */

@@ -101,7 +101,8 @@ static int borrowed(struct run *r, struct mnt *m, int at, const char *name)
 
 /* A mount point, named from where we stand: the kernel would look up /proc/self/fd/N,
  * which takes a tenth of a mount. Who may not stand there (a directory of an id that no
- * map has) goes that way. */
+ * map has) goes that way. No descriptor that comes here is closed before the exec: its
+ * number is no other directory's. */
 static const char *from_here(int at, const char *name)
 {
 	static int here OFTEN;
