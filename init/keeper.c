@@ -323,7 +323,7 @@ static void handed_over(struct live *v)
 	int fds[HANDED] = { -1, -1, -1, -1 };
 
 	if (recvmsg(v->fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof h ||
-	    mh.msg_controllen < CMSG_LEN(2 * sizeof(int))) {
+	    mh.msg_flags & MSG_CTRUNC || mh.msg_controllen < CMSG_LEN(2 * sizeof(int))) {
 		v->result = 125;
 		gone(v);
 		return;
