@@ -122,7 +122,7 @@ static bool allows(const struct sock_filter *f, unsigned n, const struct seccomp
  * is only for the family that this is refused. */
 static bool family(struct seccomp_data d)
 {
-	unsigned i = d.args[0] < 64 ? (unsigned)d.args[0] : 0;
+	unsigned i = (uint32_t)d.args[0] < 64 ? (uint32_t)d.args[0] : 0;	/* the kernel reads 32 bits */
 
 	l.families[i / 32] |= 1u << i % 32;
 	for (d.args[0] = 0; l.more && d.args[0] < 64; d.args[0]++)
