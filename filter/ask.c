@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "husk.h"
 #include "nr.h"
@@ -186,7 +187,7 @@ const char *filter_cure(uint32_t nr, const unsigned long long args[6])
 	unsigned call = filter_slot(nr);
 
 	if (is_socket(call) && !(p->answer[call] & NAMED) && (!p->begun || p->families || p->answer[call] >= MAXACT) &&
-	    *(name = family(args[0])))
+	    *(name = family((uint32_t)args[0] == AF_INET && (args[1] & 15) == SOCK_PACKET ? AF_PACKET : args[0])))
 		return fmts("sockets=%s", name);
 	if (!(name = filter_call(nr)))
 		return NULL;

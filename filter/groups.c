@@ -48,15 +48,18 @@ const struct narrow filter_tested[] = {
 	[FAMILY] = { 0xffffffff, AF_UNIX, 0, TEST_EQ | TEST_OR },
 	{ 0xffffffff, AF_INET, 0, TEST_EQ | TEST_OR },
 	{ 0xffffffff, AF_INET6, 0, TEST_EQ | TEST_OR },
-	{ 0xffffffff, AF_NETLINK, 0, TEST_EQ | TEST_END },
+	{ 0xffffffff, AF_NETLINK, 0, TEST_EQ },
+	{ 0xf, SOCK_PACKET, 1, TEST_EQ | TEST_NOT | TEST_END },	/* of AF_INET that is AF_PACKET */
 };
 
 /* What a group means by some arguments alone, as words: refused by -@GROUP, and the
- * rest of the call is as it was. A 6 or 3 before a word: on 64, on 32 bits only.
+ * rest of the call is as it was. A 6 or 3 before a word: on 64, on 32 bits only; a -: the
+ * group refuses it, but never opens it, since it is much more than what the group is.
  *
  * namespace: the flags of FORK. wx: the old mmap of i386 has its arguments in memory,
  * ipc() with 21 is shmat(), and a memfd is written and then mapped to be run, also with
- * MFD_NOEXEC_SEAL; a personality may add PROT_EXEC to all that is read.
+ * MFD_NOEXEC_SEAL; a personality may add PROT_EXEC to all that is read; userfaultfd and
+ * ptrace, with PTRACE_POKETEXT and PTRACE_POKEDATA, fill pages that are not writable.
  * suid: 020000000 is what O_TMPFILE is with O_DIRECTORY, whose value differs; the mode
  * of openat2 is in memory, and io_uring opens without asking. realtime: sched_setattr
  * has its policy in memory. Where the C library has another way it finds that by ENOSYS. */
@@ -64,11 +67,12 @@ const char filter_sets[] =
 	"clone(arg0&0x7e020000!=0)\0"
 	"6=mmap(arg2&PROT_WRITE!=0,arg2&PROT_EXEC!=0) =mmap2(arg2&PROT_WRITE!=0,arg2&PROT_EXEC!=0) 3=mmap "
 	"mprotect(arg2&PROT_EXEC!=0) pkey_mprotect(arg2&PROT_EXEC!=0) shmat(arg2&SHM_EXEC!=0) ipc(arg0&0xffff==21) "
-	"memfd_create:ENOSYS memfd_secret:ENOSYS personality(arg0!=0xffffffff,arg0&READ_IMPLIES_EXEC!=0)\0"
+	"memfd_create:ENOSYS memfd_secret:ENOSYS personality(arg0!=0xffffffff,arg0&READ_IMPLIES_EXEC!=0) "
+	"-userfaultfd -ptrace(arg0==4|5)\0"
 	"chmod(arg1&06000!=0) fchmod(arg1&06000!=0) fchmodat(arg2&06000!=0) mkdir(arg1&06000!=0) "
 	"mkdirat(arg2&06000!=0) mknod(arg1&06000!=0) mknodat(arg2&06000!=0) creat(arg1&06000!=0) "
 	"open(arg1&O_CREAT+020000000!=0,arg2&06000!=0) openat(arg2&O_CREAT+020000000!=0,arg3&06000!=0) "
-	"openat2:ENOSYS io_uring_setup:ENOSYS\0"
+	"openat2:ENOSYS -io_uring_setup:ENOSYS\0"
 	"sched_setscheduler(arg1&~SCHED_RESET_ON_FORK!=SCHED_OTHER|SCHED_BATCH|SCHED_IDLE) sched_setattr:ENOSYS\0";
 
 const uint8_t filter_set_classes[] = { C_namespace, C_wx, C_suid, C_realtime, 0 };

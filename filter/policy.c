@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "husk.h"
 #include "nr.h"
@@ -106,6 +107,7 @@ static void rule(struct word *w, unsigned which, unsigned act, unsigned next, un
 		if (r->act == act && r->next == next && memcmp(p->tests + r->test, p->tests + first, n * sizeof *p->tests) == 0)
 			break;
 	if (r == p->rules + MAXRULE || p->ntest > MAXTEST) {
+		p->ntest = (uint16_t)first;
 		w->bad = TEXT "too many rules or tests: 256 and 192 fit";
 		return;
 	}
@@ -182,6 +184,7 @@ static void families(struct word *w, unsigned which, unsigned next)
 	struct policy *p = &filter_policy;
 	unsigned first = p->ntest, i;
 	bool all = p->families[1] >> 31;
+	uint32_t ipv4 = p->families[0] & (1u << AF_INET | 1u << AF_PACKET);
 	struct test *t;
 
 	for (i = 1; i < 63; i++)
@@ -194,7 +197,15 @@ static void families(struct word *w, unsigned which, unsigned next)
 		}
 	if (p->ntest > first) {
 		t = &p->tests[p->ntest - 1];
-		t->op = (uint8_t)((t->op & ~TEST_OR) | TEST_END);
+		t->op = (uint8_t)(t->op & ~TEST_OR);
+		if (ipv4 == 1u << AF_INET) {	/* with this type it is AF_PACKET */
+			(++t)->arg = 1;
+			t->op = TEST_EQ | TEST_NOT;
+			t->value = SOCK_PACKET;
+			t->mask = 0xf;
+		}
+		t->op |= TEST_END;
+		p->ntest = (uint16_t)(t + 1 - p->tests);
 		rule(w, which, P_ALLOW, next, first);
 		p->family = p->rules[(p->answer[which] & ~NAMED) - MAXACT].test;
 	} else if (all)
@@ -317,6 +328,9 @@ static void set(struct word *of, const char *p)
 
 	for (; *p && !of->bad; p = *end ? end + 1 : end) {
 		end = strchrnul(p, ' ');
+		if (*p == '-' && passes(of->sign == '-' ? (unsigned)P_REFUSE : of->act))
+			continue;
+		p += *p == '-';
 		if (*p > '9')
 			set_word(of, p, (size_t)(end - p));
 		else if (*p == (filter_arch->bits == 64 ? '6' : '3'))

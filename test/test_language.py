@@ -141,6 +141,7 @@ def test_sockets_all(name):
 @pytest.mark.parametrize("words, call, answer", [
     (["sockets=can"], "socket AF_CAN", "ALLOW - command line: sockets: can"),
     (["sockets=can"], "socket AF_ALG", "EPERM - command line: sockets: can; to allow it: sockets=alg"),
+    (["sockets=none,inet"], "socket AF_INET SOCK_PACKET", "EPERM - command line: sockets: none,inet; to allow it: sockets=packet"),
     (["sockets=none"], "socketpair AF_UNIX", "EPERM - command line: sockets: none; to allow it: sockets=unix"),
     (["sockets=can"], "socket 45", "EPERM - command line: sockets: can; to allow it: syscalls=+socket(arg0==0x2d)"),
     (["sockets=can", "syscalls=-@net"], "socket AF_CAN", "EPERM - command line: syscalls: -@net; to allow it: syscalls=+socket(arg0==0x1d)"),
@@ -155,7 +156,7 @@ def test_who_said_it(words, call, answer):
 # ------------------------------------------------------------- one line says it
 
 IDIOMS = {	# the word, what the program tries, the rights that it needs for that; what fails even so, and what only newer kernels have
-    "-@wx": ("wx", ["syscalls=+personality", "tmpfs=/tmp"], {"file", "file-shared"}, {"memfd_secret", "memfd-noexec"}),
+    "-@wx": ("wx", ["syscalls=+personality +userfaultfd", "tmpfs=/tmp"], {"file", "file-shared"}, {"memfd_secret", "memfd-noexec"}),
     "-@suid": ("suid", ["caps=fsetid"], {"FOUND"}, {"fchmodat2"}),
     "-@realtime": ("realtime", ["caps=sys_nice"], set(), set()),
     "-@namespace": ("newns", ["caps=sys_admin"], set(), {"clone3"}),

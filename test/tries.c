@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
@@ -244,6 +245,20 @@ static long through_file(int flags)
 	return map(PROT_READ | PROT_EXEC, flags, fd) == MAP_FAILED ? -1 : 0;
 }
 
+/* Pages that were never written to, filled by who waits for them to be missed */
+static long through_fault(void)
+{
+	static uint8_t page[8192];
+	static uint64_t api[3] = { 0xaa }, where[4] = { 0, 4096, 1 }, copy[5] = { 0, 0, 4096 };
+	int fd = (int)syscall(SYS_userfaultfd, 1L);	/* of this program's own faults alone: for everybody */
+
+	if (fd < 0 || ioctl(fd, (int)_IOWR(0xaa, 0x3f, api), api) < 0)
+		return -1;
+	copy[0] = where[0] = (uintptr_t)map(PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	copy[1] = ((uintptr_t)page + 4095) & ~(uintptr_t)4095;
+	return ioctl(fd, (int)_IOWR(0xaa, 0, where), where) < 0 ? -1 : ioctl(fd, (int)_IOWR(0xaa, 3, copy), copy);
+}
+
 #ifdef __i386__
 static void old_mmap(void)
 {
@@ -274,6 +289,7 @@ static int do_wx(int argc, char **argv)
 	say("memfd", through_memfd(0));
 	say("memfd-noexec", through_memfd(8));
 	say("memfd_secret", syscall(447, 0L));
+	say("userfaultfd", through_fault());
 	say("file", through_file(MAP_PRIVATE));
 	say("file-shared", through_file(MAP_SHARED));
 	say("personality", syscall(SYS_personality, 0x0400000L));

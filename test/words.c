@@ -394,9 +394,11 @@ static void paint(int g, uint32_t act, bool refuse, bool names_it, bool keep_nam
 
 static const char wx[] = "mprotect(arg2&4!=0) pkey_mprotect(arg2&4!=0) shmat(arg2&0100000!=0) ipc(arg0&0xffff==21) "
 	"memfd_create:ENOSYS memfd_secret:ENOSYS personality(arg0!=0xffffffff,arg0&0x400000!=0)";
+static const char wx_never[] = "userfaultfd ptrace(arg0==4|5)";
 static const char suid[] = "chmod(arg1&06000!=0) fchmod(arg1&06000!=0) fchmodat(arg2&06000!=0) mkdir(arg1&06000!=0) mkdirat(arg2&06000!=0) "
 	"mknod(arg1&06000!=0) mknodat(arg2&06000!=0) creat(arg1&06000!=0) open(arg1&0x400040!=0,arg2&06000!=0) "
-	"openat(arg2&0x400040!=0,arg3&06000!=0) openat2:ENOSYS io_uring_setup:ENOSYS";
+	"openat(arg2&0x400040!=0,arg3&06000!=0) openat2:ENOSYS";
+static const char suid_never[] = "io_uring_setup:ENOSYS";
 static const char realtime[] = "sched_setscheduler(arg1&0xbfffffff!=0|3|5) sched_setattr:ENOSYS";
 
 /* A set's words with the sign or action of the group. */
@@ -423,15 +425,20 @@ static void set(const struct one *of, const char *list)
 static void sets(const struct one *w, int g)
 {
 	bool narrow = arch == 1 || arch == 2, adds = w->sign != '-' && !w->acted;
+	bool refuses = w->sign == '-' || (w->act != ACT_ALLOW && w->act != ACT_LOG);
 
 	if (within(g, "namespace") && !adds)
 		set(w, "clone(arg0&0x7e020000!=0)");
 	if (within(g, "wx")) {
 		set(w, narrow ? "=mmap2(arg2&2!=0,arg2&4!=0) =mmap" : "=mmap(arg2&2!=0,arg2&4!=0)");
 		set(w, wx);
+		if (refuses)
+			set(w, wx_never);
 	}
 	if (within(g, "suid"))
 		set(w, suid);
+	if (within(g, "suid") && refuses)
+		set(w, suid_never);
 	if (within(g, "realtime"))
 		set(w, realtime);
 }
@@ -441,7 +448,7 @@ static bool by_group(const struct one *w)
 	static const char *const right[][3] = {
 		{ "clone", "process", "arg0&0x7e020000==0)" }, { "ioctl", "io", "arg1!=0x5412|0x541c)" },
 		{ "mknod", "file", "arg1&0130000!=020000)" }, { "mknodat", "file", "arg2&0130000!=020000)" },
-		{ "personality", "process", "arg0==0|0xffffffff)" }, { "socket", "net", "arg0==1|2|10|16)" }, { "socketpair", "net", "arg0==1|2|10|16)" },
+		{ "personality", "process", "arg0==0|0xffffffff)" }, { "socket", "net", "arg0==1|2|10|16,arg1&15!=10)" }, { "socketpair", "net", "arg0==1|2|10|16,arg1&15!=10)" },
 	};
 	int g = group_of(w->name + 1);
 	bool adds = w->sign != '-' && !w->acted;
@@ -571,7 +578,7 @@ static void families(uint64_t set)
 		if ((set >> i & 1) != all)
 			n += (size_t)sprintf(family + n, "%s%d", n ? "|" : all ? "arg0!=" : "arg0==", i);
 	if (n)
-		strcpy(family + n, ")");
+		strcpy(family + n, (set & 1 << 2) && !(set & 1 << 17) ? ",arg1&15!=10)" : ")");
 }
 
 /* false: it does not understand it */
