@@ -145,15 +145,29 @@ int filter_keep(struct run *r)
 }
 
 /* What the policy says to a call, by the program that the kernel would have run. */
-static int answer(int policy, const struct seccomp_data *d)
+static uint32_t verdict(int policy, const struct seccomp_data *d)
 {
 	static struct sock_filter program[MAXBPF];
-	uint32_t act = ACT_ERRNO | EPERM;
 	unsigned seen;
 
-	if (pread(policy, program, sizeof program, 0) > 0)
-		act = filter_run(program, d, &seen);
+	return pread(policy, program, sizeof program, 0) > 0 ? filter_run(program, d, &seen) : ACT_ERRNO | EPERM;
+}
+
+static int answer(int policy, const struct seccomp_data *d)
+{
+	uint32_t act = verdict(policy, d);
+
 	return refusal(act) ? (int)(act & 0xffff) : EPERM;
+}
+
+/* It is exec.once= that refuses this execve, and no word allows it: the policy has
+ * it from that one address alone. */
+static bool once(int policy, struct seccomp_data *d)
+{
+	if (filter_slot((uint32_t)d->nr) != N_execve)
+		return false;
+	d->args[0] = ONLY_PAGE;
+	return verdict(policy, d) == ACT_ALLOW;
 }
 
 enum { LINES = 16, LOOKS = 4 * LINES, WINDOW_MS = 10000 };
@@ -304,7 +318,7 @@ static const char *program(uint32_t pid)
 
 /* Once for each call with these arguments. A starter of PID 1 compiles by the tables
  * that are in use. */
-static void report(int slot, const char *box, int listener, struct seccomp_notif *n)
+static void report(int slot, const char *box, int listener, int policy, struct seccomp_notif *n)
 {
 	struct said *s = &said[slot];
 	const char *args, *who, *cure, *name;		/* in this order, each is good until the line is said */
@@ -315,7 +329,7 @@ static void report(int slot, const char *box, int listener, struct seccomp_notif
 	if (!among(s->seen, hash) && ready()) {
 		args = arguments(&n->data);
 		who = program(n->pid);
-		cure = filter_cure((uint32_t)n->data.nr, n->data.args);
+		cure = once(policy, &n->data) ? "exec.once=no" : filter_cure((uint32_t)n->data.nr, n->data.args);
 		name = filter_call((uint32_t)n->data.nr);
 		if (ioctl(listener, VALID, &n->id) == 0) {	/* else the number may be another's by now */
 			s->seen[s->n++] = hash;
@@ -346,7 +360,7 @@ int filter_serve(int slot, const char *name, int listener, int policy)
 	} else {
 		out.r.error = -answer(policy, &in.n.data);
 		if (!one_more(slot, name, &in.n.data))
-			report(slot, name, listener, &in.n);
+			report(slot, name, listener, policy, &in.n);
 	}
 	return ioctl(listener, SEND, &out) < 0 && errno != ENOENT ? -1 : 0;
 }

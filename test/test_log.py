@@ -65,6 +65,16 @@ def test_the_line_of_the_manual(name):
     assert re.search(rf"^husk: {name}: denied: clock_settime\(0x0, 0x[0-9a-f]+\) \(python3, {pid}\): caps=sys_time or syscalls=\+clock_settime$", said, re.M), said
 
 
+def test_what_exec_once_refuses_no_word_allows(name):
+    script = ["--", "/bin/sh", "-c", "/bin/true; exit 3"]
+    r = husk.run("exec.once=yes", "syscalls.log=yes", *script, box=name)
+    assert r.status == 3 and re.search(r": denied: execve\(.*\): exec\.once=no$", r.err, re.M), r
+    r = husk.run("exec.once=yes", "syscalls.log=yes", "exec.once=no", *script, box=name)
+    assert r.status == 2 and "exec.once" in r.err, r
+    r = husk.run("exec.once=no", "syscalls.log=yes", *script, box=name)
+    assert r.status == 3 and "denied" not in r.err, r
+
+
 def test_arguments_and_key(name, box):
     r = box("call", UNSHARE, "0x20000000", box=name)
     assert r.out == "-1\n", r
