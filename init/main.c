@@ -42,6 +42,11 @@ static int usage(const char *what)
 	return 2;
 }
 
+static int no_option(const char *word)
+{
+	return usage(fmts("%s: no such option", word));
+}
+
 /* NAME is /etc/husk/NAME.conf where there is no slash. */
 static const char *conf(const char *name)
 {
@@ -63,7 +68,7 @@ static int parse(struct words *c, char **argv, const char *options)
 		}
 		if (**argv == '-') {
 			if ((*argv)[1] == '\0' || !strchr(options, (*argv)[1]) || (*argv)[2])
-				return usage(*argv);
+				return no_option(*argv);
 			if ((*argv)[1] == 'd')
 				c->background = true;
 			else if ((*argv)[1] == 'a')
@@ -298,7 +303,7 @@ static int verb_filter(char **argv)
 
 	for (argv += 2; *argv && **argv == '-'; argv += 2)
 		if (!same(*argv, "-a"))
-			return usage(*argv);
+			return no_option(*argv);
 		else if ((e = use_arch(argv[1])))
 			return e;
 	if (*argv && !strchr(*argv, '='))
@@ -325,7 +330,7 @@ static int verb_version(void)
  * holds no pointers. */
 static const char verbs[] = TEXT
 	"run [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background\0"
-	"learn [-a] FILE|key=value .. [-- argv]\n\twatch it; then the syscalls= that it needs, -a: needs more\0"
+	"learn [-a] FILE|key=value .. [-- argv]\n\twatch it; then the syscalls= that it needs, -a: that its file lacks\0"
 	"check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong\0"
 	"show FILE [key=value ..]\n\tall of its keys, every default written out\0"
 	"plan FILE [key=value ..]\n\tthe stages it will go through\0"

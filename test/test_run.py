@@ -321,6 +321,9 @@ def test_help_and_version():
     assert r.status == 0 and "husk run" in r.out + r.err
     assert husk.husk("--help").out == husk.husk("-h").out == r.out
     assert husk.husk("frob").err == "husk: frob: no such verb - husk help\n"
+    for words in ("learn", "-d", "web"), ("run", "-x"), ("filter", "-d", "web"), ("show", "-a"):
+        r = husk.husk(*words)
+        assert (r.status, r.err) == (2, f"husk: {words[1]}: no such option - husk help\n"), r
     r = husk.husk("help", "memory.max")
     assert r.status == 0 and "memory.max" in r.out, r
 
