@@ -463,7 +463,8 @@ BAD = [
     ('{"defaultAction": "SCMP_ACT_ERRNO", "syscalls": []}', "p.json: for x86_64, kernel 5.10, caps=none: execve and exit_group are not allowed"),
     ('{"defaultAction": 1.5}', "1: 1 is not expected here"),
     ('["x"]', "1: a profile is not of the right type"),
-    ('', "1: the end comes too early"),
+    ('', "1: the end comes too early"), ("\n", "1: the end comes too early"),
+    ('{"syscalls": []}', "1: defaultAction is missing"), ('{"defaultAction": "SCMP_ACT_ERRNO",\n"syscalls": [{"names": ["read"]}]}', "2: action is missing"),
 ]
 
 
@@ -631,8 +632,8 @@ def test_a_box_with_a_policy_without_execve(name, tmp_path):
 
 
 BAD_POLICIES = [
-    ("read: 1\nopne: 1\n", "2: opne is no system call that is known"), ("read 1\n", "1: : is expected at \"1\""), ("read: arg6 == 1\n", "1: arg6: there are arg0 to arg5"),
-    ("read: arg0 = 1\n", "1: a op is expected at \"=\""), ("read: arg0 == FOO\n", "1: FOO: its value is not known here; write the number"),
+    ("read: 1\nopne: 1\n", "2: opne is no system call that is known"), ("read 1\n", "1: : is expected, before \"1\""), ("read: arg6 == 1\n", "1: arg6: there are arg0 to arg5"),
+    ("read: arg0 = 1\n", "1: a op is expected, before \"=\""), ("read: arg0 == FOO\n", "1: FOO: its value is not known here; write the number"),
     ("read: arg0 == 1 ||\n", "1: a arg is expected"), ("read: 2\n", "1: 2: no answer of husk is like that"), ("read: user-notify\n", "1: user-notify: no answer of husk is like that"),
     ("read: trace\n", "1: trace: no answer of husk is like that"), ("read: return EFOO\n", "1: errno EFOO has no name in syscalls="), ("read: 1\nread: 1\n", "2: read already has an answer for all arguments"),
     ("@include ./nothing\n", "1: @include ./nothing: there is no such file"), ("@default allow\n", "1: allow: no answer of husk is like that"), ("3: 1\n", "1: calls are named here, not numbered"),
