@@ -56,7 +56,8 @@ const struct narrow filter_tested[] = {
  * rest of the call is as it was. A 6 or 3 before a word: on 64, on 32 bits only; a -: the
  * group refuses it, but never opens it, since it is much more than what the group is.
  *
- * namespace: the flags of FORK. wx: the old mmap of i386 has its arguments in memory,
+ * namespace: the flags of FORK. wx: memory of no file that is shared may be executed in one
+ * process and, by mprotect, written in its child; the old mmap of i386 has its arguments in memory,
  * ipc() with 21 is shmat(), and a memfd is written and then mapped to be run, also with
  * MFD_NOEXEC_SEAL; a personality may add PROT_EXEC to all that is read; userfaultfd and
  * ptrace, with PTRACE_POKETEXT and PTRACE_POKEDATA, fill pages that are not writable.
@@ -65,7 +66,8 @@ const struct narrow filter_tested[] = {
  * has its policy in memory. Where the C library has another way it finds that by ENOSYS. */
 const char filter_sets[] =
 	"clone(arg0&0x7e020000!=0)\0"
-	"6=mmap(arg2&PROT_WRITE!=0,arg2&PROT_EXEC!=0) =mmap2(arg2&PROT_WRITE!=0,arg2&PROT_EXEC!=0) 3=mmap "
+	"6=mmap(arg2&PROT_WRITE!=0,arg2&PROT_EXEC!=0) 6=mmap(arg2&PROT_EXEC!=0,arg3&MAP_ANONYMOUS!=0) "
+	"=mmap2(arg2&PROT_WRITE!=0,arg2&PROT_EXEC!=0) =mmap2(arg2&PROT_EXEC!=0,arg3&MAP_ANONYMOUS!=0) 3=mmap "
 	"mprotect(arg2&PROT_EXEC!=0) pkey_mprotect(arg2&PROT_EXEC!=0) shmat(arg2&SHM_EXEC!=0) ipc(arg0&0xffff==21) "
 	"memfd_create:ENOSYS memfd_secret:ENOSYS personality(arg0!=0xffffffff,arg0&READ_IMPLIES_EXEC!=0) "
 	"-userfaultfd -ptrace(arg0==4|5)\0"

@@ -259,6 +259,23 @@ static long through_fault(void)
 	return ioctl(fd, (int)_IOWR(0xaa, 0, where), where) < 0 ? -1 : ioctl(fd, (int)_IOWR(0xaa, 3, copy), copy);
 }
 
+/* Written by a child, for which it is no code */
+static long through_child(void)
+{
+	char *p = map(PROT_READ | PROT_EXEC, MAP_SHARED | MAP_ANONYMOUS, -1);
+	int status;
+	pid_t pid;
+
+	if (p == MAP_FAILED)
+		return -1;
+	if ((pid = fork()) == 0) {
+		if (mprotect(p, 4096, PROT_READ | PROT_WRITE) == 0)
+			*p = '\xc3';
+		_exit(0);
+	}
+	return waitpid(pid, &status, 0) == pid && *p == '\xc3' ? 0 : -1;
+}
+
 #ifdef __i386__
 static void old_mmap(void)
 {
@@ -290,6 +307,7 @@ static int do_wx(int argc, char **argv)
 	say("memfd-noexec", through_memfd(8));
 	say("memfd_secret", syscall(447, 0L));
 	say("userfaultfd", through_fault());
+	say("shared", through_child());
 	say("file", through_file(MAP_PRIVATE));
 	say("file-shared", through_file(MAP_SHARED));
 	say("personality", syscall(SYS_personality, 0x0400000L));

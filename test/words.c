@@ -430,7 +430,8 @@ static void sets(const struct one *w, int g)
 	if (within(g, "namespace") && !adds)
 		set(w, "clone(arg0&0x7e020000!=0)");
 	if (within(g, "wx")) {
-		set(w, narrow ? "=mmap2(arg2&2!=0,arg2&4!=0) =mmap" : "=mmap(arg2&2!=0,arg2&4!=0)");
+		set(w, narrow ? "=mmap2(arg2&2!=0,arg2&4!=0) =mmap2(arg2&4!=0,arg3&32!=0) =mmap" :
+			"=mmap(arg2&2!=0,arg2&4!=0) =mmap(arg2&4!=0,arg3&32!=0)");
 		set(w, wx);
 		if (refuses)
 			set(w, wx_never);
