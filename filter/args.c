@@ -36,6 +36,7 @@ static bool take(struct word *w, const char *text)
 	return true;
 }
 
+/* What is too long is no name and no number: it does not end where the room does. */
 const char *filter_cut(char *to, const char *from, const char *stop)
 {
 	size_t n = 0;
@@ -43,6 +44,8 @@ const char *filter_cut(char *to, const char *from, const char *stop)
 	for (; !strchr(stop, *from); from++)
 		if (n < LONGEST - 1)
 			to[n++] = *from;
+		else
+			to[n - 1] = '?';
 	to[n] = '\0';
 	return from;
 }
