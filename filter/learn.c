@@ -59,7 +59,7 @@ struct learned {
 	char	 group[MAXGROUP][LONGEST];
 	struct item item[MAXCALL];
 	struct sock_filter base[MAXBPF], kind[MAXTESTS], wx[MAXTESTS];
-	char	 line[4096];
+	char	 line[4096], lines[4096 + 256];
 };
 
 static BASE struct learned *at(void)
@@ -359,26 +359,33 @@ static void needed(void)
 		named("rt_sigreturn")->seen |= NEEDED;
 }
 
-static void sockets(int fd, const char *first)
+/* Behind the n letters of l.lines. The number of letters then. */
+static size_t put(size_t n, const char *a, const char *b)
 {
-	const char *name;
-	int i, n;
-
-	if (!(l.families[0] | l.families[1]))
-		return;
-	say(fd, "sockets=%s", first);
-	for (i = 0; (name = filter_family(i)); i++) {
-		n = filter_family_number(name);
-		if (l.families[n / 32] >> n % 32 & 1) {
-			say(fd, "%s%s", *first ? "," : "", name);
-			first = name;
-		}
-		l.families[n / 32] &= ~(1u << n % 32);
-	}
-	say(fd, "%s\n", l.families[0] | l.families[1] ? ",all" : "");
+	return n + fmt(l.lines + n, sizeof l.lines - n, "%s%s", a, b);
 }
 
-/* The lines for the configuration. 0, or -1: there are none, or they could not be written. */
+static size_t sockets(size_t n, const char *first)
+{
+	const char *name;
+	int i, f;
+
+	if (!(l.families[0] | l.families[1]))
+		return n;
+	n = put(n, "sockets=", first);
+	for (i = 0; (name = filter_family(i)); i++) {
+		f = filter_family_number(name);
+		if (l.families[f / 32] >> f % 32 & 1) {
+			n = put(n, *first ? "," : "", name);
+			first = name;
+		}
+		l.families[f / 32] &= ~(1u << f % 32);
+	}
+	return put(n, l.families[0] | l.families[1] ? ",all" : "", "\n");
+}
+
+/* The lines for the configuration, in one write: half of them are another policy.
+ * 0, or -1: there are none, or they could not be written. */
 int filter_learned(int fd)
 {
 	unsigned can = 0, too = 0;
@@ -391,21 +398,16 @@ int filter_learned(int fd)
 	if (!l.more)
 		groups();
 	words(shortest());
-	if (l.more)
-		say(fd, "# %u calls that it did not have\n", l.used);
-	else if (!(can = allowed(false)) || (l.other && !(too = allowed(true))))
+	if (!l.more && (!(can = allowed(false)) || (l.other && !(too = allowed(true)))))
 		return -1;
+	if (l.more)
+		n = fmt(l.lines, sizeof l.lines, "# %u calls that it did not have\n", l.used);
 	else
-		say(fd, "# %u calls seen, %u allowed\n", l.used, can + too);
-	n = strlen(l.line);
-	if (n) {
-		say(fd, "syscalls=");
-		l.line[n] = '\n';
-		if (write(fd, l.line + 1, n) != (ssize_t)n)
-			return -1;
-	}
-	sockets(fd, l.more ? "" : "none");
+		n = fmt(l.lines, sizeof l.lines, "# %u calls seen, %u allowed\n", l.used, can + too);
+	if (*l.line)
+		n = put(put(n, "syscalls=", l.line + 1), "\n", "");
+	n = sockets(n, l.more ? "" : "none");
 	if (l.other && !l.both)
-		say(fd, "abi=both\n");
-	return 0;
+		n = put(n, "abi=", "both\n");
+	return write(fd, l.lines, n) == (ssize_t)n ? 0 : -1;
 }

@@ -154,10 +154,16 @@ static void deaf(struct live *v)
 	v->listener = v->policy = -1;
 }
 
+/* Who learns answers all calls, the one that ends the program, too. */
 static void listen_to(struct live *v, int events)
 {
-	if (!(events & POLLIN) || filter_serve(slot(v), v->name, v->listener, v->policy) < 0)
-		deaf(v);		/* nobody is left that the filter is on */
+	if (events & POLLIN && filter_serve(slot(v), v->name, v->listener, v->policy) >= 0)
+		return;
+	if (events & POLLIN && v->policy < 0) {
+		say(2, "husk: %s: its calls are not heard: %s\n", v->name, strerror(errno));
+		(void)kill(v->init, SIGKILL);
+	}
+	deaf(v);		/* nobody is left that the filter is on */
 }
 
 static void gone(struct live *v)
