@@ -44,6 +44,8 @@ enum { WAIT_KILLABLE = 1 << 5 };			/* linux/seccomp.h, from 5.19 */
 #define RETURN(act)		{ BPF_RET | BPF_K, 0, 0, act }
 
 static const struct sock_filter hole[FILTER_HOLE + 1] = {
+	LOAD(FIELD(arch)),
+	EQUAL(NR_AUDIT, 0, 7),
 	LOAD(FIELD(nr)),
 	EQUAL(SYS_sendmsg, 2, 0),
 	EQUAL(SYS_seccomp, 1, 0),

@@ -812,7 +812,7 @@ const char *filter_cure(uint32_t nr, const unsigned long long args[6]);	/* caps=
 /* filter/load.c */
 int filter_load(struct run *);
 /* filter/notify.c: syscalls.log= and learn */
-enum { FILTER_HOLE = 7,			/* instructions that a filter with a listener has in front */
+enum { FILTER_HOLE = 9,			/* instructions that a filter with a listener has in front */
        FILTER_OURS = 0x6b737568 };	/* as a sixth argument: a call of ours, on the way to the exec */
 int filter_keep(struct run *);
 bool filter_watched(const struct run *);	/* the filter of this box has a listener */

@@ -4,7 +4,7 @@
  *
  *	uname		machine and the size of a long
  *	native NR	a call of its own ABI: its result, or -errno
- *	int80 NR	the call by int 0x80, which is i386's wherever it is made
+ *	int80 NR [SIXTH]	the call by int 0x80, which is i386's wherever it is made
  *	long NR		from 32 bits: a far jump into 64, and that call there
  *	exec PATH	becomes that program
  */
@@ -23,11 +23,17 @@ static long own(long nr)
 	return r < 0 ? -errno : r;
 }
 
-static long int80(long nr)
+#ifdef __i386__
+#define SIXTH	"xchgl %%ebp, %%esi\n\t"
+#else
+#define SIXTH	"xchgq %%rbp, %%rsi\n\t"
+#endif
+
+static long int80(long nr, long sixth)
 {
 	int r;
 
-	__asm__ volatile("int $0x80" : "=a"(r) : "a"(nr), "b"(0x26), "c"(5), "d"(0) : "memory");
+	__asm__ volatile(SIXTH "int $0x80\n\t" SIXTH : "=a"(r), "+S"(sixth) : "a"(nr), "b"(0x26), "c"(5), "d"(0) : "memory");
 	return r;
 }
 
@@ -63,6 +69,6 @@ int main(int argc, char **argv)
 		printf("%s %d\n", u.machine, (int)sizeof(long));
 		return 0;
 	}
-	printf("%ld\n", strcmp(what, "int80") == 0 ? int80(nr) : strcmp(what, "long") == 0 ? wide(nr) : own(nr));
+	printf("%ld\n", strcmp(what, "int80") == 0 ? int80(nr, argc > 3 ? strtol(argv[3], NULL, 0) : 0) : strcmp(what, "long") == 0 ? wide(nr) : own(nr));
 	return 0;
 }

@@ -94,6 +94,8 @@ def test_int_0x80_from_64_bits(both, name):
     """Its numbers are i386's: killed, or answered as i386's."""
     r = box(both, name, "--", "long", "int80", "20")
     assert r.status == SIGSYS and not r.out, r
+    r = box(both, name, "syscalls.log=yes", "--", "long", "int80", "46", "0x6b737568")		# what husk's own sendmsg() has
+    assert r.status == SIGSYS and not r.out, r
     assert int(said(both, name, "abi=both", "--", "long", "int80", "20")) > 0
     assert said(both, name, "abi=both", "--", "long", "int80", str(SOCKET[4])) == EPERM
     assert said(both, name, "abi=both", "--", "long", "int80", "102") == EPERM		# socketcall
