@@ -56,7 +56,10 @@ static bool wanted(const struct run *r, const char *path)
 	}
 	/* a file, or a link that may lead somewhere when all is mounted */
 	fd = walk(r->rootsrc, path, O_PATH | O_NOFOLLOW);
-	return fd >= 0 ? close(fd) == 0 : errno != ENOENT && errno != ENOTDIR;
+	if (fd < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	close(fd);
+	return true;
 }
 
 /* Written over, because the file itself is what was bound inside. It never
@@ -120,7 +123,8 @@ static void renew_watched(int watch, int dir, const char *name)
 		*strrchr(path, '/') = '\0';
 		(void)inotify_add_watch(watch, path, NEWS);
 	}
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	(void)renew(dir, name);
 }
 

@@ -48,7 +48,7 @@ STARTS = {
 }
 STARTS["tini-static"] = ["tini-static", "--"]
 PACKAGES = {"bwrap": "bubblewrap", "crun": "crun", "runc": "runc", "tini-static": "tini", "strace": "strace"}
-PROFILE = OUT / "deb/usr/share/containers/seccomp.json"
+PROFILE = TOP / "out/profiles/containers.json"
 BOUND = "audit_write,kill,net_bind_service"		# what a bundle of runc spec has
 COSTS = {n: words for n, words in STARTS.items() if "runc" not in n and n not in ("bubblewrap", "tini-static")}
 COSTS["husk-args"] = HUSK[:-1] + ["syscalls=@all -reboot", "--"]
