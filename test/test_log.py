@@ -248,9 +248,10 @@ def test_a_bomb_does_not_stop_the_keeper(name, deny):
 
 
 def test_who_is_killed_while_it_waits(name, box):
-    """At every moment of the round trip: the keeper goes on, and the next call has its answer."""
+    """At every moment of the round trip: the keeper goes on, and the next call has its answer. Who was killed is not
+    named, and after 64 of them nobody is looked up for a while."""
     r = box("killed", 600, UNSHARE, box=name, timeout=30)
-    assert (r.status, r.out) == (0, "600\n") and len(lines(r)) == 1, r
+    assert (r.status, r.out) == (0, "600\n") and len(lines(r)) <= 1 and "denied: " in r.err, r
 
 
 def test_the_keeper_is_killed(name, deny):
