@@ -17,6 +17,7 @@
 
 #include "husk.h"
 #include "nr.h"
+#include "stubs.c"
 
 const char *bpf_check(const struct sock_filter *, unsigned);
 uint32_t bpf_run(const struct sock_filter *, const struct seccomp_data *, bool *, unsigned *);
@@ -29,67 +30,6 @@ static uint16_t nprog;
 static int tests, failed;
 static const char *arch = "";
 static bool print;
-
-/* of init/ and cfg/, which are not under test here */
-size_t fmt(char *to, size_t max, const char *f, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, f);
-	n = vsnprintf(to, max, f, ap);
-	va_end(ap);
-	return (size_t)n;
-}
-
-size_t copy(char *to, size_t max, const char *from)
-{
-	return (size_t)snprintf(to, max, "%s", from);
-}
-
-bool same(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
-const char *nth(const char *list, int n)
-{
-	while (n--)
-		list += strlen(list) + 1;
-	return list;
-}
-
-int cfg_index(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-	int i = 0;
-
-	for (; *list; list += strcspn(list, "|"), list += *list == '|', i++)
-		if (strncmp(list, word, n) == 0 && (list[n] == '|' || !list[n]))
-			return i;
-	return -1;
-}
-
-const char *cfg_nth(const char *list, int i)
-{
-	static char word[28];
-
-	for (; i > 0; i--)
-		list = strchr(list, '|') + 1;
-	snprintf(word, sizeof word, "%.*s", (int)strcspn(list, "|"), list);
-	return word;
-}
-
-const char *fmts(const char *f, ...)
-{
-	static char text[80];
-	va_list ap;
-
-	va_start(ap, f);
-	vsnprintf(text, sizeof text, f, ap);
-	va_end(ap);
-	return text;
-}
 
 static bool ok(bool good, const char *f, ...) __attribute__((format(printf, 2, 3)));
 static bool ok(bool good, const char *f, ...)

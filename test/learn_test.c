@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "husk.h"
+#include "stubs.c"
 
 const char *bpf_check(const struct sock_filter *, unsigned);
 uint32_t bpf_run(const struct sock_filter *, const struct seccomp_data *, bool *, unsigned *);
@@ -30,17 +31,6 @@ static struct sock_filter prog[MAXBPF];
 static uint16_t nprog;
 static char said[8192], line[4096];
 static struct box box;
-
-size_t fmt(char *to, size_t max, const char *f, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, f);
-	n = vsnprintf(to, max, f, ap);
-	va_end(ap);
-	return (size_t)n;
-}
 
 void (say)(int fd, const char *f, ...)
 {
@@ -54,50 +44,11 @@ void (say)(int fd, const char *f, ...)
 		exit(1);
 }
 
-size_t copy(char *to, size_t max, const char *from)
-{
-	return (size_t)snprintf(to, max, "%s", from);
-}
-
 uint32_t filter_run(const struct sock_filter *f, const struct seccomp_data *d, unsigned *seen)
 {
 	bool plain;
 
 	return bpf_run(f, d, &plain, seen);
-}
-
-bool same(const char *a, const char *b)
-{
-	return strcmp(a, b) == 0;
-}
-
-const char *nth(const char *list, int n)
-{
-	for (; n; n--)
-		list += strlen(list) + 1;
-	return list;
-}
-
-/* for what nobody here asks */
-const char *fmts(const char *f, ...)
-{
-	return f;
-}
-
-const char *cfg_nth(const char *list, int i)
-{
-	return i ? NULL : list;
-}
-
-int cfg_index(const char *list, const char *word)
-{
-	size_t n = strlen(word);
-	int i = 0;
-
-	for (; *list; list += strcspn(list, "|"), list += *list == '|', i++)
-		if (strncmp(list, word, n) == 0 && (list[n] == '|' || !list[n]))
-			return i;
-	return -1;
 }
 
 static bool ok(bool good, const char *f, ...) __attribute__((format(printf, 2, 3)));
