@@ -260,6 +260,15 @@ struct run {
 	char	 why[256];		/* set by fail() */
 };
 
+/* A box that runs, found by its name: init/up.c. Small things first. */
+struct up {
+	int	 who;			/* PID 1's directory in /proc: the process, whoever gets its number later */
+	pid_t	 keeper;
+	struct run run;			/* as HOST has it: name, left, proc, init; box is NULL */
+	struct left left;		/* the text of its state file; left.dir: RUNDIR */
+	char	 leaf[512];		/* CGPATH: of the last up_leaf(), up_file() */
+};
+
 /* INIT -> keeper, once, when the program has ended. Never changed: an
  * upgraded keeper meets an older INIT. */
 struct ended {
@@ -423,6 +432,12 @@ int init_exec(struct run *);
 int init_rights(struct run *);
 int init_filter(struct run *);
 int init_reap(struct run *);
+
+/* init/up.c: a box that runs, by its name */
+int up_open(struct up *, const char *name);	/* 0, or one line is printed and it is the exit status: 2 not a name, 3 not running, 1 */
+int up_find(struct left *, const char *name, int proc, uint64_t *pid);	/* PID 1's directory in /proc, or -1: ESRCH, ENOENT: it is not running; l->dir is open, or -1 */
+int up_leaf(struct up *, unsigned *at);	/* the next leaf, O_PATH, its path in leaf; -1: no more */
+int up_file(struct up *, const char *file, int flags);	/* a file of a leaf, the v2 one first; -1 */
 
 int left_add(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* write-ahead: one line of the state file; 0 or -1 */
 /* next value of `key` in the text; start with *at = 0; NULL when there is none */

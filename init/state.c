@@ -112,7 +112,7 @@ int state_read(struct left *l, const char *name)
 		return -1;
 	}
 	l->len = (uint16_t)n;
-	held = flock(dir, LOCK_EX | LOCK_NB) < 0;
+	held = flock(dir, LOCK_SH | LOCK_NB) < 0;	/* two who ask are not in each other's way */
 	close(dir);
 	return held;
 }

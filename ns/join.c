@@ -22,13 +22,13 @@ static int open_ns(struct run *r, int i)
 {
 	static struct left l;
 	const char *box = r->box->nsbox[i], *path = r->box->nspath[i];
-	int dir = AT_FDCWD, state;
+	int dir = AT_FDCWD;
 	uint64_t pid;
 
 	if (box) {
-		state = state_read(&l, box);
-		close(l.dir);
-		if (state != 1 || (dir = ns_find(&l, r->proc, &pid)) < 0)
+		dir = up_find(&l, box, r->proc, &pid);
+		let_go(l.dir);
+		if (dir < 0)
 			return fail_not(r, "box %s is not running, or has just ended", box);
 		/* PID 1 itself stays outside: only its children are in the new clock */
 		path = fmts("ns/%s%s", ns_name(i), i == NS_TIME ? "_for_children" : "");
