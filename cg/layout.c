@@ -12,7 +12,13 @@
 
 const char *cg_name(int ctl)
 {
-	return nth("memory\0pids\0cpu\0devices\0freezer\0unified", ctl);
+	return nth("memory\0pids\0cpu\0devices\0freezer\0cpuset\0io\0hugetlb\0rdma\0misc\0"
+		"net_cls\0net_prio\0cpuacct\0perf_event\0unified", ctl);
+}
+
+const char *cg_v1(int ctl)
+{
+	return ctl == CTL_IO ? "blkio" : cg_name(ctl);
 }
 
 /* A directory that is no cgroup mount does not count: mkdir would work in it. */
@@ -56,7 +62,7 @@ const char *cg_own(int proc, int ctl, const char **path)
 			continue;
 		*p = '\0';
 		*path = p + 1;
-		if (ctl == NCTL ? !*list : cg_word(list, cg_name(ctl)))
+		if (ctl == NCTL ? !*list : cg_word(list, cg_v1(ctl)))
 			return list;
 	}
 	return NULL;

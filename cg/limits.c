@@ -94,7 +94,7 @@ static int missing(struct run *r, int i)
 		no = "not in the";
 	else if (disabled(r, name))
 		why = fmts("cgroup_disable=%s is on the kernel's command line", name);
-	else if ((p = caps_status(r->proc, "cgroups")) && cg_word(p, name))
+	else if ((p = caps_status(r->proc, "cgroups")) && cg_word(p, cg_v1(cg_knob_ctl(i))))
 		why = TEXT "its hierarchy is not mounted below " CGTOP ", or not ours to write";
 	if (!skip)
 		return fail_not(r, "%s: %s %s controller - %s", knob(i, FILE), no, name, why);

@@ -16,10 +16,13 @@
 
 enum { AGAIN = 1, NONE, TRIES = 8 };
 
-/* Of the box that this process starts. */
+/* Of the box that this process starts. Paths lie one behind the other: a box that
+ * has two leaves touches no memory for fifteen. */
 struct leaves {
-	char path[NCTL + 1][CGPATH];	/* "": none. NCTL: in the v2 tree */
-	bool v2;			/* which is all that there is */
+	bool v2;			/* that tree is all that there is */
+	uint16_t end;			/* of text */
+	uint16_t path[NCTL + 1];	/* in text; 0: "", none. NCTL: in the v2 tree */
+	char text[sizeof ((struct left *)0)->text];	/* each is a line there, too, and longer */
 };
 
 static BASE struct leaves *at(void)
@@ -30,14 +33,19 @@ static BASE struct leaves *at(void)
 }
 #define leaves (*at())
 
+static char *path_of(int ctl)
+{
+	return leaves.text + leaves.path[ctl];
+}
+
 const char *cg_path(int ctl)
 {
-	return leaves.path[ctl];
+	return path_of(ctl);
 }
 
 const char *cg_file(int ctl, const char *name)
 {
-	return fmts("%s/%s", leaves.path[ctl], name);
+	return fmts("%s/%s", cg_path(ctl), name);
 }
 
 /* PARENT/husk/NAME, noted before it is made. parent: NULL is cgroup=, or the top.
@@ -49,16 +57,19 @@ static int place(struct run *r, int ctl, const char *top, const char *parent)
 	if (!parent)
 		parent = asked ? fmts("/%s", asked) : "";
 	path = fmts("%s%s/husk/%s", top, parent, r->name);
-	if (!*path || same(path, leaves.path[ctl]))
+	if (!*path || same(path, cg_path(ctl)))
 		return NONE;
-	copy(leaves.path[ctl], CGPATH, path);
-	return left_add(r, "cgroup=%s\n", path) < 0 ? fail(r, "write the state file") : AGAIN;
+	if (left_add(r, "cgroup=%s\n", path) < 0)
+		return fail(r, "write the state file");
+	leaves.path[ctl] = leaves.end + 1;
+	leaves.end += 1 + copy(path_of(ctl), CGPATH, path);
+	return AGAIN;
 }
 
 /* Of a path, what is behind the mount point. */
 static char *below_top(int ctl)
 {
-	char *p = leaves.path[ctl] + sizeof CGTOP - 1;
+	char *p = path_of(ctl) + sizeof CGTOP - 1;
 
 	return leaves.v2 ? p : strchr(p + 1, '/');
 }
@@ -70,7 +81,7 @@ static char *below_top(int ctl)
  * wants to remove his: noted first. */
 static int parents(struct run *r, int ctl)
 {
-	char *path = leaves.path[ctl], *p = below_top(ctl);
+	char *path = path_of(ctl), *p = below_top(ctl);
 	bool deep = strrchr(p, '/') != p + 5;
 	int e;
 
@@ -93,7 +104,7 @@ static int parents(struct run *r, int ctl)
  * not touch that: the line in memory is no line any more. */
 static int make_anew(struct run *r, int ctl)
 {
-	const char *path = leaves.path[ctl], *state = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.freeze"));
+	const char *path = cg_path(ctl), *state = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.freeze"));
 	char *line;
 
 	if (!state)
@@ -114,7 +125,7 @@ static int make_anew(struct run *r, int ctl)
 static int elsewhere(struct run *r, int ctl)
 {
 	bool absent = errno == ENOENT || errno == ENOTDIR;
-	char *path = leaves.path[ctl];
+	char *path = path_of(ctl);
 	const char *list, *own, *top = fmts("%.*s", (int)(below_top(ctl) - path), path);
 
 	if (!absent && errno != EACCES && errno != EPERM && errno != EROFS)
@@ -131,19 +142,20 @@ static int elsewhere(struct run *r, int ctl)
 /* A leaf, or none. The v2 one stays open: clone3 wants a descriptor. */
 static int make(struct run *r, int ctl)
 {
-	char *path = leaves.path[ctl];
+	const char *path;
 	int e, tries = 0;
 
 	do {
+		path = cg_path(ctl);
 		while ((e = mkdir(path, 0755)) < 0 && errno == ENOENT && tries++ < TRIES && parents(r, ctl) == 0)
 			;
 		if (e < 0)
 			e = errno == EEXIST ? make_anew(r, ctl) : elsewhere(r, ctl);
 	} while (e == AGAIN);
 	if (e)
-		*path = '\0';
+		leaves.path[ctl] = 0;
 	else if (ctl < NCTL)
-		r->cg1 |= (uint8_t)(1u << ctl);
+		r->cg1 |= (uint16_t)(1u << ctl);
 	else if ((r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		e = fail(r, "%s", path);
 	return e < 0 ? e : 0;
@@ -160,7 +172,7 @@ int cg_leaves(struct run *r, unsigned want)
 	r->state = -1;
 	for (i = NCTL; i >= 0 && e >= 0; i--)
 		if (want >> i & 1)
-			e = place(r, i, leaves.v2 ? CGTOP : fmts(CGTOP "/%s", cg_name(i)), NULL);
+			e = place(r, i, leaves.v2 ? CGTOP : fmts(CGTOP "/%s", cg_v1(i)), NULL);
 	r->state = state;
 	if (e >= 0)
 		e = left_add(r, "%s", "") < 0 ? fail(r, "write the state file") : 0;

@@ -195,8 +195,13 @@ struct planned {
 
 enum side { HOST = 1, INIT = 2, PROG = 4 };
 
-/* Controllers that may be v1 hierarchies of their own; NCTL: the v2 tree. */
-enum ctl { CTL_MEMORY, CTL_PIDS, CTL_CPU, CTL_DEVICES, CTL_FREEZER, NCTL };
+/* Controllers that may be v1 hierarchies of their own; NCTL: the v2 tree. The
+ * names are in cg/layout.c. */
+enum ctl {
+	CTL_MEMORY, CTL_PIDS, CTL_CPU, CTL_DEVICES, CTL_FREEZER,
+	CTL_CPUSET, CTL_IO, CTL_HUGETLB, CTL_RDMA, CTL_MISC,
+	CTL_NET_CLS, CTL_NET_PRIO, CTL_CPUACCT, CTL_PERF_EVENT, NCTL
+};
 
 /* What a box left on the host: the text of its state file, one key=value
  * line for each undo row, written before the side effect. Undo reads this. */
@@ -206,7 +211,7 @@ struct left {
 	bool	 ended;			/* PID 1 has been seen to end */
 	bool	 stuck;			/* a row could not be undone: the state file stays */
 	char	 name[MAXNAME + 1];
-	char	 text[1536];
+	char	 text[3072];		/* 14 v1 hierarchies with a line each, names of 64 bytes, and 100 bytes of cgroup= */
 };
 
 /* As in struct box, what is used often stands near the start. */
@@ -215,10 +220,10 @@ struct run {
 	const char *name;
 	uint8_t	 side;			/* which process am I: enum side, or INIT|PROG */
 	uint8_t	 row;			/* of the stage table, where we are */
+	uint16_t cg1;			/* bit i: a leaf in the v1 hierarchy of enum ctl i */
 	bool	 board;			/* the keeper is PID 1 of a machine */
 	bool	 learn;			/* every call is told to filter_seen() and goes on; there is no filter */
 	bool	 unpriv;		/* the caller is not root: user namespace, one id */
-	uint8_t	 cg1;			/* bit i: a leaf in the v1 hierarchy of enum ctl i */
 	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
 	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
 	bool	 etc;			/* there are copies to keep fresh */
@@ -645,7 +650,8 @@ int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could 
 /* cg/layout.c */
 #define CGTOP		"/sys/fs/cgroup"
 enum { CGPATH = 512 };			/* longest path of a leaf: that of fmts() */
-const char *cg_name(int ctl);		/* "memory" */
+const char *cg_name(int ctl);		/* "memory", "io" */
+const char *cg_v1(int ctl);		/* what v1 calls it: "blkio" */
 int cg_mounted(const char *path, bool v2);	/* a hierarchy; 0, or -1: ENOENT where something else is */
 bool cg_word(const char *text, const char *word);	/* is it there, and not a part of another? */
 const char *cg_own(int proc, int ctl, const char **path);	/* the hierarchy's list of controllers, and our own cgroup there; or NULL */
