@@ -352,6 +352,7 @@ void let_go(int fd);			/* close(), errno kept */
 int read_at(int dir, const char *path, char *buf, size_t max);	/* whole small file, NUL-terminated; length or -1 */
 int write_at(int dir, const char *path, const char *text);	/* one open, one write, one close; 0 or -1 */
 uint64_t ram(void);				/* bytes */
+const char *amount(uint64_t bytes);	/* for people: 48M, 6.3M, 200K; far too much is max */
 uint64_t now_ms(void);				/* CLOCK_MONOTONIC */
 int proc_fd(void);				/* /proc as O_PATH, checked to be procfs; -1 */
 
@@ -659,6 +660,9 @@ bool cg_next(const struct left *l, unsigned *at, char path[CGPATH]);	/* the next
 /* cg/kill.c */
 int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */
 int cg_tree(int at, const char *path, bool away, int depth);	/* kills all in it, and says how many; or removes it: 0 or -1 */
+/* cg/oom.c */
+const char *cg_oom(const struct left *);	/* was one of its processes killed because memory was short? memory.max=48M, peak 48M; or NULL */
+uint64_t cg_count(const char *text, const char *key);	/* of lines of a name and a number; none: 0 */
 /* cg/make.c */
 int cg_leaves(struct run *r, unsigned want);	/* more leaves, one bit for each; what is not there or not ours is none */
 const char *cg_path(int ctl);		/* of a leaf of this start; "": there is none */

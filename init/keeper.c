@@ -10,7 +10,10 @@
  *	RUNNING		asked to stop		STOPPING: stop.signal, stop.timeout
  *	STOPPING	its time is over	KILLED: the whole tree, 5 s
  *	KILLED		its time is over	GONE, said to be unkillable, state file kept
- *	any		PID 1 has ended		GONE, all undone
+ *	any		PID 1 has ended		GONE, how is noted, all undone
+ *
+ * How it ended is the last line of the state file, ended=, for who reads it there
+ * (husk events), written before anything of the box is undone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +38,7 @@ struct live {
 	pid_t	 init;
 	int	 fd;			/* the status pipe, or the socket to the starter */
 	int	 lock;			/* RUNDIR/NAME */
+	int	 file;			/* its state file */
 	int	 pty;
 	int	 listener, policy;	/* of its filter: filter/notify.c */
 	uint32_t stop_ms;
@@ -46,6 +50,7 @@ static struct live table[MAXLIVE] APART;
 static int signals STAYS;		/* the signalfd */
 static int watch STAYS;			/* inotify, for etc=; -1: nobody needs it */
 static int pending STAYS;
+static bool settled STAYS;		/* the box has lived for longer than BRIEF_MS */
 
 /* What a starter tells the keeper about a box that is up. */
 struct handover {
@@ -79,7 +84,7 @@ struct live *keeper_add(const char *name)
 			memset(v, 0, sizeof *v);
 			copy(v->name, sizeof v->name, name);
 			v->state = STARTING;
-			v->fd = v->lock = v->pty = v->listener = v->policy = -1;
+			v->fd = v->lock = v->file = v->pty = v->listener = v->policy = -1;
 			return v;
 		}
 	say(2, "husk: %s: more than %d boxes\n", name, MAXLIVE);
@@ -101,6 +106,7 @@ void keeper_adopt(struct live *v, const struct run *r)
 	v->init = r->init;
 	v->fd = r->status;
 	v->lock = r->statedir;
+	v->file = r->state;
 	v->stop_signal = r->box->stop_signal;
 	v->stop_ms = r->box->stop_ms;
 	v->left = r->left;
@@ -130,19 +136,40 @@ int keeper_state(const char *name)
 	return 0;
 }
 
+/* What it left, or NULL. The text in memory is as old as the start: `husk update`
+ * may have added a line to the file since. */
+static struct left *left_of(const struct live *v)
+{
+	static struct left l;
+	ssize_t n;
+
+	if (!v->left)
+		return state_read(&l, v->name) < 0 ? NULL : &l;
+	n = settled ? pread(v->file, l.text, sizeof l.text - 1, 0) : 0;
+	if (n > v->left->len) {
+		l.text[n] = '\0';
+		v->left->len = (uint16_t)copy(v->left->text, sizeof v->left->text, l.text);
+	}
+	return v->left;
+}
+
+static void done_with(const struct live *v, const struct left *l)
+{
+	if (l && !v->left)
+		close(l->dir);
+}
+
 /* Undo needs no more than the state file, and that is what a killed keeper's
  * successor has, too. */
 static void undo(struct live *v)
 {
-	static struct left l;
+	struct left *l = left_of(v);
 
-	if (v->left) {
-		stages_undo(v->left, -1);
-		v->result = v->left->stuck && !v->result ? 1 : v->result;
-	} else if (state_read(&l, v->name) >= 0) {
-		stages_undo(&l, -1);
-		close(l.dir);
-	}
+	if (l)
+		stages_undo(l, -1);
+	if (v->left)
+		v->result = l->stuck && !v->result ? 1 : v->result;
+	done_with(v, l);
 }
 
 /* Who is refused something from here on gets ENOSYS of the kernel. */
@@ -176,8 +203,40 @@ static void gone(struct live *v)
 	if (v->left)
 		return;		/* the only box of this process, which ends now */
 	close(v->fd);
-	if (v->lock >= 0)
+	if (v->lock >= 0) {
 		close(v->lock);
+		close(v->file);
+	}
+}
+
+/* The kernel kills by KILL where memory is short; a shell passes that on as 137. Who
+ * was too slow to stop was killed by us. The leaf is still there, and counts. */
+static const char *out_of_memory(const struct live *v, const struct ended *e)
+{
+	struct left *l;
+	const char *oom;
+
+	if (v->state == KILLED || e->status != (e->code == CLD_EXITED ? 128 + SIGKILL : SIGKILL))
+		return NULL;
+	l = left_of(v);
+	oom = l ? cg_oom(l) : NULL;
+	done_with(v, l);
+	return oom;
+}
+
+static void note_end(const struct live *v, const struct ended *e)
+{
+	const char *oom = out_of_memory(v, e);
+
+	if (oom) {
+		say(v->file, "ended=oom %s\n", oom);
+		say(2, "husk: %s: killed: out of memory (%s)\n", v->name, oom);
+		return;
+	}
+	say(v->file, "ended=%s %d%s\n", e->code == CLD_EXITED ? "exit" : "signal", e->status,
+		v->state == KILLED ? " stop.timeout" : "");
+	if (e->code != CLD_EXITED && e->status == SIGSYS)
+		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);
 }
 
 /* PID 1 of the box is dead and reaped. Its record tells how the program ended;
@@ -193,8 +252,7 @@ static void box_ended(struct live *v, int code, int status)
 	if (v->left)
 		v->left->ended = true;
 	v->result = e.code == CLD_EXITED ? e.status : 128 + e.status;
-	if (e.code != CLD_EXITED && e.status == SIGSYS)
-		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);
+	note_end(v, &e);
 	gone(v);
 }
 
@@ -236,17 +294,20 @@ static void reap(void)
  * cgroup has those too that share the host's. */
 static void overdue(struct live *v)
 {
-	static struct left l;
+	struct left *l;
 
 	if (v->state == STOPPING) {
-		if (v->left ? cg_kill(v->left) : state_read(&l, v->name) < 0 || cg_kill(&l))
+		l = left_of(v);
+		if (!l || cg_kill(l))
 			(void)kill(v->init, SIGKILL);
+		done_with(v, l);
 		say(2, "husk: %s: did not stop in %u ms: killed\n", v->name, v->stop_ms);
 		v->state = KILLED;
 		v->deadline = now_ms() + KILL_MS;
 		return;
 	}
 	say(2, "husk: %s: unkillable: process %d is still there\n", v->name, v->init);
+	say(v->file, "ended=unkillable\n");
 	v->state = GONE;
 	v->result = 1;
 }
@@ -296,7 +357,7 @@ static void fetch(struct live *v)
 	struct pollfd p = { v->fd, POLLIN, 0 };
 
 	if (poll(&p, 1, 0) > 0)
-		box_ended(v, 0, 0);
+		box_ended(v, CLD_KILLED, SIGKILL);
 }
 
 static void refresh(const struct live *v)
@@ -316,9 +377,9 @@ static void news(void)
 		refresh(v);
 }
 
-/* The starter's last word: numbers, and with them the status pipe, the lock, and
- * what the calls of the box are answered by. */
-enum { HANDED = 4 };
+/* The starter's last word: numbers, and with them the status pipe, the lock, the
+ * state file, and what the calls of the box are answered by. */
+enum { HANDED = 5, ALWAYS = 3 };
 
 static void handed_over(struct live *v)
 {
@@ -326,10 +387,10 @@ static void handed_over(struct live *v)
 	struct handover h;
 	struct iovec iov = { &h, sizeof h };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
-	int fds[HANDED] = { -1, -1, -1, -1 };
+	int fds[HANDED] = { -1, -1, -1, -1, -1 };
 
 	if (recvmsg(v->fd, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof h ||
-	    mh.msg_flags & MSG_CTRUNC || mh.msg_controllen < CMSG_LEN(2 * sizeof(int))) {
+	    mh.msg_flags & MSG_CTRUNC || mh.msg_controllen < CMSG_LEN(ALWAYS * sizeof(int))) {
 		v->result = 125;
 		gone(v);
 		return;
@@ -338,8 +399,9 @@ static void handed_over(struct live *v)
 	close(v->fd);
 	v->fd = fds[0];
 	v->lock = fds[1];
-	v->listener = fds[2];
-	v->policy = fds[3];
+	v->file = fds[2];
+	v->listener = fds[3];
+	v->policy = fds[4];
 	v->init = h.init;
 	v->stop_signal = h.stop_signal;
 	v->stop_ms = h.stop_ms;
@@ -358,9 +420,9 @@ static void hand_over(int to, const struct run *r)
 	struct handover h = { r->init, r->box->stop_ms, r->box->stop_signal, r->etc };
 	struct iovec iov = { &h, sizeof h };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c };
-	int fds[HANDED] = { r->status, r->statedir, r->listener, r->policy };
+	int fds[HANDED] = { r->status, r->statedir, r->state, r->listener, r->policy };
 
-	mh.msg_controllen = c.h.cmsg_len = CMSG_LEN((r->listener < 0 ? 2 : HANDED) * sizeof(int));
+	mh.msg_controllen = c.h.cmsg_len = CMSG_LEN((r->listener < 0 ? ALWAYS : HANDED) * sizeof(int));
 	memcpy(CMSG_DATA(&c.h), fds, sizeof fds);
 	if (sendmsg(to, &mh, MSG_NOSIGNAL) != sizeof h) {
 		(void)kill(r->init, SIGKILL);
@@ -505,6 +567,7 @@ __attribute__((noinline)) int keeper_loop(bool learn)
 		tty_open(v->pty);
 	refresh(v);
 	keeper_turn(BRIEF_MS);
+	settled = true;
 	if (v->state != GONE && !learn)
 		forget();
 	while (v->state != GONE) {

@@ -181,7 +181,7 @@ static void block_signals(void)
 /* The box is up: what was only needed to make it is given back. */
 static void settle(struct run *r, const struct words *c)
 {
-	int keep[] = { r->left->dir, r->statedir, r->status, r->pty, r->sigfd, r->listener, r->policy, c->lines };
+	int keep[] = { r->left->dir, r->statedir, r->state, r->status, r->pty, r->sigfd, r->listener, r->policy, c->lines };
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
 
 	if (c->pidfile && write_pid(c)) {
@@ -192,7 +192,7 @@ static void settle(struct run *r, const struct words *c)
 		(void)send(r->up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
 		close(r->up);
 	}
-	if (close_others(AT_FDCWD, 3, keep, 8) < 0)
+	if (close_others(AT_FDCWD, 3, keep, 9) < 0)
 		keeper_stop(NULL);
 }
 

@@ -160,7 +160,10 @@ int init_up(struct run *r)
 		return n ? n : fail_not(r, "the listener of the filter did not come");
 	else if (n)
 		note(r, "%s", r->why);		/* it runs, as far as we know: go on */
-	return n == -EREMOTEIO ? n : 0;
+	if (n == -EREMOTEIO)
+		return n;
+	(void)left_add(r, "state=running\n");	/* for who reads it; nothing to undo */
+	return 0;
 }
 
 /* Inside. write() and not send(), which is socketcall() on i386: a filter has

@@ -270,7 +270,7 @@ int init_state(struct run *r)
 	if (left_add(r, "version=1\nkeeper=%d\n", r->board ? getppid() : getpid()) < 0 || (persists(r->left->dir) &&
 	    (boot_id(id) < 0 || left_add(r, "boot=%s\n", id) < 0)))
 		return fail(r, "begin the state file");
-	r->state = openat(r->statedir, "state", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	r->state = openat(r->statedir, "state", O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (r->state < 0)
 		return fail(r, "make the state file");
 	if (r->box->who != WHO_AUTO && (r->unpriv || (r->box->uid != 0 &&

@@ -146,6 +146,19 @@ uint64_t ram(void)
 	return sysinfo(&si) < 0 ? 0 : (uint64_t)si.totalram * si.mem_unit;
 }
 
+/* With one digit behind the point where it says something. 2 to the 62: a v1 limit that is none. */
+const char *amount(uint64_t v)
+{
+	unsigned shift = 0, tenths;
+
+	if (v >> 62)
+		return "max";
+	while (v >> shift >= 1024)
+		shift += 10;
+	tenths = shift ? (unsigned)(v >> (shift - 10)) * 10 >> 10 : (unsigned)v * 10;
+	return fmts("%u%s%.*s", tenths / 10, tenths % 10 ? fmts(".%u", tenths % 10) : "", shift > 0, &"KMGTPE"[shift / 11]);
+}
+
 uint64_t now_ms(void)
 {
 	struct timespec t;
