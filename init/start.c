@@ -40,7 +40,8 @@ int init_pipes(struct run *r)
 	return r->proc < 0 ? fail(r, "/proc") : 0;
 }
 
-/* The program's own exec may be one of the calls that wait for an answer. */
+/* The program's own exec may be one of the calls that wait for an answer. Without one a
+ * call would wait for ever: who cannot give it holds the listener no more. */
 static int answer(struct run *r)
 {
 	struct pollfd p[2] = { { r->sync, POLLIN, 0 }, { r->listener, POLLIN, 0 } };
@@ -50,8 +51,11 @@ static int answer(struct run *r)
 		n = poll(p, 2, PATIENCE_S * 1000);
 		if (n < 0 && errno != EINTR)
 			return -1;
-		if (n > 0 && p[1].revents & POLLIN && filter_serve(0, r->name, r->listener, r->policy) < 0)
+		if (n > 0 && p[1].revents & POLLIN && filter_serve(0, r->name, r->listener, r->policy) < 0) {
+			close(r->listener);
+			r->listener = -1;
 			return -1;
+		}
 		if (n > 0 && p[1].revents & ~POLLIN)
 			p[1].fd = -1;
 	}
