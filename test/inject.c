@@ -3,8 +3,8 @@
  * is killed there. (gcc and glibc of this machine; x86_64 only.)
  *
  *	inject -o LOG list                    -- PROG ARG...
- *	inject -o LOG fail ROLE N ERRNO       -- PROG ARG...	the Nth call, once
- *	inject -o LOG ever ROLE N ERRNO       -- PROG ARG...	that number, from the Nth call on
+ *	inject -o LOG fail ROLE N ERRNO       -- PROG ARG...	that call, once
+ *	inject -o LOG ever ROLE N ERRNO       -- PROG ARG...	that one, and all with its number from there on
  *	inject -o LOG before|after ROLE N     -- PROG ARG...	SIGKILL there
  *	inject -o LOG fake ROLE N             -- PROG ARG...	not done, but answered with 0
  *	inject -o LOG hook ROLE N COMMAND     -- PROG ARG...	sh -c COMMAND first; $PID is the process
@@ -12,8 +12,9 @@
  *
  * A role is the order of birth: 0 the keeper, 1 INIT, 2 PROG. With -b behind LOG
  * the first process is the one that waits for a keeper in the background, role 3;
- * LOG gets its status. Calls are counted per process, from the first execve on. The program itself is
- * let go when its execve has succeeded, so nothing of it is counted or hit.
+ * LOG gets its status. N is NR.K, the Kth call with the number NR of that process, from the
+ * first execve on: what comes in another order now and then is still the same call. The
+ * program itself is let go when its execve has succeeded, so nothing of it is counted or hit.
  * The exit status is the keeper's (128+n if signal n ended it). LOG gets one
  * line per call (list), "hit" when the point was reached, and "alive ROLE PID"
  * for each process that outlived the keeper by more than 200 ms.
@@ -36,13 +37,14 @@
 #include <sys/wait.h>
 #include <linux/ptrace.h>
 
-enum { WAITER = 3, BRIEF_MS = 100 };
+enum { WAITER = 3, BRIEF_MS = 100, MAXNR = 512 };
 enum mode { LIST, FAIL, EVER, BEFORE, AFTER, FAKE, HOOK, NEVER };
 static const char *const modes[] = { "list", "fail", "ever", "before", "after", "fake", "hook", "never" };
 
 struct task {
 	pid_t	 pid;
-	int	 role, n;	/* n: calls so far */
+	int	 role;
+	int	 n[MAXNR];	/* calls so far, by number */
 	int	 skip, error;	/* not done: the answer to be put in at the exit stop */
 	int	 dead;		/* kill at the exit stop */
 	long	 nr;
@@ -52,7 +54,7 @@ struct task {
 static struct task tasks[64];
 static int ntasks, alive, counting, background;
 static enum mode mode;
-static int role = -1, point, wanted, target_nr = -1;
+static int role = -1, target = -1, point, wanted;
 static long never[32];
 static int nnever;
 static const char *never_path, *hook;
@@ -197,18 +199,19 @@ static void hasten(struct task *t, const struct ptrace_syscall_info *s)
 	ptrace(PTRACE_SETREGS, t->pid, 0, &u);
 }
 
+static int *count(struct task *t)
+{
+	return &t->n[t->nr >= 0 && t->nr < MAXNR ? t->nr : 0];
+}
+
 /* does this call fail? the errno, or 0 */
 static int chosen(struct task *t, long nr)
 {
 	if (mode == NEVER)
 		return is_never(t, nr);
-	if (t->role != role || t->n < point)
+	if (t->role != role || nr != target || *count(t) < point || (mode != EVER && *count(t) > point))
 		return 0;
-	if (t->n == point)
-		target_nr = (int)nr;
-	if (t->n == point || (mode == EVER && nr == target_nr))
-		return mode == FAIL || mode == EVER ? wanted : -1;
-	return 0;
+	return mode == FAIL || mode == EVER ? wanted : -1;
 }
 
 static void run_hook(pid_t pid)
@@ -231,8 +234,8 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 {
 	int e;
 
-	t->n++;
 	t->nr = (long)s->entry.nr;
+	++*count(t);
 	t->skip = t->error = t->dead = 0;
 	read_text(t, s);
 	hasten(t, s);
@@ -240,7 +243,7 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 		list_fds(t);
 	if (!(e = chosen(t, t->nr)))
 		return;
-	fprintf(out, "hit %d %d %ld\n", t->role, t->n, t->nr);
+	fprintf(out, "hit %d %ld.%d\n", t->role, t->nr, *count(t));
 	fflush(out);
 	if (e > 0 || mode == FAKE) {
 		t->skip = 1;
@@ -262,8 +265,8 @@ static void on_exit_stop(struct task *t, const struct ptrace_syscall_info *s)
 		set_regs(t->pid, 0, -t->error);
 	if (t->dead)
 		kill(t->pid, SIGKILL);
-	if (mode == LIST && t->n)
-		fprintf(out, "call %d %d %ld %lld %s\n", t->role, t->n, t->nr, (long long)s->exit.rval, t->text);
+	if (mode == LIST && *count(t))
+		fprintf(out, "call %d %ld.%d %lld %s\n", t->role, t->nr, *count(t), (long long)s->exit.rval, t->text);
 	t->skip = t->error = t->dead = 0;
 }
 
@@ -279,6 +282,16 @@ static void syscall_stop(struct task *t)
 		on_exit_stop(t, &s);
 }
 
+/* A child is known from its birth on, and not from its first stop: its parent may be
+ * killed and reaped before that, and would have been the last one. */
+static void born(pid_t parent)
+{
+	unsigned long pid;
+
+	if (ptrace(PTRACE_GETEVENTMSG, parent, 0, &pid) == 0)
+		task_of((pid_t)pid);
+}
+
 /* one stop of one process; then it goes on */
 static void stopped(struct task *t, int status)
 {
@@ -287,7 +300,7 @@ static void stopped(struct task *t, int status)
 	if (event == PTRACE_EVENT_EXEC) {
 		counting = 1;
 		if (t->role >= 2 && !(background && t->role == WAITER)) {
-			fprintf(out, "exec %d %d\n", t->role, t->n);
+			fprintf(out, "exec %d\n", t->role);
 			ptrace(PTRACE_DETACH, t->pid, 0, 0);
 			t->pid = -1;
 			alive--;
@@ -300,7 +313,8 @@ static void stopped(struct task *t, int status)
 			return;
 		}
 		sig = 0;
-	} else if (event) {
+	} else if (event) {		/* fork, vfork, clone: no others are asked for */
+		born(t->pid);
 		sig = 0;
 	} else if (sig == (SIGTRAP | 0x80)) {
 		syscall_stop(t);
@@ -411,8 +425,8 @@ int main(int argc, char **argv)
 		die("no such mode");
 	if (mode == NEVER)
 		parse_never(argv[i++]);
-	else if (mode != LIST)
-		role = atoi(argv[i]), point = atoi(argv[i + 1]), i += 2;
+	else if (mode != LIST && (role = atoi(argv[i++]), sscanf(argv[i++], "%d.%d", &target, &point) != 2))
+		die("NR.K is missing");
 	if (mode == FAIL || mode == EVER)
 		wanted = atoi(argv[i++]);
 	if (mode == HOOK)

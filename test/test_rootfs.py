@@ -349,8 +349,7 @@ def test_a_loop_device_on_older_kernels(name, public, tmp_path, no_loops_left):
     words = ["--", husk.HUSK, "run", f"root={husk.ROOT}", f"name={name}", f"mount={s}:/mnt:squashfs,ro", "--", "/bin/cat", "/mnt/f"]
     log = tmp_path / "log"
     assert husk.command(husk.INJECT, "-o", log, "list", *words).out == "of the image\n"
-    calls = [l.split()[1:4] for l in log.read_text(errors="replace").splitlines() if l.startswith("call 0 ")]
-    configure = [n for _, n, nr in calls if int(nr) == fault.number("ioctl")][1]
+    configure = re.findall(rf"^call 0 ({fault.number('ioctl')}\.\d+) ", log.read_text(errors="replace"), re.M)[1]
     for e in (22, 16):
         r = husk.command(husk.INJECT, "-o", log, "fail", 0, configure, e, *words)
         assert "hit " in log.read_text() and r.out == "of the image\n", r
