@@ -6,8 +6,8 @@
 """
 import contextlib
 import fcntl
-import fnmatch
 import gzip
+import lzma
 import os
 import pathlib
 import re
@@ -21,6 +21,7 @@ import time
 TOP = pathlib.Path(__file__).resolve().parent.parent
 KERNELS = TOP / "out" / "kernels"
 BOARDS = "qemu-x86_64 qemu-i386 qemu-armv7 qemu-arm64".split()
+SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie"}	# of Debian, by their kernels
 # the guest's; board by board the same
 APPLETS = ("sh ash cat cut date dd df dmesg echo env false free grep head hostname id ifconfig insmod kill ln ls mkdir mknod "
            "mount mv nc nproc ps pwd readlink rm rmdir sed seq setsid sleep sort stat sync tail test touch tr true "
@@ -35,11 +36,46 @@ def board(name):
 
 # ------------------------------------------------------------ what Debian gives
 
-def apt(command, *args, check=True, **more):
+def os_release(key):
+    return re.search(rf"^{key}=(.*)$", pathlib.Path("/etc/os-release").read_text(), re.M)[1].strip('"')
+
+
+def sources(suite):
+    """What this machine's own lists say of its suite, said of another one."""
+    own, found = os_release("VERSION_CODENAME"), []
+    for f in [pathlib.Path("/etc/apt/sources.list"), *sorted(pathlib.Path("/etc/apt/sources.list.d").glob("*"))]:
+        text = f.read_text() if f.suffix in (".list", ".sources") and f.exists() else ""
+        if f.suffix == ".list":
+            found += [m.group(1) for m in re.finditer(rf"^deb\s(?:.*\s)?(\S+://\S+)\s+{own}\s.*\bmain\b", text, re.M)]
+            continue
+        for entry in re.split(r"\n\s*\n", text):
+            field = {k.lower(): v.split() for k, v in re.findall(r"^([A-Za-z-]+):(.*)$", entry, re.M)}
+            if own in field.get("suites", []) and "deb" in field.get("types", []) and "main" in field.get("components", []):
+                found += field.get("uris", [])
+    if not found:
+        raise RuntimeError(f"no mirror of {own} in this machine's lists: none for {suite}")
+    return f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {found[0]} {suite} main\n"
+
+
+def apart(suite):
+    """Options of apt: lists of another suite, in a directory of ours; the machine's are not touched."""
+    at = TOP / "out" / "apt" / suite
+    if not (at / "sources.list").exists():
+        for d in ("lists/partial", "cache/archives/partial", "etc"):
+            (at / d).mkdir(parents=True, exist_ok=True)
+        (at / "sources.list").write_text(sources(suite))
+    words = {"State::lists": at / "lists", "Etc::sourcelist": at / "sources.list", "Etc::sourceparts": "/dev/null", "Etc::preferencesparts": "/dev/null",
+             "Cache": at / "cache"}
+    return [x for k, v in words.items() for x in ("-o", f"Dir::{k}={v}")] + ["-o", "Acquire::Languages=none"]
+
+
+def apt(command, *args, check=True, suite=None, **more):
     """All four architectures, whether dpkg knows them here or not. Nothing foreign is ever installed."""
     native = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
     archs = [native] + [a for a in ("amd64", "armhf", "arm64", "i386") if a != native]
     options = [x for a in archs for x in ("-o", f"APT::Architectures::={a}")] + ["-o", "APT::Sandbox::User=root"]
+    if suite and suite != os_release("VERSION_CODENAME"):
+        options += apart(suite)
     return subprocess.run([command, "-q", *options, *args], capture_output=True, text=True, check=check, **more)
 
 
@@ -52,17 +88,16 @@ def locked():
         yield
 
 
-def newest(pattern):
+def newest(pattern, suite=None):
     """Packages of that pattern, whose * is a number, the newest first."""
-    names = [n for n in apt("apt-cache", "pkgnames", pattern.split("*")[0]).stdout.split()
-             if fnmatch.fnmatchcase(n, pattern) and n[len(pattern.split("*")[0]):].split("-")[0].isdigit()
-             and n.count("-") == pattern.count("-")]
-    return sorted(names, key=lambda n: int(n[len(pattern.split("*")[0]):].split("-")[0]), reverse=True)
+    one = re.compile(r"\d+(?:\.\d+)*(?:\+\w+)?".join(map(re.escape, pattern.split("*"))))
+    names = [n for n in apt("apt-cache", "pkgnames", pattern.split("*")[0], suite=suite).stdout.split() if one.fullmatch(n)]
+    return sorted(names, key=lambda n: list(map(int, re.findall(r"\d+", n))), reverse=True)
 
 
-def unpack(package, arch, to):
+def unpack(package, arch, to, suite=None):
     """Into the directory `to`, or None if there is no such package for the architecture."""
-    done = apt("apt-get", "download", f"{package}:{arch}", check=False, cwd=KERNELS)
+    done = apt("apt-get", "download", f"{package}:{arch}", check=False, suite=suite, cwd=KERNELS)
     debs = list(KERNELS.glob(f"{package}_*_{arch}.deb"))
     if done.returncode or not debs:
         return None
@@ -72,20 +107,26 @@ def unpack(package, arch, to):
     return to
 
 
-def get(what):
+def get(what, suite=None):
     """The first that comes; with the lists read anew if none does."""
     for fresh in (False, True):
         if fresh:
-            apt("apt-get", "update", check=False)
+            apt("apt-get", "update", check=False, suite=suite)
         for one in what():
             if one:
                 return one
-    raise RuntimeError("no package: is there a mirror? apt-get update")
+    raise RuntimeError(f"no package{f' of {suite}' if suite else ''}: is there a mirror? apt-get update")
+
+
+def of(name, version):
+    """The board with another of Debian's kernels: 5.10, 6.1 or 6.12."""
+    b = board(name)
+    return b | {"KERNEL": b["KERNEL"].replace("-6.1.0-*-", {"5.10": "-5.10.0-*-", "6.1": "-6.1.0-*-", "6.12": "-6.12.*-"}[version]), "SUITE": SUITES[version]}
 
 
 def kernel(b):
     """The directory of the unpacked kernel package; QEMU_KERNEL names another one."""
-    if os.environ.get("QEMU_KERNEL"):
+    if os.environ.get("QEMU_KERNEL") and "SUITE" not in b:
         return pathlib.Path(os.environ["QEMU_KERNEL"])
 
     def have():
@@ -93,7 +134,8 @@ def kernel(b):
     with locked():
         if have():
             return sorted(have())[-1]
-        return get(lambda: (unpack(n, b["DEBARCH"], KERNELS / ("x-" + n)) for n in newest(b["KERNEL"])))
+        suite = b.get("SUITE")
+        return get(lambda: (unpack(n, b["DEBARCH"], KERNELS / ("x-" + n), suite) for n in newest(b["KERNEL"], suite)), suite)
 
 
 def busybox(b):
@@ -119,7 +161,13 @@ def vmlinuz(b):
 
 def module(b, name):
     """A module of the board's kernel, for insmod."""
-    return next(kernel(b).rglob(name + ".ko")).read_bytes()
+    found = next(kernel(b).rglob(name + ".ko*"))
+    return lzma.decompress(found.read_bytes()) if found.suffix == ".xz" else found.read_bytes()
+
+
+def configured(b, option):
+    """Whether the board's kernel was built with CONFIG_ that."""
+    return re.search(rf"^CONFIG_{option}=[ym]$", next(kernel(b).glob("boot/config*")).read_text(), re.M) is not None
 
 
 def compiled(b, source):
@@ -207,7 +255,7 @@ def command(b, files, append="", init="/husk", serial="stdio"):
     with open(fd, "wb") as f:
         f.write(cpio(files))
     words = f"console={b['CONSOLE']} rdinit={init} quiet panic=-1 {append}"
-    return [*b["QEMU"].split(), "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot", "-serial", serial,
+    return [*b["QEMU"].split(), *b.get("MORE", "").split(), "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot", "-serial", serial,
             "-kernel", str(vmlinuz(b)), "-initrd", initrd, "-append", words], initrd
 
 
@@ -235,6 +283,36 @@ def boot(b, files, append="", init="/husk", timeout=120, until=None):
             p.kill()
             os.unlink(initrd)
     return Boot(out.decode(errors="replace").replace("\r", ""), ended)
+
+
+MOUNTS = {	# below /sys/fs/cgroup, by a shell; what is not there is not mounted
+    "none": "",
+    "v2": "mount -t cgroup2 -o nsdelegate cg /sys/fs/cgroup",
+    "v1": """mount -t tmpfs cg /sys/fs/cgroup
+for c in memory pids cpu cpuacct cpuset devices freezer blkio hugetlb rdma misc net_cls net_prio; do
+	mkdir /sys/fs/cgroup/$c; mount -t cgroup -o $c cg /sys/fs/cgroup/$c || rmdir /sys/fs/cgroup/$c
+done 2>/dev/null""",
+}
+MOUNTS["hybrid"] = MOUNTS["v1"].replace("pids cpu ", "").replace("cpuset devices freezer blkio", "devices freezer") + \
+    "\nmkdir /sys/fs/cgroup/unified; mount -t cgroup2 cg /sys/fs/cgroup/unified"
+GUEST = """#!/bin/sh
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mkdir -p /dev/pts /dev/shm; ln -s /proc/self/fd /dev/fd
+mount -t devpts dev /dev/pts; mount -t tmpfs tmp /tmp; mount -t tmpfs run /run
+exec </dev/console >/dev/console 2>&1
+%s
+. /script
+busybox poweroff -f
+"""
+ICOUNT = "-icount shift=6,sleep=off"		# 64 ns of the guest's time an instruction; a guest that sleeps costs nothing
+
+
+def guest(name, script, version="6.1", layout="v2", files=None, append="", icount=False, timeout=120):
+    """Runs a shell script as root in a guest: board NAME, Debian's kernel VERSION, cgroups mounted as LAYOUT (MOUNTS).
+    husk is the board's; a busybox root for boxes is in /srv/root, with /bin/effect of test/effect.c. FILES: path -> file(text), program(bytes), ... The Boot that comes back has .text.
+    ICOUNT: the clock counts instructions: ten seconds of sleep cost nothing, and times are the same each time."""
+    b = of(name, version) | ({"MORE": ICOUNT} if icount else {})
+    tree = with_husk(b) | {"script": file(script), "init": program(GUEST % MOUNTS[layout]), "srv/root/bin/effect": program(compiled(b, "effect.c"))}
+    return boot(b, tree | (files or {}), append, "/init", timeout)
 
 
 DEMO = """exec=/bin/sh -c "echo; echo hello from a box on $(uname -m); grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status; id; exec sleep 1000000"
