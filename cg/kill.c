@@ -39,7 +39,9 @@ int cg_kill_listed(int fd, pid_t not)
 }
 
 /* One pass over a leaf and what a box that may write there has made below it:
- * either kills all, and says how many, or removes all: then 0, or -1. */
+ * either kills all, and says how many, or removes all: then 0, or -1. What the box
+ * has frozen itself below a v1 leaf that is frozen stays so, until that one thaws;
+ * and would then live on. */
 int cg_tree(int at, const char *path, bool away, int depth)
 {
 	uint8_t buf[512] __attribute__((aligned(8)));
@@ -50,6 +52,8 @@ int cg_tree(int at, const char *path, bool away, int depth)
 	if (!away && (fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
 		n = cg_kill_listed(fd, 0);
 		close(fd);
+		if (depth)
+			(void)write_at(dir, "freezer.state", "THAWED");
 	}
 	while (depth < DEPTH && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
 		for (i = 0; i < got; i += e->len) {

@@ -104,13 +104,12 @@ static int parents(struct run *r, int ctl)
  * not touch that: the line in memory is no line any more. */
 static int make_anew(struct run *r, int ctl)
 {
-	const char *path = cg_path(ctl), *state = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.freeze"));
+	const char *path = cg_path(ctl);
+	bool frozen = cg_frozen(path);
 	char *line;
 
-	if (!state)
-		state = caps_status(AT_FDCWD, cg_file(ctl, "freezer.state"));
 	errno = 0;
-	if (!(state && (*state == '1' || *state == 'F')) && rmdir(path) == 0 && mkdir(path, 0755) == 0)
+	if (!frozen && rmdir(path) == 0 && mkdir(path, 0755) == 0)
 		return 0;
 	if ((line = strstr(r->left->text, fmts("cgroup=%s\n", path))))
 		*line = '#';

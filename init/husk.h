@@ -444,6 +444,10 @@ int up_open(struct up *, const char *name);	/* 0, or one line is printed and it 
 int up_find(struct left *, const char *name, int proc, uint64_t *pid);	/* PID 1's directory in /proc, or -1: ESRCH, ENOENT: it is not running; l->dir is open, or -1 */
 int up_leaf(struct up *, unsigned *at);	/* the next leaf, O_PATH, its path in leaf; -1: no more */
 int up_file(struct up *, const char *file, int flags);	/* a file of a leaf, the v2 one first; -1 */
+int up_failed(const struct up *, const char *where);	/* prints what fail() was told; 1 */
+
+/* init/control.c */
+int control_freeze(const char *name, bool on);	/* husk pause, husk resume */
 
 int left_add(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* write-ahead: one line of the state file; 0 or -1 */
 /* next value of `key` in the text; start with *at = 0; NULL when there is none */
@@ -663,6 +667,10 @@ int cg_tree(int at, const char *path, bool away, int depth);	/* kills all in it,
 /* cg/oom.c */
 const char *cg_oom(const struct left *);	/* was one of its processes killed because memory was short? memory.max=48M, peak 48M; or NULL */
 uint64_t cg_count(const char *text, const char *key);	/* of lines of a name and a number; none: 0 */
+/* cg/freeze.c */
+int cg_freeze(struct up *, bool on);	/* waits until it is so, or as it was; 0 or fail() */
+bool cg_frozen(const char *leaf);	/* or asked to be */
+bool cg_paused(const struct left *);	/* one of its leaves is */
 /* cg/make.c */
 int cg_leaves(struct run *r, unsigned want);	/* more leaves, one bit for each; what is not there or not ours is none */
 const char *cg_path(int ctl);		/* of a leaf of this start; "": there is none */

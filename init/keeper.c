@@ -7,7 +7,7 @@
  *	state		event			becomes
  *	STARTING	starter hands over	RUNNING
  *	STARTING	starter has ended	GONE
- *	RUNNING		asked to stop		STOPPING: stop.signal, stop.timeout
+ *	RUNNING		asked to stop		STOPPING: stop.signal, stop.timeout; paused: no time
  *	STOPPING	its time is over	KILLED: the whole tree, 5 s
  *	KILLED		its time is over	GONE, said to be unkillable, state file kept
  *	any		PID 1 has ended		GONE, how is noted, all undone
@@ -35,6 +35,7 @@ struct live {
 	uint64_t deadline;		/* now_ms() of the next step; 0: none */
 	uint8_t	 state, stop_signal;
 	bool	 stop_asked, etc;	/* etc: has copies to be kept fresh */
+	bool	 paused;		/* when it was asked to stop */
 	pid_t	 init;
 	int	 fd;			/* the status pipe, or the socket to the starter */
 	int	 lock;			/* RUNDIR/NAME */
@@ -91,14 +92,43 @@ struct live *keeper_add(const char *name)
 	return NULL;
 }
 
+/* What it left, or NULL. The text in memory is as old as the start: `husk update`
+ * may have added a line to the file since. */
+static struct left *left_of(const struct live *v)
+{
+	static struct left l;
+	ssize_t n;
+
+	if (!v->left)
+		return state_read(&l, v->name) < 0 ? NULL : &l;
+	n = settled ? pread(v->file, l.text, sizeof l.text - 1, 0) : 0;
+	if (n > v->left->len) {
+		l.text[n] = '\0';
+		v->left->len = (uint16_t)copy(v->left->text, sizeof v->left->text, l.text);
+	}
+	return v->left;
+}
+
+static void done_with(const struct live *v, const struct left *l)
+{
+	if (l && !v->left)
+		close(l->dir);
+}
+
+/* A paused box hears no signal, and there is nothing to wait for. */
 static void stop(struct live *v, int sig)
 {
+	struct left *l;
+
 	v->stop_asked = true;
 	if (v->state != RUNNING)
 		return;
 	(void)kill(v->init, sig ? sig : v->stop_signal);
 	v->state = STOPPING;
-	v->deadline = now_ms() + v->stop_ms;
+	l = left_of(v);
+	v->paused = l && cg_paused(l);
+	done_with(v, l);
+	v->deadline = now_ms() + (v->paused ? 0 : v->stop_ms);
 }
 
 void keeper_adopt(struct live *v, const struct run *r)
@@ -134,29 +164,6 @@ int keeper_state(const char *name)
 		if (!name || same(name, v->name))
 			return v->state == STARTING ? 1 : 2;
 	return 0;
-}
-
-/* What it left, or NULL. The text in memory is as old as the start: `husk update`
- * may have added a line to the file since. */
-static struct left *left_of(const struct live *v)
-{
-	static struct left l;
-	ssize_t n;
-
-	if (!v->left)
-		return state_read(&l, v->name) < 0 ? NULL : &l;
-	n = settled ? pread(v->file, l.text, sizeof l.text - 1, 0) : 0;
-	if (n > v->left->len) {
-		l.text[n] = '\0';
-		v->left->len = (uint16_t)copy(v->left->text, sizeof v->left->text, l.text);
-	}
-	return v->left;
-}
-
-static void done_with(const struct live *v, const struct left *l)
-{
-	if (l && !v->left)
-		close(l->dir);
 }
 
 /* Undo needs no more than the state file, and that is what a killed keeper's
@@ -301,7 +308,10 @@ static void overdue(struct live *v)
 		if (!l || cg_kill(l))
 			(void)kill(v->init, SIGKILL);
 		done_with(v, l);
-		say(2, "husk: %s: did not stop in %u ms: killed\n", v->name, v->stop_ms);
+		if (v->paused)
+			say(2, "husk: %s: is paused, and hears no signal: killed\n", v->name);
+		else
+			say(2, "husk: %s: did not stop in %u ms: killed\n", v->name, v->stop_ms);
 		v->state = KILLED;
 		v->deadline = now_ms() + KILL_MS;
 		return;

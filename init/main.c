@@ -320,6 +320,14 @@ static int verb_filter(char **argv)
 	return 0;
 }
 
+static int verb_freeze(char **argv, bool on)
+{
+	if (argv[2] && argv[3])
+		return usage(TEXT "one box at a time");
+	block_signals();
+	return control_freeze(argv[2], on);
+}
+
 static int verb_version(void)
 {
 	say(1, "husk " VERSION "\n");
@@ -335,6 +343,8 @@ static const char verbs[] = TEXT
 	"show FILE [key=value ..]\n\tall of its keys, every default written out\0"
 	"plan FILE [key=value ..]\n\tthe stages it will go through\0"
 	"filter [-a ARCH] FILE [key=value ..] [CALL [ARG ..]]\n\tits filter, or the answer to a call and the line that gives it\0"
+	"pause NAME\n\tall of a box stands still\0"
+	"resume NAME\n\tand goes on\0"
 	"help [KEY]\n\tthis page, or one key\0"
 	"version\0"
 	"halt\0"
@@ -366,17 +376,19 @@ static int find(const char *verb)
 
 static int call(char **argv)
 {
-	switch (same(argv[1], "-h") ? 6 : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
+	switch (same(argv[1], "-h") ? 8 : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
 	case 0: return verb_run(argv, false);
 	case 1: return verb_run(argv, true);
 	case 2: return verb_check(argv);
 	case 3: return verb_show(argv, false);
 	case 4: return verb_show(argv, true);
 	case 5: return verb_filter(argv);
-	case 6: return argv[2] ? cfg_help(argv[2]) : help_verbs();
-	case 7: return verb_version();
-	case 8: case 9: case 10: return board_ask(argv[1]);
-	case 11: return board_boot(argv);
+	case 6: return verb_freeze(argv, true);
+	case 7: return verb_freeze(argv, false);
+	case 8: return argv[2] ? cfg_help(argv[2]) : help_verbs();
+	case 9: return verb_version();
+	case 10: case 11: case 12: return board_ask(argv[1]);
+	case 13: return board_boot(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

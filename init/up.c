@@ -47,7 +47,7 @@ int up_open(struct up *u, const char *name)
 	unsigned at = 0;
 
 	if (!name || !cfg_name(name)) {
-		say(2, "husk: %s - husk help\n", name ? fmts("\"%.*s\" is not the name of a box", 80, name) : TEXT "the name of a box is missing");
+		say(2, "husk: %s - husk help\n", name ? fmts("\"%.*s\" is not the name of a box", 80, cfg_plain(name) ? name : "?") : TEXT "the name of a box is missing");
 		return 2;
 	}
 	begin(u, name);
@@ -97,4 +97,10 @@ int up_file(struct up *u, const char *file, int flags)
 		close(dir);
 	}
 	return fd;
+}
+
+int up_failed(const struct up *u, const char *where)
+{
+	say(2, "husk: %s: %s: %s\n", u->run.name, where, u->run.why);
+	return 1;
 }
