@@ -495,7 +495,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_CWD: ok = set_text(at, v, cfg_clean(v)); break;
 	case T_HOST: case T_NAME: ok = set_text(at, v, cfg_name(v)); break;
 	case T_LABEL: ok = set_text(at, v, cfg_plain(v)); break;
-	case T_CGROUP: ok = set_text(at, v, strlen(v) <= 250 && parts(v, '/', "0 .-")); break;
+	case T_CGROUP: ok = set_text(at, v, strlen(v) <= 300 && parts(v, '/', "0 .-")); break;
 	case T_NICE: case T_OOM: ok = set_number(at, v); break;
 	case T_ROOT: return set_root(b, v);
 	case T_ENV: return set_env(b, v);

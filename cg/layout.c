@@ -1,12 +1,19 @@
 /* layout.c - where the cgroup hierarchies are.
  *
- * By convention, never from mountinfo: a host may have thousands of mounts.
- * cgroup2 on /sys/fs/cgroup is v2. Anything else there holds one mount for
- * each v1 hierarchy, and the v2 tree of the hybrid layout in unified. */
+ * By convention: cgroup2 on /sys/fs/cgroup is v2. Anything else there holds one
+ * mount for each v1 hierarchy, and the v2 tree of the hybrid layout in unified.
+ * Where it is not, what /proc/self/cgroup has is looked for in mountinfo, and
+ * only then: a host may have thousands of mounts.
+ *
+ * A path in a hierarchy is what it says, also where a directory of it is somebody
+ * else's: there are no symbolic links in it, and who may make a directory there
+ * cannot make one; on the way to it nobody but root can put one. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "husk.h"
 
@@ -19,6 +26,12 @@ const char *cg_name(int ctl)
 const char *cg_v1(int ctl)
 {
 	return ctl == CTL_IO ? "blkio" : cg_name(ctl);
+}
+
+const char *cg_option(int ctl)
+{
+	return nth("MEMCG\0CGROUP_PIDS\0CGROUP_SCHED\0CGROUP_DEVICE\0CGROUP_FREEZER\0CPUSETS\0BLK_CGROUP\0CGROUP_HUGETLB\0"
+		"CGROUP_RDMA\0CGROUP_MISC\0CGROUP_NET_CLASSID\0CGROUP_NET_PRIO\0CGROUP_CPUACCT\0CGROUP_PERF\0CGROUPS", ctl);
 }
 
 /* A directory that is no cgroup mount does not count: mkdir would work in it. */
@@ -68,12 +81,50 @@ const char *cg_own(int proc, int ctl, const char **path)
 	return NULL;
 }
 
-/* The next path of the state file that is ours to remove: one below the
- * hierarchies, whatever else the text may say. */
+/* SOURCE OPTIONS of a v1 mount: the controllers stand before all that has a =. */
+static bool holds(char *rest, const char *controller)
+{
+	char *p = strchr(rest, ' ');
+
+	if (!p)
+		return false;
+	p[strcspn(p, "=")] = '\0';
+	return cg_word(p, controller);
+}
+
+/* The whole hierarchy where that is mounted, or a part of it. What is covered by
+ * another mount does not count. */
+bool cg_find(int proc, int ctl, char path[CGPATH])
+{
+	struct mountinfo *m = mountinfo_open(proc);
+	bool v2 = ctl == NCTL;
+
+	*path = '\0';
+	while (m && mountinfo_next(m) > 0)
+		if (same(m->type, v2 ? "cgroup2" : "cgroup") && (v2 || holds(m->rest, cg_v1(ctl))) &&
+		    (!*path || same(m->root, "/")) && strlen(m->path) < CGPATH && cg_mounted(m->path, v2) == 0)
+			copy(path, CGPATH, m->path);
+	if (m)
+		let_go(m->fd);
+	return *path;
+}
+
+/* The real root has no events. A threaded one does not say who is in it. */
+bool cg_busy(const char *dir)
+{
+	static char some[2];
+
+	return read_at(AT_FDCWD, fmts("%s/cgroup.procs", dir), some, sizeof some) != 0 &&
+		access(fmts("%s/cgroup.events", dir), F_OK) == 0;
+}
+
+/* The next path of the state file that is ours to remove: one in a hierarchy,
+ * whatever else the text may say. */
 bool cg_next(const struct left *l, unsigned *at, char path[CGPATH])
 {
 	while (left_get(l, "cgroup", at, path, CGPATH))
-		if (starts(path, CGTOP "/") && !strstr(path, "/.."))
+		if (*path == '/' && !strstr(path, "/..") && (starts(path, CGTOP "/") ||
+		    cg_mounted(path, false) == 0 || cg_mounted(path, true) == 0))
 			return true;
 	return false;
 }

@@ -59,43 +59,19 @@ static const char *value(const struct box *b, int i, bool v1)
 	return fmts(v1 || i != LIM_CPU ? "%llu" : "%llu %u", (unsigned long long)v, b->cpu_period);
 }
 
-/* From the top down, because a directory hands on what it was given. */
-static void enable(int ctl)
-{
-	const char *path = cg_path(NCTL), *p = path + sizeof CGTOP - 1;
-
-	for (; p; p = strchr(p + 1, '/'))
-		(void)write_at(AT_FDCWD, fmts("%.*s/cgroup.subtree_control", (int)(p - path), path), fmts("+%s", cg_name(ctl)));
-}
-
-static bool disabled(struct run *r, const char *controller)
-{
-	char *p = caps_status(r->proc, "cmdline");
-
-	if (!p || !(p = strstr(p, "cgroup_disable=")))
-		return false;
-	p[strcspn(p, " \n")] = '\0';
-	return cg_word(p, controller);
-}
-
 /* The file is not there: `?` lets the box go on without it. Without swap in
- * the kernel there is nothing to limit. */
-static int missing(struct run *r, int i)
+ * the kernel there is nothing to limit. why: NULL: but its controller is. */
+static int missing(struct run *r, int i, const char *why)
 {
-	const char *name = cg_name(cg_knob_ctl(i)), *no = "no", *why, *p;
+	const char *name = cg_name(cg_knob_ctl(i)), *no = why ? "no" : "not in the";
 	bool skip = r->box->lim_skip >> i & 1;
 
 	if (i == LIM_SWAP && faccessat(r->proc, "swaps", F_OK, 0) < 0 && errno == ENOENT)
 		return 0;
 	if (skip && !r->cg1 && r->cgroup2 < 0)
 		return 0;		/* cg_make has said so */
-	why = fmts("CONFIG_%s", knob(i, OPTION));
-	if (r->cg1 >> cg_knob_ctl(i) & 1 || ((p = caps_status(r->cgroup2, "cgroup.controllers")) && cg_word(p, name)))
-		no = "not in the";
-	else if (disabled(r, name))
-		why = fmts("cgroup_disable=%s is on the kernel's command line", name);
-	else if ((p = caps_status(r->proc, "cgroups")) && cg_word(p, cg_v1(cg_knob_ctl(i))))
-		why = TEXT "its hierarchy is not mounted below " CGTOP ", or not ours to write";
+	if (!why)
+		why = fmts("CONFIG_%s", knob(i, OPTION));
 	if (!skip)
 		return fail_not(r, "%s: %s %s controller - %s", knob(i, FILE), no, name, why);
 	note(r, "%s: %s %s controller - %s: not limited", knob(i, FILE), no, name, why);
@@ -106,21 +82,19 @@ static int put(struct run *r, int i)
 {
 	int ctl = cg_knob_ctl(i), e;
 	bool v1 = r->cg1 >> ctl & 1;
-	const char *file = knob(i, v1 ? V1 : FILE), *text = value(r->box, i, v1);
+	const char *file = knob(i, v1 ? V1 : FILE), *text = value(r->box, i, v1), *why = NULL;
 
 	if (!v1 && r->cgroup2 < 0)
-		return missing(r, i);
+		return missing(r, i, cg_enable(r, ctl));
 	if (!text)
 		return fail_not(r, "memory.swap.max: cgroup v1 limits memory and swap together: set memory.max too");
 	if (v1 && i == LIM_CPU && cg_put(ctl, "cpu.cfs_period_us", fmts("%u", r->box->cpu_period)) < 0 && errno != ENOENT)
 		return fail(r, "cpu.max: period %u", r->box->cpu_period);
 	e = cg_put(v1 ? ctl : NCTL, file, text);
-	if (e < 0 && errno == ENOENT && !v1) {
-		enable(ctl);		/* its paths have taken the buffers of fmts() */
-		e = cg_put(NCTL, file, text = value(r->box, i, v1));
-	}
-	if (e < 0 && errno == ENOENT)
-		return missing(r, i);
+	if (e < 0 && errno == ENOENT && !v1 && !(why = cg_enable(r, ctl)))
+		e = cg_put(NCTL, file, text = value(r->box, i, v1));	/* paths have taken the buffers of fmts() */
+	if (e < 0 && (why || errno == ENOENT))
+		return missing(r, i, why);
 	return e < 0 ? fail(r, "%s: write %s", file, text) : 0;
 }
 

@@ -19,9 +19,11 @@ enum { AGAIN = 1, NONE, TRIES = 8 };
 /* Of the box that this process starts. Paths lie one behind the other: a box that
  * has two leaves touches no memory for fifteen. */
 struct leaves {
-	bool v2;			/* that tree is all that there is */
+	bool known, v2;			/* v2: that tree is all that there is */
+	bool bare;			/* cpuset was mounted with noprefix */
+	uint8_t err[NCTL + 1];		/* errno: there is none, because of that */
 	uint16_t end;			/* of text */
-	uint16_t path[NCTL + 1];	/* in text; 0: "", none. NCTL: in the v2 tree */
+	uint16_t path[NCTL + 1], top[NCTL + 1];	/* in text, 0: ""; the length of the mount point. NCTL: in the v2 tree */
 	char text[sizeof ((struct left *)0)->text];	/* each is a line there, too, and longer */
 };
 
@@ -40,12 +42,23 @@ static char *path_of(int ctl)
 
 const char *cg_path(int ctl)
 {
-	return path_of(ctl);
+	return leaves.err[ctl] ? leaves.text : path_of(ctl);
+}
+
+const char *cg_refused(int ctl, int *err)
+{
+	*err = leaves.err[ctl];
+	return *err && *err != ENOENT ? path_of(ctl) : NULL;
+}
+
+const char *cg_below(int ctl)
+{
+	return path_of(ctl) + leaves.top[ctl];
 }
 
 const char *cg_file(int ctl, const char *name)
 {
-	return fmts("%s/%s", cg_path(ctl), name);
+	return fmts("%s/%s", cg_path(ctl), ctl == CTL_CPUSET && leaves.bare && starts(name, "cpuset.") ? name + 7 : name);
 }
 
 /* PARENT/husk/NAME, noted before it is made. parent: NULL is cgroup=, or the top.
@@ -57,21 +70,14 @@ static int place(struct run *r, int ctl, const char *top, const char *parent)
 	if (!parent)
 		parent = asked ? fmts("/%s", asked) : "";
 	path = fmts("%s%s/husk/%s", top, parent, r->name);
-	if (!*path || same(path, cg_path(ctl)))
+	if (!*path || same(path, path_of(ctl)))
 		return NONE;
 	if (left_add(r, "cgroup=%s\n", path) < 0)
 		return fail(r, "write the state file");
+	leaves.top[ctl] = (uint16_t)strlen(top);
 	leaves.path[ctl] = leaves.end + 1;
 	leaves.end += 1 + copy(path_of(ctl), CGPATH, path);
 	return AGAIN;
-}
-
-/* Of a path, what is behind the mount point. */
-static char *below_top(int ctl)
-{
-	char *p = path_of(ctl) + sizeof CGTOP - 1;
-
-	return leaves.v2 ? p : strchr(p + 1, '/');
 }
 
 /* The directories above the leaf, where they are missing. "husk" at the top is
@@ -81,7 +87,7 @@ static char *below_top(int ctl)
  * wants to remove his: noted first. */
 static int parents(struct run *r, int ctl)
 {
-	char *path = path_of(ctl), *p = below_top(ctl);
+	char *path = path_of(ctl), *p = path + leaves.top[ctl];
 	bool deep = strrchr(p, '/') != p + 5;
 	int e;
 
@@ -99,65 +105,171 @@ static int parents(struct run *r, int ctl)
 	return e;
 }
 
+/* Undo must not touch what is not ours: the line in memory is no line any more. */
+static void unnote(struct run *r, const char *path)
+{
+	char *line = strstr(r->left->text, fmts("cgroup=%s\n", path));
+
+	if (line)
+		*line = '#';
+}
+
+/* Two controllers of one hierarchy, which has a name for each. */
+static bool shared(struct run *r, int ctl)
+{
+	struct stat st, other;
+	int i;
+
+	if (ctl == NCTL || stat(cg_path(ctl), &st) < 0)
+		return false;
+	for (i = 0; i < NCTL; i++)
+		if (r->cg1 >> i & 1 && stat(cg_path(i), &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino) {
+			unnote(r, cg_path(ctl));
+			leaves.path[ctl] = leaves.path[i];
+			leaves.top[ctl] = leaves.top[i];
+			return true;
+		}
+	return false;
+}
+
+static bool frozen(int ctl)
+{
+	const char *s;
+
+	return cg_frozen(cg_path(ctl)) ||
+		((s = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.events"))) && strstr(s, "frozen 1"));
+}
+
+bool cg_cold(const struct run *r)
+{
+	int e = errno;
+	bool yes = r->cgroup2 >= 0 && frozen(NCTL);
+
+	errno = e;
+	return yes;
+}
+
 /* The name is taken. An empty directory is made anew, because its limits and
- * counters are another's; a frozen one is somebody's, empty or not. Undo must
- * not touch that: the line in memory is no line any more. */
+ * counters are another's; a frozen one is somebody's, empty or not. */
 static int make_anew(struct run *r, int ctl)
 {
 	const char *path = cg_path(ctl);
-	bool frozen = cg_frozen(path);
-	char *line;
+	bool cold;
 
-	errno = 0;
-	if (!frozen && rmdir(path) == 0 && mkdir(path, 0755) == 0)
+	if (shared(r, ctl))
 		return 0;
-	if ((line = strstr(r->left->text, fmts("cgroup=%s\n", path))))
-		*line = '#';
+	cold = cg_frozen(path);
+	errno = 0;
+	if (!cold && rmdir(path) == 0 && mkdir(path, 0755) == 0)
+		return 0;
+	unnote(r, path);
 	return errno && errno != EBUSY ? fail(r, "%s", path) :
-		fail_not(r, "%s is there already, %s", path, errno ? TEXT "with processes in it" : "and frozen");
+		fail_not(r, "%s is there already, %s", path, errno ? TEXT "with processes in it, or cgroups" : "and frozen");
 }
 
-/* A hierarchy that is not there may be joined with others: then the mount has
- * the name of all. One that is not ours to write: below our own cgroup, if it was
- * delegated; to put a process in, the file of the common ancestor must be
- * writable too. */
-static int elsewhere(struct run *r, int ctl)
+/* Not ours to write: below our own cgroup, if it was delegated; to put a process
+ * in, the file of the common ancestor must be writable too. In the v2 tree a cgroup
+ * that we are in hands on no controllers, and husk never moves: so beside it, if
+ * the one above it was delegated and has no processes. */
+static int below_own(struct run *r, int ctl, const char *top, const char *own, int *turn)
 {
-	bool absent = errno == ENOENT || errno == ENOTDIR;
-	char *path = path_of(ctl);
-	const char *list, *own, *top = fmts("%.*s", (int)(below_top(ctl) - path), path);
+	const char *dir, *end = strrchr(own, '/');
 
-	if (!absent && errno != EACCES && errno != EPERM && errno != EROFS)
-		return fail(r, "%s", path);
-	if (!(list = cg_own(r->proc, ctl, &own)))
+	if (r->box->cgroup || !own[1] || starts(own, "/.."))
 		return NONE;
-	if (absent)
-		return *list ? place(r, ctl, fmts(CGTOP "/%s", list), NULL) : NONE;
-	if (r->box->cgroup || !own[1] || starts(own, "/..") || access(fmts("%s%s/cgroup.procs", top, own), W_OK) < 0)
+	if (ctl == NCTL && *turn < 3 && end > own) {
+		*turn = 3;
+		dir = fmts("%s%.*s", top, (int)(end - own), own);
+		if (access(dir, W_OK) == 0 && access(fmts("%s/cgroup.procs", dir), W_OK) == 0 && !cg_busy(dir))
+			return place(r, ctl, top, fmts("%.*s", (int)(end - own), own));
+	}
+	if (*turn >= 4 || access(fmts("%s%s/cgroup.procs", top, own), W_OK) < 0)
 		return NONE;
+	*turn = 4;
 	return place(r, ctl, top, own);
 }
 
-/* A leaf, or none. The v2 one stays open: clone3 wants a descriptor. */
-static int make(struct run *r, int ctl)
+/* A hierarchy that is not there may be joined with others: then the mount has
+ * the name of all, or any; or it is mounted somewhere else. turn: what has been tried. */
+static int elsewhere(struct run *r, int ctl, int *turn)
 {
-	const char *path;
-	int e, tries = 0;
+	static char top[CGPATH];
+	const char *list, *own;
+	int e = errno;
 
-	do {
-		path = cg_path(ctl);
-		while ((e = mkdir(path, 0755)) < 0 && errno == ENOENT && tries++ < TRIES && parents(r, ctl) == 0)
-			;
-		if (e < 0)
-			e = errno == EEXIST ? make_anew(r, ctl) : elsewhere(r, ctl);
-	} while (e == AGAIN);
-	if (e)
-		leaves.path[ctl] = 0;
-	else if (ctl < NCTL)
+	leaves.err[ctl] = (uint8_t)e;
+	if (e != ENOENT && e != ENOTDIR && e != EACCES && e != EPERM && e != EROFS)
+		return fail(r, "%s", path_of(ctl));
+	if (!(list = cg_own(r->proc, ctl, &own)))
+		return NONE;
+	copy(top, leaves.top[ctl] + 1u, path_of(ctl));
+	if (e != ENOENT && e != ENOTDIR)
+		return below_own(r, ctl, top, own, turn);
+	if (++*turn == 1 && *list && place(r, ctl, fmts(CGTOP "/%s", list), NULL) == AGAIN)
+		return AGAIN;
+	return *turn <= 2 && (*turn = 2) && cg_find(r->proc, ctl, top) ? place(r, ctl, top, NULL) : NONE;
+}
+
+/* A v1 cpuset takes nobody as long as it has no CPUs or no memory, and has none
+ * by itself: what the one above has, down to the leaf. */
+static int fill(struct run *r)
+{
+	char *path = path_of(CTL_CPUSET), *p = path + leaves.top[CTL_CPUSET];
+	const char *file, *has;
+	int i, e = 0;
+
+	leaves.bare = access(cg_file(CTL_CPUSET, "cpuset.cpus"), F_OK) < 0;
+	while (!e && *p) {
+		p = strchrnul(p + 1, '/');
+		for (i = 0; i < 2 && !e; i++) {
+			file = nth("cpuset.cpus\0cpuset.mems", i) + (leaves.bare ? 7 : 0);
+			has = caps_status(AT_FDCWD, fmts("%.*s/%s", (int)(p - path), path, file));
+			if (has && *has == '\n' && (has = caps_status(AT_FDCWD, fmts("%.*s/../%s", (int)(p - path), path, file))))
+				e = write_at(AT_FDCWD, fmts("%.*s/%s", (int)(p - path), path, file), has);
+		}
+	}
+	return e < 0 ? fail(r, "%.*s: CPUs and memory of the one above", (int)(p - path), path) : 0;
+}
+
+/* It is there. Who goes into a frozen one does not come to say so; in a threaded one
+ * there is no place. Below "husk" at the top of the v2 tree nobody looks in each
+ * start: init.ready notices the one, and cg.enter the other. The v2 one stays open:
+ * clone3 wants a descriptor. */
+static int made(struct run *r, int ctl)
+{
+	const char *path = cg_path(ctl), *type;
+	bool foreign;
+
+	if (ctl < NCTL)
 		r->cg1 |= (uint16_t)(1u << ctl);
 	else if ((r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		e = fail(r, "%s", path);
-	return e < 0 ? e : 0;
+		return fail(r, "%s", path);
+	foreign = ctl == NCTL && !same(cg_below(ctl), fmts("/husk/%s", r->name));
+	if ((ctl == CTL_FREEZER || foreign) && frozen(ctl))
+		return fail_not(r, "%s: a cgroup above it is frozen", path);
+	if (foreign && (type = caps_status(r->cgroup2, "cgroup.type")) && strstr(type, "invalid"))
+		return fail_not(r, "%s: a cgroup above it is threaded", path);
+	return ctl == CTL_CPUSET ? fill(r) : 0;
+}
+
+/* A leaf, or none. */
+static int make(struct run *r, int ctl)
+{
+	int e, turn = 0, tries = 0;
+
+	do {
+		leaves.err[ctl] = 0;
+		while ((e = mkdir(path_of(ctl), 0755)) < 0 && errno == ENOENT && tries++ < TRIES && parents(r, ctl) == 0)
+			;
+		if (e < 0)
+			e = errno == EEXIST ? make_anew(r, ctl) : elsewhere(r, ctl, &turn);
+	} while (e == AGAIN);
+	if (!e)
+		return made(r, ctl);
+	if (e < 0 || !r->box->cgroup || leaves.err[ctl] == ENOENT)
+		return e < 0 ? e : 0;
+	errno = leaves.err[ctl];
+	return fail(r, "cgroup=: %s", path_of(ctl));
 }
 
 /* All are noted in one write, before the first is made. want: one bit for each.
@@ -166,6 +278,9 @@ int cg_leaves(struct run *r, unsigned want)
 {
 	int i, e = 0, state = r->state;
 
+	if (!leaves.known)
+		leaves.v2 = cg_mounted(CGTOP, true) == 0;
+	leaves.known = true;
 	if (leaves.v2)
 		want &= 1u << NCTL;
 	r->state = -1;
@@ -199,7 +314,6 @@ int cg_make(struct run *r)
 	unsigned want = 1u << NCTL;
 	int i, e;
 
-	leaves.v2 = cg_mounted(CGTOP, true) == 0;
 	for (i = 0; i < NLIM; i++)
 		want |= cg_asked(r->box, i) ? 1u << cg_knob_ctl(i) : 0;
 	e = cg_leaves(r, want);
@@ -207,6 +321,8 @@ int cg_make(struct run *r)
 		e = cg_leaves(r, 1u << CTL_FREEZER);
 	if (!e && r->box->ns[NS_PID] != NSM_NEW)
 		e = kill_handle(r);
+	if (!e && r->box->cgroup && r->cgroup2 < 0 && !r->cg1)
+		e = fail_not(r, "cgroup=: no cgroup hierarchy is mounted");
 	if (!e && r->cgroup2 < 0 && !r->cg1)
 		note(r, "no cgroup here is ours to write: no limits, and no device policy of its own");
 	return e;
@@ -222,6 +338,8 @@ static int remove_leaf(const char *path)
 	int ms = 1;
 
 	while (rmdir(path) < 0 && errno != ENOENT && cg_tree(AT_FDCWD, path, true, 0) < 0) {
+		if (errno == EROFS && access(path, F_OK) < 0 && errno == ENOENT)
+			return 0;	/* it never was there */
 		if (errno != EBUSY || ms > 256)
 			return -1;
 		(void)poll(NULL, 0, ms);

@@ -657,10 +657,15 @@ int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could 
 enum { CGPATH = 512 };			/* longest path of a leaf: that of fmts() */
 const char *cg_name(int ctl);		/* "memory", "io" */
 const char *cg_v1(int ctl);		/* what v1 calls it: "blkio" */
+const char *cg_option(int ctl);		/* of the kernel, after CONFIG_ */
 int cg_mounted(const char *path, bool v2);	/* a hierarchy; 0, or -1: ENOENT where something else is */
+bool cg_find(int proc, int ctl, char path[CGPATH]);	/* where mountinfo has it */
 bool cg_word(const char *text, const char *word);	/* is it there, and not a part of another? */
 const char *cg_own(int proc, int ctl, const char **path);	/* the hierarchy's list of controllers, and our own cgroup there; or NULL */
 bool cg_next(const struct left *l, unsigned *at, char path[CGPATH]);	/* the next leaf that may be removed */
+bool cg_busy(const char *dir);		/* there are processes in it, and it is not the root of all */
+/* cg/enable.c */
+const char *cg_enable(struct run *, int ctl);	/* the leaf has that controller; NULL, or why not: one of the four of fmts() */
 /* cg/kill.c */
 int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */
 int cg_tree(int at, const char *path, bool away, int depth);	/* kills all in it, and says how many; or removes it: 0 or -1 */
@@ -674,6 +679,9 @@ bool cg_paused(const struct left *);	/* one of its leaves is */
 /* cg/make.c */
 int cg_leaves(struct run *r, unsigned want);	/* more leaves, one bit for each; what is not there or not ours is none */
 const char *cg_path(int ctl);		/* of a leaf of this start; "": there is none */
+bool cg_cold(const struct run *r);	/* the v2 leaf is frozen, or what is above it; errno is kept */
+const char *cg_refused(int ctl, int *err);	/* the path that could not be made, and why; or NULL */
+const char *cg_below(int ctl);		/* of the path of a leaf, what is behind the mount point */
 const char *cg_file(int ctl, const char *name);	/* in that leaf: one of the four of fmts() */
 /* cg/limits.c */
 int cg_put(int ctl, const char *file, const char *text);	/* into a file of a leaf */
@@ -748,6 +756,7 @@ struct mountinfo {
 	int	 fd;
 	unsigned at, have, lines;	/* lines: the end of the last whole one */
 	char	*path, *root, *type;	/* unescaped */
+	char	*rest;			/* the source, and the options of the super block */
 	uint32_t flags;			/* MS_* */
 	uint32_t dev;			/* major << 20 | minor */
 	unsigned id, parent;

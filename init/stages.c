@@ -174,6 +174,9 @@ const char *stage_name(int row)
 	H(ns_clone, EINVAL, "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS") \
 	H(ns_clone, ENOSPC, "a limit below /proc/sys/user/max_*_namespaces is reached") \
 	H(ns_clone, EAGAIN, "a limit of processes is reached: pids.max or rlimit.nproc") \
+	H(cg_make, EAGAIN, "cgroup.max.descendants or cgroup.max.depth of one above it") \
+	H(cg_enter, EACCES, "cgroup.procs of the one above both has to be ours, too") \
+	H(cg_enter, EOPNOTSUPP, "a cgroup above it is threaded, or has processes in it") \
 	H(init_fork, EAGAIN, "pids.max is too small for PID 1 and the program") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
 	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \

@@ -33,8 +33,8 @@ int init_pipes(struct run *r)
 		return fail(r, "socketpair");
 	r->inner_sync = s[0];
 	r->sync = s[1];
-	if (setsockopt(s[0], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0 ||
-	    setsockopt(s[1], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0)
+	if (setsockopt(s[0], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0 || (limit[0] = 1,
+	    setsockopt(s[1], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit)) < 0)
 		return fail(r, "a time limit for the socket");
 	r->proc = proc_fd();
 	return r->proc < 0 ? fail(r, "/proc") : 0;
@@ -70,7 +70,7 @@ static int hear(struct run *r)
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
 	struct iovec v = { .iov_len = sizeof m };
 	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
-	int reset = 1;
+	int reset = 1, seconds = 0;
 	ssize_t n;
 
 	if (answer(r) < 0)
@@ -78,7 +78,10 @@ static int hear(struct run *r)
 	v.iov_base = &m;	/* a constant with an address would be a table with a pointer */
 	do
 		n = recvmsg(r->sync, &mh, MSG_CMSG_CLOEXEC);
-	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && reset--)));
+	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && reset--) ||
+		(errno == EAGAIN && ++seconds < PATIENCE_S && !cg_cold(r))));
+	if (n < 0 && errno == EAGAIN && seconds < PATIENCE_S)
+		return fail_not(r, "the box is frozen, or a cgroup above it");
 	if (n < 0 && errno == EAGAIN)
 		return fail_not(r, "the box has said nothing for %d s", PATIENCE_S);
 	if (n < 0)

@@ -1,7 +1,7 @@
 /* mountinfo.c - /proc/self/mountinfo, line by line:
  * 36 35 98:0 /root /mount/point rw,noatime shared:1 - ext3 /dev/root rw,errors=continue
- * The option text of the super block is never looked at: it differs from kernel
- * to kernel. */
+ * The option text of the super block is never looked at, because it differs from
+ * kernel to kernel; but that of a v1 cgroup says alone which controllers it has. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -107,8 +107,9 @@ int mountinfo_next(struct mountinfo *m)
 		for (m->lines = m->have; m->lines && m->buf[m->lines - 1] != '\n'; m->lines--)
 			;
 	}
-	p = parse(m, m->buf + m->at);
-	p = memchr(p, '\n', (size_t)(m->buf + m->lines - p));
+	m->rest = parse(m, m->buf + m->at);
+	p = memchr(m->rest, '\n', (size_t)(m->buf + m->lines - m->rest));
+	*p = '\0';
 	m->at = (unsigned)(p + 1 - m->buf);
 	return 1;
 }

@@ -1,0 +1,59 @@
+/* enable.c - a controller for the leaf in the v2 tree, from the top down; and where
+ * it is not to be had, in no layout, the reason: the most wanted line of all. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+static bool disabled(struct run *r, const char *controller)
+{
+	char *p = caps_status(r->proc, "cmdline");
+
+	if (!p || !(p = strstr(p, "cgroup_disable=")))
+		return false;
+	p[strcspn(p, " \n")] = '\0';
+	return cg_word(p, controller);
+}
+
+/* No hierarchy of ours has it. */
+static const char *absent(struct run *r, int ctl)
+{
+	const char *path, *p;
+	int e;
+
+	if (disabled(r, cg_name(ctl)) || disabled(r, cg_v1(ctl)))
+		return fmts(TEXT "cgroup_disable=%s is on the kernel's command line", cg_name(ctl));
+	if (!(p = caps_status(r->proc, "cgroups")) || !cg_word(p, cg_v1(ctl)))
+		return fmts("CONFIG_%s", cg_option(ctl));
+	if ((path = cg_refused(ctl, &e)) || (path = cg_refused(NCTL, &e)))
+		return fmts("%s: %s", path, strerror(e));
+	return fmts(TEXT "its hierarchy is not mounted, or it is not handed on to us");
+}
+
+/* A directory hands on what it was given, but not one that has processes. The
+ * kernel would let it hand on what can be had by the thread (cpu, cpuset, pids) even
+ * then: and make it the root of a threaded domain, below which there is no place
+ * for a process. So that is looked at before. */
+const char *cg_enable(struct run *r, int ctl)
+{
+	static char dir[CGPATH];
+	const char *path = cg_path(NCTL), *p = cg_below(NCTL), *name = cg_name(ctl), *has;
+
+	if (r->cg1 >> ctl & 1)
+		return NULL;
+	if (r->cgroup2 < 0 || !(has = caps_status(AT_FDCWD, fmts("%.*s/cgroup.controllers", (int)(p - path), path))) || !cg_word(has, name))
+		return absent(r, ctl);
+	for (; p; p = strchr(p + 1, '/')) {
+		copy(dir, (size_t)(p - path) + 1, path);
+		if ((has = caps_status(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir))) && cg_word(has, name))
+			continue;
+		errno = EBUSY;
+		if (!cg_busy(dir) && write_at(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir), fmts("+%s", name)) == 0)
+			continue;
+		return errno == EBUSY ? fmts(TEXT "%s has processes in it, and hands on nothing: cgroup= of one without", dir) :
+			fmts("%s/cgroup.subtree_control: %s", dir, strerror(errno));
+	}
+	return NULL;
+}
