@@ -406,6 +406,24 @@ void tty_drain(void);			/* what is still in the pty when the box has ended */
 /* init/plan.c */
 void plan_print(const struct box *);
 
+/* init/out.c: what a verb prints, fact by fact */
+enum outmode { OUT_KEYS, OUT_JSON, OUT_TABLE, OUT_NONE };
+void out_as(enum outmode mode);
+enum outmode out_mode(void);
+void out_begin(void);			/* a record */
+void out_fact(const char *key, const char *path, const char *text);	/* "": it has no such name. text as JSON wants it; path: a/b, a/[ in an array; all unpacked */
+void out_text(const char *key, const char *path, const char *text);	/* of plain letters, or by out_name() */
+void out_end(void);
+int out_done(void);			/* 0, or 1: printed */
+const char *out_name(const char *s, size_t n);	/* good until the next */
+void out_put(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* of a table of its own */
+#define out_put(...)	out_put(TEXT __VA_ARGS__)
+void out_to(unsigned column);
+void out_line(void);
+void out_live(void);			/* from here on frames follow each other */
+int out_wait(void);			/* the end of one; then the status to end with, or -1: the next */
+void out_over(void);			/* nobody looks any more: the terminal is as it was */
+
 /* init/state.c and the other rows of this folder */
 int state_open(struct left *, bool make);	/* RUNDIR of this caller into l->dir; 0 or -1 */
 bool state_is_ours(const struct left *);	/* written since the machine was booted, as far as that is known */
@@ -687,6 +705,9 @@ const char *cg_file(int ctl, const char *name);	/* in that leaf: one of the four
 int cg_put(int ctl, const char *file, const char *text);	/* into a file of a leaf */
 int cg_knob_ctl(int lim);		/* the controller of a limit */
 bool cg_asked(const struct box *, int lim);	/* max is what a fresh leaf has: not asked */
+
+/* cg/stats.c */
+int cg_stats(const char *name, bool live);	/* NULL: of all that run. prints, 0 or the exit status */
 
 /* ----------------------------------------------------------------- rootfs/ */
 

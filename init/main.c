@@ -19,6 +19,7 @@ struct words {
 	int nwords;
 	char *const *argv;		/* behind --, or NULL */
 	bool background, made, more;	/* made: the pid file was not there; more: learn -a */
+	bool live;			/* stats -w */
 	int pid;			/* its descriptor */
 	int lines;			/* learn: standard output; or -1 */
 	char *rest[64];			/* files of check */
@@ -73,6 +74,10 @@ static int parse(struct words *c, char **argv, const char *options)
 				c->background = true;
 			else if ((*argv)[1] == 'a')
 				c->more = true;
+			else if ((*argv)[1] == 'w')
+				c->live = true;
+			else if (strchr("jk", (*argv)[1]))
+				out_as((*argv)[1] == 'j' ? OUT_JSON : OUT_KEYS);
 			else if (!argv[1])
 				return usage(TEXT "a word is missing behind the last option");
 			else if ((*argv)[1] == 'p')
@@ -328,6 +333,17 @@ static int verb_freeze(char **argv, bool on)
 	return control_freeze(argv[2], on);
 }
 
+/* For people a table, unless they ask for something else. */
+static int verb_stats(char **argv)
+{
+	struct words c = { 0 };
+
+	out_as(isatty(1) ? OUT_TABLE : OUT_KEYS);
+	if (parse(&c, argv + 2, "jkw"))
+		return 2;
+	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_stats(c.rest[0], c.live);
+}
+
 static int verb_version(void)
 {
 	say(1, "husk " VERSION "\n");
@@ -350,7 +366,8 @@ static const char verbs[] = TEXT
 	"halt\0"
 	"poweroff\0"
 	"reboot\n\task PID 1 of the board\0"
-	"boot\n\twhat PID 1 of a board does\0";
+	"boot\n\twhat PID 1 of a board does\0"
+	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0";
 
 static int help_verbs(void)
 {
@@ -389,6 +406,7 @@ static int call(char **argv)
 	case 9: return verb_version();
 	case 10: case 11: case 12: return board_ask(argv[1]);
 	case 13: return board_boot(argv);
+	case 14: return verb_stats(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }
