@@ -172,13 +172,17 @@ static bool once(int policy, struct seccomp_data *d)
 	return verdict(policy, d) == ACT_ALLOW;
 }
 
-enum { LINES = 16, LOOKS = 4 * LINES, WINDOW_MS = 10000 };
+enum { LINES = 16, LOOKS = 4 * LINES, WINDOW_MS = 10000,
+       CALLS = 256, REST_MS = 100 };	/* so many of a box in such a time */
 
 /* For each box of the keeper: what has been said lately, and how much was not. A
- * look into the tables is long; what came as it is a moment ago needs none. */
+ * look into the tables is long; what came as it is a moment ago needs none. The keeper's
+ * time is not the box's, which no limit of its own would bound: who is refused more
+ * than CALLS sleeps in the kernel until the keeper asks for it again. */
 static struct said {
-	uint64_t until;
+	uint64_t until, rest;
 	uint32_t more;
+	uint16_t calls;
 	uint16_t n, looks;
 	uint32_t seen[LINES], last[LINES];
 } said[MAXBOX] APART;
@@ -191,22 +195,33 @@ static bool ready(void)
 	return poll(&p, 1, 0) > 0 && p.revents & POLLOUT;
 }
 
-uint64_t filter_due(int slot)
+bool filter_rests(int slot)
 {
-	return said[slot].more ? said[slot].until : 0;
+	return said[slot].calls >= CALLS;
 }
 
-void filter_more(int slot, const char *name)
+uint64_t filter_due(int slot)
+{
+	const struct said *s = &said[slot];
+
+	return filter_rests(slot) ? s->rest : s->more ? s->until : 0;
+}
+
+void filter_more(int slot, const char *name, bool last)
 {
 	struct said *s = &said[slot];
 	uint32_t more = s->more;
 
+	if (filter_rests(slot) && !last) {
+		s->calls = 0;
+		return;
+	}
 	if (more && ready()) {
 		say(2, "husk: %s: denied: %u more\n", name, more);
 		more = 0;
 	}
 	memset(s, 0, sizeof *s);
-	s->more = more;
+	s->more = last ? 0 : more;
 	s->until = now_ms() + WINDOW_MS;
 }
 
@@ -256,9 +271,15 @@ static bool one_more(int slot, const char *name, const struct seccomp_data *d)
 {
 	struct said *s = &said[slot];
 	uint32_t hash = sum(d);
+	uint64_t now = now_ms();
 
-	if (now_ms() >= s->until)
-		filter_more(slot, name);
+	if (now >= s->until)
+		filter_more(slot, name, false);
+	if (now >= s->rest || !s->calls) {
+		s->rest = now + REST_MS;
+		s->calls = 0;
+	}
+	s->calls++;
 	s->more++;
 	if (s->n == LINES || s->looks == LOOKS || among(s->last, hash))
 		return true;

@@ -881,8 +881,9 @@ int filter_keep(struct run *);
 bool filter_watched(const struct run *);	/* the filter of this box has a listener */
 int filter_watch(struct run *);		/* PROG: its filter, with one */
 int filter_serve(int slot, const char *name, int listener, int policy);	/* keeper: one call of a box; 0, or -1: the listener is of no use any more */
-uint64_t filter_due(int slot);		/* when it says what has not been said of that box, or 0 */
-void filter_more(int slot, const char *name);
+bool filter_rests(int slot);		/* that box has been refused too much: its listener is not asked before filter_due() */
+uint64_t filter_due(int slot);		/* when filter_more() is to be called, or 0 */
+void filter_more(int slot, const char *name, bool last);	/* says what has not been said of that box, or asks it again */
 /* filter/learn.c */
 struct seccomp_data;
 void filter_learn(const struct box *, bool more);	/* begins; more: what its syscalls= allows is not of interest */

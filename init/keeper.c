@@ -182,7 +182,7 @@ static void undo(struct live *v)
 /* Who is refused something from here on gets ENOSYS of the kernel. */
 static void deaf(struct live *v)
 {
-	filter_more(slot(v), v->name);
+	filter_more(slot(v), v->name, true);
 	close(v->listener);
 	close(v->policy);
 	v->listener = v->policy = -1;
@@ -330,9 +330,9 @@ static bool stopping(const struct live *v)
 /* When something is to be done, or 0 */
 static uint64_t due(const struct live *v)
 {
-	if (stopping(v))
-		return v->deadline;
-	return v->state == RUNNING && v->listener >= 0 ? filter_due(slot(v)) : 0;
+	uint64_t end = stopping(v) ? v->deadline : 0, word = v->listener >= 0 ? filter_due(slot(v)) : 0;
+
+	return !end || (word && word < end) ? word : end;
 }
 
 static int time_left(int most)
@@ -353,10 +353,10 @@ static void expire(void)
 
 	while ((v = another(v)))
 		if ((next = due(v)) && next <= now_ms()) {
-			if (stopping(v))
+			if (stopping(v) && next == v->deadline)
 				overdue(v);
 			else
-				filter_more(slot(v), v->name);
+				filter_more(slot(v), v->name, false);
 		}
 }
 
@@ -510,7 +510,7 @@ void keeper_turn(int timeout_ms)
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
 	p[1] = (struct pollfd){ watch, POLLIN, 0 };
 	while ((v = another(v)))
-		if ((fd = v->state == STARTING ? v->fd : v->listener) >= 0) {
+		if ((fd = v->state == STARTING ? v->fd : filter_rests(slot(v)) ? -1 : v->listener) >= 0) {
 			at[n] = v;
 			p[n++] = (struct pollfd){ fd, POLLIN, 0 };
 		}

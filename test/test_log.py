@@ -247,6 +247,35 @@ def test_a_bomb_does_not_stop_the_keeper(name, deny):
     assert len(said.splitlines()) < 25, said
 
 
+def spent(pid):
+    """Seconds of a CPU."""
+    return sum(map(int, husk.read(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_keeper_is_not_kept_busy(name, deny):
+    """256 answers in a tenth of a second, whoever asks. Without that it were 60000 a second, and half of a CPU."""
+    began = time.monotonic()
+    with husk.box("pids.max=40", "stop.timeout=0", *words(deny), "bomb", "30", str(UNSHARE), box=name) as p:
+        assert husk.line(p) == "ready"
+        time.sleep(1)
+        used = spent(p.pid)
+        p.terminate()
+        assert husk.status_of(p, 8) in (137, 143)
+        tenths = (time.monotonic() - began) * 10
+        said = husk.errors(p)
+    assert int(MORE.findall(said)[-1]) <= 256 * (tenths + 1), said
+    assert used <= 0.02 * tenths, used
+
+
+def test_who_is_refused_too_much_stops_in_time(name, deny):
+    """The calls that it makes on the way out are answered as well."""
+    program = f"trap '/mnt/deny loop 600 {UNSHARE}; exit 5' TERM; /mnt/deny loop 300 {UNSHARE}; while :; do usleep 10000; done"
+    with husk.box("stop.timeout=20s", *words(deny)[:-1], "/bin/sh", "-c", program, box=name) as p:
+        assert husk.line(p).split()[0] == "300"
+        p.terminate()
+        assert husk.status_of(p, 15) == 5
+
+
 def test_who_is_killed_while_it_waits(name, box):
     """At every moment of the round trip: the keeper goes on, and the next call has its answer. Who was killed is not
     named, and after 64 of them nobody is looked up for a while."""
