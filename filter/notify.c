@@ -354,7 +354,9 @@ static void report(int slot, const char *box, int listener, int policy, struct s
 		who = program(n->pid);
 		cure = once(policy, &n->data) ? "exec.once=no" : filter_cure((uint32_t)n->data.nr, n->data.args);
 		name = filter_call((uint32_t)n->data.nr);
-		if (ioctl(listener, VALID, &n->id) == 0) {	/* else the number may be another's by now */
+		if (ioctl(listener, VALID, &n->id) < 0) {	/* the number may be another's by now: the next one tells */
+			s->last[(s->looks - 1) % LINES] = 0;
+		} else {
 			s->seen[s->n++] = hash;
 			s->more--;
 			say(2, "husk: %s: denied: %s(%s) (%s, %u): %s\n", box, name ? name : "?", args, who, n->pid,

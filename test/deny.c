@@ -7,7 +7,8 @@
  *	vary N NR		N times with another first argument
  *	name TEXT NR		under another name
  *	bomb N NR		N processes that do nothing else; prints "ready", never ends
- *	killed N NR		N processes, each killed while its call may be waiting; prints how many were
+ *	killed N NR		N processes, each killed while its call may be waiting; prints how many were, and
+ *				what the call answers to who lives
  *	nested			asks for a listener of its own
  */
 #define _GNU_SOURCE
@@ -91,7 +92,7 @@ static int killed(char **w)
 		kill(p, i % 3 ? SIGKILL : SIGTERM);
 		how += waitpid(p, &status, 0) == p && WIFSIGNALED(status);
 	}
-	printf("%d\n", how);
+	printf("%d %ld\n", how, call(w + 1, 0, 0));
 	return 0;
 }
 
