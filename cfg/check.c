@@ -248,6 +248,36 @@ static void exec_once(const struct box *b)
 		cfg_error(KEY_EXEC_ONCE, 0, "needs CAP_SYS_RAWIO of the host: not with %s", cfg_said(KEY_NS_USER));
 }
 
+/* What the kernel would refuse when it is written, of two that are about the same */
+static void limits(const struct box *b)
+{
+	const uint64_t *lim = b->lim;
+	uint64_t period = lim[LIM_RT_PERIOD] == LIM_NONE ? 1000000 : lim[LIM_RT_PERIOD];
+
+	if (lim[LIM_BURST] != LIM_NONE && lim[LIM_BURST] > (lim[LIM_CPU] >= LIM_NONE ? 0 : lim[LIM_CPU]))
+		cfg_error(KEY_CPU_MAX_BURST, 0, "above the quota of cpu.max=");
+	if (lim[LIM_CPUNICE] != LIM_NONE && lim[LIM_WEIGHT] != LIM_NONE)
+		cfg_error(KEY_CPU_WEIGHT_NICE, 0, "not with cpu.weight=: the same twice");
+	if (lim[LIM_IDLE] == 1 && (lim[LIM_CPUNICE] != LIM_NONE || lim[LIM_WEIGHT] != LIM_NONE))
+		cfg_error(KEY_CPU_IDLE, 0, "who is idle has no weight");
+	if (lim[LIM_RT] != LIM_NONE && lim[LIM_RT] > period)
+		cfg_error(KEY_CPU_RT_RUNTIME, 0, "above cpu.rt_period_us=");
+}
+
+/* By key, as husk show has them: they are written in this order. */
+static void in_order(struct box *b)
+{
+	struct knob k;
+	int i, to;
+
+	for (i = 1; i < b->nknob; i++) {
+		k = b->knob[i];
+		for (to = i; to && b->knob[to - 1].row > k.row; to--)
+			b->knob[to] = b->knob[to - 1];
+		b->knob[to] = k;
+	}
+}
+
 /* For the ABI in use */
 static bool policy(const struct box *b)
 {
@@ -295,6 +325,8 @@ void cfg_check(struct box *b)
 	maps(b);
 	rights(b);
 	sysctls(b);
+	limits(b);
+	in_order(b);
 	if (b->exec_once)
 		exec_once(b);
 	if (b->abi == ABI_32 && !(b->persona & PER_MASK))

@@ -34,6 +34,9 @@ static const char *no_such_key(char *key)
 		dot[1] = '\0';
 		hint = near_of(key, known);
 		dot[1] = after;
+		*dot = '\0';
+		hint = *hint || cfg.board ? hint : near_of(key, cfg_controller);
+		*dot = '.';
 	}
 	return cfg_wrong("no such key%s", hint);
 }
@@ -66,7 +69,7 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 	if ((k->type == T_ENV || (k->flags & K_PATH && starts(v, "./"))) && (e = cfg_absolute(s, &v)))
 		return e;
 	if (*v)
-		return cfg_set(b, cfg.key, k->flags & K_SUB ? strchr(key, '.') + 1 : key, v, key > s);
+		return cfg_set(b, cfg.key, k->flags & K_SUB && k->type != T_KNOB ? strchr(key, '.') + 1 : key, v, key > s);
 	if (!(k->flags & K_LIST))
 		return TEXT "a value is missing";
 	cfg_empty(b, cfg.key);

@@ -287,9 +287,9 @@ static bool set_cpu(struct box *b, uint64_t *at, char *v)
 static bool set_limit(struct box *b, int type, uint64_t *at, char *v, bool skip)
 {
 	unsigned lim = (unsigned)(at - b->lim);
-	int n;
+	int n = 0;
 
-	b->lim_skip = (uint8_t)((b->lim_skip & ~(1u << lim)) | (unsigned)skip << lim);
+	b->lim_skip = (uint16_t)((b->lim_skip & ~(1u << lim)) | (unsigned)skip << lim);
 	if (type != T_WEIGHT && same(v, "max")) {
 		*at = LIM_MAX;
 		return true;
@@ -297,11 +297,13 @@ static bool set_limit(struct box *b, int type, uint64_t *at, char *v, bool skip)
 	if (type == T_CPU)
 		return set_cpu(b, at, v);
 	if (type == T_SIZE)
-		return cfg_size(v, at) && (lim != LIM_MEM || *at >= 64 * 1024);
-	if (!in_range(v, &n))
+		return cfg_size(v, at) && (lim > LIM_HIGH || *at >= 64 * 1024);
+	if (type == T_PART)
+		n = cfg_index(key_what(cfg.key), v);
+	else if (!in_range(v, &n))
 		return false;
-	*at = (unsigned)n;
-	return true;
+	*at = (unsigned)(lim == LIM_CPUNICE ? n + 20 : n);
+	return n >= 0 || lim == LIM_CPUNICE;
 }
 
 static bool rlimit_value(const char *s, uint64_t *n)
@@ -503,6 +505,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_SYSCTL: return set_sysctl(b, sub, v);
 	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
 	case T_DEVICE: return cfg_set_device(b, v, skip);
+	case T_KNOB: return cfg_set_knob(b, cfg.key, sub, v, skip);
 	case T_SIGNAL:
 		b->stop_signal = (uint8_t)cfg_signal(v);
 		return b->stop_signal ? NULL : cfg_unlike(v, cfg_signal_name);
@@ -511,7 +514,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_USER: ok = set_user(b, v); break;
 	case T_NS: ok = set_ns(b, (int)((uint8_t *)at - b->ns), v); break;
 	case T_CLOCK: ok = set_clock(at, v); break;
-	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU: ok = set_limit(b, k->type, at, v, skip); break;
+	case T_SIZE: case T_COUNT: case T_WEIGHT: case T_CPU: case T_PART: ok = set_limit(b, k->type, at, v, skip); break;
 	case T_SCHED: ok = set_sched(b, v); break;
 	case T_IONICE: ok = set_ionice(b, v); break;
 	case T_PERSONA: ok = set_personality(b, v); break;
@@ -568,7 +571,7 @@ const char *cfg_set(struct box *b, int row, const char *sub, char *value, bool s
 	const char *e;
 
 	cfg.key = row;
-	if (!(k->flags & (K_LIST | K_SUB)) && k->type != T_ROOT && (e = cfg_once(0)))
+	if (!(k->flags & (K_LIST | K_SUB)) && k->type != T_ROOT && k->type != T_KNOB && (e = cfg_once(0)))
 		return e;
 	if (k->type == T_SYSCALLS && !strchr("+-", value[strspn(value, " \t")]) &&
 	    cfg_layer(row, b->nsyscall - 1) != cfg.src->layer)
@@ -587,6 +590,10 @@ void cfg_empty(struct box *b, int row)
 	void *at = (char *)b + k->at;
 	int i;
 
+	if (k->type == T_KNOB)
+		for (i = b->nknob; i-- > 0;)
+			if (b->knob[i].row == row)
+				cfg_drop_knob(b, i);
 	cfg_unmark(row, -1);
 	if (k->type == T_CAPS) {
 		*(uint64_t *)at = 0;
@@ -598,7 +605,7 @@ void cfg_empty(struct box *b, int row)
 		cfg_mark_line();
 	} else if (k->type == T_MOUNTS)
 		b->mounts = 0;
-	else if (k->type == T_INCLUDE)
+	else if (k->type == T_INCLUDE || k->type == T_KNOB)
 		return;			/* the reader has followed those before it */
 	else if (at != &b->nmnt)
 		*(uint8_t *)at = 0;

@@ -1,5 +1,6 @@
-/* limits.c - the limits, under the kernel's v2 names, in whichever hierarchy
- * holds their controller. Written before the first process is inside. */
+/* limits.c - the limits are written, in whichever hierarchy holds their controller,
+ * before the first process is inside; and read back, because the kernel rounds, and
+ * passes over what it does not know. What it does to a value is known in knobs.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -7,103 +8,210 @@
 
 #include "husk.h"
 
-/* Of one limit: the file, what v1 calls it, and the option of the kernel, after
- * CONFIG_, that brings it. */
-enum { FILE, V1, OPTION };
-static const char knobs[] = TEXT
-	"memory.max\0memory.limit_in_bytes\0MEMCG\0"
-	"memory.swap.max\0memory.memsw.limit_in_bytes\0MEMCG_SWAP\0"
-	"pids.max\0pids.max\0CGROUP_PIDS\0"
-	"cpu.max\0cpu.cfs_quota_us\0CFS_BANDWIDTH\0"
-	"cpu.weight\0cpu.shares\0FAIR_GROUP_SCHED";
-
-static const char *knob(int lim, int what)
-{
-	return nth(knobs, 3 * lim + what);
-}
-
-int cg_knob_ctl(int lim)
-{
-	return lim < LIM_PIDS ? CTL_MEMORY : lim == LIM_PIDS ? CTL_PIDS : CTL_CPU;
-}
-
-bool cg_asked(const struct box *b, int lim)
-{
-	return b->lim[lim] != LIM_NONE && b->lim[lim] != LIM_MAX;
-}
-
 int cg_put(int ctl, const char *file, const char *text)
 {
 	return write_at(AT_FDCWD, cg_file(ctl, file), text);
 }
 
-static uint64_t bytes(uint64_t v)
+/* ------------------------------------------------------------- what stands there */
+
+const char *cg_line(char *text, const struct setting *s)
 {
-	return v & PERCENT ? ram() / 100 * (v & ~PERCENT) : v;
+	size_t n = strcspn(s->text, " ");
+	char *end;
+
+	for (; *text; text = end + 1) {
+		if (!(end = strchr(text, '\n')))
+			end = strchr(text, '\0');
+		if (!s->keyed || (!strncmp(text, s->text, n) && text[n] == ' ')) {
+			*end = '\0';
+			return text;
+		}
+		if (!*end)
+			break;
+	}
+	return s->keyed ? NULL : text;
 }
 
-/* The text that is written; NULL: v1 counts memory and swap together, so swap
- * alone cannot be said there. Shares are the kernel's own reading of a weight:
- * 100 is 1024. */
-static const char *value(const struct box *b, int i, bool v1)
+/* Is that what was written? Without a limit v1 prints a large number, and of a device no
+ * line. */
+static bool alike(const char *line, const struct setting *s)
 {
-	uint64_t v = bytes(b->lim[i]);
+	const char *text = s->text, *name;
+	uint64_t n;
 
-	if (v1 && i == LIM_SWAP) {
-		if (!cg_asked(b, LIM_MEM))
-			return NULL;
-		v += bytes(b->lim[LIM_MEM]);
+	if (!line)
+		return !strpbrk(strchrnul(text, ' '), "123456789");
+	if (same(text, "-1") && *line != '-') {
+		decimal(line, &n);
+		return n >= (uint64_t)INT32_MAX * 4096;
 	}
-	if (v1 && i == LIM_WEIGHT)
-		v = v < 1 ? 2 : ((uint32_t)v * 1024 + 50) / 100;
-	return fmts(v1 || i != LIM_CPU ? "%llu" : "%llu %u", (unsigned long long)v, b->cpu_period);
+	if (s->row == KEY_KNOB && (name = strrchr(line, ' ')) && !strchr(text, ' '))
+		line = name + 1;		/* default 100 */
+	return same(line, *text == '\n' ? "" : text);
+}
+
+/* One opening: 0; -1: errno; 1: something else stands there, in *line. */
+static int write_back(const char *path, const struct setting *s, char *got, size_t max, const char **line)
+{
+	int fd = openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	ssize_t n, len = (ssize_t)strlen(s->text);
+
+	if (fd < 0)
+		return -1;
+	do
+		n = write(fd, s->text, (size_t)len);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0 && n != len) {
+		errno = EIO;
+		n = -1;
+	}
+	if (n > 0)
+		do
+			n = pread(fd, got, max - 1, 0);
+		while (n < 0 && errno == EINTR);
+	let_go(fd);
+	if (n < 0)
+		return -1;
+	got[n] = '\0';
+	*line = cg_line(got, s);
+	return !alike(*line, s);
+}
+
+/* ------------------------------------------------------------------- where it fails */
+
+/* Why a file is not there, of each limit that has a reason of its own */
+static const char *reason(int row)
+{
+	switch (row) {
+	case KEY_MEMORY_SWAP_MAX: return TEXT "CONFIG_MEMCG_SWAP, or swapaccount=1";
+	case KEY_CPU_MAX: return TEXT "CONFIG_CFS_BANDWIDTH";
+	case KEY_CPU_MAX_BURST: return TEXT "Linux 5.14";
+	case KEY_CPU_WEIGHT: case KEY_CPU_WEIGHT_NICE: return TEXT "CONFIG_FAIR_GROUP_SCHED";
+	case KEY_CPU_IDLE: return TEXT "Linux 5.15";
+	case KEY_CPU_RT_PERIOD: case KEY_CPU_RT_RUNTIME: return TEXT "CONFIG_RT_GROUP_SCHED, and cgroup v1";
+	case KEY_IO_MAX: return TEXT "CONFIG_BLK_DEV_THROTTLING";
+	case KEY_IO_WEIGHT: return TEXT "CONFIG_BLK_CGROUP_IOCOST, or CONFIG_BFQ_GROUP_IOSCHED and bfq";
+	case KEY_IO_LATENCY: return TEXT "CONFIG_BLK_CGROUP_IOLATENCY";
+	}
+	return TEXT "this kernel has no such file";
 }
 
 /* The file is not there: `?` lets the box go on without it. Without swap in
  * the kernel there is nothing to limit. why: NULL: but its controller is. */
-static int missing(struct run *r, int i, const char *why)
+static int missing(struct run *r, const struct setting *s, const char *why)
 {
-	const char *name = cg_name(cg_knob_ctl(i)), *no = why ? "no" : "not in the";
-	bool skip = r->box->lim_skip >> i & 1;
+	const char *name = cg_name(s->ctl), *no = why ? "no" : "not in the";
 
-	if (i == LIM_SWAP && faccessat(r->proc, "swaps", F_OK, 0) < 0 && errno == ENOENT)
+	if (s->row == KEY_MEMORY_SWAP_MAX && faccessat(r->proc, "swaps", F_OK, 0) < 0 && errno == ENOENT)
 		return 0;
-	if (skip && !r->cg1 && r->cgroup2 < 0)
+	if (s->skip && !r->cg1 && r->cgroup2 < 0)
 		return 0;		/* cg_make has said so */
 	if (!why)
-		why = fmts("CONFIG_%s", knob(i, OPTION));
-	if (!skip)
-		return fail_not(r, "%s: %s %s controller - %s", knob(i, FILE), no, name, why);
-	note(r, "%s: %s %s controller - %s: not limited", knob(i, FILE), no, name, why);
+		why = *s->file ? reason(s->row) : TEXT "cgroup v1 has nothing like it";
+	if (!s->skip)
+		return fail_not(r, "%s: %s %s controller - %s", s->key, no, name, why);
+	note(r, "%s: %s %s controller - %s: not limited", s->key, no, name, why);
 	return 0;
 }
 
-static int put(struct run *r, int i)
+/* The kernel limits whole disks. */
+static int partition(struct run *r, const struct setting *s)
 {
-	int ctl = cg_knob_ctl(i), e;
-	bool v1 = r->cg1 >> ctl & 1;
-	const char *file = knob(i, v1 ? V1 : FILE), *text = value(r->box, i, v1), *why = NULL;
+	int n = (int)strcspn(s->text, " ");
+	char *disk;
 
+	if (faccessat(AT_FDCWD, fmts("/sys/dev/block/%.*s/partition", n, s->text), F_OK, 0) < 0 ||
+	    !(disk = caps_status(AT_FDCWD, fmts("/sys/dev/block/%.*s/../dev", n, s->text)))) {
+		errno = ENODEV;
+		return fail(r, "%s: write %s", s->file, s->text);
+	}
+	disk[strcspn(disk, "\n")] = '\0';
+	return fail_not(r, "%s: %.*s is a partition: the kernel limits whole disks, this one is %s", s->key, n, s->text, disk);
+}
+
+/* Real time is handed down, and a new directory has none: those above get as much more,
+ * where they have not enough. */
+static void hand_down(const struct setting *s)
+{
+	const char *path = cg_path(s->ctl), *p = cg_below(s->ctl), *file;
+	uint64_t more, has;
+	char *text;
+
+	decimal(s->text, &more);
+	while ((p = strchr(p + 1, '/'))) {
+		file = fmts("%.*s/%s", (int)(p - path), path, s->file);
+		if ((text = caps_status(AT_FDCWD, file))) {
+			decimal(text, &has);
+			has += more;
+			(void)write_at(AT_FDCWD, file, fmts("%llu", (unsigned long long)has));
+		}
+	}
+}
+
+/* On v2 the value stands there even if the directory above has no such CPU. */
+static int in_force(struct run *r, const struct setting *s)
+{
+	char *is = caps_status(AT_FDCWD, cg_file(NCTL, s->row == KEY_CPUSET_CPUS ? "cpuset.cpus.effective" : "cpuset.mems.effective"));
+
+	if (!is)
+		return fail(r, "%s: read what is in force", s->file);
+	is[strcspn(is, "\n")] = '\0';
+	return same(is, s->text) || *s->text == '\n' ? 0 : fail_not(r, "%s: %s written, %s in force", s->file, s->text, is);
+}
+
+static int refused(struct run *r, const struct setting *s, bool v1)
+{
+	if (errno == ENOENT && s->loose && !v1 && faccessat(AT_FDCWD, cg_file(NCTL, s->file[3] == 'w' ? "io.bfq.weight" : "io.weight"), F_OK, 0) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return missing(r, s, NULL);
+	if (errno == ENODEV && s->ctl == CTL_IO)
+		return partition(r, s);
+	return fail(r, "%s: write %s", s->file, s->text);
+}
+
+/* What the kernel lacks before it takes the value is seen by the error, and supplied. */
+int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain)
+{
+	static char got[1024];
+	struct setting s;
+	const char *line, *why = NULL;
+	bool v1;
+	int e = cg_setting(r, b, i, plain, &s);
+
+	if (e <= 0)
+		return e;
+	v1 = r->cg1 >> s.ctl & 1;
+	if (!s.text)
+		return fail_not(r, "%s: what it was is not known: say what it shall be", s.key);
+	if (!*s.file)
+		return missing(r, &s, NULL);
 	if (!v1 && r->cgroup2 < 0)
-		return missing(r, i, cg_enable(r, ctl));
-	if (!text)
-		return fail_not(r, "memory.swap.max: cgroup v1 limits memory and swap together: set memory.max too");
-	if (v1 && i == LIM_CPU && cg_put(ctl, "cpu.cfs_period_us", fmts("%u", r->box->cpu_period)) < 0 && errno != ENOENT)
-		return fail(r, "cpu.max: period %u", r->box->cpu_period);
-	e = cg_put(v1 ? ctl : NCTL, file, text);
-	if (e < 0 && errno == ENOENT && !v1 && !(why = cg_enable(r, ctl)))
-		e = cg_put(NCTL, file, text = value(r->box, i, v1));	/* paths have taken the buffers of fmts() */
-	if (e < 0 && (why || errno == ENOENT))
-		return missing(r, i, why);
-	return e < 0 ? fail(r, "%s: write %s", file, text) : 0;
+		return missing(r, &s, cg_enable(r, s.ctl));
+	e = write_back(cg_file(v1 ? s.ctl : NCTL, s.file), &s, got, sizeof got, &line);
+	if (e < 0 && ((!v1 && errno == ENOENT) || (v1 && errno == EINVAL && s.row == KEY_CPU_RT_RUNTIME))) {
+		if (v1)
+			hand_down(&s);
+		else if ((why = cg_enable(r, s.ctl)))
+			return missing(r, &s, why);
+		if ((e = cg_setting(r, b, i, plain, &s)) <= 0)		/* paths have taken the buffers of fmts() */
+			return e;
+		e = write_back(cg_file(v1 ? s.ctl : NCTL, s.file), &s, got, sizeof got, &line);
+	}
+	if (e < 0)
+		return refused(r, &s, v1);
+	if (e > 0)
+		return fail_not(r, "%s: %s written, %s read back", s.file, s.text, line ? line : "nothing");
+	return !v1 && (s.row == KEY_CPUSET_CPUS || s.row == KEY_CPUSET_MEMS) ? in_force(r, &s) : 0;
 }
 
 int cg_limits(struct run *r)
 {
-	int i, e = 0;
+	unsigned i;
+	int e = 0;
 
-	for (i = 0; i < NLIM && !e; i++)
-		if (cg_asked(r->box, i))
-			e = put(r, i);
+	for (i = 0; i < cg_settings(r->box) && !e; i++)
+		e = cg_limit(r, r->box, i, false);
 	return e;
 }

@@ -311,12 +311,8 @@ static int kill_handle(struct run *r)
 
 int cg_make(struct run *r)
 {
-	unsigned want = 1u << NCTL;
-	int i, e;
+	int e = cg_leaves(r, 1u << NCTL | cg_wanted(r->box));
 
-	for (i = 0; i < NLIM; i++)
-		want |= cg_asked(r->box, i) ? 1u << cg_knob_ctl(i) : 0;
-	e = cg_leaves(r, want);
 	if (!e && r->cgroup2 < 0)
 		e = cg_leaves(r, 1u << CTL_FREEZER);
 	if (!e && r->box->ns[NS_PID] != NSM_NEW)

@@ -58,6 +58,7 @@ enum {
 	MAXMAP	= 16,		/* ranges of uidmap=, and of gidmap= */
 	MAXGRP	= 32,
 	MAXSYSCTL = 32,
+	MAXKNOB	= 32,		/* limits that are texts or of one device */
 	MAXAFTER = 32,
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
@@ -105,13 +106,24 @@ struct named { const char *name; uint32_t id; };	/* name NULL: id counts */
 struct pair { const char *key, *val; };
 struct rlim { uint64_t soft, hard; bool set; };		/* ~0: unlimited */
 
-/* Limits: rows of cg/limits.c. A value is LIM_NONE (not asked), LIM_MAX
- * (the word max), PERCENT|n (of RAM), or a number in the kernel's v2 unit.
- * cpu.max keeps quota (us) in lim[] and the period (us) in cpu_period. */
-enum lim { LIM_MEM, LIM_SWAP, LIM_PIDS, LIM_CPU, LIM_WEIGHT, NLIM };
+/* Limits that are a number, in the order of their keys from KEY_MEMORY_MAX on. A
+ * value is LIM_NONE (not asked), LIM_MAX (the word max), PERCENT|n (of RAM), or a
+ * number in the kernel's v2 unit. cpu.max keeps quota (us) in lim[] and the period
+ * (us) in cpu_period; of cpu.weight.nice it is 20 more, and of the partition the
+ * place of the word. They are written in this order. */
+enum lim { LIM_MEM, LIM_HIGH, LIM_LOW, LIM_MIN, LIM_SWAP, LIM_OOM, LIM_PIDS, LIM_CPU, LIM_BURST,
+	LIM_WEIGHT, LIM_CPUNICE, LIM_IDLE, LIM_RT_PERIOD, LIM_RT, LIM_PARTITION, NLIM };
 #define LIM_NONE	(~(uint64_t)1)
 #define LIM_MAX		(~(uint64_t)0)
 #define PERCENT		((uint64_t)1 << 63)
+
+/* The other limits, in the order of their keys: text is what v2 would read, of is what it is
+ * about: a device by its path or MAJOR:MINOR, an interface; NULL: the leaf. */
+struct knob {
+	uint8_t	 row;			/* its key */
+	bool	 skip;
+	const char *file, *of, *text;	/* file: as it was written: hugetlb.2MB.max */
+};
 
 enum { UNSET = INT16_MIN };
 enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
@@ -122,7 +134,7 @@ enum abi { ABI_NATIVE, ABI_32, ABI_BOTH };
 /* Small things first: near the start an access is a short instruction. */
 struct box {
 	uint8_t	 narg, nenv, ngroup, nmnt, ndev, netc, nmask, nro, nuidmap, ngidmap,
-		 nsysctl, nafter, nsyscall;
+		 nsysctl, nafter, nsyscall, nknob;
 	uint8_t	 ns[NNS];		/* enum nsmode */
 	bool	 tty, pid1_program;
 	bool	 root_rw;
@@ -134,13 +146,13 @@ struct box {
 	bool	 read;			/* it has been filled, and may be again */
 	int8_t	 sched;			/* policy number or SCHED_UNSET */
 	uint8_t	 sched_prio;
-	uint8_t	 lim_skip;		/* bit i: `?` stood before it */
 	uint8_t	 reboot;		/* enum reboot */
 	uint8_t	 log;			/* enum logkind */
 	uint8_t	 abi;			/* enum abi */
 	uint8_t	 stop_signal;
 	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
 	bool	 calls_log;		/* a refused call is one log line */
+	uint16_t lim_skip;		/* bit i: `?` stood before it */
 	uint16_t mounts;		/* bits DM_* */
 	uint16_t umask;
 	uint16_t ioprio;		/* class << 13 | level; 0: as it is */
@@ -179,6 +191,7 @@ struct box {
 	struct named groups[MAXGRP];
 	struct idmap uidmap[MAXMAP], gidmap[MAXMAP];
 	struct pair sysctl[MAXSYSCTL];	/* key in dotted form, checked */
+	struct knob knob[MAXKNOB];
 	struct rlim rlim[16];		/* by RLIMIT_ number of the target */
 	uint64_t affinity[MAXCPU / 64];
 	struct dev dev[MAXDEV];
@@ -495,7 +508,10 @@ enum keyrow {
 	KEY_ROOT, KEY_BIND, KEY_TMPFS, KEY_MOUNT, KEY_MOUNTS, KEY_ETC, KEY_DEVICE, KEY_MASK, KEY_READONLY,
 	KEY_NET, KEY_NS_PID, KEY_NS_IPC, KEY_NS_UTS, KEY_NS_MNT, KEY_NS_CGROUP, KEY_NS_USER, KEY_NS_TIME,
 	KEY_UIDMAP, KEY_GIDMAP, KEY_HOSTNAME, KEY_DOMAINNAME, KEY_CLOCK_MONOTONIC, KEY_CLOCK_BOOTTIME,
-	KEY_MEMORY_MAX, KEY_MEMORY_SWAP_MAX, KEY_PIDS_MAX, KEY_CPU_MAX, KEY_CPU_WEIGHT, KEY_CGROUP,
+	KEY_MEMORY_MAX, KEY_MEMORY_HIGH, KEY_MEMORY_LOW, KEY_MEMORY_MIN, KEY_MEMORY_SWAP_MAX, KEY_MEMORY_OOM_GROUP,
+	KEY_PIDS_MAX, KEY_CPU_MAX, KEY_CPU_MAX_BURST, KEY_CPU_WEIGHT, KEY_CPU_WEIGHT_NICE, KEY_CPU_IDLE,
+	KEY_CPU_RT_PERIOD, KEY_CPU_RT_RUNTIME, KEY_CPUSET_PARTITION, KEY_CPUSET_CPUS, KEY_CPUSET_MEMS,
+	KEY_IO_MAX, KEY_IO_WEIGHT, KEY_IO_LATENCY, KEY_HUGETLB, KEY_RDMA_MAX, KEY_MISC_MAX, KEY_NET_CLS, KEY_NET_PRIO, KEY_KNOB, KEY_CGROUP,
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
 	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
@@ -507,7 +523,7 @@ enum keytype {
 	T_GROUPS, T_MOUNTS, T_ETC, T_PATHS, T_MAP, T_AFFINITY, T_SECBITS, T_CAPS, T_SOCKETS, T_AFTER, T_WORDS = T_AFTER,	/* of words */
 	T_CWD, T_ENV, T_USER, T_UMASK, T_CHOICE, T_ONLY,
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE,
-	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_CGROUP,
+	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
 	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_NAME,
 	T_USE, T_INCLUDE,		/* the reader follows them */
@@ -566,6 +582,12 @@ int cfg_env(const struct box *, const char *name, size_t len);	/* which of env b
 const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
 const char *cfg_set_device(struct box *, char *value, bool skip);
 void cfg_drop_mnt(struct box *, int i);
+/* cfg/knob.c: limits that are texts */
+const char *cfg_set_knob(struct box *, int row, const char *key, char *value, bool skip);
+void cfg_drop_knob(struct box *, int i);
+uint64_t cfg_pages(const char *file);		/* whose file of hugetlb is it? bytes of a page, or 0 */
+const char *cfg_controller(int);		/* whose files are keys; NULL: no more */
+bool cfg_is_knob(const char *key);		/* a file of a controller that has no row of its own, and no slip for one that has */
 /* words in the order of the numbers, for cfg_nth() */
 #define POLICIES "other|fifo|rr|batch|-|idle"
 #define IOCLASSES "none|rt|be|idle"
@@ -701,10 +723,26 @@ bool cg_cold(const struct run *r);	/* the v2 leaf is frozen, or what is above it
 const char *cg_refused(int ctl, int *err);	/* the path that could not be made, and why; or NULL */
 const char *cg_below(int ctl);		/* of the path of a leaf, what is behind the mount point */
 const char *cg_file(int ctl, const char *name);	/* in that leaf: one of the four of fmts() */
+/* cg/knobs.c */
+struct setting {		/* a limit as one file of a leaf: texts may be of fmts() */
+	uint8_t	 row, ctl;
+	bool	 skip;			/* `?` */
+	bool	 keyed;			/* one line of several, found by its first word */
+	bool	 loose;			/* another file may be there instead */
+	const char *key, *file;		/* as it is asked, and here; "": there is nothing like it on v1 */
+	const char *text;		/* NULL: what a fresh leaf has is not known */
+};
+int cg_ctl(const char *file);		/* whose file it is; NCTL: nobody's */
+unsigned cg_wanted(const struct box *);	/* bits of enum ctl: who is asked for something; what a fresh leaf has is not asked */
+unsigned cg_settings(const struct box *);	/* how many there are, each 0 or 1 files */
+int cg_setting(struct run *, const struct box *, unsigned i, bool plain, struct setting *);	/* 1; 0: none; or fail(). plain: as a fresh leaf has it */
 /* cg/limits.c */
 int cg_put(int ctl, const char *file, const char *text);	/* into a file of a leaf */
-int cg_knob_ctl(int lim);		/* the controller of a limit */
-bool cg_asked(const struct box *, int lim);	/* max is what a fresh leaf has: not asked */
+int cg_limit(struct run *, const struct box *, unsigned i, bool plain);	/* one of them, written and read back: 0 or fail() */
+const char *cg_line(char *text, const struct setting *);	/* of a file the line that it is about; or NULL */
+/* cg/update.c */
+int cg_found(struct run *);		/* the leaves of a box that runs, by its state file */
+int cg_update(struct run *, const struct box *was);	/* from that to r->box, or all is as it was: 0 or fail() */
 
 /* cg/stats.c */
 int cg_stats(const char *name, bool live);	/* NULL: of all that run. prints, 0 or the exit status */

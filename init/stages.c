@@ -52,7 +52,7 @@
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
 	ROW(cg_devices,      HOST,              NO_UNDO,     NOKEY, "deny all but the listed")	/* may make a leaf, and that one anew */ \
-	ROW(cg_limits,       HOST,              NO_UNDO,     KEYS(MEMORY_MAX, CPU_WEIGHT), "")	/* in force before the first process is inside */ \
+	ROW(cg_limits,       HOST,              NO_UNDO,     KEYS(MEMORY_MAX, KNOB), "")	/* in force before the first process is inside */ \
 	ROW(ns_join,         HOST,              NO_UNDO,     NOKEY, "user and pid")	/* joined user and pid come first: what is new is owned by them */ \
 	ROW(ns_clone,        HOST,              ns_kill,     KEYS(NET, NS_TIME), "") \
 	ROW(ns_idmap,        HOST | NEW(USER),  NO_UNDO,     KEYS(UIDMAP, GIDMAP), "") \

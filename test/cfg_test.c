@@ -100,6 +100,8 @@ static char *dump(const struct box *b)
 		fprintf(f, "group <%s> %u\n", b->groups[i].name ? b->groups[i].name : "-", b->groups[i].id);
 	for (i = 0; i < b->nsysctl; i++)
 		fprintf(f, "sysctl <%s> <%s>\n", b->sysctl[i].key, b->sysctl[i].val);
+	for (i = 0; i < b->nknob; i++)
+		fprintf(f, "knob %d %d <%s> <%s> <%s>\n", b->knob[i].row, b->knob[i].skip, b->knob[i].file, b->knob[i].of ? b->knob[i].of : "-", b->knob[i].text);
 	for (i = 0; i < b->ndev; i++)
 		fprintf(f, "dev <%s> <%s> %d %d %o\n", b->dev[i].host, b->dev[i].dst, b->dev[i].perm, b->dev[i].skip, b->dev[i].mode);
 	for (i = 0; i < b->nmnt; i++) {
@@ -171,7 +173,7 @@ int main(int argc, char **argv)
 	};
 	static char *const files[] = {
 		"bind=./relative:/words/b", "mask=/proc/kcore /words/m", "mounts=-run", "device=/dev/null:/dev/words", "etc=hosts",
-		"root=:rw",
+		"root=:rw", "io.weight=", "io.max=8:0:rbps=3M", "cpuset.cpus=2",
 	};
 	static char *const program[] = { "/bin/sh", "-c", "echo \"a\\b\" 'c'\n#", "", "two words", "back\\slash", NULL };
 	int i, bad = 0;

@@ -21,6 +21,40 @@ LIMITS = [	# what is asked, the v2 file and text, the v1 controller, file and te
     ("cpu.max=20000 50000", "cpu.max", "20000 50000", "cpu", "cpu.cfs_period_us", "50000"),
     ("cpu.weight=200", "cpu.weight", "200", "cpu", "cpu.shares", "2048"),
     ("cpu.weight=1", "cpu.weight", "1", "cpu", "cpu.shares", "10"),
+    ("memory.max=32M memory.high=24M", "memory.high", "25165824", "memory", None, None),
+    ("memory.low=1M", "memory.low", "1048576", "memory", None, None),
+    ("memory.min=1M", "memory.min", "1048576", "memory", None, None),
+    ("memory.oom.group=1", "memory.oom.group", "1", "memory", None, None),
+    ("memory.max=33554433", "memory.max", "33554432", "memory", "memory.limit_in_bytes", "33554432"),
+    ("cpu.max=50% cpu.max.burst=20000", "cpu.max.burst", "20000", "cpu", "cpu.cfs_burst_us", "20000"),
+    ("cpu.weight.nice=-5", "cpu.weight.nice", "-5", "cpu", "cpu.shares", "3121"),
+    ("cpu.weight.nice=-20", "cpu.weight.nice", "-20", "cpu", "cpu.shares", "88761"),
+    ("cpu.idle=1", "cpu.idle", "1", "cpu", "cpu.idle", "1"),
+    ("cpu.rt_runtime_us=5000", None, None, "cpu", "cpu.rt_runtime_us", "5000"),
+    ("cpu.rt_period_us=500000 cpu.rt_runtime_us=5000", None, None, "cpu", "cpu.rt_period_us", "500000"),
+    ("cpuset.cpus=0", "cpuset.cpus", "0", "cpuset", "cpuset.cpus", "0"),
+    ("cpuset.cpus=0 cpuset.mems=0", "cpuset.mems", "0", "cpuset", "cpuset.mems", "0"),
+    ("cpuset.cpus.partition=root", "cpuset.cpus.partition", "root", "cpuset", None, None),
+    ("io.max=DISK:rbps=1M,wiops=100", "io.max", "DISK rbps=1048576 wbps=max riops=max wiops=100", "io", "blkio.throttle.read_bps_device", "DISK 1048576"),
+    ("io.max=DISK:rbps=1M,wiops=100", "io.max", "DISK rbps=1048576 wbps=max riops=max wiops=100", "io", "blkio.throttle.write_iops_device", "DISK 100"),
+    ("io.max=DISK:rbps=max", "io.max", "", "io", "blkio.throttle.read_bps_device", ""),
+    ("io.latency=DISK:target=75ms", "io.latency", "DISK target=75000", "io", None, None),
+    ("io.weight=200", "io.weight", "default 200", "io", "blkio.bfq.weight", "200"),
+    ("hugetlb.2MB.max=5M", "hugetlb.2MB.max", "4194304", "hugetlb", "hugetlb.2MB.limit_in_bytes", "4194304"),
+    ("net_cls.classid=0x100001", None, None, "net_cls", "net_cls.classid", "1048577"),
+    ("net_prio.ifpriomap=lo:5", None, None, "net_prio", "net_prio.ifpriomap", "lo 5"),
+    ("memory.swappiness=10", None, None, "memory", "memory.swappiness", "10"),
+    ("blkio.bfq.weight=150", None, None, "io", "blkio.bfq.weight", "150"),
+]
+REFUSED = [	# what nothing may be started with, and what is said
+    ("memory.nosuch=1", r"memory\.nosuch: (no|not in the) memory controller - "),
+    ("net_cls.nosuch=1", r"net_cls\.nosuch: (no|not in the) net_cls controller - "),
+    ("cpuset.cpus=1000", r"cpuset\.cpus: "),
+    ("io.max=/dev/null:rbps=1M", r"io\.max: /dev/null: Block device required"),
+    ("io.max=/dev/nosuch:rbps=1M", r"io\.max: /dev/nosuch: No such file or directory"),
+    ("io.max=0:0:rbps=1M", r"(blkio\.throttle\.read_bps_device|io\.max): write 0:0 .*: No such device"),
+    ("memory.usage_in_bytes=1", r"memory\.usage_in_bytes: "),
+    ("hugetlb.3MB.max=4M", r"hugetlb\.3MB\.max: (no|not in the) hugetlb controller - "),
 ]
 
 
@@ -47,17 +81,68 @@ def running(name, *words):
         assert husk.status_of(p) == 143
 
 
-@pytest.mark.parametrize("words, file2, text2, controller, file1, text1", LIMITS)
+def disk():
+    """A whole disk of this machine, MAJOR:MINOR."""
+    for d in sorted(husk.pathlib.Path("/sys/class/block").iterdir()):
+        if not (d / "partition").exists() and (d / "dev").exists() and not d.name.startswith("zram"):
+            return (d / "dev").read_text().strip()
+    pytest.skip("no block device")
+
+
+def word(w):
+    return w.replace("DISK", disk()) if w and "DISK" in w else w
+
+
+def said(words):
+    return re.findall(r"\S+=.*?(?= \w+[\w.]*=\S|$)", word(words))
+
+
+@pytest.mark.parametrize("words, file2, text2, controller, file1, text1", LIMITS, ids=lambda v: v if v and "=" in str(v) and " " not in v else None)
 def test_each_limit_is_in_force(name, words, file2, text2, controller, file1, text1):
+    """In its file, or refused by name where this kernel or this layout does not have it."""
     trees()
-    v1 = husk.CGROUPS / controller / "husk" / name / file1
-    v2 = (husk.CGROUPS if V2 else husk.CGROUPS / "unified") / "husk" / name / file2
-    with running(name, *re.findall(r"\S+=[^=]*(?= \w+\.|$)", words)) as p:
-        if not v1.exists() and not v2.exists():
-            pytest.skip(f"no {controller} controller")
-        assert (v1 if v1.exists() else v2).read_text().strip() == (text1 if v1.exists() else text2)
-        inits = [husk.init_of(p.pid)]
-        assert inits[0] in map(int, (v1 if v1.exists() else v2).with_name("cgroup.procs").read_text().split())
+    d1 = husk.CGROUPS / {"io": "blkio"}.get(controller, controller) / "husk" / name
+    d2 = (husk.CGROUPS if V2 else husk.CGROUPS / "unified") / "husk" / name
+    with husk.box(*said(words), "--", "/bin/sh", "-c", "echo up; exec sleep 100", box=name) as p:
+        up = p.stdout.readline()
+        d, file, text = (d1, file1, text1) if d1.exists() else (d2, file2, text2)
+        if not up:
+            err = husk.errors(p)
+            p.wait(timeout=5)
+            asked = words.split()[-1].split("=")[0]
+            assert p.returncode == 125 and (not file or not (d / file).exists()), err
+            assert re.search(rf"cg\.limits: {re.escape(asked)}: (no|not in the) {controller} controller - ", err), err
+            assert not husk.left(name)
+            return
+        assert word(text) in (d / file).read_text().splitlines() or not text and not (d / file).read_text().strip()
+        assert husk.init_of(p.pid) in map(int, (d / "cgroup.procs").read_text().split())
+        p.terminate()
+        assert husk.status_of(p) == 143
+
+
+@pytest.mark.parametrize("words, error", REFUSED)
+def test_each_refusal(name, words, error):
+    trees()
+    r = run(words, "--", "/bin/echo", "no", box=name)
+    assert r.status == 125 and r.out == "" and re.search(r"cg\.limits: " + error, r.err), r
+    assert not husk.left(name)
+
+
+@pytest.mark.parametrize("words", sorted({"?" + w for w, f2, _, c, f1, _ in LIMITS if " " not in w and not (f1 and f2)}))
+def test_with_a_question_mark_the_box_starts_without(name, words):
+    trees()
+    r = run(word(words), "--", "/bin/echo", "yes", box=name)
+    assert (r.status, r.out) == (0, "yes\n"), r
+    assert r.err == "" or re.fullmatch(r"husk: \S+: cg\.limits: .*: not limited\n", r.err), r
+
+
+def test_a_partition_is_no_disk(name):
+    parts = [p for p in husk.pathlib.Path("/sys/class/block").iterdir() if (p / "partition").exists()]
+    if not parts:
+        pytest.skip("no partition")
+    number = (parts[0] / "dev").read_text().strip()
+    r = run(f"io.max={number}:rbps=1M", "--", "/bin/true", box=name)
+    assert r.status == 125 and f"{number} is a partition: the kernel limits whole disks, this one is" in r.err, r
 
 
 def test_share_of_the_memory(name):

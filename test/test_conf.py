@@ -59,7 +59,7 @@ def test_good_is_shown_and_read_again(path, tmp_path):
 LATER = {
     "restart", "giveup", "watchdog", "ready", "needs", "before", "if", "share", "dir", "overlay", "verity", "forks",
     "net.publish", "net.veth", "net.macvlan", "net.ipvlan", "net.vlan", "net.move", "net.addr", "net.route", "net.masquerade",
-    "memory.high", "memory.low", "memory.min", "landlock", "listen", "fd", "log.rate", "reload.signal", "start.timeout",
+    "landlock", "listen", "fd", "log.rate", "reload.signal", "start.timeout",
 }
 LATER_VALUES = {"net=nat", "log", "root", "tty", "mount", "device", "reboot"}
 
