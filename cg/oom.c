@@ -30,7 +30,7 @@ static void figure(char *to, size_t max, const char *name, const char *leaf, con
 
 	if (!p && !(p = file(leaf, v1)))
 		return;
-	fmt(to, max, "%s%s", name, *decimal(p, &v) == '\n' ? amount(v) : "max");
+	fmt(to, max, "%s%s", name, *decimal(p, &v) != '\n' || v >> 62 ? "max" : amount(v));	/* no limit of v1 is almost 2 to the 63 */
 }
 
 /* The limit need not be what was short: a peak below it says that the machine had no

@@ -120,22 +120,6 @@ static BASE struct figures *at(void)
 
 /* ------------------------------------------------------------ for people, to read */
 
-/* 6.3M, 48M */
-static const char *human(uint64_t v)
-{
-	unsigned shift = 10, n;
-	char unit;
-
-	if (v < 1024)
-		return fmts("%u", (unsigned)v);
-	while (v >> shift >= 1024)
-		shift += 10;
-	n = (unsigned)(v >> shift);
-	unit = "KMGTPE"[shift / 10 - 1];
-	return n >= 10 ? fmts("%u%c", n, unit) :
-		fmts("%u.%u%c", n, ((unsigned)(v >> (shift - 10)) & 1023) * 10 >> 10, unit);
-}
-
 /* 1.24s, 3m12s, 5h3m, 3d2h */
 static const char *duration(uint64_t nsec)
 {
@@ -248,7 +232,7 @@ static void tell(int unit, uint64_t v)
 	else if (v != ~(uint64_t)0 || unit != COUNT)	/* runc has no number for pids without a limit */
 		out_fact(f.key, f.path, mode != OUT_TABLE || unit == COUNT ?
 			fmts("%llu", (unsigned long long)(mode == OUT_KEYS && unit == USEC ? v / 1000 : v)) :
-			unit == BYTES ? human(v) : duration(v));
+			unit == BYTES ? amount(v) : duration(v));
 }
 
 /* A number of a row, as its file has it. */
@@ -555,7 +539,7 @@ static const char *column(int i, unsigned percent)
 		return "-";
 	if (i == 1 || i == 2)
 		return i == 1 ? duration(v) : fmts("%u", percent);
-	return max && max != ~(uint64_t)0 ? fmts("%s/%s", human(v), human(max)) : human(v);
+	return max && max != ~(uint64_t)0 ? fmts("%s/%s", amount(v), amount(max)) : amount(v);
 }
 
 /* Of one CPU, since the last time; ~0: this is the first. */

@@ -365,8 +365,9 @@ void let_go(int fd);			/* close(), errno kept */
 int read_at(int dir, const char *path, char *buf, size_t max);	/* whole small file, NUL-terminated; length or -1 */
 int write_at(int dir, const char *path, const char *text);	/* one open, one write, one close; 0 or -1 */
 uint64_t ram(void);				/* bytes */
-const char *amount(uint64_t bytes);	/* for people: 48M, 6.3M, 200K; far too much is max */
+const char *amount(uint64_t bytes);	/* for people: 48M, 6.3M */
 uint64_t now_ms(void);				/* CLOCK_MONOTONIC */
+const char *utc(void);			/* 2026-01-04T10:22:07Z; good until the next */
 int proc_fd(void);				/* /proc as O_PATH, checked to be procfs; -1 */
 
 /* init/sys.c: system calls that musl does not know or not in this form.
@@ -471,6 +472,7 @@ int init_filter(struct run *);
 int init_reap(struct run *);
 
 /* init/up.c: a box that runs, by its name */
+int up_name(const char *name);		/* 0, or it is not the name of a box, which is printed, and 2 */
 int up_open(struct up *, const char *name);	/* 0, or one line is printed and it is the exit status: 2 not a name, 3 not running, 1 */
 int up_find(struct left *, const char *name, int proc, uint64_t *pid);	/* PID 1's directory in /proc, or -1: ESRCH, ENOENT: it is not running; l->dir is open, or -1 */
 int up_leaf(struct up *, unsigned *at);	/* the next leaf, O_PATH, its path in leaf; -1: no more */
@@ -716,6 +718,8 @@ uint64_t cg_count(const char *text, const char *key);	/* of lines of a name and 
 int cg_freeze(struct up *, bool on);	/* waits until it is so, or as it was; 0 or fail() */
 bool cg_frozen(const char *leaf);	/* or asked to be */
 bool cg_paused(const struct left *);	/* one of its leaves is */
+/* cg/events.c */
+int cg_events(char **words);		/* husk events, from its options on; -1: that one is not known */
 /* cg/make.c */
 int cg_leaves(struct run *r, unsigned want);	/* more leaves, one bit for each; what is not there or not ours is none */
 const char *cg_path(int ctl);		/* of a leaf of this start; "": there is none */

@@ -344,6 +344,13 @@ static int verb_stats(char **argv)
 	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_stats(c.rest[0], c.live);
 }
 
+static int verb_events(char **words)
+{
+	int e = cg_events(words);
+
+	return e < 0 ? usage(TEXT "events [-j] [-1] NAME") : e;
+}
+
 static int verb_version(void)
 {
 	say(1, "husk " VERSION "\n");
@@ -367,7 +374,8 @@ static const char verbs[] = TEXT
 	"poweroff\0"
 	"reboot\n\task PID 1 of the board\0"
 	"boot\n\twhat PID 1 of a board does\0"
-	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0";
+	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0"
+	"events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends\0";
 
 static int help_verbs(void)
 {
@@ -407,6 +415,7 @@ static int call(char **argv)
 	case 10: case 11: case 12: return board_ask(argv[1]);
 	case 13: return board_boot(argv);
 	case 14: return verb_stats(argv);
+	case 15: return verb_events(argv + 2);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

@@ -126,8 +126,11 @@ static int hear_until(struct run *r, uint8_t kind)
 /* A process of the box died without a word: how, if it can be known. */
 static int silent_death(struct run *r)
 {
+	const char *oom = cg_oom(r->left);
 	int st;
 
+	if (oom)
+		return fail_not(r, "killed: out of memory (%s)", oom);
 	if (!r->board && waitpid(r->init, &st, WNOHANG) == r->init && WIFSIGNALED(st))
 		return fail_not(r, "PID 1 of the box was ended by signal %d", WTERMSIG(st));
 	return fail_not(r, "the box died without a word");

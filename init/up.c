@@ -40,16 +40,22 @@ static void begin(struct up *u, const char *name)
 	u->who = -1;
 }
 
+int up_name(const char *name)
+{
+	if (name && cfg_name(name))
+		return 0;
+	say(2, "husk: %s - husk help\n", name ? fmts("\"%.*s\" is not the name of a box", 80, cfg_plain(name) ? name : "?") : TEXT "the name of a box is missing");
+	return 2;
+}
+
 int up_open(struct up *u, const char *name)
 {
 	static char keeper[16];
 	uint64_t n = 0;
 	unsigned at = 0;
 
-	if (!name || !cfg_name(name)) {
-		say(2, "husk: %s - husk help\n", name ? fmts("\"%.*s\" is not the name of a box", 80, cfg_plain(name) ? name : "?") : TEXT "the name of a box is missing");
+	if (up_name(name))
 		return 2;
-	}
 	begin(u, name);
 	u->run.proc = proc_fd();
 	u->who = u->run.proc < 0 ? -1 : up_find(&u->left, name, u->run.proc, &n);

@@ -146,17 +146,46 @@ uint64_t ram(void)
 	return sysinfo(&si) < 0 ? 0 : (uint64_t)si.totalram * si.mem_unit;
 }
 
-/* With one digit behind the point where it says something. 2 to the 62: a v1 limit that is none. */
 const char *amount(uint64_t v)
 {
-	unsigned shift = 0, tenths;
+	unsigned shift = 10, n, tenth;
 
-	if (v >> 62)
-		return "max";
+	if (v < 1024)
+		return fmts("%u", (unsigned)v);
 	while (v >> shift >= 1024)
 		shift += 10;
-	tenths = shift ? (unsigned)(v >> (shift - 10)) * 10 >> 10 : (unsigned)v * 10;
-	return fmts("%u%s%.*s", tenths / 10, tenths % 10 ? fmts(".%u", tenths % 10) : "", shift > 0, &"KMGTPE"[shift / 11]);
+	n = (unsigned)(v >> shift);
+	tenth = n < 10 ? ((unsigned)(v >> (shift - 10)) & 1023) * 10 >> 10 : 0;
+	return fmts("%u%s%c", n, tenth ? fmts(".%u", tenth) : "", "KMGTPE"[shift / 10 - 1]);
+}
+
+/* Until 2099. What old calls of 32-bit kernels give of it lasts until 2106, without a sign. */
+const char *utc(void)
+{
+	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static char text[21];
+	struct timespec t;
+	uint32_t s, v[6], n, i;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	s = (uint32_t)t.tv_sec % 86400;
+	v[2] = (uint32_t)t.tv_sec / 86400;
+	for (v[0] = 1970; v[2] >= (n = 365 + !(v[0] % 4)); v[0]++)
+		v[2] -= n;
+	for (v[1] = 0; v[2] >= (n = days[v[1]] + (v[1] == 1 && v[0] % 4 == 0)); v[1]++)
+		v[2] -= n;
+	v[0] %= 100;
+	v[1]++;
+	v[2]++;
+	v[3] = s / 3600;
+	v[4] = s / 60 % 60;
+	v[5] = s % 60;
+	copy(text, sizeof text, "2000-00-00T00:00:00Z");
+	for (i = 0; i < 6; i++) {
+		text[3 * i + 2] = (char)('0' + v[i] / 10);
+		text[3 * i + 3] = (char)('0' + v[i] % 10);
+	}
+	return text;
 }
 
 uint64_t now_ms(void)

@@ -26,6 +26,7 @@
 #endif
 	ROW inotify_init1, __NR_inotify_init1
 	ROW inotify_add_watch, __NR_inotify_add_watch
+	ROW inotify_rm_watch, __NR_inotify_rm_watch
 	ROW fchdir, __NR_fchdir
 	ROW fchmod, __NR_fchmod
 	ROW ioctl, __NR_ioctl
