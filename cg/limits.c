@@ -160,8 +160,41 @@ static int in_force(struct run *r, const struct setting *s)
 	return same(is, s->text) || *s->text == '\n' ? 0 : fail_not(r, "%s: %s written, %s in force", s->file, s->text, is);
 }
 
+static int in_use(struct run *r, const struct setting *s, bool v1)
+{
+	char *usage = caps_status(AT_FDCWD, cg_file(v1 ? CTL_MEMORY : NCTL, v1 ? "memory.usage_in_bytes" : "memory.current"));
+
+	if (usage)
+		usage[strcspn(usage, "\n")] = '\0';
+	return fail_not(r, "%s: write %s: %s are in use, and cannot be taken back", s->file, s->text, usage ? usage : "more");
+}
+
+/* v2 would kill, where v1 says that it is busy: so what is above the new limit is
+ * taken back first, by that of memory.high. */
+static bool squeezed(const struct setting *s)
+{
+	static char high[24];
+	uint64_t to, is = 0;
+	char *usage;
+	int turn;
+
+	if (decimal(s->text, &to) == s->text)
+		return true;
+	for (turn = 0; turn < 2; turn++) {
+		if ((usage = caps_status(AT_FDCWD, cg_file(NCTL, "memory.current"))))
+			decimal(usage, &is);
+		if (!usage || is <= to || turn || read_at(AT_FDCWD, cg_file(NCTL, "memory.high"), high, sizeof high) < 0)
+			break;
+		(void)cg_put(NCTL, "memory.high", s->text);
+		(void)cg_put(NCTL, "memory.high", high);
+	}
+	return is <= to;
+}
+
 static int refused(struct run *r, const struct setting *s, bool v1)
 {
+	if (errno == EBUSY && s->ctl == CTL_MEMORY)
+		return in_use(r, s, v1);
 	if (errno == ENOENT && s->loose && !v1 && faccessat(AT_FDCWD, cg_file(NCTL, s->file[3] == 'w' ? "io.bfq.weight" : "io.weight"), F_OK, 0) == 0)
 		return 0;
 	if (errno == ENOENT)
@@ -172,7 +205,7 @@ static int refused(struct run *r, const struct setting *s, bool v1)
 }
 
 /* What the kernel lacks before it takes the value is seen by the error, and supplied. */
-int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain)
+int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool live)
 {
 	static char got[1024];
 	struct setting s;
@@ -189,6 +222,8 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain)
 		return missing(r, &s, NULL);
 	if (!v1 && r->cgroup2 < 0)
 		return missing(r, &s, cg_enable(r, s.ctl));
+	if (live && !v1 && s.row == KEY_MEMORY_MAX && !squeezed(&s))
+		return in_use(r, &s, false);
 	e = write_back(cg_file(v1 ? s.ctl : NCTL, s.file), &s, got, sizeof got, &line);
 	if (e < 0 && ((!v1 && errno == ENOENT) || (v1 && errno == EINVAL && s.row == KEY_CPU_RT_RUNTIME))) {
 		if (v1)
@@ -212,6 +247,6 @@ int cg_limits(struct run *r)
 	int e = 0;
 
 	for (i = 0; i < cg_settings(r->box) && !e; i++)
-		e = cg_limit(r, r->box, i, false);
+		e = cg_limit(r, r->box, i, false, false);
 	return e;
 }

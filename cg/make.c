@@ -283,6 +283,7 @@ int cg_leaves(struct run *r, unsigned want)
 	leaves.known = true;
 	if (leaves.v2)
 		want &= 1u << NCTL;
+	want &= ~(unsigned)r->cg1;
 	r->state = -1;
 	for (i = NCTL; i >= 0 && e >= 0; i--)
 		if (want >> i & 1)
@@ -294,6 +295,72 @@ int cg_leaves(struct run *r, unsigned want)
 		if (want >> i & 1)
 			e = make(r, i);
 	return e;
+}
+
+/* Where a controller of v1 is, or the v2 tree, as a start finds it. */
+static bool hierarchy(struct run *r, int ctl, char top[CGPATH], struct stat *st)
+{
+	const char *list, *own;
+
+	fmt(top, CGPATH, leaves.v2 ? CGTOP : CGTOP "/%s", cg_v1(ctl));
+	if (cg_mounted(top, ctl == NCTL) == 0)
+		return stat(top, st) == 0;
+	if (leaves.v2 || !(list = cg_own(r->proc, ctl, &own)))
+		return false;
+	fmt(top, CGPATH, CGTOP "/%s", list);
+	if (cg_mounted(top, ctl == NCTL) < 0 && !cg_find(r->proc, ctl, top))
+		return false;
+	return stat(top, st) == 0;
+}
+
+/* How much of the path is the mount point */
+static uint16_t mount_point(const char *path, dev_t dev)
+{
+	const char *p = path;
+	struct stat st;
+
+	while ((p = strchr(p + 1, '/')))
+		if (stat(fmts("%.*s", (int)(p - path), path), &st) == 0 && st.st_dev == dev)
+			return (uint16_t)(p - path);
+	return 0;
+}
+
+static int found(struct run *r, int ctl, const char *path, dev_t dev)
+{
+	if (leaves.end + strlen(path) + 2 > sizeof leaves.text)
+		return -1;
+	leaves.err[ctl] = 0;
+	leaves.path[ctl] = leaves.end + 1;
+	leaves.top[ctl] = mount_point(path, dev);
+	leaves.end = (uint16_t)(leaves.end + 1 + copy(path_of(ctl), CGPATH, path));
+	if (ctl == NCTL)
+		r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	else
+		r->cg1 |= (uint16_t)(1u << ctl);
+	if (ctl == CTL_CPUSET)
+		leaves.bare = access(cg_file(CTL_CPUSET, "cpuset.cpus"), F_OK) < 0;
+	return 0;
+}
+
+/* Each hierarchy is a device of its own, whatever it is called here; several
+ * controllers may be one. */
+int cg_found(struct run *r)
+{
+	static char path[CGPATH];
+	struct stat is, leaf;
+	unsigned next;
+	int i;
+
+	leaves.v2 = cg_mounted(CGTOP, true) == 0;
+	leaves.known = true;
+	for (i = leaves.v2 ? NCTL : 0; i <= NCTL; i++) {
+		if (!hierarchy(r, i, path, &is))
+			continue;
+		for (next = 0; !*path_of(i) && cg_next(r->left, &next, path);)
+			if (stat(path, &leaf) == 0 && leaf.st_dev == is.st_dev && found(r, i, path, is.st_dev) < 0)
+				return fail_not(r, "too many leaves");
+	}
+	return 0;
 }
 
 /* Without a pid namespace of its own no death of PID 1 ends a box: PID 1 gets the

@@ -726,6 +726,7 @@ const char *cg_path(int ctl);		/* of a leaf of this start; "": there is none */
 bool cg_cold(const struct run *r);	/* the v2 leaf is frozen, or what is above it; errno is kept */
 const char *cg_refused(int ctl, int *err);	/* the path that could not be made, and why; or NULL */
 const char *cg_below(int ctl);		/* of the path of a leaf, what is behind the mount point */
+int cg_found(struct run *);		/* the leaves of a box that runs, by its state file; 0 or fail() */
 const char *cg_file(int ctl, const char *name);	/* in that leaf: one of the four of fmts() */
 /* cg/knobs.c */
 struct setting {		/* a limit as one file of a leaf: texts may be of fmts() */
@@ -742,10 +743,9 @@ unsigned cg_settings(const struct box *);	/* how many there are, each 0 or 1 fil
 int cg_setting(struct run *, const struct box *, unsigned i, bool plain, struct setting *);	/* 1; 0: none; or fail(). plain: as a fresh leaf has it */
 /* cg/limits.c */
 int cg_put(int ctl, const char *file, const char *text);	/* into a file of a leaf */
-int cg_limit(struct run *, const struct box *, unsigned i, bool plain);	/* one of them, written and read back: 0 or fail() */
+int cg_limit(struct run *, const struct box *, unsigned i, bool plain, bool live);	/* one of them, written and read back: 0 or fail(). live: there is somebody inside */
 const char *cg_line(char *text, const struct setting *);	/* of a file the line that it is about; or NULL */
 /* cg/update.c */
-int cg_found(struct run *);		/* the leaves of a box that runs, by its state file */
 int cg_update(struct run *, const struct box *was);	/* from that to r->box, or all is as it was: 0 or fail() */
 
 /* cg/stats.c */

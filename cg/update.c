@@ -1,0 +1,147 @@
+/* update.c - the limits of a box that runs become others: what differs is written,
+ * and read back as at the start; or all is as it was.
+ *
+ * Two limits of one controller may depend on each other, and the kernel's answer says
+ * it: memory.limit_in_bytes is never above memory.memsw.limit_in_bytes, a burst never
+ * above its quota. So who is refused waits until the others are written, and is tried
+ * again: as long as there is an order one by one, it is found. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "husk.h"
+
+enum { MAXCHANGE = 4 * MAXKNOB + 2 * NLIM, ROOM = 8192 };
+
+static struct {
+	unsigned n, done, used;		/* changes; how many are written; of text */
+	struct change {
+		bool gone;		/* back to what a fresh leaf has: the row is one of the box that was */
+		bool written;
+		uint8_t row;
+		uint16_t old;		/* in text: what stood there; 0: nothing is known */
+	} change[MAXCHANGE];
+	uint8_t	 order[MAXCHANGE];	/* in which they were written */
+	char	 text[ROOM];
+} one;
+
+_Static_assert(MAXCHANGE < 256, "their numbers are bytes");
+
+/* The same line of the same file? */
+static bool about(const struct setting *a, const struct setting *b)
+{
+	size_t n = a->keyed && a->text ? strcspn(a->text, " ") + 1 : 0;
+
+	return a->ctl == b->ctl && same(a->file, b->file) && a->keyed == b->keyed && (!n || !strncmp(a->text, b->text, n));
+}
+
+/* Has the box a limit that writes there? text: and just that */
+static bool has(struct run *r, const struct box *b, const struct setting *s, bool text)
+{
+	struct setting other;
+	unsigned i;
+
+	for (i = 0; i < cg_settings(b); i++)
+		if (cg_setting(r, b, i, false, &other) > 0 && about(s, &other))
+			return !text || same(s->text, other.text);
+	return false;
+}
+
+/* Those of a that b does not have, into the list. */
+static void differences(struct run *r, const struct box *a, const struct box *b, bool gone)
+{
+	static char file[128], text[512];
+	struct setting s;
+	unsigned i;
+
+	for (i = 0; i < cg_settings(a); i++) {
+		if (cg_setting(r, a, i, false, &s) <= 0)
+			continue;
+		copy(file, sizeof file, s.file);
+		copy(text, sizeof text, s.text);
+		s.file = file;
+		s.text = text;
+		if (!has(r, b, &s, !gone))
+			one.change[one.n++] = (struct change){ .gone = gone, .row = (uint8_t)i };
+	}
+}
+
+/* What stands there now; what was not there before its controller was has no text. */
+static int remember(struct run *r, struct change *c, const struct setting *s)
+{
+	bool v1 = r->cg1 >> s->ctl & 1;
+	char *text = caps_status(AT_FDCWD, cg_file(v1 ? s->ctl : NCTL, s->file));
+	const char *line = text ? cg_line(text, s) : NULL;
+	size_t n;
+
+	if (c->old || !line)
+		return 0;
+	n = strlen(line) + 2;
+	if (one.used + n > ROOM)
+		return fail_not(r, "more is changed than can be taken back: in several steps, please");
+	c->old = (uint16_t)(one.used + 1);
+	one.used += fmt(one.text + c->old, n, *line ? "%s" : "\n", line) + 1;
+	return 0;
+}
+
+static int write_one(struct run *r, struct change *c, const struct box *was)
+{
+	const struct box *b = c->gone ? was : r->box;
+	struct setting s;
+	int e = cg_setting(r, b, c->row, c->gone, &s);
+
+	if (e > 0 && s.text && *s.file)
+		e = remember(r, c, &s);
+	return e < 0 ? e : cg_limit(r, b, c->row, c->gone, true);
+}
+
+/* Backwards, so that each step is one that the kernel took before. */
+static bool back(struct run *r, const struct box *was)
+{
+	struct setting s;
+	struct change *c;
+	bool all = true;
+
+	while (one.done) {
+		c = &one.change[one.order[--one.done]];
+		if (cg_setting(r, c->gone ? was : r->box, c->row, !c->old, &s) > 0 && s.text && *s.file)
+			all &= cg_put(r->cg1 >> s.ctl & 1 ? s.ctl : NCTL, s.file, c->old ? one.text + c->old : s.text) == 0;
+	}
+	return all;
+}
+
+/* Those that can be written are; how many that were. first: of those that cannot, what is said of it. */
+static unsigned one_turn(struct run *r, const struct box *was)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < one.n; i++)
+		if (!one.change[i].written && write_one(r, &one.change[i], was) == 0) {
+			one.change[i].written = true;
+			one.order[one.done++] = (uint8_t)i;
+			n++;
+		}
+	return n;
+}
+
+int cg_update(struct run *r, const struct box *was)
+{
+	static char why[sizeof r->why];
+	unsigned i;
+	int e;
+
+	one.n = one.done = one.used = 0;
+	differences(r, r->box, was, false);
+	differences(r, was, r->box, true);
+	memset(r->why, 0, sizeof r->why);
+	while (one.done < one.n && one_turn(r, was))
+		;
+	if (one.done == one.n)
+		return 0;
+	for (i = 0; one.change[i].written; i++)
+		;
+	e = write_one(r, &one.change[i], was);
+	copy(why, sizeof why, r->why);
+	fmt(r->why, sizeof r->why, back(r, was) ? "%s" : "%s, and not all is as before", why);
+	return e ? e : -EIO;
+}
