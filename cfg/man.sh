@@ -28,7 +28,9 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	n++
 	sub(/\.$/, ".X", $2)
 	if ($4 != "") what = $4
-	print ".It Ic " $2 "\\&= Ns Ar " roff(what) (what ~ /[.)]$/ ? "\\&" : "")
+	what = roff(what)
+	gsub(/\|/, "|\\:", what)		# a line may end there
+	print ".It Ic " $2 "\\&= Ns Ar " what (what ~ /[.)]$/ ? "\\&" : "")
 	if ($6 $10 != "") print "\\&" roff($6) ($6 != "" && $10 != "" ? "; " : "") roff($10) "."
 	if ($8 != "") print "Default: " roff($8) "."
 	if (flags ~ /LIST/) print "A list."

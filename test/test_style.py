@@ -123,6 +123,9 @@ def test_manual_pages(page):
     r = husk.command("mandoc", "-T", "lint", husk.TOP / page, timeout=20)
     said = (r.out + r.err).splitlines()         # which other pages this machine has is no matter
     assert not [l for l in said if "manual not found" not in l and "mandoc.db" not in l], said
+    if shutil.which("groff"):
+        r = husk.command("groff", "-mdoc", "-Tutf8", "-ww", "-z", husk.TOP / page, timeout=20)
+        assert not r.err, r
 
 
 def test_manual_quotes_real_messages(tmp_path):
