@@ -162,14 +162,20 @@ static int answer(int policy, const struct seccomp_data *d)
 	return refusal(act) ? (int)(act & 0xffff) : EPERM;
 }
 
-/* It is exec.once= that refuses this execve, and no word allows it: the policy has
- * it from that one address alone. */
-static bool once(int policy, struct seccomp_data *d)
+/* It is exec.once= that refuses this execve or execveat, and no word allows it: the
+ * policy has execve from that one address alone. */
+static bool once(int policy, struct seccomp_data d)
 {
-	if (filter_slot((uint32_t)d->nr) != N_execve)
+	unsigned call = filter_slot((uint32_t)d.nr);
+
+	if (call != N_execve && call != N_execveat)
 		return false;
-	d->args[0] = ONLY_PAGE;
-	return verdict(policy, d) == ACT_ALLOW;
+	d.nr = (int)filter_number(N_execve);
+	d.args[0] = ONLY_PAGE + 4096;
+	if (verdict(policy, &d) == ACT_ALLOW)
+		return false;
+	d.args[0] = ONLY_PAGE;
+	return verdict(policy, &d) == ACT_ALLOW;
 }
 
 enum { LINES = 16, LOOKS = 4 * LINES, WINDOW_MS = 10000,
@@ -352,7 +358,7 @@ static void report(int slot, const char *box, int listener, int policy, struct s
 	if (!among(s->seen, hash) && ready()) {
 		args = arguments(&n->data);
 		who = program(n->pid);
-		cure = once(policy, &n->data) ? "exec.once=no" : filter_cure((uint32_t)n->data.nr, n->data.args);
+		cure = once(policy, n->data) ? "exec.once=no" : filter_cure((uint32_t)n->data.nr, n->data.args);
 		name = filter_call((uint32_t)n->data.nr);
 		if (ioctl(listener, VALID, &n->id) < 0) {	/* the number may be another's by now: the next one tells */
 			s->last[(s->looks - 1) % LINES] = 0;

@@ -16,7 +16,7 @@ from test_abi import both  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="call numbers of x86_64")
 
-SETTIME, UNSHARE, MOUNT, SENDMSG, SECCOMP, EXIT_GROUP, CLONE3, PERSONALITY = 227, 272, 165, 46, 317, 231, 435, 135
+SETTIME, UNSHARE, MOUNT, SENDMSG, SECCOMP, EXIT_GROUP, CLONE3, PERSONALITY, EXECVEAT = 227, 272, 165, 46, 317, 231, 435, 135, 322
 EPERM, EBUSY, EACCES, ENOSYS = 1, 16, 13, 38
 LINE = re.compile(r"^husk: (\S+): denied: (\w+)\((\w*(?:, \w+)*)\) \((.*), (\d+)\): (.+)$", re.M)
 MORE = re.compile(r"^husk: \S+: denied: (\d+) more$", re.M)
@@ -73,6 +73,12 @@ def test_what_exec_once_refuses_no_word_allows(name):
     assert r.status == 2 and "exec.once" in r.err, r
     r = husk.run("exec.once=no", "syscalls.log=yes", *script, box=name)
     assert r.status == 3 and "denied" not in r.err, r
+
+
+@pytest.mark.parametrize("more, cure", [(["exec.once=yes"], "exec.once=no"), (["syscalls=-execveat"], "syscalls=+execveat")])
+def test_the_other_way_to_execute(name, box, more, cure):
+    r = box("call", EXECVEAT, 9, 0, 0, 0, 0, more=more, box=name)
+    assert (r.out, [(l[1], l[5]) for l in lines(r)]) == (f"{-EPERM}\n", [("execveat", cure)]), r
 
 
 def test_arguments_and_key(name, box):
