@@ -214,7 +214,7 @@ static const char *arguments(struct question *q, char *const *words)
 		if (i == 6)
 			return TEXT "a call has six arguments at most";
 		if (!filter_value(words[i], full, &q->data.args[i]))
-			return cfg_wrong("\"%.*s\" is no constant that is known, and no number that fits", 80, words[i]);
+			return cfg_wrong("\"%.*s\" is no constant that is known, and no number that fits%s", 80, words[i], filter_near(words[i], true));
 		n += fmt(q->args + n, sizeof q->args - n, i ? ", %s" : "%s", words[i]);
 	}
 	return NULL;

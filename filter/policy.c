@@ -143,19 +143,26 @@ static void call(struct word *w, unsigned which)
 		rule(w, which, act, next, first);
 }
 
-const char *filter_unknown(const char *word)
+/* Constants are the names in capitals. */
+const char *filter_near(const char *word, bool constant)
 {
-	static char phrase[160];
 	static struct near near;
 	const struct known *k;
 	int i;
 
 	near_begin(&near, word);
 	for (i = 0; (k = filter_name(i)); i++)
-		if (k->text[0] < 'A' || k->text[0] > 'Z')
+		if ((k->text[0] >= 'A' && k->text[0] <= 'Z') == constant)
 			near_try(&near, k->text);
+	return near_hint(&near);
+}
+
+const char *filter_unknown(const char *word)
+{
+	static char phrase[160];
+
 	fmt(phrase, sizeof phrase, "\"%s\" is not a %s%s", word,
-	    word[0] == '@' ? TEXT "group of system calls" : "system call", near_hint(&near));
+	    word[0] == '@' ? TEXT "group of system calls" : "system call", filter_near(word, false));
 	return phrase;
 }
 
@@ -390,7 +397,8 @@ const char *filter_word(const char *s)
 	}
 	if (!w.bad)
 		return NULL;
-	fmt(phrase, sizeof phrase, "%s: %s%s%s", w.name, w.misfit ? w.token : "", w.misfit ? " " : "", w.bad);
+	fmt(phrase, sizeof phrase, w.misfit ? "%s: %s %s%s" : "%s: %s%s", w.name, w.misfit ? w.token : w.bad,
+	    w.misfit ? w.bad : "", w.misfit ? filter_near(w.token, true) : "");
 	return phrase;
 }
 

@@ -317,6 +317,8 @@ static int verb_filter(char **argv)
 		;
 	if (!file && words == argv)
 		return usage(TEXT "a file, or key=value and -- argv");
+	if (*argv && **argv == '-')
+		return usage(fmts("%s: options stand first", *argv));
 	if ((e = cfg_load(asked(), file, words, (int)(argv - words), NULL)))
 		return e;
 	if (*argv)

@@ -338,6 +338,7 @@ def test_what_the_manual_shows(tmp_path):
     ("opne", '"opne" is not a system call; open?'), ("AF_UNIX", '"AF_UNIX" is not a system call'), ("@net", '"@net" is not a system call'),
     ("read x", '"x" is no constant that is known, and no number that fits'), ("read 0x1ffffffffffffffff", "no number that fits"),
     ("read 1+", "no number that fits"), ("read 1 2 3 4 5 6 7", "six arguments"), ("0x1ffffffff", "is not a system call"), ("read 0 open", '"open" is no constant'),
+    ("socket AF_UNXI", "no number that fits; AF_UNIX?"), ("-a armv7 read", "options stand first"),
 ])
 def test_what_is_wrong_with_a_call(words, said):
     r = husk.husk("filter", "syscalls=@service", *words.split())
