@@ -16,6 +16,7 @@
  *	OPEN	is not set unless somebody says it; of all others that nobody has said
  *		it is the first word, or the first between ( )
  *	PATH	a path outside is first: ./x is relative to the file
+ *	LIVE	husk update may change it in a box that runs; `key=` takes it away then
  */
 #include <string.h>
 
@@ -120,7 +121,7 @@
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
 	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box")
 
-enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH };
+enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH, LIVE = K_LIVE };
 
 #define ROW(id, name, type, at, flags, what, help, def, more) [KEY_##id] = { T_##type, flags, offsetof(struct box, at) },
 static const struct key keys[] = { KEYS(ROW) };

@@ -241,3 +241,13 @@ void cfg_drop_knob(struct box *b, int i)
 	memmove(&b->knob[i], &b->knob[i + 1], (size_t)(b->nknob - i - 1) * sizeof b->knob[0]);
 	b->nknob--;
 }
+
+/* husk update: of a key that is one file of several */
+void cfg_empty_knob(struct box *b, int row, const char *key)
+{
+	int i;
+
+	for (i = b->nknob; i-- > 0;)
+		if (b->knob[i].row == row && same(b->knob[i].file, key))
+			cfg_drop_knob(b, i);
+}

@@ -38,6 +38,7 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	if (flags ~ /SKIP/) print ".Ql \\&? ."
 	if (flags ~ /BOARD/) print "Also in"
 	if (flags ~ /BOARD/) print ".Pa board.conf ."
+	if (flags ~ /LIVE/) print "May change while the box runs."
 }
 END {
 	print ".El"

@@ -8,6 +8,41 @@
 
 #include "husk.h"
 
+/* All of it is one write: the keeper does this, too, for husk update. */
+static struct {
+	char	*start, *at;
+	size_t	 left;			/* one more than there is room for */
+} out;
+
+static void begin(void)
+{
+	out.start = out.at = cfg_rest(&out.left);
+}
+
+static __attribute__((format(printf, 1, 2))) void put(const char *f, ...)
+{
+	va_list ap;
+	size_t n;
+
+	va_start(ap, f);
+	n = vfmt(out.at, out.left, f, &ap);
+	va_end(ap);
+	out.at += n;
+	out.left -= n;
+}
+#define put(...)	put(TEXT __VA_ARGS__)
+
+static bool end(int fd)
+{
+	const char *p = out.start;
+	ssize_t n;
+
+	for (; p < out.at; p += n)
+		if ((n = write(fd, p, (size_t)(out.at - p))) < 0)
+			return false;
+	return out.left > 1;
+}
+
 static bool is_mount(const struct key *k)
 {
 	return k->type == T_BIND || k->type == T_TMPFS || k->type == T_MOUNT;
@@ -26,7 +61,7 @@ static bool again(const struct mark *m)
 
 /* The lines of a key; false: it has none. Those of the three keys of mounts stand
  * behind the last one, as their order counts: one may lie below another. */
-static bool lines(int row, int fd, const char *tab, bool origins)
+static bool lines(int row, const char *tab, bool origins)
 {
 	const struct key *k = key_row(row);
 	const struct mark *m;
@@ -39,42 +74,49 @@ static bool lines(int row, int fd, const char *tab, bool origins)
 		if ((m->key != row && !(is_mount(k) && is_mount(key_row(m->key)))) || again(m))
 			continue;
 		if (origins && *(from = cfg_from(m)))
-			say(fd, "# %s\n", from);
-		say(fd, "%s", tab);
-		(void)!write(fd, m->text, (size_t)(strchrnul(m->text, '\n') - m->text));
-		say(fd, "\n");
+			put("# %s\n", from);
+		put("%s%.*s\n", tab, (int)strcspn(m->text, "\n"), m->text);
 		any = true;
 	}
 	return any;
 }
 
 /* A list is emptied first: the defaults are read before this. */
-void cfg_show_key(int row, int fd, const char *tab, bool origins)
+static void show(int row, const char *tab, bool origins)
 {
 	const char *key = key_name(row), *what = key_what(row), *first = strchr(what, '(');
 	unsigned flags = key_row(row)->flags;
 	bool list = flags & K_LIST && !(flags & K_OPEN);
 
 	if (list)
-		say(fd, "%s%s=\n", tab, key);
-	if (lines(row, fd, tab, origins) || list || flags & K_SUB)
+		put("%s%s=\n", tab, key);
+	if (lines(row, tab, origins) || list || flags & K_SUB)
 		return;
 	if (flags & K_OPEN)
-		say(fd, "%s# %s is not set\n", tab, key);
+		put("%s# %s is not set\n", tab, key);
 	else {
 		first = first ? first + 1 : what;
-		say(fd, "%s%s=%.*s\n", tab, key, (int)strcspn(first, ",|)"), first);
+		put("%s%s=%.*s\n", tab, key, (int)strcspn(first, ",|)"), first);
 	}
 }
 
-void cfg_show(int fd, bool origins)
+void cfg_show_key(int row, int fd, const char *tab, bool origins)
+{
+	begin();
+	show(row, tab, origins);
+	(void)end(fd);
+}
+
+bool cfg_show(int fd, bool origins)
 {
 	int row;
 
-	say(fd, "use=service\n");	/* all that other presets say stands below */
+	begin();
+	put("use=service\n");	/* all that other presets say stands below */
 	for (row = 0; row < key_find("use"); row++)
-		cfg_show_key(row, fd, "", origins);
-	cfg_show_key(key_find("name"), fd, "", origins);
+		show(row, "", origins);
+	show(key_find("name"), "", origins);
+	return end(fd);
 }
 
 /* The default is what a box has that says nothing. */
@@ -89,10 +131,11 @@ int cfg_help(const char *key)
 		return 2;
 	}
 	flags = key_row(row)->flags;
-	say(1, "%s%s=%s\n%s%s%sdefault:\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row),
+	say(1, "%s%s=%s\n%s%s%s%sdefault:\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row),
 		flags & K_LIST ? TEXT "\ta list: lines add up, an empty value empties it\n" : "",
 		flags & K_SKIP ? TEXT "\t? before it: go on without\n" : "",
-		flags & K_BOARD ? TEXT "\talso in board.conf\n" : "");
+		flags & K_BOARD ? TEXT "\talso in board.conf\n" : "",
+		flags & K_LIVE ? TEXT "\tmay change while the box runs: husk update\n" : "");
 	cfg_load(&b, NULL, NULL, 0, NULL);
 	cfg_show_key(row, 1, "", false);
 	return 0;

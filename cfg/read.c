@@ -70,9 +70,12 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 		return e;
 	if (*v)
 		return cfg_set(b, cfg.key, k->flags & K_SUB && k->type != T_KNOB ? strchr(key, '.') + 1 : key, v, key > s);
-	if (!(k->flags & K_LIST))
+	if (!(k->flags & K_LIST) && !(k->flags & K_LIVE && cfg.live))
 		return TEXT "a value is missing";
-	cfg_empty(b, cfg.key);
+	if (k->type == T_KNOB && !(k->flags & K_LIST))
+		cfg_empty_knob(b, cfg.key, key);
+	else
+		cfg_empty(b, cfg.key);
 	return NULL;
 }
 
@@ -193,7 +196,7 @@ static void reset(struct box *b, bool of_board)
 	b->cpu_period = 100000;
 	for (i = 0; i < NLIM; i++)
 		b->lim[i] = LIM_NONE;
-	cfg.used = 0;
+	cfg.used = cfg.base;
 	cfg.nsources = cfg.nmarks = cfg.errors = 0;
 	cfg.board = of_board;
 	cfg.src = cfg.source;
@@ -307,6 +310,13 @@ int cfg_load(struct box *b, const char *file, char *const words[], int nwords, c
 	else if ((e = text_words(words, nwords)))
 		cfg_complain(NULL, 0, NULL, e);
 	return cfg.errors ? 2 : layers(b, file, argv);
+}
+
+int cfg_again(struct box *b, const char *file, char *const words[], int nwords)
+{
+	cfg.base = cfg.used;
+	cfg.live = true;
+	return cfg_load(b, file, words, nwords, NULL);
 }
 
 int cfg_parse(struct box *b, const char *name, const char *text)

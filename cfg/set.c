@@ -607,6 +607,8 @@ void cfg_empty(struct box *b, int row)
 		b->mounts = 0;
 	else if (k->type == T_INCLUDE || k->type == T_KNOB)
 		return;			/* the reader has followed those before it */
+	else if (k->flags & K_LIVE && !(k->flags & K_LIST))
+		*(uint64_t *)at = LIM_NONE;
 	else if (at != &b->nmnt)
 		*(uint8_t *)at = 0;
 	else

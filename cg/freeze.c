@@ -157,6 +157,7 @@ int cg_freeze(struct up *u, bool on)
 	struct freezer f;
 	int e = find(u, &f);
 
+	keeper_block();
 	if (!e && (f.signals = keeper_listen()) < 0)
 		e = fail(&u->run, "signalfd");
 	if (!e) {

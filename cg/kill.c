@@ -1,4 +1,5 @@
-/* kill.c - the end of every process in a cgroup, whatever it forks meanwhile. */
+/* kill.c - the end of every process in a cgroup, whatever it forks meanwhile; and
+ * the same walk for what else is done to all of them. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,11 +14,16 @@ enum { ROUNDS = 64, DEPTH = 8 };
 
 struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
 
-/* One pass over an open cgroup.procs; how many were killed. 0 in the list is a
- * process of a namespace that we do not see; to kill it would be to kill our
- * own group. PID 1 of a box, which is in the list itself, calls this too, under
- * its filter. */
-int cg_kill_listed(int fd, pid_t not)
+static int kill_one(pid_t pid)
+{
+	return kill(pid, SIGKILL) == 0;
+}
+
+/* One pass over an open cgroup.procs; how many were killed, or whatever is done. 0
+ * in the list is a process of a namespace that we do not see; to kill it would be
+ * to kill our own group. PID 1 of a box, which is in the list itself, calls this
+ * too, under its filter. */
+static int listed(int fd, pid_t not, cg_each *each)
 {
 	static char buf[512];
 	ssize_t got, i;
@@ -31,39 +37,45 @@ int cg_kill_listed(int fd, pid_t not)
 				pid = pid * 10 + (buf[i] - '0');
 				continue;
 			}
-			if (pid > 1 && pid != not && kill(pid, SIGKILL) == 0)
-				n++;
+			if (pid > 1 && pid != not)
+				n += each(pid);
 			pid = 0;
 		}
 	return n;
 }
 
+int cg_kill_listed(int fd, pid_t not)
+{
+	return listed(fd, not, kill_one);
+}
+
 /* One pass over a leaf and what a box that may write there has made below it:
- * either kills all, and says how many, or removes all: then 0, or -1. What the box
+ * either kills all, and says how many, or does something else to each; or, with NULL,
+ * removes all: then 0, or -1. What the box
  * has frozen itself below a v1 leaf that is frozen stays so, until that one thaws;
  * and would then live on. */
-int cg_tree(int at, const char *path, bool away, int depth)
+int cg_tree(int at, const char *path, cg_each *each, int depth)
 {
 	uint8_t buf[512] __attribute__((aligned(8)));
 	int dir = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, n = 0;
 	struct entry *e;
 	long got, i;
 
-	if (!away && (fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
-		n = cg_kill_listed(fd, 0);
+	if (each && (fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
+		n = listed(fd, 0, each);
 		close(fd);
-		if (depth)
+		if (depth && each == kill_one)
 			(void)write_at(dir, "freezer.state", "THAWED");
 	}
 	while (depth < DEPTH && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
 		for (i = 0; i < got; i += e->len) {
 			e = (void *)(buf + i);
 			if (e->type == DT_DIR && *e->name != '.')
-				n += cg_tree(dir, e->name, away, depth + 1);
+				n += cg_tree(dir, e->name, each, depth + 1);
 		}
 	if (dir >= 0)
 		close(dir);
-	return away ? unlinkat(at, path, AT_REMOVEDIR) : n;
+	return each ? n : unlinkat(at, path, AT_REMOVEDIR);
 }
 
 static void freeze(int dir, bool on)
@@ -82,7 +94,7 @@ static void kill_slowly(int dir)
 	(void)write_at(dir, "pids.max", "0");
 	for (i = 0; i < ROUNDS; i++) {
 		freeze(dir, true);
-		n = cg_tree(dir, ".", false, 0);
+		n = cg_tree(dir, ".", kill_one, 0);
 		freeze(dir, false);
 		if (!n)
 			break;

@@ -400,7 +400,7 @@ static int remove_leaf(const char *path)
 {
 	int ms = 1;
 
-	while (rmdir(path) < 0 && errno != ENOENT && cg_tree(AT_FDCWD, path, true, 0) < 0) {
+	while (rmdir(path) < 0 && errno != ENOENT && cg_tree(AT_FDCWD, path, NULL, 0) < 0) {
 		if (errno == EROFS && access(path, F_OK) < 0 && errno == ENOENT)
 			return 0;	/* it never was there */
 		if (errno != EBUSY || ms > 256)

@@ -1,8 +1,8 @@
-/* control.c - husk pause, resume and update: what is done to a box that runs. */
+/* control.c - husk pause and resume: what is done to a box that runs. */
 
 #include "husk.h"
 
-/* Found by its name, and what it is to become. */
+/* Found by its name. */
 static BASE struct up *box(void)
 {
 	static struct up up;

@@ -398,6 +398,7 @@ int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 125 */
 
 /* init/keeper.c: what stays outside. N boxes, one loop. */
+void keeper_block(void);		/* all signals wait from here on */
 int keeper_listen(void);		/* from here all signals come as reads; descriptor or -1 */
 struct live *keeper_add(const char *name);
 void keeper_adopt(struct live *, const struct run *);	/* it is up */
@@ -442,6 +443,8 @@ void out_over(void);			/* nobody looks any more: the terminal is as it was */
 int state_open(struct left *, bool make);	/* RUNDIR of this caller into l->dir; 0 or -1 */
 bool state_is_ours(const struct left *);	/* written since the machine was booted, as far as that is known */
 int state_read(struct left *, const char *name);	/* 1: a keeper holds it, 0: nobody does, -1: none */
+int state_save(int dir);		/* what cfg_show() has, into RUNDIR/NAME/box, whole or not at all: 0 or -1 */
+const char *state_saved(const char *name);	/* its path */
 int init_state(struct run *);		void init_forget(struct left *);
 int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */
@@ -494,13 +497,14 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
  * command line. argv: what stood after -- (NULL: nothing); it replaces exec=.
  * All text lies in one static buffer, and each call starts it anew. */
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
+int cfg_again(struct box *, const char *file, char *const words[], int nwords);	/* the same for husk update; the box loaded last stays as it is; of a key that may change key= takes it away */
 int cfg_parse(struct box *, const char *name, const char *text);	/* the same from memory that stays, no words */
 int cfg_board(struct box *, const char *file);	/* board.conf, hostname, mnt and sysctl of it; a missing file is fine: 0 */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
  * -r ROOTFS, below which all paths are looked for, or NULL */
 int cfg_machine(const struct box *, const char *root);
 /* cfg/print.c */
-void cfg_show(int fd, bool origins);	/* the box loaded last, every key; origins: a comment says where a line is from */
+bool cfg_show(int fd, bool origins);	/* the box loaded last, every key; origins: a comment says where a line is from; all is written? */
 void cfg_show_key(int row, int fd, const char *tab, bool origins);
 int cfg_help(const char *key);		/* 0 or 2 */
 
@@ -530,7 +534,7 @@ enum keytype {
 	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_NAME,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
-enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first */
+enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first; LIVE: for husk update */
 struct key {
 	uint8_t	 type, flags;
 	uint16_t at;			/* offset into struct box; of a list's count */
@@ -587,6 +591,7 @@ void cfg_drop_mnt(struct box *, int i);
 /* cfg/knob.c: limits that are texts */
 const char *cfg_set_knob(struct box *, int row, const char *key, char *value, bool skip);
 void cfg_drop_knob(struct box *, int i);
+void cfg_empty_knob(struct box *, int row, const char *key);
 uint64_t cfg_pages(const char *file);		/* whose file of hugetlb is it? bytes of a page, or 0 */
 const char *cfg_controller(int);		/* whose files are keys; NULL: no more */
 bool cfg_is_knob(const char *key);		/* a file of a controller that has no row of its own, and no slip for one that has */
@@ -623,6 +628,8 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	uint16_t at, row;		/* where key_find() was */
 	bool	 warning;		/* the next complaint is one */
 	bool	 board;			/* it is board.conf */
+	bool	 live;			/* husk update: a key without a value is not there */
+	size_t	 base;			/* of buffer: below it stands the box before this one */
 	struct { const struct source *src; uint32_t line; } use;	/* where use= stands */
 	char	 preset[MAXNAME + 2];	/* its value */
 	char	 value[84];		/* before it is cut, for messages */
@@ -710,13 +717,15 @@ bool cg_busy(const char *dir);		/* there are processes in it, and it is not the 
 const char *cg_enable(struct run *, int ctl);	/* the leaf has that controller; NULL, or why not: one of the four of fmts() */
 /* cg/kill.c */
 int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */
-int cg_tree(int at, const char *path, bool away, int depth);	/* kills all in it, and says how many; or removes it: 0 or -1 */
+typedef int cg_each(pid_t);
+int cg_tree(int at, const char *path, cg_each *, int depth);	/* does that to all in it, and says how often; NULL: removes it: 0 or -1 */
 /* cg/oom.c */
 const char *cg_oom(const struct left *);	/* was one of its processes killed because memory was short? memory.max=48M, peak 48M; or NULL */
 uint64_t cg_count(const char *text, const char *key);	/* of lines of a name and a number; none: 0 */
 /* cg/freeze.c */
 int cg_freeze(struct up *, bool on);	/* waits until it is so, or as it was; 0 or fail() */
 bool cg_frozen(const char *leaf);	/* or asked to be */
+int cg_move(struct up *, unsigned ctls);	/* all of a box that runs into these leaves, which are new: 0 or fail() */
 bool cg_paused(const struct left *);	/* one of its leaves is */
 /* cg/events.c */
 int cg_events(char **words);		/* husk events, from its options on; -1: that one is not known */

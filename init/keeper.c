@@ -438,6 +438,7 @@ static void hand_over(int to, const struct run *r)
 		(void)kill(r->init, SIGKILL);
 		_exit(125);
 	}
+	(void)state_save(r->statedir);
 	_exit(0);
 }
 
@@ -488,6 +489,14 @@ static void heard(const struct signalfd_siginfo *si)
 		reap();
 	else if ((sig != SIGWINCH || !tty_resize()) && (sig != SIGPIPE || si->ssi_code <= 0))
 		pending = sig;
+}
+
+void keeper_block(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
 int keeper_listen(void)
@@ -578,8 +587,11 @@ __attribute__((noinline)) int keeper_loop(bool learn)
 	refresh(v);
 	keeper_turn(BRIEF_MS);
 	settled = true;
-	if (v->state != GONE && !learn)
-		forget();
+	if (v->state != GONE) {
+		(void)state_save(v->lock);	/* for husk update, which says so where it is not there */
+		if (!learn)
+			forget();
+	}
 	while (v->state != GONE) {
 		if ((sig = keeper_signal()))
 			for_the_box(v, sig);

@@ -175,14 +175,6 @@ static void go_to_root(const char **pidfile)
 	(void)!chdir("/");
 }
 
-static void block_signals(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-}
-
 /* The box is up: what was only needed to make it is given back. */
 static void settle(struct run *r, const struct words *c)
 {
@@ -231,7 +223,7 @@ static int verb_run(char **argv, bool learn)
 	if ((e = init_seal(argv)) || (caps_reset(), e = init_stdio()))
 		return e;
 	making_a_box(false);
-	block_signals();
+	keeper_block();
 	if ((e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(asked())))
 		return e;
 	if (c.background && (e = background(&run.up)))
@@ -329,10 +321,7 @@ static int verb_filter(char **argv)
 
 static int verb_freeze(char **argv, bool on)
 {
-	if (argv[2] && argv[3])
-		return usage(TEXT "one box at a time");
-	block_signals();
-	return control_freeze(argv[2], on);
+	return argv[2] && argv[3] ? usage(TEXT "one box at a time") : control_freeze(argv[2], on);
 }
 
 /* For people a table, unless they ask for something else. */

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -26,6 +27,14 @@ static void rundir(char *path, size_t max)
 		fmt(path, max, "%s/husk", xdg);
 	else
 		copy(path, max, RUNDIR);
+}
+
+const char *state_saved(const char *name)
+{
+	static char path[256];
+
+	rundir(path, sizeof path);
+	return fmts("%s/%s/box", path, name);
 }
 
 /* Ours alone, or it is refused: its text decides what undo removes. */
@@ -140,6 +149,24 @@ bool state_is_ours(const struct left *l)
 	return !left_get(l, "boot", &at, was, sizeof was) || (boot_id(is) > 0 && same(was, is));
 }
 
+/* By a rename: who finds it finds all of it. */
+int state_save(int dir)
+{
+	int fd = openat(dir, "box.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600), e;
+	bool whole;
+
+	if (fd < 0)
+		return -1;
+	whole = cfg_show(fd, false);
+	let_go(fd);
+	if (whole && syscall(SYS_renameat2, dir, "box.new", dir, "box", 0) == 0)
+		return 0;
+	e = errno;
+	(void)unlinkat(dir, "box.new", 0);
+	errno = e;
+	return -1;
+}
+
 /* Opens and locks RUNDIR/NAME. A directory that a finishing keeper has removed
  * between our open and our lock has no links any more: made anew. */
 static int lock_name(struct run *r, bool *fresh)
@@ -180,8 +207,11 @@ static int sweep(struct run *r, bool *fresh)
 	old = *r->left;
 	copy(old.name, sizeof old.name, r->name);
 	old.len = 0;
-	if (read_at(r->statedir, "state", old.text, sizeof old.text) < 0)
-		return errno == ENOENT ? 0 : fail(r, "read what the last keeper left");
+	if (read_at(r->statedir, "state", old.text, sizeof old.text) < 0) {
+		if (errno == ENOENT && (unlinkat(r->statedir, "box", 0) == 0 || errno == ENOENT))
+			return 0;		/* that one had got as far as to remove it */
+		return fail(r, "read what the last keeper left");
+	}
 	old.len = (uint16_t)strlen(old.text);
 	stages_undo(&old, -1);
 	if (old.stuck)
@@ -290,6 +320,19 @@ static void kept(struct left *l, const char *what)
 	l->stuck = true;
 }
 
+/* What it was started with is there when it has lived for some time; a starter of a
+ * board, or husk update, may just be writing it. */
+static int remove_dir(const struct left *l)
+{
+	int e, tries = 0;
+
+	while ((e = unlinkat(l->dir, l->name, AT_REMOVEDIR)) < 0 && errno == ENOTEMPTY && tries++ < 8) {
+		(void)unlinkat(l->dir, fmts("%s/box.new", l->name), 0);
+		(void)unlinkat(l->dir, fmts("%s/box", l->name), 0);
+	}
+	return e;
+}
+
 /* Last of the undo rows: the state file goes when nothing is left that it lists. */
 void init_forget(struct left *l)
 {
@@ -310,6 +353,6 @@ void init_forget(struct left *l)
 		(void)unlinkat(l->dir, fmts("%s/etc.%s", l->name, buf), 0);
 	fmt(buf, sizeof buf, "%s/state", l->name);
 	if ((unlinkat(l->dir, buf, 0) < 0 && errno != ENOENT) ||
-	    (unlinkat(l->dir, l->name, AT_REMOVEDIR) < 0 && errno != ENOENT))
+	    (remove_dir(l) < 0 && errno != ENOENT))
 		kept(l, buf);
 }
