@@ -84,6 +84,8 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "background": ["-d"],
     "log": ["syscalls.log=yes", "syscalls=-sched_getaffinity"],		# which the program makes
     "learn": [],
+    "limits": ["cpu.max=50%", "cpu.max.burst=1000", "cpu.weight.nice=1", "cpu.rt_runtime_us=1000", "cpuset.cpus=0", "io.max=DISK:rbps=1G,wiops=10000",
+               "io.weight=200", "memory.swappiness=10"],
     "full": ["net=host", "etc=group", "mount=IMAGE:/data:squashfs", "user=user", "groups=44", "caps=net_raw,kill", "bind=/usr/share:/mnt:rec", "tmpfs=/srv:1M", "readonly=/srv",
              "bind=/proc/sys/net", "device=/dev/full:/dev/sub/full:r", "hostname=x", "domainname=y", "nice=3", "affinity=0", "umask=027", "oom_score_adj=9",
              "rlimit.nofile=64", "cwd=/tmp", "keyring=yes", "ns.time=new", "clock.boottime=60s", "cpu.weight=50"],
@@ -100,10 +102,17 @@ def image():
     return str(path) if made else ""
 
 
+@functools.lru_cache(None)
+def disk():
+    """MAJOR:MINOR of a whole disk, or ""."""
+    dirs = [d for d in sorted(husk.pathlib.Path("/sys/class/block").glob("*")) if not (d / "partition").exists() and not d.name.startswith("zram")]
+    return next(((d / "dev").read_text().strip() for d in dirs), "")
+
+
 def words(box, *program, variant=""):
     """The start under test: a full default box with two limits, and a program that says what it sees and feels (by thousands
     of calls: not where each is learned)."""
-    more = [w.replace("IMAGE", image()) for w in VARIANTS.get(variant, []) if "IMAGE" not in w or image()]
+    more = [w.replace("IMAGE", image()).replace("DISK", disk()) for w in VARIANTS.get(variant, []) if ("IMAGE" not in w or image()) and ("DISK" not in w or disk())]
     return [husk.HUSK, "learn" if variant == "learn" else "run", *[w for w in more if w[0] == "-"], f"name={box}", f"root={husk.ROOT}", "memory.max=8M", "memory.swap.max=0", "pids.max=16",
             "stop.timeout=1s", *[w for w in more if w[0] != "-"], "--", *(program or ("/bin/inside", "rights", "7", "felt")[:3 if variant == "learn" else 4])]
 

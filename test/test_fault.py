@@ -1,6 +1,8 @@
 """Every kernel call of a start fails once, fails for ever, and the process dies there."""
+import errno
 import fcntl
 import os
+import re
 
 import pytest
 
@@ -74,6 +76,26 @@ def test_fault_of_another_start(recorded, mode, variant, tmp_path):
     if mode == "ever":		# all errnos take one way out by now: the first of each call
         points = [p for i, p in enumerate(points) if not i or points[i - 1][0] != p[0]]
     go_through(points, mode, baseline, tmp_path / "log", variant)
+
+
+def test_each_limit_that_fails_is_named(tmp_path):
+    """Opening its file, writing and reading it back: the start fails in cg.limits, with the file's name, and no directory is left."""
+    box, log = husk.name("tf"), tmp_path / "log"
+    calls = [c for c in fault.record(box, log, "limits")[0] if c.role == 0 and not c.released]
+    files = [i for i, c in enumerate(calls) if c.name == "openat" and calls[i + 1].name == "write" and calls[i + 2].name == "pread64"]
+    names, n = set(), 0
+    for i in files:
+        file = os.path.basename(calls[i].text)
+        names.add(file)
+        for call, err in zip(calls[i:i + 3], (errno.EACCES, errno.EINVAL, errno.EIO)):
+            r = fault.inject(log, "fail", 0, call.n, err, box=box, variant="limits")
+            n += 1
+            hint = "cpu.rt_runtime_us" in file and call.name == "write"		# tried again when those above have it
+            assert r.status == (7 if hint else 125), (file, call, r)
+            assert hint or re.search(rf"cg\.limits: {re.escape(file)}: ", r.err), (file, call, r)
+            husk.nothing_left(box)
+    count("limits", n)
+    assert len(names) >= 5, names
 
 
 # ------------------------------------------- the checks themselves: is a lie of the kernel noticed?
