@@ -18,7 +18,7 @@ static bool disabled(struct run *r, const char *controller)
 }
 
 /* No hierarchy of ours has it. */
-static const char *absent(struct run *r, int ctl)
+const char *cg_absent(struct run *r, int ctl)
 {
 	const char *path, *p;
 	int e;
@@ -44,7 +44,7 @@ const char *cg_enable(struct run *r, int ctl)
 	if (r->cg1 >> ctl & 1)
 		return NULL;
 	if (r->cgroup2 < 0 || !(has = caps_status(AT_FDCWD, fmts("%.*s/cgroup.controllers", (int)(p - path), path))) || !cg_word(has, name))
-		return absent(r, ctl);
+		return cg_absent(r, ctl);
 	for (; p; p = strchr(p + 1, '/')) {
 		copy(dir, (size_t)(p - path) + 1, path);
 		if ((has = caps_status(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir))) && cg_word(has, name))

@@ -421,6 +421,9 @@ void tty_drain(void);			/* what is still in the pty when the box has ended */
 /* init/plan.c */
 void plan_print(const struct box *);
 
+/* init/info.c */
+int info(void);				/* husk info: prints, 0 or 1 */
+
 /* init/out.c: what a verb prints, fact by fact */
 enum outmode { OUT_KEYS, OUT_JSON, OUT_TABLE, OUT_NONE };
 void out_as(enum outmode mode);
@@ -435,6 +438,7 @@ void out_put(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* of a 
 #define out_put(...)	out_put(TEXT __VA_ARGS__)
 void out_to(unsigned column);
 void out_line(void);
+void out_word(unsigned from, const char *text);	/* and on the next line from that column, where it does not fit */
 void out_live(void);			/* from here on frames follow each other */
 int out_wait(void);			/* the end of one; then the status to end with, or -1: the next */
 void out_over(void);			/* nobody looks any more: the terminal is as it was */
@@ -714,6 +718,7 @@ const char *cg_own(int proc, int ctl, const char **path);	/* the hierarchy's lis
 bool cg_next(const struct left *l, unsigned *at, char path[CGPATH]);	/* the next leaf that may be removed */
 bool cg_busy(const char *dir);		/* there are processes in it, and it is not the root of all */
 /* cg/enable.c */
+const char *cg_absent(struct run *, int ctl);	/* why no hierarchy has that controller for us */
 const char *cg_enable(struct run *, int ctl);	/* the leaf has that controller; NULL, or why not: one of the four of fmts() */
 /* cg/kill.c */
 int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */

@@ -325,6 +325,16 @@ static int verb_freeze(char **argv, bool on)
 }
 
 /* For people a table, unless they ask for something else. */
+static int verb_info(char **argv)
+{
+	struct words c = { 0 };
+
+	out_as(isatty(1) ? OUT_TABLE : OUT_KEYS);
+	if (parse(&c, argv + 2, "jk"))
+		return 2;
+	return c.nrest || c.nwords || c.argv ? no_option(argv[2]) : info();
+}
+
 static int verb_stats(char **argv)
 {
 	struct words c = { 0 };
@@ -366,7 +376,8 @@ static const char verbs[] = TEXT
 	"reboot\n\task PID 1 of the board\0"
 	"boot\n\twhat PID 1 of a board does\0"
 	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0"
-	"events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends\0";
+	"events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends\0"
+	"info [-jk]\n\twhat this kernel offers, and the option that would bring the rest\0";
 
 static int help_verbs(void)
 {
@@ -407,6 +418,7 @@ static int call(char **argv)
 	case 13: return board_boot(argv);
 	case 14: return verb_stats(argv);
 	case 15: return verb_events(argv + 2);
+	case 16: return verb_info(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

@@ -105,8 +105,19 @@ void out_line(void)
 	o.column = 0;
 }
 
+/* One of many side by side, which begin at that column. */
+void out_word(unsigned from, const char *text)
+{
+	if (o.column + 1 + strlen(text) > WIDTH) {
+		out_line();
+		out_to(from);
+	} else if (o.column > from)
+		out_put(" ");
+	out_put("%s", text);
+}
+
 /* Whoever chose a name: no control character, no end of a string or of a key, no
- * byte that is no letter in UTF-8. Good until the next one. */
+ * byte that is no letter of ASCII. Good until the next one. */
 const char *out_name(const char *s, size_t n)
 {
 	static char name[256];

@@ -226,11 +226,11 @@ def test_nothing_to_write_to(name):
 # ------------------------------------------------------------------- on a terminal
 
 class Terminal:
-    def __init__(self, *words, rows=40, columns=80):
+    def __init__(self, *words, rows=40, columns=80, verb="stats"):
         self.master, self.slave = pty.openpty()
         self.size(rows, columns)
         self.was = termios.tcgetattr(self.slave)
-        self.p = subprocess.Popen([husk.HUSK, "stats", *words], stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True)
+        self.p = subprocess.Popen([husk.HUSK, verb, *words], stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True)
         self.text = ""
 
     def size(self, rows, columns):
