@@ -172,14 +172,13 @@ static int weight(const struct knob *k, const char *of, int part, bool v1, bool 
 	return part < (v1 ? 1 : 2);
 }
 
-/* Of cpuset nothing is what the directory above has; on v1 it has to be written. */
+/* Of cpuset a fresh leaf has nothing, which is what the one above has: to be written,
+ * because nobody can take all CPUs from a box that runs. */
 static const char *from_above(const char *file, bool v1)
 {
-	const char *leaf = cg_path(CTL_CPUSET), *text;
+	const char *here = strrchr(cg_file(CTL_CPUSET, file), '/') + 1, *text;
 
-	if (!v1)
-		return "\n";
-	text = caps_status(AT_FDCWD, fmts("%.*s/%s", (int)(strrchr(leaf, '/') - leaf), leaf, file));
+	text = caps_status(AT_FDCWD, v1 ? fmts("%s/../%s", cg_path(CTL_CPUSET), here) : fmts("%s/../%s.effective", cg_path(NCTL), file));
 	return text ? fmts("%.*s", (int)strcspn(text, "\n"), text) : "\n";
 }
 

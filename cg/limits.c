@@ -210,7 +210,7 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 	static char got[1024];
 	struct setting s;
 	const char *line, *why = NULL;
-	bool v1;
+	bool v1, room;
 	int e = cg_setting(r, b, i, plain, &s);
 
 	if (e <= 0)
@@ -222,15 +222,19 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 		return missing(r, &s, NULL);
 	if (!v1 && r->cgroup2 < 0)
 		return missing(r, &s, cg_enable(r, s.ctl));
-	if (live && !v1 && s.row == KEY_MEMORY_MAX && !squeezed(&s))
-		return in_use(r, &s, false);
+	if (live && !v1 && s.row == KEY_MEMORY_MAX) {
+		room = squeezed(&s);
+		(void)cg_setting(r, b, i, plain, &s);	/* its buffers of fmts() have been taken */
+		if (!room)
+			return in_use(r, &s, false);
+	}
 	e = write_back(cg_file(v1 ? s.ctl : NCTL, s.file), &s, got, sizeof got, &line);
 	if (e < 0 && ((!v1 && errno == ENOENT) || (v1 && errno == EINVAL && s.row == KEY_CPU_RT_RUNTIME))) {
 		if (v1)
 			hand_down(&s);
 		else if ((why = cg_enable(r, s.ctl)))
 			return missing(r, &s, why);
-		if ((e = cg_setting(r, b, i, plain, &s)) <= 0)		/* paths have taken the buffers of fmts() */
+		if ((e = cg_setting(r, b, i, plain, &s)) <= 0)		/* and here */
 			return e;
 		e = write_back(cg_file(v1 ? s.ctl : NCTL, s.file), &s, got, sizeof got, &line);
 	}

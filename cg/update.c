@@ -47,15 +47,19 @@ static bool has(struct run *r, const struct box *b, const struct setting *s, boo
 	return false;
 }
 
-/* Those of a that b does not have, into the list. */
-static void differences(struct run *r, const struct box *a, const struct box *b, bool gone)
+/* Those of a that b does not have, into the list. A device that is gone since the start
+ * has no limit to be taken away. */
+static int differences(struct run *r, const struct box *a, const struct box *b, bool gone)
 {
 	static char file[128], text[512];
 	struct setting s;
 	unsigned i;
+	int e;
 
 	for (i = 0; i < cg_settings(a); i++) {
-		if (cg_setting(r, a, i, false, &s) <= 0)
+		if ((e = cg_setting(r, a, i, false, &s)) < 0 && !gone)
+			return e;
+		if (e <= 0)
 			continue;
 		copy(file, sizeof file, s.file);
 		copy(text, sizeof text, s.text);
@@ -64,9 +68,11 @@ static void differences(struct run *r, const struct box *a, const struct box *b,
 		if (!has(r, b, &s, !gone))
 			one.change[one.n++] = (struct change){ .gone = gone, .row = (uint8_t)i };
 	}
+	return 0;
 }
 
-/* What stands there now; what was not there before its controller was has no text. */
+/* What stands there now. What was not there before its controller was has no text, nor
+ * has an empty set: the kernel takes none from a cpuset that has processes. */
 static int remember(struct run *r, struct change *c, const struct setting *s)
 {
 	bool v1 = r->cg1 >> s->ctl & 1;
@@ -74,13 +80,13 @@ static int remember(struct run *r, struct change *c, const struct setting *s)
 	const char *line = text ? cg_line(text, s) : NULL;
 	size_t n;
 
-	if (c->old || !line)
+	if (c->old || !line || !*line)
 		return 0;
-	n = strlen(line) + 2;
+	n = strlen(line) + 1;
 	if (one.used + n > ROOM)
 		return fail_not(r, "more is changed than can be taken back: in several steps, please");
 	c->old = (uint16_t)(one.used + 1);
-	one.used += fmt(one.text + c->old, n, *line ? "%s" : "\n", line) + 1;
+	one.used += copy(one.text + c->old, n, line) + 1;
 	return 0;
 }
 
@@ -95,22 +101,31 @@ static int write_one(struct run *r, struct change *c, const struct box *was)
 	return e < 0 ? e : cg_limit(r, b, c->row, c->gone, true);
 }
 
-/* Backwards, so that each step is one that the kernel took before. */
-static bool back(struct run *r, const struct box *was)
+static bool one_back(struct run *r, const struct change *c, const struct box *was)
 {
 	struct setting s;
-	struct change *c;
-	bool all = true;
 
-	while (one.done) {
-		c = &one.change[one.order[--one.done]];
-		if (cg_setting(r, c->gone ? was : r->box, c->row, !c->old, &s) > 0 && s.text && *s.file)
-			all &= cg_put(r->cg1 >> s.ctl & 1 ? s.ctl : NCTL, s.file, c->old ? one.text + c->old : s.text) == 0;
-	}
+	if (cg_setting(r, c->gone ? was : r->box, c->row, !c->old, &s) <= 0 || !s.text || !*s.file)
+		return true;
+	return cg_put(r->cg1 >> s.ctl & 1 ? s.ctl : NCTL, s.file, c->old ? one.text + c->old : s.text) == 0;
+}
+
+/* Backwards, so that each step is one that the kernel took before. Who was refused may
+ * have left something, too: what the kernel took, and read back differs. */
+static bool back(struct run *r, const struct box *was)
+{
+	bool all = true;
+	unsigned i;
+
+	for (i = 0; i < one.n; i++)
+		if (!one.change[i].written && one.change[i].old)
+			(void)one_back(r, &one.change[i], was);
+	while (one.done)
+		all &= one_back(r, &one.change[one.order[--one.done]], was);
 	return all;
 }
 
-/* Those that can be written are; how many that were. first: of those that cannot, what is said of it. */
+/* Those that can be written are; how many that were */
 static unsigned one_turn(struct run *r, const struct box *was)
 {
 	unsigned i, n = 0;
@@ -131,9 +146,9 @@ int cg_update(struct run *r, const struct box *was)
 	int e;
 
 	one.n = one.done = one.used = 0;
-	differences(r, r->box, was, false);
-	differences(r, was, r->box, true);
-	memset(r->why, 0, sizeof r->why);
+	(void)differences(r, was, r->box, true);	/* first: cpu.weight and cpu.weight.nice are one */
+	if ((e = differences(r, r->box, was, false)) < 0)
+		return e;
 	while (one.done < one.n && one_turn(r, was))
 		;
 	if (one.done == one.n)
