@@ -1,4 +1,5 @@
-/* effect.c - what a limit does, seen from inside: each word is one thing that a limit holds back. Prints one line. */
+/* effect.c - what a limit does, seen from inside: each word is one thing that a limit holds back, and prints one line.
+ * The last one is for outside: many boxes. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ static uint64_t us(clockid_t clock)
 
 static uint64_t arg(char **argv, int n)
 {
-	return argv[n] ? strtoull(argv[n], NULL, 0) : 0;
+	return argv[0] && argv[n] ? strtoull(argv[n], NULL, 0) : 0;
 }
 
 static void said(const char *what)
@@ -35,7 +36,7 @@ static void said(const char *what)
 	printf("%s: %s\n", what, errno ? strerror(errno) : "ok");
 }
 
-/* MB: page by page; says how far it came, where that was the whole way */
+/* MB [MS]: page by page; says how far it came, where that was the whole way, and stays for a while */
 static int eat(char **argv)
 {
 	size_t n = (size_t)arg(argv, 0) * MB, i;
@@ -44,6 +45,7 @@ static int eat(char **argv)
 	for (i = 0; i < n; i += 4096)
 		p[i] = 1;
 	printf("ate %zu\n", n / MB);
+	usleep((unsigned)arg(argv, 1) * 1000);
 	return 0;
 }
 
@@ -63,14 +65,19 @@ static int bomb(char **argv)
 	return 0;
 }
 
-/* MS: of the clock; says what it got of the processor, in us */
+/* MS [SECOND]: of the clock, from that second on; says what it got of the processor, in us */
 static int spin(char **argv)
 {
-	uint64_t end = us(CLOCK_MONOTONIC) + arg(argv, 0) * 1000, began = us(CLOCK_MONOTONIC);
+	struct timespec from = { .tv_sec = (time_t)arg(argv, 1) };
+	uint64_t began, end, had;
 
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &from, NULL);
+	began = us(CLOCK_MONOTONIC);
+	had = us(CLOCK_PROCESS_CPUTIME_ID);
+	end = began + arg(argv, 0) * 1000;
 	while (us(CLOCK_MONOTONIC) < end)
 		;
-	printf("spun %llu of %llu\n", (unsigned long long)us(CLOCK_PROCESS_CPUTIME_ID), (unsigned long long)(us(CLOCK_MONOTONIC) - began));
+	printf("spun %llu of %llu\n", (unsigned long long)(us(CLOCK_PROCESS_CPUTIME_ID) - had), (unsigned long long)(us(CLOCK_MONOTONIC) - began));
 	return 0;
 }
 
@@ -152,11 +159,59 @@ static int count(char **argv)
 	return 1;
 }
 
+/* WORD ...: runs a command, says how long it took in us; 0: it failed */
+static unsigned run(char **argv)
+{
+	uint64_t began = us(CLOCK_MONOTONIC);
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		execvp(argv[0], argv);
+		_exit(127);
+	}
+	return waitpid(pid, &status, 0) == pid && !status ? (unsigned)(us(CLOCK_MONOTONIC) - began) : 0;
+}
+
+static int less(const void *a, const void *b)
+{
+	return *(const unsigned *)a < *(const unsigned *)b ? -1 : *(const unsigned *)a > *(const unsigned *)b;
+}
+
+/* N DIR: boxes alive at once, their keepers' numbers in DIR; how long the first and the last 20 took, each its median */
+static int boxes(char **argv)
+{
+	static char pidfile[64], name[32];
+	char *words[] = { "husk", "run", "-d", "-p", pidfile, name, "root=/srv/root", "memory.max=8M", "pids.max=20", "cpu.weight=200", "--", "/bin/effect", "stay", "x", NULL };
+	unsigned n = (unsigned)arg(argv, 0), i, *took = calloc(n, sizeof *took);
+
+	for (i = 0; i < n; i++) {
+		sprintf(pidfile, "%s/%u", argv[1], i);
+		sprintf(name, "name=b%u", i);
+		if (!(took[i] = run(words))) {
+			printf("box %u did not start\n", i);
+			return 1;
+		}
+		if (i % 50 == 49)
+			printf("@took %u %u\n", i + 1, took[i]);
+	}
+	qsort(took, 20, sizeof *took, less);
+	qsort(took + n - 20, 20, sizeof *took, less);
+	printf("@median %u %u\n", took[10], took[n - 10]);
+	return 0;
+}
+
+static int stay(char **argv)
+{
+	(void)argv;
+	return pause();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; int (*run)(char **); } words[] = {
 		{ "eat", eat }, { "bomb", bomb }, { "spin", spin }, { "write", writer }, { "huge", huge },
-		{ "node", node }, { "open", opened }, { "count", count },
+		{ "node", node }, { "open", opened }, { "count", count }, { "stay", stay }, { "boxes", boxes },
 	};
 	size_t i;
 	int r;

@@ -303,17 +303,19 @@ exec </dev/console >/dev/console 2>&1
 . /script
 busybox poweroff -f
 """
-# 64 ns of the guest's time an instruction; a guest that sleeps costs nothing. QEMU 7.2 corrupts 6.12's memory in every fourth
+# QEMU 7.2 corrupts 6.12's memory in every fourth
 # boot of such an x86_64 that has cmpxchg16b and SVM.
-ICOUNT = "-icount shift=6,sleep=off"
-ICOUNTS = {"qemu-x86_64": ICOUNT + " -cpu Nehalem-v1,+rdrand,-cx16"}
+ICOUNT = {"qemu-x86_64": " -cpu Nehalem-v1,+rdrand,-cx16"}
 
 
-def guest(name, script, version="6.1", layout="v2", files=None, append="", icount=False, timeout=120):
+def guest(name, script, version="6.1", layout="v2", files=None, append="", icount=None, memory=None, timeout=120):
     """Runs a shell script as root in a guest: board NAME, Debian's kernel VERSION, cgroups mounted as LAYOUT (MOUNTS).
     husk is the board's; a busybox root for boxes is in /srv/root, with /bin/effect of test/effect.c. FILES: path -> file(text), program(bytes), ... The Boot that comes back has .text.
-    ICOUNT: the clock counts instructions: ten seconds of sleep cost nothing, and times are the same each time."""
-    b = of(name, version) | ({"MORE": ICOUNTS.get(name, ICOUNT)} if icount else {})
+    ICOUNT: the clock counts instructions, each 2**ICOUNT ns of the guest's time: a guest that sleeps costs nothing."""
+    b = of(name, version)
+    if memory:
+        b["QEMU"] = b["QEMU"].replace("-m 256", f"-m {memory}")
+    b |= ({"MORE": f"-icount shift={icount},sleep=off" + ICOUNT.get(name, "")} if icount is not None else {})
     tree = with_husk(b) | {"script": file(script), "init": program(GUEST % MOUNTS[layout]), "srv/root/bin/effect": program(compiled(b, "effect.c"))}
     return boot(b, tree | (files or {}), append, "/init", timeout)
 
