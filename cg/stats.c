@@ -40,9 +40,9 @@ enum {
 #define FIGURES(ROW) \
 	/* kind    unit v2 v1     sum       flags     v2's file, its field, v1's file, its field, JSON */ \
 	ROW(ONE,      USEC,  NSEC,  CPU,      PROCS,   "cpu.stat", "usage_usec", "cpuacct.usage", "", "cpu/usage/total") \
-	ROW(CPUS,     NSEC,  NSEC,  NO,       0,       "", "", "cpuacct.usage_percpu", "", "cpu/usage/percpu/[") \
 	ROW(ONE,      USEC,  TICKS, NO,       PROCS | KERNEL, "cpu.stat", "system_usec", "cpuacct.stat", "system", "cpu/usage/kernel") \
 	ROW(ONE,      USEC,  TICKS, NO,       PROCS,   "cpu.stat", "user_usec", "cpuacct.stat", "user", "cpu/usage/user") \
+	ROW(CPUS,     NSEC,  NSEC,  NO,       0,       "", "", "cpuacct.usage_percpu", "", "cpu/usage/percpu/[") \
 	ROW(ONE,      COUNT, COUNT, NO,       0,       "cpu.stat", "nr_periods", "", "", "cpu/throttling/periods") \
 	ROW(ONE,      COUNT, COUNT, NO,       0,       "cpu.stat", "nr_throttled", "", "", "cpu/throttling/throttledPeriods") \
 	ROW(ONE,      USEC,  NSEC,  NO,       0,       "cpu.stat", "throttled_usec", "cpu.stat", "throttled_time", "cpu/throttling/throttledTime") \

@@ -139,3 +139,18 @@ def test_guest_v1():
 def test_guest_without_cgroups():
     said, _, _, b = guest(INFO, "6.1", "none")
     assert said["cgroup.layout"] == "none" and said["cgroup.memory"].startswith("no - its hierarchy is not mounted"), b
+
+
+JOINED = """mount -t tmpfs cg /sys/fs/cgroup
+for c in memory pids cpu,cpuacct freezer; do mkdir /sys/fs/cgroup/$c; mount -t cgroup -o $c cg /sys/fs/cgroup/$c; done
+"""
+
+
+def test_guest_v1_joined():
+    """Processor time by CPU, where the leaf of cpu.max has cpuacct, too."""
+    said, k, d, b = guest(JOINED + STATS, "5.10", "none")
+    assert said["cgroup.layout"] == "v1" and said["cgroup.cpu"] == "v1 /sys/fs/cgroup/cpu,cpuacct", b
+    cpus, total = d["cpu"]["usage"]["percpu"], d["cpu"]["usage"]["total"]
+    assert cpus and abs(sum(cpus) - total) < 50_000_000 and total > 10_000_000, b
+    assert int(k["cpuacct.usage_percpu.0"]) > 0 and int(k["cpu.stat.usage_usec"]) > 10_000
+    assert d["cpu"]["usage"]["user"] + d["cpu"]["usage"]["kernel"] > 0		# by the tick: 5.10 does not scale it

@@ -9,6 +9,7 @@ import select
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -194,6 +195,22 @@ def test_interface_with_a_hostile_name(name):
     assert "\x01" not in table and "\\x01" in table
 
 
+def test_directories_that_a_box_made_are_no_figures(name):
+    """A box that may write in its leaf makes directories with names of files."""
+    with running(name, "pids.max=77"):
+        before = keys(name)
+        made = [os.path.join(d, n) for d in husk.cgroup_dirs(name) for n in
+                ("hugetlb.evil.current", "hugetlb.evil.usage_in_bytes", "memory.peak", "cpuacct.usage")]
+        made = [d for d in made if not os.path.exists(d) and not os.mkdir(d)]
+        try:
+            after = keys(name)
+            whole = data(name)
+        finally:
+            for d in made:
+                os.rmdir(d)
+    assert made and set(after) == set(before) and "evil" not in json.dumps(whole)
+
+
 def test_interfaces_of_the_host_are_not_those_of_a_box(name):
     with running(name, "net=host"):
         assert not [k for k in keys(name) if k.startswith("net.")] and "network_interfaces" not in data(name)
@@ -343,3 +360,86 @@ def test_live_as_records(name, option):
         assert all(json.loads(l)["id"] == name for l in text.decode().splitlines() if l.endswith("}"))
     else:
         assert b"\n\nname=" in text
+
+
+# ------------------------------------------------------------ what takes preparation
+
+@pytest.fixture
+def disk(tmp_path):
+    """A loop device of 8M, or none."""
+    image = tmp_path / "disk"
+    image.write_bytes(b"\0" * (8 << 20))
+    r = husk.command("losetup", "-f", "--show", image)
+    if r.status:
+        pytest.skip("no loop device is to be had")
+    yield r.out.strip()
+    assert husk.command("losetup", "-d", r.out.strip()).status == 0
+
+
+def test_what_a_program_reads_and_writes(name, disk):
+    """Past the cache: 3M written, 1M read; v1 counts where a limit has made a leaf."""
+    number = "{}:{}".format(os.major(os.stat(disk).st_rdev), os.minor(os.stat(disk).st_rdev))
+    script = f"dd if=/dev/zero of={disk} bs=65536 count=48 oflag=direct && dd if={disk} of=/dev/null bs=65536 count=16 iflag=direct && echo up; exec sleep 100"
+    with husk.box(f"io.max={disk}:wbps=500M", f"device={disk}:rw", "user=root", "--", "/bin/sh", "-c", script, box=name) as p:
+        try:
+            first = husk.line(p, 20)
+        except AssertionError as e:
+            pytest.skip(f"no io.max here: {e}")
+        assert first == "up"
+        k, d = keys(name), data(name)
+        p.terminate()
+        husk.status_of(p)
+    assert int(k[f"io.stat.{number}.wbytes"]) >= 3 << 20 and int(k[f"io.stat.{number}.rbytes"]) >= 1 << 20, k
+    assert int(k[f"io.stat.{number}.wios"]) >= 48 and int(k[f"io.stat.{number}.rios"]) >= 16
+    entries = {(e["major"], e["minor"], e["op"]): e["value"] for e in d["blkio"]["ioServiceBytesRecursive"]}
+    major, minor = map(int, number.split(":"))
+    assert entries[major, minor, "Write"] == int(k[f"io.stat.{number}.wbytes"])
+    assert entries[major, minor, "Read"] == int(k[f"io.stat.{number}.rbytes"])
+
+
+def test_32_bits_say_the_same(name):
+    """The same box, by a program for 32 bits: values have 64 everywhere."""
+    other = husk.OUT / "qemu-i386" / "husk"
+    if not other.exists() or husk.command(other, "version").status:
+        pytest.skip("no 32-bit program of ours runs here")
+    with running(name, "memory.max=5G", "cpu.max=50%"):
+        said = [husk.command(h, "stats", "-k", name).out for h in (husk.HUSK, other)]
+        whole = json.loads(husk.command(other, "stats", "-j", name).out)["data"]
+    assert [l.split("=")[0] for l in said[0].splitlines()] == [l.split("=")[0] for l in said[1].splitlines()]
+    assert "memory.max" not in said[0] or ("memory.max=5368709120\n" in said[1] and whole["memory"]["usage"]["limit"] == 5 << 30)
+
+
+@pytest.fixture
+def anybodys():
+    """A directory that others may enter."""
+    with tempfile.TemporaryDirectory() as d:
+        os.chmod(d, 0o755)
+        yield husk.pathlib.Path(d)
+
+
+def test_who_started_it_may_look(name, anybodys):
+    """Without root, by the run directory of his own."""
+    run = anybodys / "run"
+    run.mkdir(mode=0o700)
+    os.chown(run, 1000, 1000)
+    program = anybodys / "husk"
+    program.write_bytes(open(husk.HUSK, "rb").read())
+    program.chmod(0o755)
+    env = {"HUSK_RUN": str(run), "PATH": os.environ["PATH"]}
+    who = {"user": 1000, "group": 1000, "extra_groups": []}
+    p = subprocess.Popen([program, "run", f"name={name}", "root=/", "ns.user=new", "--", "/bin/sh", "-c", "echo up; exec sleep 100"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, **who)
+    try:
+        try:
+            assert husk.line(p, 10) == "up"
+        except AssertionError as e:
+            pytest.skip(f"no box without root here: {e}")
+        r = subprocess.run([program, "stats", "-k", name], env=env, capture_output=True, text=True, timeout=10, **who)
+        all_of_his = subprocess.run([program, "stats", "-k"], env=env, capture_output=True, text=True, timeout=10, **who)
+    finally:
+        p.terminate()
+        p.wait()
+        p.stdout.close()
+        p.stderr.close()
+    assert r.returncode == 0 and r.stdout.startswith(f"name={name}\n") and "net.lo.rx_bytes=" in r.stdout, r
+    assert all_of_his.stdout.count("name=") == 1
