@@ -524,7 +524,7 @@ static void look(void)
 static void turn(void)
 {
 	static char news[2048];
-	int next = tell_counts(false), n;
+	int next = w.phase == UP ? tell_counts(false) : -1, n;
 
 	if (w.soon && (next < 0 || w.soon < next))
 		next = w.soon;

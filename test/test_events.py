@@ -1,4 +1,4 @@
-"""husk events, and the reason of an end: real ones, on this machine's kernel. What v2 tells alone is in test_boot.py's guests."""
+"""husk events, and the reason of an end: real ones, on this machine's kernel, and in guests with other kernels and layouts."""
 import contextlib
 import json
 import os
@@ -12,6 +12,7 @@ import time
 import pytest
 
 import husk
+import qemu
 from husk import run
 
 V2 = (husk.CGROUPS / "cgroup.controllers").exists()
@@ -406,3 +407,88 @@ def test_what_it_can_do_without(name, call):
             assert husk.status_of(p) == 3
             w.until("exited", "reason=exit 3")
             w.end(0)
+
+
+# ------------------------------------------------------- other kernels, other layouts
+
+GUESTS = [("qemu-x86_64", "6.12", "v2"), ("qemu-arm64", "5.10", "v1"), ("qemu-armv7", "6.1", "v2")]
+SCRIPT = """
+husk events blob >/ev & w=$!
+until_said() { n=0; while [ $n -lt 200 ] && ! grep -q "$1" /ev; do usleep 50000; n=$((n+1)); done; }
+box() { husk run name=blob root=/srv/root "$@"; echo "@status $?"; }
+until_said stopped
+box memory.max=8M pids.max=8 -- /bin/sh -c 'effect eat 40; setsid effect bomb 20; sleep 1; exit 3'
+until_said 'exit 3'
+box memory.max=8M -- /bin/effect eat 40
+until_said reason=oom
+husk run name=blob root=/srv/root -- /bin/sleep 100 & k=$!
+sleep 1
+husk pause blob; until_said frozen
+husk resume blob; until_said thawed
+kill -9 $k; until_said 'keeper was'
+[ -d /sys/fs/cgroup/memory ] || box memory.high=4M memory.max=64M -- /bin/effect eat 5
+box memory.max=64M -- /bin/sh -c 'effect spin 2500 & effect spin 2500; wait'
+sleep 1; kill $w
+sed 's/^/@ev /' /ev
+"""
+
+
+def ready(name):
+    if not shutil.which(qemu.board(name)["QEMU"].split()[0]):
+        pytest.skip("no QEMU")
+    if not (qemu.TOP / "out" / name / "husk").exists():
+        pytest.skip(f"make BOARD={name}")
+
+
+@pytest.mark.parametrize("board, version, layout", GUESTS, ids=["-".join(g) for g in GUESTS])
+def test_guest(board, version, layout):
+    ready(board)
+    r = qemu.guest(board, SCRIPT.replace("memory.max=8M", "memory.max=8M ?memory.swap.max=0"), version, layout, timeout=200)
+    assert r.ended, r
+    assert re.findall(r"^@status (\d+)$", r.text, re.M) == ["3", "137"] + ["0"] * (1 + (layout == "v2")), r
+    assert re.search(r"^husk: blob: killed: out of memory \(memory\.max=8M(, peak 8M)?\)$", r.text, re.M), r
+    lives = [[]]
+    for event, data in re.findall(r"^@ev \S+Z (\S+) ?(.*)$", r.text, re.M):
+        lives += [[]] if event == "started" else []
+        lives[-1].append((event, data))
+    said = [{e: d for e, d in reversed(l)} for l in lives]
+    assert lives[0] == [("stopped", "")] and len(lives) == 5 + (layout == "v2"), r
+    assert said[1]["oom_kill"] == "new=1 total=1" and "oom" in said[1] and "total=" in said[1]["pids.max"] and "memory.max" in said[1], r
+    assert said[1]["exited"] == "reason=exit 3" and said[2]["exited"].startswith("reason=oom memory.max=8M"), r
+    assert [e for e, _ in lives[3] if "pressure" not in e] == ["started", "frozen", "thawed", "exited"] and "keeper" in said[3]["exited"], r
+    if layout == "v2":
+        assert {"memory.high", "memory.pressure"} <= set(said[4]) and "some=15%" in said[4]["memory.pressure"], r
+        assert "some=50%" in said[5]["cpu.pressure"], r
+    else:
+        assert "level=" in said[1]["memory.pressure"], r
+
+
+BLOB = "exec=/bin/sh -c 'n=0; while [ $n -lt 30 ] && ! [ -e /tmp/go/x ]; do usleep 200000; n=$((n+1)); done; exec tail /dev/zero'\nroot=/srv/root\nmemory.max=8M\n?memory.swap.max=0\nbind=/go:/tmp/go\nlog=inherit\n"
+ASKS = """use=host
+exec=/bin/sh /asks.sh
+log=inherit
+after=blob
+"""
+ASKS_SH = """
+mkdir -p /go; husk events -1 blob >/ev & w=$!
+n=0; while [ $n -lt 100 ] && ! grep -q running /ev; do usleep 100000; n=$((n+1)); done
+echo >/go/x
+wait $w; echo "@end $?"
+sed 's/^/@ev /' /ev
+husk run name=blob root=/srv/root -- /bin/true; echo "@again $?"
+husk poweroff
+"""
+
+
+def test_process_1_of_a_machine_is_the_keeper():
+    """It says what was short, and notes it for who reads."""
+    ready("qemu-x86_64")
+    b = qemu.board("qemu-x86_64")
+    files = qemu.with_husk(b, {"blob": BLOB.replace("'", '"'), "asks": ASKS})
+    files |= {"asks.sh": qemu.file(ASKS_SH), "go": qemu.directory()}
+    r = qemu.boot(b, files, timeout=120)
+    assert r.ended and "Power down" in r.text, r
+    assert "husk: blob: killed: out of memory (memory.max=8M" in r.text, r
+    events = re.findall(r"^@ev \S+Z (\S+) ?(.*)$", r.text, re.M)
+    assert events[0][0] == "running" and events[-1] == ("exited", events[-1][1]) and events[-1][1].startswith("reason=oom memory.max=8M"), r
+    assert "oom_kill" in [e for e, _ in events] and re.findall(r"^@(?:end|again) (\d+)$", r.text, re.M) == ["0", "0"], r
