@@ -63,7 +63,8 @@ struct watcher {
 	struct pollfd p[NPOLL];
 	struct count count[NCOUNT];
 	struct up up;
-	uint64_t saved;			/* inode of the saved box that is in was */
+	int saved;			/* the saved box that is in was; -1: none */
+	uint64_t number;		/* its inode */
 	char was[MAXSAVED], is[MAXSAVED];
 };
 
@@ -319,7 +320,7 @@ static void begin_again(void)
 	drop(&w.state);
 	w.phase = NONE;
 	w.frozen = false;
-	w.saved = 0;
+	drop(&w.saved);
 	memset(w.count, 0, sizeof w.count);
 	memset(w.told, 0, sizeof w.told);
 }
@@ -360,16 +361,22 @@ static void differing(char *keys, size_t max, const char *text, const char *othe
 	}
 }
 
-/* husk update has replaced the file: another inode. */
+/* husk update has replaced the file: another inode, and as long as the old one is
+ * open here it is another's number. */
 static void look_at_saved(void)
 {
 	static char keys[480];
+	const char *path = fmts("%s/box", w.up.left.name);
 	struct stat st;
+	int fd;
+	ssize_t n;
 
-	if (fstatat(w.up.left.dir, fmts("%s/box", w.up.left.name), &st, 0) < 0 || w.saved == st.st_ino ||
-	    read_at(w.up.left.dir, fmts("%s/box", w.up.left.name), w.is, sizeof w.is) < 0)
+	if (fstatat(w.up.left.dir, path, &st, 0) < 0 || (w.saved >= 0 && w.number == st.st_ino) ||
+	    (fd = openat(w.up.left.dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return;
-	if (w.saved) {
+	n = read(fd, w.is, sizeof w.is - 1);
+	w.is[n < 0 ? 0 : n] = '\0';
+	if (w.saved >= 0) {
 		*keys = '\0';
 		differing(keys, sizeof keys, w.is, w.was);
 		differing(keys, sizeof keys, w.was, w.is);
@@ -377,7 +384,9 @@ static void look_at_saved(void)
 			tell(fmts("updated keys=%.*s", (int)strlen(keys) - 1, keys));
 		open_files();
 	}
-	w.saved = st.st_ino;
+	drop(&w.saved);
+	w.saved = fd;
+	w.number = st.st_ino;
 	copy(w.was, sizeof w.was, w.is);
 }
 
@@ -556,7 +565,7 @@ static int prepare(const char *name)
 		say(2, "husk: %s: events: run directory: %s\n", name, strerror(errno));
 		return 1;
 	}
-	w.state = -1;
+	w.state = w.saved = -1;
 	for (i = 0; i < NFILE; i++)
 		w.file[i] = -1;
 	for (i = 0; i < NPOLL; i++) {

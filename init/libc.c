@@ -245,6 +245,13 @@ int mkdir(const char *path, mode_t mode)
 	return mkdirat(AT_FDCWD, path, mode);
 }
 
+/* A device number of 64 bits would lie elsewhere than the kernel's of 32: on ARM behind
+ * an empty register. */
+int mknodat(int dir, const char *path, mode_t mode, dev_t dev)
+{
+	return (int)syscall(SYS_mknodat, dir, path, mode, (uint32_t)dev);
+}
+
 int mknod(const char *path, mode_t mode, dev_t dev)
 {
 	return mknodat(AT_FDCWD, path, mode, dev);

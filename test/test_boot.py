@@ -44,6 +44,7 @@ trap 'echo "@in-term"; exit 0' TERM
 echo "@in-id $(id -u):$(id -g) groups $(id -G) pid $$ host $(hostname)"
 sed -n 's/^\\(Cap[A-Z][a-z]*\\|NoNewPrivs\\|Seccomp\\):[ \\t]*/@in-status \\1 /p' /proc/self/status
 echo "@in-fds $(ls /proc/self/fd | tr '\\n' ' ')"
+echo "@in-nodes $(cd /dev; stat -c %n-%t-%T null zero full random urandom tty | tr '\\n' ' ')"
 echo "@in-init $(cat /proc/1/comm) of $(ls -d /proc/[0-9]* | wc -l)"
 echo "@in-cgroup $(cat /proc/self/cgroup | tr '\\n' ' ')"
 cut -d' ' -f5,6 /proc/self/mountinfo | sed 's/^/@in-mount /'
@@ -92,6 +93,7 @@ def check_full(r, name, v2=True):
         "CapInh": 0, "CapPrm": 0, "CapEff": 0, "CapBnd": 0, "CapAmb": 0, "NoNewPrivs": 1, "Seccomp": 2}, r
     assert said(r, "in-id") == ["1000:1000 groups 1000 pid 2 host inside"], r
     assert said(r, "in-fds") == ["0 1 2 3 "] and said(r, "in-init")[0].startswith("husk of "), r
+    assert said(r, "in-nodes") == ["null-1-3 zero-1-5 full-1-7 random-1-8 urandom-1-9 tty-5-0 "], r
     assert said(r, "in-net") == ["lo"] and said(r, "in-alive") == [""], r
     assert said(r, "in-sysctl") == ["Read-only file system"] and said(r, "in-root") == ["Read-only file system"], r
     mounts = dict(m.split() for m in said(r, "in-mount"))

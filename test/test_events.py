@@ -250,6 +250,28 @@ def test_json(name):
     assert not kills and not lines[-1]["data"]["reason"].startswith("oom") or kills == [{"new": 1, "total": 1}]
 
 
+def test_updated(name):
+    """Which keys have another value; whoever replaces the saved box."""
+    with husk.box("pids.max=30", "cpu.weight=100", "--", "/bin/sh", "-c", "echo up; exec sleep 100", box=name) as p:
+        assert husk.line(p) == "up"
+        saved = husk.RUNDIR / name / "box"
+        assert husk.wait_for(saved.exists)
+        with watching(name, first="running") as w:
+            text = saved.read_text()
+            assert "\npids.max=30\n" in text and "\ndevice=\n" in text
+            for change, keys in [(("pids.max=30", "pids.max=40"), "pids.max"), (("cpu.weight=100", "# cpu.weight is not set"), "cpu.weight"),
+                                 (("device=\n", "device=\ndevice=/dev/full:rw\ndevice=/dev/tty:rw\n"), "device"), (("use=service", "use=service"), None),
+                                 (("pids.max=40", "pids.max=50\ncpu.max=50%"), "pids.max,cpu.max")]:
+                text = text.replace(*change)
+                (saved.parent / "box.new").write_text(text)
+                os.rename(saved.parent / "box.new", saved)
+                if keys:
+                    assert w.next() == ("updated", f"keys={keys}")
+            assert w.quiet()
+        p.terminate()
+        husk.status_of(p)
+
+
 @pytest.mark.parametrize("words", [[], ["a/b"], [".."], ["-x", "a"], ["-1"], ["\x1b[31m"]], ids=str)
 def test_wrong_words(words):
     r = husk.husk("events", *words)
@@ -426,7 +448,7 @@ sleep 1
 husk pause blob; until_said frozen
 husk resume blob; until_said thawed
 kill -9 $k; until_said 'keeper was'
-[ -d /sys/fs/cgroup/memory ] || box memory.high=4M memory.max=64M -- /bin/effect eat 5
+[ -d /sys/fs/cgroup/memory ] || box memory.high=4M memory.max=64M -- /bin/sh -c 'busybox timeout 3 effect eat 30; exit 0'
 box memory.max=64M -- /bin/sh -c 'effect spin 2500 & effect spin 2500; wait'
 sleep 1; kill $w
 sed 's/^/@ev /' /ev

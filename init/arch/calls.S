@@ -42,7 +42,6 @@
 #endif
 	/* files */
 	ROW mkdirat, __NR_mkdirat
-	ROW mknodat, __NR_mknodat
 	ROW symlinkat, __NR_symlinkat
 	ROW unlinkat, __NR_unlinkat
 	ROW readlinkat, __NR_readlinkat
