@@ -63,6 +63,7 @@ static const char presets[] =
 	"caps=all\n"
 	"syscalls=@all\n"
 	"sockets=all\n"
+	"devices.allow=a\n"
 	"no_new_privs=no\n"
 	"?memory.max=max\n"
 	"\0"

@@ -1,5 +1,5 @@
 /* mnt.c - the setters of bind=, tmpfs=, mount= and device=: fields, then
- * options joined by commas. */
+ * options joined by commas; and that of devices.allow=. */
 #include <string.h>
 #include <sys/mount.h>
 
@@ -134,14 +134,16 @@ void cfg_drop_mnt(struct box *b, int i)
 
 /* ------------------------------------------------------------------- device */
 
-static bool perms(struct dev *d, const char *w)
+/* DEV_*, or 0 */
+static unsigned perms(const char *w)
 {
-	static const char letters[] = "rwm";	/* DEV_R, DEV_W, DEV_M */
+	static const char letters[] = "rwm";
 	const char *p;
+	unsigned perm = 0;
 
-	for (d->perm = 0; *w && (p = strchr(letters, *w)); w++)
-		d->perm |= (uint8_t)(1 << (p - letters));
-	return !*w && d->perm;
+	for (; *w && (p = strchr(letters, *w)); w++)
+		perm |= 1u << (p - letters);
+	return *w ? 0 : perm;
 }
 
 /* One * may stand in the last part, and then the place inside is the same. */
@@ -166,10 +168,51 @@ const char *cfg_set_device(struct box *b, char *v, bool skip)
 	if (!starts(d.dst, "/dev/") || !stars(&d))
 		return cfg_not();
 	while ((w = strsep(&f[2], ",")))
-		if (starts(w, "mode=") ? !cfg_octal(w + 5, 0777, &d.mode) : !perms(&d, w))
+		if (starts(w, "mode=") ? !cfg_octal(w + 5, 0777, &d.mode) : !(d.perm = (uint8_t)perms(w)))
 			return cfg_bad(w, key_what(cfg.key), "");
 	i = cfg_seek(&b->dev[0].dst, sizeof b->dev[0], b->ndev, d.dst);
 	if (!(e = cfg_slot(i, &b->ndev, MAXDEV)))
 		b->dev[i] = d;
+	return e;
+}
+
+static bool device_number(const char *s, uint32_t any, uint32_t *n)
+{
+	*n = any;
+	return same(s, "*") || cfg_digits(s, any - 1, n);
+}
+
+/* As a list of v1 has it. There a is everything, whatever follows; here it is both types. */
+int cfg_devrule(char *v, struct devrule *d)
+{
+	char *type = cfg_word(&v), *ma = cfg_word(&v), *perm = cfg_word(&v), *mi = ma;
+	int kind = type ? cfg_index("b|c|a", type) : -1;
+	uint32_t minor;
+
+	*d = (struct devrule){ ANY_MAJOR << 20 | ANY_MINOR, DEV_ALL };
+	if (kind == 2 && !ma)
+		return kind;
+	if (kind < 0 || !perm || cfg_word(&v) || !strsep(&mi, ":") || !mi ||
+	    !device_number(ma, ANY_MAJOR, &d->key) || !device_number(mi, ANY_MINOR, &minor))
+		return -1;
+	d->key = d->key << 20 | minor | (kind == 1 ? (uint32_t)DEVICE_CHAR << 20 : 0);
+	d->perm = perms(perm);
+	return d->perm ? kind : -1;
+}
+
+/* A rule for each type */
+const char *cfg_set_devrule(struct box *b, char *v)
+{
+	struct devrule d;
+	const char *e = NULL;
+	int kind = cfg_devrule(v, &d);
+
+	if (kind < 0)
+		return cfg_not();
+	for (; kind >= 0 && !e; kind -= 2) {
+		if (!(e = cfg_add(&b->ndevrule, MAXDEVRULE)))
+			b->devrule[b->ndevrule - 1] = d;
+		d.key |= (uint32_t)DEVICE_CHAR << 20;
+	}
 	return e;
 }

@@ -506,6 +506,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
 	case T_DEVICE: return cfg_set_device(b, v, skip);
 	case T_KNOB: return cfg_set_knob(b, cfg.key, sub, v, skip);
+	case T_DEVRULE: return cfg_set_devrule(b, v);
 	case T_SIGNAL:
 		b->stop_signal = (uint8_t)cfg_signal(v);
 		return b->stop_signal ? NULL : cfg_unlike(v, cfg_signal_name);

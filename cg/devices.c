@@ -1,87 +1,134 @@
 /* devices.c - the device policy: what may be opened and made, whoever owns the
- * node and wherever it lies. Deny by default.
+ * node and wherever it lies. Deny by default; put into force by program.c on v2,
+ * and by the lists of v1.
  *
  * A second wall: every mount of a box but its /dev is nodev, and nobody inside
  * can make a node without CAP_MKNOD. So its absence is fatal only where it is
  * the first wall; and a box of a user and of mounts of its own, who is refused
- * everywhere else, goes without it: it costs as much as two forks. */
+ * everywhere else, goes without it: it costs as much as two forks.
+ *
+ * INIT makes nodes and mounts file systems from inside the leaf: until it has, what
+ * is listed may be made, and the devices of mount= opened. Where the policy is the
+ * first wall the row cg.narrow takes both away before the program runs. Elsewhere
+ * nobody can make a node, and there is none for those devices. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-enum { MAXNODE = 160, CHARACTER = 1 << 10, ANY = 0xfffff };
-
-/* A device as one number that a BPF instruction can compare: no kernel has
- * majors above 511, and minors have 20 bits. INIT makes the nodes, so making
- * one that is listed is always allowed. */
-#define KEY(major, minor)	((uint32_t)(major) << 20 | (minor))
-
-static struct {
+/* In the order of the keys, each once. everything: of a list of v1 that allows all. */
+struct rules {
 	unsigned n;
-	uint32_t key[MAXNODE];
-	uint8_t	 perm[MAXNODE];
-} rules;
+	bool everything;
+	struct devrule rule[MAXNODE];
+};
 
-static int add(struct run *r, uint32_t key, uint8_t perm)
+/* What shall be, what is, what was before; and the text of a list. */
+static struct {
+	struct rules want, is, was;
+	unsigned make;			/* DEV_M: whoever may open one of device= may make it */
+	bool	 listed;		/* in force by the lists, not by the program */
+	char	 text[24 * MAXNODE];
+} all;
+
+/* Rights on one device add up, as in the lists of v1. */
+static int add(struct run *r, struct rules *to, uint32_t key, unsigned perm)
 {
-	if (rules.n == MAXNODE)
-		return fail_not(r, "more than %d device nodes", MAXNODE);
-	rules.key[rules.n] = key;
-	rules.perm[rules.n++] = perm;
+	struct devrule *d = to->rule, *end = d + to->n;
+
+	while (d < end && d->key < key)
+		d++;
+	if (d < end && d->key == key) {
+		d->perm |= perm;
+		return 0;
+	}
+	if (to->n == MAXNODE)
+		return fail_not(r, "more than %d rules for devices", MAXNODE);
+	memmove(d + 1, d, (size_t)(end - d) * sizeof *d);
+	*d = (struct devrule){ key, perm };
+	to->n++;
 	return 0;
 }
 
-static int add_stat(struct run *r, const struct stat *st, uint8_t perm)
+/* CAP_MKNOD of a user namespace makes no node. */
+static bool mknods(const struct box *b)
+{
+	return b->caps >> CAP_MKNOD & 1 && b->ns[NS_USER] != NSM_NEW;
+}
+
+static int add_stat(struct run *r, const struct stat *st, unsigned perm)
 {
 	unsigned ma = major(st->st_rdev), mi = minor(st->st_rdev);
 
-	if (ma >= CHARACTER || mi >= ANY || (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode)))
+	if (ma >= ANY_MAJOR || mi >= ANY_MINOR || (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode)))
 		return 0;		/* no device, or of a number that no Linux has */
-	return add(r, KEY(S_ISCHR(st->st_mode) ? CHARACTER | ma : ma, mi), perm);
+	return add(r, &all.want, (S_ISCHR(st->st_mode) ? DEVICE_CHAR | ma : ma) << 20 | mi, perm);
 }
 
 static int add_node(struct run *r, const struct dev *d, const char *path, const struct stat *st)
 {
 	(void)path;
-	return add_stat(r, st, d->perm);
+	return add_stat(r, st, d->perm | all.make);
 }
 
-/* What every box has: null zero full random urandom tty ptmx, and ptys.
- * What is not there needs no rule: rootfs_dev refuses it, or skips it.
- * INIT mounts file systems from its own cgroup: their devices are allowed, and
- * the box has no node for them. */
-static int collect(struct run *r)
+/* The devices of mount= that INIT opens */
+static int add_mounts(struct run *r)
 {
-	static const uint8_t fixed[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 }, { 5, 2 } };
-	const struct box *b = r->box;
+	const struct mnt *m = r->box->mnt, *end = m + r->box->nmnt;
+	const int *src = r->src;
 	struct stat st;
-	unsigned i;
-	int e = add(r, KEY(CHARACTER | 136, ANY), DEV_R | DEV_W);
+	int e = 0;
 
-	for (i = 0; i < sizeof fixed / sizeof *fixed && !e; i++)
-		e = add(r, KEY(CHARACTER | fixed[i][0], fixed[i][1]), DEV_R | DEV_W);
-	for (i = 0; i < b->ndev && !e; i++)
-		if ((e = rootfs_nodes(r, b->dev + i, add_node)) != 0 && r->err == ENOENT)
-			e = 0;
-	for (i = 0; i < b->nmnt && !e; i++)
-		if (b->mnt[i].kind == MNT_FS && *b->mnt[i].src == '/' &&
-		    (r->src[i] < 0 ? stat(b->mnt[i].src, &st) : fstat(r->src[i], &st)) == 0)
-			e = add_stat(r, &st, b->mnt[i].flags & MS_RDONLY ? DEV_R : DEV_R | DEV_W);
+	for (; m < end && !e; m++, src++)
+		if (m->kind == MNT_FS && *m->src == '/' && (*src < 0 ? stat(m->src, &st) : fstat(*src, &st)) == 0)
+			e = add_stat(r, &st, m->flags & MS_RDONLY ? DEV_R : DEV_R | DEV_W);
 	return e;
 }
 
-/* The first wall where a node may be narrowed or made. Else, is there a way to
- * one that is not in our /dev? Over a mount with devices or another's root below
- * /proc; by a capability; or, handed in through a socket, as somebody to whom
+/* What every box has: null zero full random urandom tty ptmx, and ptys.
+ * In a start, what is not there needs no rule: rootfs_dev refuses it, or skips it. */
+enum { FOR_INIT, FOR_PROGRAM, FOR_UPDATE };
+static int collect(struct run *r, int whom)
+{
+	static const uint8_t fixed[][2] = { { 1, 3 }, { 1, 5 }, { 1, 7 }, { 1, 8 }, { 1, 9 }, { 5, 0 }, { 5, 2 } };
+	const struct box *b = r->box;
+	unsigned i;
+	int e;
+
+	all.want.n = 0;
+	all.make = whom == FOR_INIT || !mknods(b) ? DEV_M : 0;
+	e = add(r, &all.want, (DEVICE_CHAR | 136u) << 20 | ANY_MINOR, DEV_ALL);
+	for (i = 0; i < sizeof fixed / sizeof *fixed && !e; i++)
+		e = add(r, &all.want, (DEVICE_CHAR | (unsigned)fixed[i][0]) << 20 | fixed[i][1], DEV_ALL);
+	for (i = 0; i < b->ndevrule && !e; i++)
+		e = add(r, &all.want, b->devrule[i].key, b->devrule[i].perm);
+	for (i = 0; i < b->ndev && !e; i++)
+		if ((e = rootfs_nodes(r, b->dev + i, add_node)) != 0 && r->err == ENOENT && (whom != FOR_UPDATE || b->dev[i].skip))
+			e = 0;
+	return e || whom != FOR_INIT ? e : add_mounts(r);
+}
+
+/* Is all allowed, by its own words? Character and block devices have a rule each. */
+static bool everything(const struct box *b)
+{
+	int i, n = 0;
+
+	for (i = 0; i < b->ndevrule; i++)
+		n |= b->devrule[i].perm == DEV_ALL && !(~b->devrule[i].key & (ANY_MAJOR << 20 | ANY_MINOR)) ?
+			b->devrule[i].key >> 30 ? 2 : 1 : 0;
+	return n == 3;
+}
+
+/* The first wall where a node may be narrowed or made, and where the mounts are not
+ * ours; who is not root may do there what its caller may do without us. Else, is there
+ * a way to one that is not in our /dev? Over a mount with devices or another's root
+ * below /proc; by a capability; or, handed in through a socket, as somebody to whom
  * nodes of the host may belong. */
 enum { NEEDLESS, SECOND_WALL, FIRST_WALL };
 static int wall(const struct run *r)
@@ -91,99 +138,115 @@ static int wall(const struct run *r)
 		b->ns[NS_MNT] != NSM_NEW || b->ns[NS_PID] != NSM_NEW;
 	int i;
 
+	if (everything(b))
+		return NEEDLESS;
 	for (i = 0; i < b->ndev; i++)
 		if (~b->dev[i].perm & (DEV_R | DEV_W))
 			return FIRST_WALL;
 	for (i = 0; i < b->nmnt; i++)
 		way |= !(b->mnt[i].flags & MS_NODEV) || b->mnt[i].slave;
-	return b->caps >> CAP_MKNOD & 1 ? FIRST_WALL : way ? SECOND_WALL : NEEDLESS;
+	return mknods(b) || (b->ns[NS_MNT] != NSM_NEW && !r->unpriv) ? FIRST_WALL : way ? SECOND_WALL : NEEDLESS;
 }
 
-#define INSN(c, d, s, o, i) \
-	{ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (int32_t)(i) }
-#define LOAD(d, field)	INSN(BPF_LDX | BPF_MEM | BPF_W, d, 1, offsetof(struct bpf_cgroup_dev_ctx, field), 0)
-#define ALU(op, d, i)	INSN(BPF_ALU64 | BPF_K | (op), d, 0, 0, i)
-#define ALUX(op, d, s)	INSN(BPF_ALU64 | BPF_X | (op), d, s, 0, 0)
-#define JUMP(op, d, i, n) INSN(BPF_JMP | BPF_K | (op), d, 0, n, i)
-#define ANSWER(n)	ALU(BPF_MOV, 0, n), INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0)
+/* -------------------------------------------------------------- the lists of v1 */
 
-/* r2 = access, r4 = the key of the device, r5 = that without the minor; then
- * rule by rule. One that does not grant enough leaves the word to the next. */
-static unsigned program(struct bpf_insn *p)
+/* Of a rule, as a list says it; perm: of its rights */
+static const char *line(const struct devrule *d, unsigned perm)
 {
-	static const struct bpf_insn head[] = {
-		LOAD(2, access_type), LOAD(4, major), LOAD(5, minor),
-		ALUX(BPF_MOV, 3, 2), ALU(BPF_AND, 3, 0xffff), ALU(BPF_RSH, 2, 16),
-		JUMP(BPF_JLT, 4, CHARACTER, 2), ANSWER(0),
-		ALU(BPF_SUB, 3, BPF_DEVCG_DEV_BLOCK), ALU(BPF_LSH, 3, 30),
-		ALU(BPF_LSH, 4, 20), ALUX(BPF_OR, 4, 5), ALUX(BPF_OR, 4, 3),
-		ALUX(BPF_MOV, 5, 4), ALU(BPF_RSH, 5, 20),
-	}, answers[] = { ANSWER(1), ANSWER(0) };
-	struct bpf_insn *start = p;
-	unsigned i, refused;
-	bool any;
+	unsigned ma = d->key >> 20 & ANY_MAJOR, mi = d->key & ANY_MINOR;
 
-	memcpy(p, head, sizeof head);
-	p += sizeof head / sizeof *head;
-	for (i = 0; i < rules.n; i++) {
-		refused = (rules.perm[i] & DEV_R ? 0 : BPF_DEVCG_ACC_READ) | (rules.perm[i] & DEV_W ? 0 : BPF_DEVCG_ACC_WRITE);
-		any = (rules.key[i] & ANY) == ANY;
-		*p++ = (struct bpf_insn)JUMP(BPF_JNE, any ? 5 : 4, any ? rules.key[i] >> 20 : rules.key[i], 3);
-		*p++ = (struct bpf_insn)JUMP(BPF_JSET, 2, refused, 2);
-		memcpy(p, answers, 2 * sizeof *p);
-		p += 2;
-	}
-	memcpy(p, answers + 2, 2 * sizeof *p);
-	return (unsigned)(p + 2 - start);
+	return fmts("%c %s:%s %s%s%s", d->key >> 30 ? 'c' : 'b', ma == ANY_MAJOR ? "*" : fmts("%u", ma), mi == ANY_MINOR ? "*" : fmts("%u", mi),
+		perm & DEV_R ? "r" : "", perm & DEV_W ? "w" : "", perm & DEV_M ? "m" : "");
 }
 
-static int bpf(int what, union bpf_attr *a)
+/* devices.list of a leaf: 0 or -1 */
+static int read_list(struct run *r, const char *leaf, struct rules *to)
 {
-	return (int)syscall(__NR_bpf, what, a, sizeof *a);
-}
+	struct devrule d;
+	char *p = all.text, *end;
+	int kind;
 
-/* Nothing below the leaf may replace it: attached without OVERRIDE or MULTI.
- * What hangs above the leaf still applies. */
-static int attach(struct run *r)
-{
-	static struct bpf_insn insn[32 + 4 * MAXNODE];
-	static union bpf_attr a;
-	int fd, e;
-
-	memset(&a, 0, sizeof a);
-	a.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-	a.insn_cnt = program(insn);
-	a.insns = (uintptr_t)insn;
-	a.license = (uintptr_t)"";
-	if ((fd = bpf(BPF_PROG_LOAD, &a)) < 0)
+	to->n = 0;
+	to->everything = false;
+	if (read_at(AT_FDCWD, fmts("%s/devices.list", leaf), p, sizeof all.text) < 0)
 		return -1;
-	memset(&a, 0, sizeof a);
-	a.target_fd = (uint32_t)r->cgroup2;
-	a.attach_bpf_fd = (uint32_t)fd;
-	a.attach_type = BPF_CGROUP_DEVICE;
-	e = bpf(BPF_PROG_ATTACH, &a);
-	let_go(fd);
+	for (; (end = strchr(p, '\n')); p = end + 1) {
+		*end = '\0';
+		kind = cfg_devrule(p, &d);
+		to->everything |= kind == 2;
+		errno = EBADMSG;
+		if (kind < 0 || (kind < 2 && add(r, to, d.key, d.perm) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+/* The rights that one set has on the device of a rule of the other */
+static unsigned rights(const struct rules *of, const struct devrule *d)
+{
+	const struct devrule *p;
+
+	for (p = of->rule; p < of->rule + of->n; p++)
+		if (p->key == d->key)
+			return p->perm;
+	return 0;
+}
+
+/* One file, one write for each rule: kernels take one at a time.
+ *
+ * What a live box has both before and after it keeps meanwhile, and at no moment it has
+ * more than either: first what a rule gets without losing anything, then what it
+ * loses, then what is left: of a rule that was r and will be w, never rw. */
+enum { WIDEN, NARROW, REST };
+static int write_rules(struct run *r, const char *leaf, int step)
+{
+	const struct rules *from = step == NARROW ? &all.is : &all.want, *other = step == NARROW ? &all.want : &all.is;
+	const char *file = step == NARROW ? "devices.deny" : "devices.allow", *text;
+	const struct devrule *d;
+	unsigned perm, has;
+	int fd = -1, e = 0;
+
+	for (d = from->rule; d < from->rule + from->n && !e; d++) {
+		has = rights(other, d);
+		perm = d->perm & ~has;
+		if (!perm || (step != NARROW && !(has & ~d->perm) == (step == REST)))
+			continue;
+		text = line(d, perm);
+		if ((fd < 0 && (fd = openat(AT_FDCWD, fmts("%s/%s", leaf, file), O_WRONLY | O_CLOEXEC)) < 0) ||
+		    write(fd, text, strlen(text)) < 0)
+			e = fail(r, "%s: %s", file, text);
+	}
+	if (fd >= 0)
+		let_go(fd);
 	return e;
 }
 
-/* v1: everything is taken away first, then rule by rule, one write each. */
-static int write_rules(struct run *r)
+static bool equal(const struct rules *a, const struct rules *b)
 {
-	const char *file = "devices.deny", *line = "a";
-	unsigned i = 0;
-	uint32_t k;
+	return a->n == b->n && a->everything == b->everything && memcmp(a->rule, b->rule, a->n * sizeof *a->rule) == 0;
+}
 
-	while (cg_put(CTL_DEVICES, file, line) == 0) {
-		if (i == rules.n)
-			return 0;
-		k = rules.key[i];
-		file = "devices.allow";
-		line = fmts("%c %u:%s %s%sm", k >> 20 & CHARACTER ? 'c' : 'b', k >> 20 & (CHARACTER - 1),
-			(k & ANY) == ANY ? "*" : fmts("%u", k & ANY),
-			rules.perm[i] & DEV_R ? "r" : "", rules.perm[i] & DEV_W ? "w" : "");
-		i++;
-	}
-	return fail(r, "%s: %s", file, line);
+/* From all.is to all.want, and read back. Where all was allowed, nothing is for a moment. */
+static int write_list(struct run *r, const char *leaf)
+{
+	int step, e = 0;
+
+	if (all.is.everything && write_at(AT_FDCWD, fmts("%s/devices.deny", leaf), "a") < 0)
+		return fail(r, "devices.deny: a");
+	for (step = WIDEN; step <= REST && !e; step++)
+		e = write_rules(r, leaf, step);
+	if (e)
+		return e;
+	if (read_list(r, leaf, &all.is) < 0)
+		return fail(r, "devices.list");
+	return equal(&all.is, &all.want) ? 0 : fail_not(r, "devices.list is not what was written");
+}
+
+/* ------------------------------------------------------------------------------ */
+
+static const char *reason(int why)
+{
+	return why == EPERM ? "bpf(2) is refused here, or a program above has the last word" : "CONFIG_CGROUP_BPF";
 }
 
 int cg_devices(struct run *r)
@@ -194,20 +257,37 @@ int cg_devices(struct run *r)
 	if (!need)
 		return 0;
 	if (leaf) {
-		if ((e = collect(r)) != 0)
+		if ((e = collect(r, FOR_INIT)) != 0)
 			return e;
-		if (r->cgroup2 >= 0 && attach(r) == 0)
+		if (r->cgroup2 >= 0 && cg_program(r->cgroup2, all.want.rule, all.want.n, false) == 0)
 			return 0;
 		why = r->cgroup2 >= 0 ? errno : why;
 		if ((e = cg_leaves(r, 1u << CTL_DEVICES)) != 0)
 			return e;
-		if (r->cg1 >> CTL_DEVICES & 1)
-			return write_rules(r);
+		all.listed = r->cg1 >> CTL_DEVICES & 1;
+		all.is.everything = true;	/* or what the directory above allows */
+		if (all.listed)
+			return write_list(r, cg_path(CTL_DEVICES));
 	}
 	errno = why;
 	if (need == FIRST_WALL)
-		return fail(r, "no device policy, and device= or caps=mknod need it (CONFIG_CGROUP_BPF)");
+		return fail(r, "no device policy, and caps=mknod, ns.mnt= or device= need it (%s)", reason(why));
 	if (leaf && !r->unpriv)
-		note(r, "no device policy: %s (CONFIG_CGROUP_BPF)", strerror(why));
+		note(r, "no device policy: %s (%s)", strerror(why), reason(why));
 	return 0;
+}
+
+/* What INIT alone had to be allowed */
+int cg_narrow(struct run *r)
+{
+	int e;
+
+	if (!all.want.n || wall(r) != FIRST_WALL)
+		return 0;
+	all.was = all.want;
+	if ((e = collect(r, FOR_PROGRAM)) != 0 || equal(&all.was, &all.want))
+		return e;
+	if (all.listed)
+		return write_list(r, cg_path(CTL_DEVICES));
+	return cg_program(r->cgroup2, all.want.rule, all.want.n, true) < 0 ? fail(r, "narrow the device policy") : 0;
 }

@@ -54,6 +54,7 @@ enum {
 	MAXENV	= 128,
 	MAXMNT	= 64,		/* bind=, tmpfs= and mount= together */
 	MAXDEV	= 64,
+	MAXDEVRULE = 64,	/* of devices.allow= */
 	MAXPATHS = 48,		/* mask=, and readonly= */
 	MAXMAP	= 16,		/* ranges of uidmap=, and of gidmap= */
 	MAXGRP	= 32,
@@ -93,13 +94,19 @@ struct mnt {			/* one bind=, tmpfs= or mount= row, in file order */
 	const char *type, *data;/* MNT_FS only: file system type, option text or NULL */
 };
 
-enum { DEV_R = 1, DEV_W = 2, DEV_M = 4 };
+enum { DEV_R = 1, DEV_W = 2, DEV_M = 4, DEV_ALL = 7 };
 struct dev {
 	const char *host, *dst;	/* host may hold one * in its last component */
 	uint8_t	 perm;		/* DEV_* */
 	bool	 skip;
 	uint16_t mode;		/* 0: 0600 by its perms, owned by the user */
 };
+
+/* A device as one number: DEVICE_CHAR or 0 and the major, 20 bits of the minor. No kernel
+ * has majors above 511. The highest of each stands for all of them: * of the lists of v1. */
+enum { DEVICE_CHAR = 1 << 10, ANY_MAJOR = DEVICE_CHAR - 1, ANY_MINOR = (1 << 20) - 1,
+       MAXNODE = 256 };			/* rules of a box, of all keys and nodes */
+struct devrule { uint32_t key, perm; };
 
 struct idmap { uint32_t in, out, count; };
 struct named { const char *name; uint32_t id; };	/* name NULL: id counts */
@@ -133,7 +140,7 @@ enum abi { ABI_NATIVE, ABI_32, ABI_BOTH };
 
 /* Small things first: near the start an access is a short instruction. */
 struct box {
-	uint8_t	 narg, nenv, ngroup, nmnt, ndev, netc, nmask, nro, nuidmap, ngidmap,
+	uint8_t	 narg, nenv, ngroup, nmnt, ndev, ndevrule, netc, nmask, nro, nuidmap, ngidmap,
 		 nsysctl, nafter, nsyscall, nknob;
 	uint8_t	 ns[NNS];		/* enum nsmode */
 	bool	 tty, pid1_program;
@@ -195,6 +202,7 @@ struct box {
 	struct rlim rlim[16];		/* by RLIMIT_ number of the target */
 	uint64_t affinity[MAXCPU / 64];
 	struct dev dev[MAXDEV];
+	struct devrule devrule[MAXDEVRULE];
 	struct mnt mnt[MAXMNT];
 	struct sock_filter bpf[MAXBPF];	/* last: only what a filter needs of it is touched */
 };
@@ -515,7 +523,7 @@ int cfg_help(const char *key);		/* 0 or 2 */
 /* cfg/keys.c: THE other table. A row is a number. */
 enum keyrow {
 	KEY_EXEC, KEY_CWD, KEY_ENV, KEY_USER, KEY_GROUPS, KEY_UMASK, KEY_TTY, KEY_PID1, KEY_ABI,
-	KEY_ROOT, KEY_BIND, KEY_TMPFS, KEY_MOUNT, KEY_MOUNTS, KEY_ETC, KEY_DEVICE, KEY_MASK, KEY_READONLY,
+	KEY_ROOT, KEY_BIND, KEY_TMPFS, KEY_MOUNT, KEY_MOUNTS, KEY_ETC, KEY_DEVICE, KEY_MASK, KEY_READONLY, KEY_DEVICES_ALLOW,
 	KEY_NET, KEY_NS_PID, KEY_NS_IPC, KEY_NS_UTS, KEY_NS_MNT, KEY_NS_CGROUP, KEY_NS_USER, KEY_NS_TIME,
 	KEY_UIDMAP, KEY_GIDMAP, KEY_HOSTNAME, KEY_DOMAINNAME, KEY_CLOCK_MONOTONIC, KEY_CLOCK_BOOTTIME,
 	KEY_MEMORY_MAX, KEY_MEMORY_HIGH, KEY_MEMORY_LOW, KEY_MEMORY_MIN, KEY_MEMORY_SWAP_MAX, KEY_MEMORY_OOM_GROUP,
@@ -532,7 +540,7 @@ enum keytype {
 	T_EXEC, T_SYSCALLS,		/* of words, which may be quoted */
 	T_GROUPS, T_MOUNTS, T_ETC, T_PATHS, T_MAP, T_AFFINITY, T_SECBITS, T_CAPS, T_SOCKETS, T_AFTER, T_WORDS = T_AFTER,	/* of words */
 	T_CWD, T_ENV, T_USER, T_UMASK, T_CHOICE, T_ONLY,
-	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE,
+	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
 	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_NAME,
@@ -591,6 +599,8 @@ void cfg_empty(struct box *, int row);		/* key= of a list */
 int cfg_env(const struct box *, const char *name, size_t len);	/* which of env begins so; nenv: none */
 const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
 const char *cfg_set_device(struct box *, char *value, bool skip);
+const char *cfg_set_devrule(struct box *, char *value);
+int cfg_devrule(char *text, struct devrule *);	/* "c 1:3 rw": 0 block, 1 character, 2 all of both (c is to be added), -1: it is none */
 void cfg_drop_mnt(struct box *, int i);
 /* cfg/knob.c: limits that are texts */
 const char *cfg_set_knob(struct box *, int row, const char *key, char *value, bool skip);
@@ -703,6 +713,7 @@ int ns_knob(int proc, const char *key, const char *val);	/* key with dots; 0 or 
 int cg_make(struct run *);		void cg_remove(struct left *);
 int cg_limits(struct run *);
 int cg_devices(struct run *);
+int cg_narrow(struct run *);
 int cg_enter(struct run *);
 int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could be done */
 /* cg/layout.c */
@@ -742,6 +753,8 @@ const char *cg_refused(int ctl, int *err);	/* the path that could not be made, a
 const char *cg_below(int ctl);		/* of the path of a leaf, what is behind the mount point */
 int cg_found(struct run *);		/* the leaves of a box that runs, by its state file; 0 or fail() */
 const char *cg_file(int ctl, const char *name);	/* in that leaf: one of the four of fmts() */
+/* cg/program.c */
+int cg_program(int leaf, const struct devrule *, unsigned n, bool over);	/* over: what is attached already; 0 or -1 */
 /* cg/knobs.c */
 struct setting {		/* a limit as one file of a leaf: texts may be of fmts() */
 	uint8_t	 row, ctl;

@@ -51,7 +51,7 @@
 	ROW(init_pipes,      HOST,              NO_UNDO,     NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
-	ROW(cg_devices,      HOST,              NO_UNDO,     NOKEY, "deny all but the listed")	/* may make a leaf, and that one anew */ \
+	ROW(cg_devices,      HOST,              NO_UNDO,     KEY(DEVICES_ALLOW), "deny all but the listed")	/* may make a leaf, and that one anew */ \
 	ROW(cg_limits,       HOST,              NO_UNDO,     KEYS(MEMORY_MAX, KNOB), "")	/* in force before the first process is inside */ \
 	ROW(ns_join,         HOST,              NO_UNDO,     NOKEY, "user and pid")	/* joined user and pid come first: what is new is owned by them */ \
 	ROW(ns_clone,        HOST,              ns_kill,     KEYS(NET, NS_TIME), "") \
@@ -107,6 +107,7 @@
 	\
 	ROW(filter_keep,     HOST,              NO_UNDO,     KEY(SYSCALLS_LOG), "")	/* what is answered by; and INIT is born without it */ \
 	ROW(init_ready,      HOST,              NO_UNDO,     NOKEY, "wait for init.report") \
+	ROW(cg_narrow,       HOST,              NO_UNDO,     NOKEY, "devices of PID 1 alone")	/* it has made its nodes, and the program is not there yet */ \
 	ROW(init_release,    HOST,              NO_UNDO,     NOKEY, "the commit point")	/* the commit point */ \
 	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec")
 
