@@ -291,3 +291,54 @@ int cg_narrow(struct run *r)
 		return write_list(r, cg_path(CTL_DEVICES));
 	return cg_program(r->cgroup2, all.want.rule, all.want.n, true) < 0 ? fail(r, "narrow the device policy") : 0;
 }
+
+/* ------------------------------------------------------------------------------ */
+
+/* As it was, where something went wrong on the way; and that is what is said. */
+static int go_back(struct run *r, const char *leaf, int e)
+{
+	static char why[sizeof r->why];
+	int err = r->err;
+	bool done;
+
+	memcpy(why, r->why, sizeof why);
+	all.want = all.was;
+	if (all.was.everything)
+		done = write_at(AT_FDCWD, fmts("%s/devices.allow", leaf), "a") == 0;
+	else
+		done = read_list(r, leaf, &all.is) == 0 && write_list(r, leaf) == 0;
+	if (!done)
+		return fail(r, "%s, and devices.list is not as before", why);
+	memcpy(r->why, why, sizeof why);
+	r->err = err;
+	return e;
+}
+
+/* A box that runs: its policy alone, for its nodes are there. The kernel knows which
+ * program is attached, whichever husk it was that did it: that one is replaced, or
+ * comes back. A list that allows all is none that was written for a box. */
+int cg_devices_update(struct up *u, const struct box *now)
+{
+	struct run *r = &u->run;
+	int list = up_file(u, "devices.list", O_PATH), tree, e;
+	static char leaf[CGPATH];
+
+	r->box = now;
+	copy(leaf, sizeof leaf, list < 0 ? "" : u->leaf);
+	if ((e = collect(r, FOR_UPDATE)) != 0)
+		return e;
+	if (list >= 0 && read_list(r, leaf, &all.was) < 0)
+		return fail(r, "devices.list");
+	tree = up_file(u, "cgroup.controllers", O_PATH);
+	if (tree >= 0 && (list < 0 || all.was.everything)) {
+		r->cgroup2 = openat(AT_FDCWD, u->leaf, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (cg_program(r->cgroup2, all.want.rule, all.want.n, true) == 0)
+			return 0;
+		if (list < 0)
+			return fail(r, "the device program (%s)", reason(errno));
+	}
+	if (list < 0)
+		return fail_not(r, "this box has no leaf in the devices hierarchy");
+	all.is = all.was;
+	return (e = write_list(r, leaf)) != 0 ? go_back(r, leaf, e) : 0;
+}

@@ -714,6 +714,7 @@ int cg_make(struct run *);		void cg_remove(struct left *);
 int cg_limits(struct run *);
 int cg_devices(struct run *);
 int cg_narrow(struct run *);
+int cg_devices_update(struct up *, const struct box *now);	/* device= and devices.allow= of a box that runs: the policy alone; 0, or fail() and it is as before */
 int cg_enter(struct run *);
 int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could be done */
 /* cg/layout.c */
