@@ -43,7 +43,7 @@
 	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP | PATH, "HOST[:BOX][:rwm,mode=M] (below /dev/; one * in the last part, and no BOX then)", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
 	K(MASK, "mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
 	K(READONLY, "readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
-	K(DEVICES_ALLOW, "devices.allow", DEVRULE, ndevrule, LIST, "a, or c|b|a MAJOR:MINOR ACCESS (c 188:* rw; * is any number, ACCESS of rwm)", "without a node", "", "a: everything; for nodes that are bound, made inside or come later") \
+	K(DEVICES_ALLOW, "devices.allow", DEVRULE, ndevrule, LIST, "a rule (a, or c 188:* rw: c, b or a, MAJOR:MINOR or *, some of rwm)", "without a node", "", "a: everything; for nodes that are bound, made inside or come later") \
 	/* NAMESPACES */ \
 	K(NET, "net", NS, ns[NS_NET], PATH, "none, host, box:NAME or /PATH", "none: only lo", "none", "a network of its own") \
 	K(NS_PID, "ns.pid", NS, ns[NS_PID], PATH, "new, host, box:NAME or /PATH", "", "new", "processes") \

@@ -209,7 +209,7 @@ def update(name, *words, **more):
     return husk.husk("update", name, *words, **more)
 
 
-can_update = pytest.mark.skipif(b"update" not in open(husk.HUSK, "rb").read() and "update" not in husk.husk("help").out, reason="no husk update")
+can_update = pytest.mark.skipif("no such verb" in husk.husk("update").err, reason="no husk update")
 ALLOW = ["devices.allow=", "devices.allow=c 60:1 r", "devices.allow=c 60:2 w"]
 
 
