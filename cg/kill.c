@@ -49,11 +49,10 @@ int cg_kill_listed(int fd, pid_t not)
 	return listed(fd, not, kill_one);
 }
 
-/* One pass over a leaf and what a box that may write there has made below it:
- * either kills all, and says how many, or does something else to each; or, with NULL,
- * removes all: then 0, or -1. What the box
- * has frozen itself below a v1 leaf that is frozen stays so, until that one thaws;
- * and would then live on. */
+/* One pass over a leaf and what a box that may write there has made below it: kills
+ * all, and says how many, or does something else to each. What the box has frozen
+ * itself below a v1 leaf that is frozen stays so, until that one thaws; and would
+ * then live on. */
 int cg_tree(int at, const char *path, cg_each *each, int depth)
 {
 	uint8_t buf[512] __attribute__((aligned(8)));
@@ -61,7 +60,7 @@ int cg_tree(int at, const char *path, cg_each *each, int depth)
 	struct entry *e;
 	long got, i;
 
-	if (each && (fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
+	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
 		n = listed(fd, 0, each);
 		close(fd);
 		if (depth && each == kill_one)
@@ -75,7 +74,7 @@ int cg_tree(int at, const char *path, cg_each *each, int depth)
 		}
 	if (dir >= 0)
 		close(dir);
-	return each ? n : unlinkat(at, path, AT_REMOVEDIR);
+	return n;
 }
 
 static void freeze(int dir, bool on)

@@ -5,6 +5,7 @@
  * INIT there, and it is the handle for kill and freeze), and in the v1
  * hierarchies that hold an asked limit. Where there is no v2 tree the freezer
  * is the handle, and the devices hierarchy the device policy. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +15,7 @@
 
 #include "husk.h"
 
-enum { AGAIN = 1, NONE, TRIES = 8 };
+enum { AGAIN = 1, NONE, TRIES = 8, STEPS = 1024 };
 
 /* Of the box that this process starts. Paths lie one behind the other: a box that
  * has two leaves touches no memory for fifteen. */
@@ -393,6 +394,36 @@ int cg_make(struct run *r)
 
 /* ------------------------------------------------------------- and away again */
 
+/* Takes away what is empty in it: the first that is not, or NULL. */
+static const char *clear(int dir)
+{
+	const char *name;
+
+	while (rootfs_list(dir) > 0)
+		while ((name = rootfs_name()))
+			if (name[-1] == DT_DIR && unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno == EBUSY)
+				return name;
+	return NULL;
+}
+
+/* A leaf with what a box that may write there has made below it. How deep is its
+ * choice: so one descriptor goes down and up again, and not for ever. */
+static int remove_tree(const char *path)
+{
+	int dir = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), up, depth = 0, steps = STEPS;
+	const char *name;
+
+	while (dir >= 0 && steps-- && ((name = clear(dir)) || depth)) {
+		depth += name ? 1 : -1;
+		up = dir;
+		dir = openat(up, name ? name : "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(up);
+	}
+	if (dir >= 0)
+		close(dir);
+	return rmdir(path);
+}
+
 /* The last process may still be on its way out: half a second, in growing
  * steps. All have been killed before this, or were with PID 1: who will not go
  * is a stranger, and left alone. */
@@ -400,8 +431,8 @@ static int remove_leaf(const char *path)
 {
 	int ms = 1;
 
-	while (rmdir(path) < 0 && errno != ENOENT && cg_tree(AT_FDCWD, path, NULL, 0) < 0) {
-		if (errno == EROFS && access(path, F_OK) < 0 && errno == ENOENT)
+	while (rmdir(path) < 0 && errno != ENOENT && remove_tree(path) < 0) {
+		if (errno == ENOTDIR || (errno == EROFS && access(path, F_OK) < 0 && errno == ENOENT))
 			return 0;	/* it never was there */
 		if (errno != EBUSY || ms > 256)
 			return -1;

@@ -735,7 +735,7 @@ const char *cg_enable(struct run *, int ctl);	/* the leaf has that controller; N
 /* cg/kill.c */
 int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */
 typedef int cg_each(pid_t);
-int cg_tree(int at, const char *path, cg_each *, int depth);	/* does that to all in it, and says how often; NULL: removes it: 0 or -1 */
+int cg_tree(int at, const char *path, cg_each *, int depth);	/* does that to all in it, and says how often */
 /* cg/oom.c */
 const char *cg_oom(const struct left *);	/* was one of its processes killed because memory was short? memory.max=48M, peak 48M; or NULL */
 uint64_t cg_count(const char *text, const char *key);	/* of lines of a name and a number; none: 0 */
@@ -825,7 +825,7 @@ int rootfs_fresh(const char *type, uint32_t flags, const char *data);	/* mounts 
 int rootfs_move(int fd, int at);
 /* rootfs/dev.c: the names in a directory, as far as one read goes */
 int rootfs_list(int dir);		/* -1; 0: no more */
-const char *rootfs_name(void);	/* the next of them; NULL: no more */
+const char *rootfs_name(void);	/* the next of them, its DT_ type the byte before it; NULL: no more */
 /* rootfs/sources.c */
 uint32_t rootfs_outside(const struct run *, bool gids, uint32_t id);	/* a number of the box as the host's, or ~0 */
 /* rootfs/masks.c */
