@@ -214,6 +214,33 @@ def test_strangers_in_the_leaf_are_left_alone(name):
         husk.wait_for(lambda: not d.exists() or not d.rmdir(), 1)
 
 
+def test_cgroups_of_its_own(name):
+    """What the box makes below its leaf goes with it, however deep and of whatever name."""
+    tree = handle()
+    if not os.access(tree, os.W_OK):
+        pytest.skip("not ours to write")
+    script = f"cd /mnt/husk/{name} && mkdir -p a/$(seq -s/ 1 60) .hidden/b 'w i d e' c.max && echo made"
+    r = run(f"bind={tree}:/mnt:rw", "user=root", "caps=dac_override", "--", "/bin/sh", "-c", script, box=name)
+    assert (r.status, r.out, r.err) == (0, "made\n", ""), r
+    assert not husk.left(name)
+
+
+def test_strangers_in_the_leaf_outlive_the_box(name):
+    d = handle() / "husk" / name
+    stranger = subprocess.Popen(["sleep", "30"])
+    try:
+        with running(name):
+            (d / "cgroup.procs").write_text(str(stranger.pid))
+        assert stranger.poll() is None and (d / "cgroup.procs").read_text().split() == [str(stranger.pid)]
+        r = run("--", "/bin/true", box=name)
+        assert r.status == 125 and "could not be removed" in r.err and stranger.poll() is None, r
+    finally:
+        stranger.kill()
+        stranger.wait()
+    r = run("--", "/bin/true", box=name)
+    assert r.status == 0 and not husk.left(name), r
+
+
 def test_memory_eater(name):
     r = run("memory.max=16M", "memory.swap.max=0", "--", "/bin/sh", "-c", "x=x; while :; do x=$x$x; done", box=name)
     assert r.status == 137, r
