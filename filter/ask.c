@@ -101,11 +101,6 @@ static void trace(struct question *q)
 	}
 }
 
-static bool is_socket(unsigned call)
-{
-	return call == N_socket || call == N_socketpair;
-}
-
 /* The rule or answer that decides: its step, or -1 where it is not that of the program. Of
  * a family sockets= does, if not a word for that call. */
 static int decided(const struct question *q)
@@ -123,7 +118,7 @@ static int decided(const struct question *q)
 	}
 	if (p->acts[act] != q->act)
 		return -1;
-	if (p->families && is_socket(q->call) && (e >= MAXACT ? r->test == p->family :
+	if (p->families && filter_socket(q->call) && (e >= MAXACT ? r->test == p->family :
 	    e == P_REFUSE && !(p->answer[q->call] & NAMED)))
 		return q->box->nsyscall + 2;
 	return q->by[e];
@@ -186,7 +181,7 @@ const char *filter_cure(uint32_t nr, const unsigned long long args[6])
 	const char *name, *cap = "";
 	unsigned call = filter_slot(nr);
 
-	if (is_socket(call) && !(p->answer[call] & NAMED) && (!p->begun || p->families || p->answer[call] >= MAXACT) &&
+	if (filter_socket(call) && !(p->answer[call] & NAMED) && (!p->begun || p->families || p->answer[call] >= MAXACT) &&
 	    *(name = family((uint32_t)args[0] == AF_INET && (args[1] & 15) == SOCK_PACKET ? AF_PACKET : args[0])))
 		return fmts("sockets=%s", name);
 	if (!(name = filter_call(nr)))

@@ -145,7 +145,7 @@ int filter_seen(const struct seccomp_data *d)
 		return ENOSYS;
 	if (l.more && allows(l.base, l.nbase, d))
 		return 0;
-	if (call == N_socket || call == N_socketpair)
+	if (filter_socket(call))
 		seen = family(*d) ? 0 : seen;
 	else if (!allows(l.kind, l.nkind, d))
 		seen |= ODD;

@@ -373,6 +373,11 @@ static void group(struct word *w, unsigned range)
 			set(w, nth(filter_sets, i));
 }
 
+bool filter_socket(unsigned call)
+{
+	return call == N_socket || call == N_socketpair;
+}
+
 const char *filter_word(const char *s)
 {
 	static char phrase[160];

@@ -1039,6 +1039,7 @@ struct word {			/* of syscalls=, while it is read */
 const char *filter_near(const char *word, bool constant);	/* "; open?", or "": of calls and groups, or of constants */
 const char *filter_unknown(const char *word);	/* "opne" is not a system call; open? */
 const char *filter_action(uint32_t act);	/* EPERM, KILL: good until the next */
+bool filter_socket(unsigned call);		/* it makes a socket of a family: sockets= is about it */
 bool filter_refuses(unsigned call);		/* whatever its arguments are */
 
 /* filter/nr.c */
