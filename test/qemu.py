@@ -174,12 +174,13 @@ def compiled(b, source):
     """A static C program of test/ for the board, with its musl."""
     cc = b.get("TRIPLE", "") + "-gcc" if "TRIPLE" in b else "gcc"
     musl = (TOP / "out/musl/usr" if "TRIPLE" in b else pathlib.Path("/usr"))
-    lib, to = musl / "lib" / b["MUSL"], TOP / "out" / b["NAME"] / source.removesuffix(".c")
+    lib = musl / "lib" / b["MUSL"]
     ask = lambda what: subprocess.run([cc, what], capture_output=True, text=True, check=True).stdout.strip()
-    subprocess.run([cc, *b["CCFLAGS"].split(), "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-fno-pie", "-no-pie", "-nostdlib", "-nostdinc",
-                    "-isystem", musl / "include" / b["MUSL"], "-isystem", ask("-print-file-name=include"), "-o", to, lib / "crt1.o", lib / "crti.o",
-                    TOP / "test" / source, "-Wl,--start-group", lib / "libc.a", ask("-print-libgcc-file-name"), "-Wl,--end-group", lib / "crtn.o"], check=True)
-    return to.read_bytes()
+    with tempfile.NamedTemporaryFile() as to:
+        subprocess.run([cc, *b["CCFLAGS"].split(), "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-fno-pie", "-no-pie", "-nostdlib", "-nostdinc",
+                        "-isystem", musl / "include" / b["MUSL"], "-isystem", ask("-print-file-name=include"), "-o", to.name, lib / "crt1.o", lib / "crti.o",
+                        TOP / "test" / source, "-Wl,--start-group", lib / "libc.a", ask("-print-libgcc-file-name"), "-Wl,--end-group", lib / "crtn.o"], check=True)
+        return pathlib.Path(to.name).read_bytes()
 
 
 # ------------------------------------------------------------------ the initramfs

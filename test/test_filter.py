@@ -432,16 +432,15 @@ def questions(arch):
 
 
 @pytest.mark.parametrize("arch", ARCHES)
-def test_every_kernel_hears_the_same(arch, tmp_path):
+def test_every_kernel_hears_the_same(arch):
     """A program in a box of a board makes the calls, and husk filter -a says here what it hears there."""
     b = qemu.board(f"qemu-{arch}")
     if not shutil.which(b["QEMU"].split()[0]) or not (husk.OUT / b["NAME"] / "husk").exists():
         pytest.skip("no QEMU, or not built")
-    husk.command(ARCHES[arch][2], "-static", "-O1", "-o", tmp_path / "asks", husk.TOP / "test/asks.c", timeout=60)
     calls = [" ".join(map(hex, q)) for q in questions(arch)]
     text = "exec=/asks /calls\nroot=/srv/root\nuser=1000\npids.max=20\n" + "\n".join(KEYS) + "\n"
     files = qemu.with_husk(b, {"out": 'use=host\nlog=inherit\nexec=/bin/sh -c "husk run /once.conf; husk poweroff"\n'})
-    files |= {"once.conf": qemu.file(text), "srv/root/asks": qemu.program((tmp_path / "asks").read_bytes()), "srv/root/calls": qemu.file("\n".join(calls) + "\n")}
+    files |= {"once.conf": qemu.file(text), "srv/root/asks": qemu.program(qemu.compiled(b, "asks.c")), "srv/root/calls": qemu.file("\n".join(calls) + "\n")}
     r = qemu.boot(b, files, until="@ask end")
     heard = dict(re.findall(r"^@ask (.*): (.*)$", r.text, re.M))
     assert list(heard) == calls and len(calls) > 120, r

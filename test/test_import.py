@@ -468,13 +468,16 @@ BAD = [
 ]
 
 
+def check_bad(kind, path, text, said):
+    path.write_text(text)
+    r = importer(kind, "--arch=x86_64", path)
+    assert (r.status, r.out) == (1, "") and said in r.err and len(r.err.splitlines()) == 1, r
+    assert f"import-{kind}: {path}:" in r.err or f"import-{kind}: {path.name}: " in r.err, r
+
+
 @pytest.mark.parametrize("text, said", BAD, ids=[s for _, s in BAD])
 def test_bad_oci(tmp_path, text, said):
-    path = tmp_path / "p.json"
-    path.write_text(text)
-    r = importer("oci", "--arch=x86_64", path)
-    assert (r.status, r.out) == (1, "") and said in r.err and len(r.err.splitlines()) == 1, r
-    assert f"import-oci: {path}:" in r.err or "import-oci: p.json: " in r.err, r
+    check_bad("oci", tmp_path / "p.json", text, said)
 
 
 @pytest.mark.parametrize("words, said", [
@@ -646,8 +649,4 @@ BAD_POLICIES = [
 
 @pytest.mark.parametrize("text, said", BAD_POLICIES, ids=[s for _, s in BAD_POLICIES])
 def test_bad_minijail(tmp_path, text, said):
-    path = tmp_path / "p.policy"
-    path.write_text(text)
-    r = importer("minijail", "--arch=x86_64", path)
-    assert (r.status, r.out) == (1, "") and said in r.err and len(r.err.splitlines()) == 1, r
-    assert "p.policy" in r.err, r
+    check_bad("minijail", tmp_path / "p.policy", text, said)
