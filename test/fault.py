@@ -84,7 +84,7 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "background": ["-d"],
     "log": ["syscalls.log=yes", "syscalls=-sched_getaffinity"],		# which the program makes
     "learn": [],
-    "limits": ["cpu.max=50%", "cpu.max.burst=1000", "cpu.weight.nice=1", "cpu.rt_runtime_us=1000", "cpuset.cpus=0", "io.max=DISK:rbps=1G,wiops=10000",
+    "limits": ["cpu.max=50%", "cpu.max.burst=1000", "cpu.weight.nice=1", "cpu.rt_runtime_us=1001", "cpuset.cpus=0", "io.max=DISK:rbps=1G,wiops=10000",
                "io.weight=200", "memory.swappiness=10"],
     "full": ["net=host", "etc=group", "mount=IMAGE:/data:squashfs", "user=user", "groups=44", "caps=net_raw,kill", "bind=/usr/share:/mnt:rec", "tmpfs=/srv:1M", "readonly=/srv",
              "bind=/proc/sys/net", "device=/dev/full:/dev/sub/full:r", "hostname=x", "domainname=y", "nice=3", "affinity=0", "umask=027", "oom_score_adj=9",
