@@ -57,8 +57,10 @@ struct count { uint64_t seen, told, until; };
 struct watcher {
 	bool json, once, first, frozen;
 	uint8_t phase;
-	int state, soon;		/* soon: ms until the next look that nobody asks for; 0: none */
-	int file[NFILE], watch[NFILE - WATCHED];
+	int state;
+	unsigned soon;			/* ms between looks that nobody asks for; 0: none, else when: the next */
+	uint64_t when;
+	int file[NFILE], watch[NFILE - WATCHED], top;
 	uint64_t told[PSI - OOM];	/* by the eventfds */
 	struct pollfd p[NPOLL];
 	struct count count[NCOUNT];
@@ -168,6 +170,19 @@ static void count(const char *text, int from, int to)
 	}
 }
 
+/* Of what is about to be, and then tells nobody: some looks, fewer and fewer. */
+static void look_soon(void)
+{
+	if (!w.soon)
+		w.when = now_ms() + (w.soon = SOON);
+}
+
+static void looked_soon(void)
+{
+	if (w.soon && now_ms() >= w.when)
+		w.when += w.soon = w.soon < SECOND ? 2 * w.soon : 0;
+}
+
 /* An eventfd tells once more when its leaf goes: that is no event. */
 static void listen_to(void)
 {
@@ -178,7 +193,7 @@ static void listen_to(void)
 		if (w.p[i].revents && read(w.p[i].fd, &n, sizeof n) == sizeof n && take(OOM_CONTROL)) {
 			w.told[i - OOM] += n;
 			if (i == OOM)
-				w.soon = SOON;		/* it tells before it kills */
+				look_soon();		/* it tells before it kills */
 		}
 	/* who has asked for a level is told of those above it, too; the highest comes first */
 	for (i = OOM; i < PSI; i++) {
@@ -218,7 +233,7 @@ static void look_at_freezer(void)
 	bool known = text, frozen = text && starts(text, "FROZEN");
 
 	if (text && starts(text, "FREEZING"))
-		w.soon = w.soon ? w.soon : SOON;
+		look_soon();
 	if ((text = take(CGROUP_EVENTS))) {
 		known = true;
 		frozen |= cg_count(text, "frozen") == 1;
@@ -304,6 +319,14 @@ static void open_files(void)
 			w.p[i].fd = trigger_of(nth("memory.pressure\0io.pressure\0cpu.pressure", i - PSI), i < NPOLL - 1 ? 15 : 50);
 }
 
+/* Only as long as there is no such box: what others do is no business of ours. */
+static void watch_top(void)
+{
+	w.top = watch(rootfs_at(w.up.left.dir, ""), IN_CREATE);
+	if (w.top < 0)
+		deaf();
+}
+
 /* Watches of a leaf do not end with it; those of a directory do. They go one by one:
  * to close all takes the kernel 15 ms, and a box may come and go meanwhile. */
 static void begin_again(void)
@@ -323,6 +346,7 @@ static void begin_again(void)
 	drop(&w.saved);
 	memset(w.count, 0, sizeof w.count);
 	memset(w.told, 0, sizeof w.told);
+	watch_top();
 }
 
 /* ------------------------------------------------------------------ the saved box */
@@ -423,6 +447,7 @@ static void attach(bool ended)
 	if (w.first) {
 		look_at_freezer();
 		look_at_counts();
+		look_at_saved();
 		for (i = 0; i < NCOUNT; i++)
 			w.count[i].told = w.count[i].seen;
 		if (ended)
@@ -516,8 +541,11 @@ static bool find(void)
 			deaf();
 	} else
 		w.state = openat(w.up.left.dir, fmts("%s/state", name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	w.phase = w.state < 0 ? NONE : STARTING;
-	return w.state >= 0;
+	if (w.state < 0)
+		return false;
+	(void)inotify_rm_watch(w.p[NEWS].fd, w.top);
+	w.phase = STARTING;
+	return true;
 }
 
 static void look(void)
@@ -533,21 +561,21 @@ static void look(void)
 static void turn(void)
 {
 	static char news[2048];
-	int next = w.phase == UP ? tell_counts(false) : -1, n;
+	int next = w.phase == UP ? tell_counts(false) : -1;
+	uint64_t now;
 
-	if (w.soon && (next < 0 || w.soon < next))
-		next = w.soon;
-	n = poll(w.p, NPOLL, next);
-	if (n < 0)
+	if (w.soon && (now = now_ms(), next < 0 || w.when < now + (unsigned)next))
+		next = w.when > now ? (int)(w.when - now) : 0;
+	if (poll(w.p, NPOLL, next) < 0)
 		return;
 	if (w.p[OUT].revents)
 		_exit(0);
-	if (n == 0)
-		w.soon = w.soon < SECOND ? 2 * w.soon : 0;
-	else if (w.phase == UP && w.p[KEEPER].fd < 0 && !w.soon)
-		w.soon = SOON;		/* without pidfds the box is seen to end, a little after its keeper */
-	if (w.p[NEWS].revents)
+	looked_soon();
+	if (w.p[NEWS].revents) {
 		(void)!read(w.p[NEWS].fd, news, sizeof news);
+		if (w.phase == UP && w.p[KEEPER].fd < 0)
+			look_soon();	/* without pidfds the box is seen to end, a little after its keeper */
+	}
 	listen_to();
 	look();
 }
@@ -576,8 +604,7 @@ static int prepare(const char *name)
 	w.p[NEWS].fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	w.first = true;
 	(void)sigaction(SIGPIPE, &quiet, NULL);
-	if (watch(rootfs_at(w.up.left.dir, ""), IN_CREATE) < 0)
-		deaf();
+	watch_top();
 	return 0;
 }
 

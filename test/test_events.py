@@ -196,9 +196,9 @@ def test_the_keeper_is_killed_where_there_are_no_pidfds(name, tmp_path):
 def test_what_a_dead_keeper_left_does_not_run(name):
     with husk.box("--", "/bin/sh", "-c", "echo up; exec sleep 100", box=name) as p:
         assert husk.line(p) == "up"
+        assert husk.wait_for(lambda: "state=running" in husk.read(husk.RUNDIR / name / "state"))
         p.kill()
         p.wait()
-    husk.wait_for(lambda: not husk.tagged(name))
     with watching(name) as w:
         assert run("--", "/bin/true", box=name).status == 0
         assert [w.next()[0] for _ in range(2)] == ["started", "exited"]
