@@ -30,6 +30,16 @@ int cg_ctl(const char *file)
 	return i;
 }
 
+const char *cg_v1_file(int row)
+{
+	switch (row) {
+	case KEY_CPUSET_CPUS: case KEY_CPUSET_MEMS: return key_name(row);
+	case KEY_IO_MAX: return "blkio.throttle.read_bps_device";
+	case KEY_IO_WEIGHT: return "blkio.bfq.weight";
+	}
+	return row < KEY_MEMORY_MAX + NLIM ? unpacked(v1_files, row - KEY_MEMORY_MAX) : "";
+}
+
 /* What a fresh leaf has */
 static uint64_t fresh(int lim)
 {

@@ -81,7 +81,7 @@ static int write_back(const char *path, const struct setting *s, char *got, size
 /* ------------------------------------------------------------------- where it fails */
 
 /* Why a file is not there, of each limit that has a reason of its own */
-static const char *reason(int row)
+const char *cg_reason(int row)
 {
 	switch (row) {
 	case KEY_MEMORY_SWAP_MAX: return TEXT "CONFIG_MEMCG_SWAP, or swapaccount=1";
@@ -108,7 +108,7 @@ static int missing(struct run *r, const struct setting *s, const char *why)
 	if (s->skip && !r->cg1 && r->cgroup2 < 0)
 		return 0;		/* cg_make has said so */
 	if (!why)
-		why = *s->file ? reason(s->row) : TEXT "cgroup v1 has nothing like it";
+		why = *s->file ? cg_reason(s->row) : TEXT "cgroup v1 has nothing like it";
 	if (!s->skip)
 		return fail_not(r, "%s: %s %s controller - %s", s->key, no, name, why);
 	note(r, "%s: %s %s controller - %s: not limited", s->key, no, name, why);

@@ -509,7 +509,7 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
  * command line. argv: what stood after -- (NULL: nothing); it replaces exec=.
  * All text lies in one static buffer, and each call starts it anew. */
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
-int cfg_again(struct box *, const char *file, char *const words[], int nwords);	/* the same for husk update; the box loaded last stays as it is; of a key that may change key= takes it away */
+int cfg_again(struct box *, const char *file, char *const words[], int nwords);	/* for husk update; the box loaded last stays as it is; of a key that may change key= takes it away */
 int cfg_parse(struct box *, const char *name, const char *text);	/* the same from memory that stays, no words */
 int cfg_board(struct box *, const char *file);	/* board.conf, hostname, mnt and sysctl of it; a missing file is fine: 0 */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
@@ -769,7 +769,9 @@ int cg_ctl(const char *file);		/* whose file it is; NCTL: nobody's */
 unsigned cg_wanted(const struct box *);	/* bits of enum ctl: who is asked for something; what a fresh leaf has is not asked */
 unsigned cg_settings(const struct box *);	/* how many there are, each 0 or 1 files */
 int cg_setting(struct run *, const struct box *, unsigned i, bool plain, struct setting *);	/* 1; 0: none; or fail(). plain: as a fresh leaf has it */
+const char *cg_v1_file(int row);	/* of a key that is one file there; "": none */
 /* cg/limits.c */
+const char *cg_reason(int row);		/* why the file of that key is not there, where its controller is */
 int cg_put(int ctl, const char *file, const char *text);	/* into a file of a leaf */
 int cg_limit(struct run *, const struct box *, unsigned i, bool plain, bool live);	/* one of them, written and read back: 0 or fail(). live: there is somebody inside */
 const char *cg_line(char *text, const struct setting *);	/* of a file the line that it is about; or NULL */

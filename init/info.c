@@ -12,8 +12,8 @@
 #include "husk.h"
 
 enum { INDENT = 13 };
-enum group { NAMESPACES, CGROUP, FILTER, ROOTFS, CALLS, LSM, NGROUP };
-static const char groups[] = TEXT "namespaces\0cgroup\0filter\0rootfs\0calls\0lsm\0";
+enum group { NAMESPACES, CGROUP, LIMITS, FILTER, ROOTFS, CALLS, LSM, NGROUP };
+static const char groups[] = TEXT "namespaces\0cgroup\0limits\0filter\0rootfs\0calls\0lsm\0";
 
 /* Of a group in turn: what it is called, and the option after CONFIG_. Namespaces
  * are in the order of enum ns; controllers have theirs in cg/layout.c. */
@@ -124,6 +124,29 @@ static void controller(int ctl, struct fact *f)
 		f->no = fmts(TEXT "%s is not ours to write, nor our own cgroup there", path);
 }
 
+/* The file of a limit. Not all are at the top of a hierarchy, and in the v2 tree
+ * none: they are looked for in "husk", which is there from the first box on, and has
+ * there what a box was given. What nobody can say yet has the name "". */
+static void limit(int row, struct fact *f)
+{
+	const char *name = key_name(row), *top, *file = name;
+	int ctl = cg_ctl(name);
+	bool is_v1 = (top = find_v1(ctl)), husk;
+
+	f->name = "";
+	if (is_v1)
+		file = cg_v1_file(row);
+	else if (top = v2, !*v2 || !word(AT_FDCWD, fmts("%s/husk/cgroup.controllers", v2), cg_name(ctl)))
+		return;
+	husk = access(fmts("%s/husk/cgroup.procs", top), F_OK) == 0;
+	if (!*file)
+		f->no = TEXT "cgroup v1 has nothing like it";
+	else if (access(fmts("%s%s/%s", top, husk ? "/husk" : "", file), F_OK) < 0)
+		f->no = husk ? cg_reason(row) : "";
+	if (!f->no || *f->no)
+		f->name = name;
+}
+
 /* ------------------------------------------------------------------ the other groups */
 
 static void config(struct fact *f, const char *option, const char *more)
@@ -167,6 +190,8 @@ static struct fact fact(int group, int i)
 			config(&f, nth(options, i), "");
 	} else if (group == CGROUP && i < CTL_CPUACCT) {
 		controller(i, &f);
+	} else if (group == LIMITS && KEY_MEMORY_MAX + i <= KEY_IO_LATENCY) {
+		limit(KEY_MEMORY_MAX + i, &f);
 	} else if (group == FILTER) {
 		filter(i, &f);
 	} else if (group == ROOTFS && *(s = unpacked(systems, 2 * i))) {
@@ -186,17 +211,6 @@ static struct fact fact(int group, int i)
 
 /* ------------------------------------------------------------------- what is printed */
 
-static void tell(const char *key, const char *value)
-{
-	static char path[64];
-	char *p;
-
-	copy(path, sizeof path, key);
-	for (p = path; (p = strchr(p, '.')); )
-		*p = '/';
-	out_text(key, path, value);
-}
-
 static const char *layout(void)
 {
 	return *v2 ? v1 ? "hybrid" : "v2" : v1 ? "v1" : "none";
@@ -214,12 +228,12 @@ static void table(int group)
 	if (some)
 		out_put("%s:", layout());
 	for (i = 0; (f = fact(group, i)).name; i++)
-		if (!f.no) {
+		if (!f.no && *f.name) {
 			out_word(INDENT, f.how && group == CGROUP ? fmts("%s(%.*s)", f.name, 2, f.how) : f.name);
 			some = true;
 		}
 	for (i = 0; (f = fact(group, i)).name; i++)
-		if (f.no) {
+		if (f.no && *f.name) {
 			if (some) {
 				out_line();
 				out_to(INDENT);
@@ -232,17 +246,19 @@ static void table(int group)
 
 static void list(int group)
 {
-	static char name[24], key[64];
+	static char name[24], key[64], path[64];
 	struct fact f;
 	int i;
 
 	fmt(name, sizeof name, "%s", nth(groups, group));
 	if (group == CGROUP)
-		tell("cgroup.layout", layout());
-	for (i = 0; (f = fact(group, i)).name; i++) {
-		fmt(key, sizeof key, "%s.%s", name, f.name);
-		tell(key, f.no ? fmts("no - %s", f.no) : f.how ? f.how : "yes");
-	}
+		out_text("cgroup.layout", "cgroup/layout", layout());
+	for (i = 0; (f = fact(group, i)).name; i++)
+		if (*f.name) {
+			fmt(key, sizeof key, "%s.%s", name, f.name);
+			fmt(path, sizeof path, "%s/%s", name, f.name);
+			out_text(key, path, f.no ? fmts("no - %s", f.no) : f.how ? f.how : "yes");
+		}
 }
 
 int info(void)
@@ -264,10 +280,10 @@ int info(void)
 		out_put("kernel %s %s", u.release, u.machine);
 		out_line();
 	} else {
-		tell("version", VERSION);
-		tell("arch", filter_arch->name);
-		tell("kernel", u.release);
-		tell("machine", u.machine);
+		out_text("version", "version", VERSION);
+		out_text("arch", "arch", filter_arch->name);
+		out_text("kernel", "kernel", u.release);
+		out_text("machine", "machine", u.machine);
 	}
 	for (i = 0; i < NGROUP; i++)
 		if (people)
@@ -282,7 +298,7 @@ int info(void)
 		out_put("PID 1: %s", first);
 		out_line();
 	} else
-		tell("pid1", first);
+		out_text("pid1", "pid1", first);
 	out_end();
 	return out_done();
 }

@@ -174,7 +174,7 @@ static void cell(const char *key, const char *text)
 	size_t n = (size_t)(label - key), len = strlen(label) + strlen(text) + 1;
 	unsigned stop = FIRST;
 
-	if (!o.column || strncmp(o.group, key, n) || o.group[n]) {
+	if (!o.column || strncmp(o.group, key, n) != 0 || o.group[n]) {
 		if (o.column)
 			out_line();
 		fmt(o.group, sizeof o.group, "%.*s", (int)n, key);

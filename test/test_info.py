@@ -61,7 +61,23 @@ def test_controllers(facts):
     assert facts["cgroup.layout"] == ("hybrid" if len(kinds) == 2 else {"cgroup": "v1", "cgroup2": "v2"}[kinds.pop()] if kinds else "none")
 
 
-def test_json_says_the_same(facts):
+def test_limits(name):
+    """A leaf's own files, as soon as there was one."""
+    with husk.box("memory.max=48M", "pids.max=20", "cpu.max=50%", "--", "/bin/sh", "-c", "echo up; exec sleep 100", box=name) as p:
+        assert husk.line(p) == "up"
+        said = {l[7:].split("=")[0]: l.split("=", 1)[1] for l in husk.husk("info").out.splitlines() if l.startswith("limits.")}
+        files = {f for d in husk.cgroup_dirs(name) for f in os.listdir(d)}
+        p.terminate()
+        husk.status_of(p)
+    v1 = {"memory.max": "memory.limit_in_bytes", "memory.swap.max": "memory.memsw.limit_in_bytes", "cpu.max": "cpu.cfs_quota_us", "cpu.weight": "cpu.shares"}
+    for limit in ("memory.max", "memory.swap.max", "memory.high", "pids.max", "cpu.max", "cpu.weight"):
+        if said.get("memory.max") == "yes":
+            assert (said[limit] == "yes") == (limit in files or v1.get(limit) in files), (limit, said)
+    assert all(v == "yes" or v.startswith("no - ") for v in said.values())
+
+
+def test_json_says_the_same():
+    facts = dict(l.split("=", 1) for l in husk.husk("info", "-k").out.splitlines())
     whole = json.loads(husk.husk("info", "-j").out)
     flat = {f"{k}.{n}": v for k, d in whole.items() if isinstance(d, dict) for n, v in d.items()} | \
         {k: v for k, v in whole.items() if not isinstance(v, dict)}
@@ -94,7 +110,7 @@ until grep -q up /tmp/log; do usleep 100000; done
 /husk stats web | sed 's/^/#/'
 /husk stats -j web | sed 's/^/%/'
 /husk stats nobody; echo "status $?"
-"""
+""" + INFO
 
 
 def guest(script, version, layout, append=""):
@@ -111,6 +127,8 @@ def test_guest_v2():
     said, k, d, b = guest(STATS, "6.12", "v2")
     assert said["cgroup.layout"] == "v2" and said["cgroup.memory"] == said["cgroup.devices"] == "v2 /sys/fs/cgroup", b
     assert said["cgroup.net_cls"].startswith("no - ")
+    assert said["limits.memory.max"] == said["limits.memory.high"] == said["limits.cpu.max"] == "yes" and "limits.io.max" not in said, b
+    assert said["limits.cpu.rt_runtime_us"] == "no - CONFIG_RT_GROUP_SCHED, and cgroup v1"
     assert (k["memory.max"], k["pids.max"]) == (str(24 << 20), "20") and int(k["memory.peak"]) > 6 << 20, b
     assert int(k["memory.stat.kernel"]) > 0 and int(k["memory.stat.anon"]) > 5 << 20
     assert int(k["cpu.stat.nr_periods"]) > 0 and int(k["cpu.stat.usage_usec"]) > 10_000
@@ -132,6 +150,10 @@ def test_guest_v1():
     said, k, d, b = guest(STATS, "6.1", "v1")
     assert said["cgroup.memory"] == "v1 /sys/fs/cgroup/memory" and said["cgroup.freezer"] == "v1 /sys/fs/cgroup/freezer", b
     assert int(k["cpu.stat.usage_usec"]) > 0 and int(k["cpu.stat.usage_usec"]) % 10_000 == 0, b
+    config = next(qemu.kernel(qemu.of("qemu-x86_64", "6.1")).glob("boot/config*")).read_text()
+    for limit, option in (("io.max", "BLK_DEV_THROTTLING"), ("cpu.max", "CFS_BANDWIDTH"), ("cpu.rt_runtime_us", "RT_GROUP_SCHED")):
+        assert (said.get(f"limits.{limit}") == "yes") == (f"CONFIG_{option}=y" in config), (limit, b)
+    assert said["limits.memory.high"] == "no - cgroup v1 has nothing like it"
     assert int(k["memory.peak"]) > 6 << 20 and k["pids.max"] == "20"
     assert int(k["cpu.stat.nr_periods"]) > 0
 
