@@ -509,7 +509,7 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
  * command line. argv: what stood after -- (NULL: nothing); it replaces exec=.
  * All text lies in one static buffer, and each call starts it anew. */
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
-int cfg_again(struct box *, const char *file, char *const words[], int nwords);	/* for husk update; the box loaded last stays as it is; of a key that may change key= takes it away */
+int cfg_again(struct box *, const char *file, char *const words[], int nwords);	/* of husk update; the box loaded last stays as it is; key= takes away what may change */
 int cfg_parse(struct box *, const char *name, const char *text);	/* the same from memory that stays, no words */
 int cfg_board(struct box *, const char *file);	/* board.conf, hostname, mnt and sysctl of it; a missing file is fine: 0 */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
