@@ -139,6 +139,22 @@ def test_pid_1_of_the_box_is_not_chosen(name):
     husk.nothing_left(name)
 
 
+@pytest.mark.parametrize("call", ["openat:error=EIO", "read:error=EIO"])
+def test_a_leaf_that_cannot_be_asked(name, call, tmp_path):
+    """The keeper says what it knows, and all is undone."""
+    memory_is_limited()
+    if not shutil.which("strace"):
+        pytest.skip("no strace")
+    leaf = (husk.CGROUPS if V2 else MEMORY1) / "husk" / name
+    with watching(name) as w:
+        r = husk.command("strace", "-f", "-qq", "-o", tmp_path / "log", "-P", leaf / ("memory.events" if V2 else "memory.oom_control"), "-e", f"inject={call}",
+                         husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", *FULL, "--", "/bin/tail", "/dev/zero")
+        assert "INJECTED" in (tmp_path / "log").read_text()
+        assert r.status == 137 and not r.err, r
+        assert w.until("exited") == "reason=signal 9"
+    husk.nothing_left(name)
+
+
 def test_no_memory_to_begin_with(name):
     memory_is_limited()
     with watching(name) as w:
