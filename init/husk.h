@@ -546,7 +546,7 @@ enum keytype {
 	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_NAME,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
-enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first; LIVE: for husk update */
+enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first; LIVE: of update */
 struct key {
 	uint8_t	 type, flags;
 	uint16_t at;			/* offset into struct box; of a list's count */
