@@ -277,7 +277,7 @@ mount -t tmpfs none /srv/root/mnt
 for n in %s; do set -- $(echo $n | tr - ' '); mknod -m 666 /srv/root/mnt/$n $1 $2 $3; done
 husk run name=a root=/srv/root user=1000 bind=/srv/root/mnt:/mnt:dev,rw %s -- /bin/nodes try %s | sed 's/^/@opened /'
 husk run name=b root=/srv/root user=root caps=mknod %s -- /bin/nodes try %s | sed 's/^/@made /'
-husk run name=c root=/srv/root user=root device=/dev/kmsg:/dev/k:w -- /bin/nodes try /dev/k:w /dev/k:rw | sed 's/^/@listed /'
+husk run name=c root=/srv/root user=root caps=dac_override device=/dev/kmsg:/dev/k:w -- /bin/nodes try /dev/k:w /dev/k:rw | sed 's/^/@listed /'
 husk run name=d root=/srv/root user=root caps=sys_admin,net_admin,mknod,dac_override,bpf,perfmon syscalls=@all tmpfs=/mnt "devices.allow=c 60:1 m" -- \
     /bin/sh -c 'mknod /dev/no c 60 1; /bin/nodes wider /mnt /dev/no' | sed 's/^/@wider /'
 dmesg | grep -i 'bug:\\|oops\\|warning:' | sed 's/^/@kernel /'
