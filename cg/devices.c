@@ -246,7 +246,8 @@ static int write_list(struct run *r, const char *leaf)
 
 static const char *reason(int why)
 {
-	return why == EPERM ? "bpf(2) is refused here, or a program above has the last word" : "CONFIG_CGROUP_BPF";
+	return why == EPERM ? "bpf(2) is refused here, or a program above has the last word" :
+		why == ENOENT ? "neither a v2 tree nor a devices hierarchy is ours to write" : "CONFIG_CGROUP_BPF";
 }
 
 int cg_devices(struct run *r)

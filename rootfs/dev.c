@@ -145,16 +145,31 @@ static int configured(struct run *r)
 
 /* ------------------------------------------------------------------------ */
 
+/* Does a row of device= make that one? Where nodes are bound it could not take its
+ * place: a mount point is not removed. */
+static bool configures(const struct box *b, const char *path)
+{
+	const struct dev *d = b->dev, *end = d + b->ndev;
+
+	for (; d < end; d++)
+		if (strchr(d->host, '*') ? starts(d->host, "/dev/") && matches(path + 5, d->host + 5) :
+		    same(d->dst, path) && faccessat(AT_FDCWD, d->host, F_OK, 0) == 0)
+			return true;
+	return false;
+}
+
 static int ordinary(struct run *r)
 {
 	static struct stat st OFTEN;
+	const char *path;
 	unsigned i;
 	int e = 0;
 
 	st.st_mode = S_IFCHR;
 	for (i = 0; i < sizeof nodes / sizeof *nodes && !e; i++) {
 		st.st_rdev = makedev(nodes[i].major, nodes[i].minor);
-		e = node(r, NULL, fmts("/dev/%s", nodes[i].name), &st);
+		path = fmts("/dev/%s", nodes[i].name);
+		e = configures(r->box, path) ? 0 : node(r, NULL, path, &st);
 	}
 	return e;
 }
