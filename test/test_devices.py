@@ -299,7 +299,7 @@ husk run name=b root=/srv/root user=root caps=mknod %s -- /bin/nodes try %s | se
 husk run name=c root=/srv/root user=root caps=dac_override device=/dev/kmsg:/dev/k:w -- /bin/nodes try /dev/k:w /dev/k:rw | sed 's/^/@listed /'
 husk run name=d root=/srv/root user=root caps=sys_admin,net_admin,mknod,dac_override,bpf,perfmon syscalls=@all tmpfs=/mnt "devices.allow=c 60:1 m" -- \
     /bin/sh -c 'mknod /dev/no c 60 1; /bin/nodes wider /mnt /dev/no' | sed 's/^/@wider /'
-dmesg | grep -i 'bpf\|devcg' | grep -i 'bug\|oops\|warning' | sed 's|^|@kernel |'
+dmesg | grep -iE 'bpf|devcg' | grep -iE 'bug|oops|warning' | sed 's|^|@kernel |'
 """
 
 
