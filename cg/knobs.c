@@ -53,9 +53,10 @@ static uint64_t fresh(int lim)
 	return LIM_MAX;
 }
 
+/* A weight is among those who have one: outside of any leaf v1 weighs a box against all of them. */
 static bool asked(const struct box *b, int lim)
 {
-	return b->lim[lim] != LIM_NONE && b->lim[lim] != fresh(lim);
+	return b->lim[lim] != LIM_NONE && (b->lim[lim] != fresh(lim) || lim == LIM_WEIGHT || lim == LIM_CPUNICE);
 }
 
 unsigned cg_wanted(const struct box *b)
