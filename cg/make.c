@@ -62,6 +62,14 @@ const char *cg_file(int ctl, const char *name)
 	return fmts("%s/%s", cg_path(ctl), ctl == CTL_CPUSET && leaves.bare && starts(name, "cpuset.") ? name + 7 : name);
 }
 
+/* An error has room for so much of a path. */
+static const char *brief(const char *path)
+{
+	size_t n = strlen(path);
+
+	return n < 150 ? path : fmts("...%s", path + n - 140);
+}
+
 /* PARENT/husk/NAME, noted before it is made. parent: NULL is cgroup=, or the top.
  * NONE: there it was already, or that is too long. */
 static int place(struct run *r, int ctl, const char *top, const char *parent)
@@ -85,7 +93,7 @@ static int place(struct run *r, int ctl, const char *top, const char *parent)
  * everybody's and stays, with its controllers: to make and remove it costs as
  * much as the leaf itself, and it tells that the hierarchy was found to be one.
  * Deeper ones, of cgroup= or of our own cgroup, are in somebody's way when he
- * wants to remove his: noted first. */
+ * wants to remove his: the first that is missing is noted, with all below it. */
 static int parents(struct run *r, int ctl)
 {
 	char *path = path_of(ctl), *p = path + leaves.top[ctl];
@@ -97,8 +105,10 @@ static int parents(struct run *r, int ctl)
 	*p = '/';
 	while (!e && (p = strchr(p + 1, '/'))) {
 		*p = '\0';
-		if (deep && access(path, F_OK) < 0)
+		if (deep && access(path, F_OK) < 0) {
 			e = left_add(r, "cgdir=%s\n", path);
+			deep = false;
+		}
 		if (!e && mkdir(path, 0755) < 0 && errno != EEXIST)
 			e = -1;
 		*p = '/';
@@ -164,8 +174,8 @@ static int make_anew(struct run *r, int ctl)
 	if (!cold && rmdir(path) == 0 && mkdir(path, 0755) == 0)
 		return 0;
 	unnote(r, path);
-	return errno && errno != EBUSY ? fail(r, "%s", path) :
-		fail_not(r, "%s is there already, %s", path, errno ? TEXT "with processes in it, or cgroups" : "and frozen");
+	return errno && errno != EBUSY ? fail(r, "%s", brief(path)) :
+		fail_not(r, "%s is there already, %s", brief(path), errno ? TEXT "with processes in it, or cgroups" : "and frozen");
 }
 
 /* Not ours to write: below our own cgroup, if it was delegated; to put a process
@@ -200,7 +210,7 @@ static int elsewhere(struct run *r, int ctl, int *turn)
 
 	leaves.err[ctl] = (uint8_t)e;
 	if (e != ENOENT && e != ENOTDIR && e != EACCES && e != EPERM && e != EROFS)
-		return fail(r, "%s", path_of(ctl));
+		return fail(r, "%s", brief(path_of(ctl)));
 	if (!(list = cg_own(r->proc, ctl, &own)))
 		return NONE;
 	copy(top, leaves.top[ctl] + 1u, path_of(ctl));
@@ -244,12 +254,12 @@ static int made(struct run *r, int ctl)
 	if (ctl < NCTL)
 		r->cg1 |= (uint16_t)(1u << ctl);
 	else if ((r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
-		return fail(r, "%s", path);
+		return fail(r, "%s", brief(path));
 	foreign = ctl == NCTL && !same(cg_below(ctl), fmts("/husk/%s", r->name));
 	if ((ctl == CTL_FREEZER || foreign) && frozen(ctl))
-		return fail_not(r, "%s: a cgroup above it is frozen", path);
+		return fail_not(r, "%s: a cgroup above it is frozen", brief(path));
 	if (foreign && (type = caps_status(r->cgroup2, "cgroup.type")) && strstr(type, "invalid"))
-		return fail_not(r, "%s: a cgroup above it is threaded", path);
+		return fail_not(r, "%s: a cgroup above it is threaded", brief(path));
 	return ctl == CTL_CPUSET ? fill(r) : 0;
 }
 
@@ -270,7 +280,7 @@ static int make(struct run *r, int ctl)
 	if (e < 0 || !r->box->cgroup || leaves.err[ctl] == ENOENT)
 		return e < 0 ? e : 0;
 	errno = leaves.err[ctl];
-	return fail(r, "cgroup=: %s", path_of(ctl));
+	return fail(r, "cgroup=: %s", brief(path_of(ctl)));
 }
 
 /* All are noted in one write, before the first is made. want: one bit for each.
@@ -442,10 +452,27 @@ static int remove_leaf(const char *path)
 	return 0;
 }
 
+/* Those above it that were made for it: from the first that is noted. */
+static void remove_parents(const struct left *l, char *path)
+{
+	char *first = path, *end;
+
+	while ((first = strchr(first + 1, '/'))) {
+		*first = '\0';
+		end = strstr(l->text, fmts("cgdir=%s\n", path));
+		*first = '/';
+		if (end)
+			break;
+	}
+	while (first && (end = strrchr(path, '/')) >= first) {
+		*end = '\0';
+		(void)rmdir(path);
+	}
+}
+
 void cg_remove(struct left *l)
 {
 	static char path[CGPATH];
-	char *end;
 	unsigned at = 0;
 
 	while (cg_next(l, &at, path)) {
@@ -453,8 +480,7 @@ void cg_remove(struct left *l)
 			l->stuck = true;
 			say(2, "husk: %s: cg.make: %s could not be removed: %s\n", l->name, path, strerror(errno));
 		}
-		/* with those above that were made for it */
-		while ((end = strrchr(path, '/')) && (*end = '\0', strstr(l->text, fmts("cgdir=%s\n", path))))
-			(void)rmdir(path);
+		if (strstr(l->text, "cgdir="))
+			remove_parents(l, path);
 	}
 }

@@ -232,7 +232,7 @@ struct left {
 	bool	 ended;			/* PID 1 has been seen to end */
 	bool	 stuck;			/* a row could not be undone: the state file stays */
 	char	 name[MAXNAME + 1];
-	char	 text[3072];		/* 14 v1 hierarchies with a line each, names of 64 bytes, and 100 bytes of cgroup= */
+	char	 text[4096];		/* 14 v1 hierarchies with a line each, names of 64 bytes, and 150 bytes of cgroup= */
 };
 
 /* As in struct box, what is used often stands near the start. */

@@ -87,7 +87,7 @@ int left_add(struct run *r, const char *f, ...)
 	va_end(ap);
 	if (l->len + n + 1 >= sizeof l->text) {
 		l->text[l->len] = '\0';
-		errno = ENOSPC;
+		errno = ENAMETOOLONG;	/* cgroup= in many hierarchies: nothing else is that long */
 		return -1;
 	}
 	l->len = (uint16_t)(l->len + n);

@@ -165,6 +165,16 @@ def test_below_another_parent(name):
     assert not [t for t in trees() if (t / f"t-{name}").exists()]
 
 
+@pytest.mark.parametrize("shape", ["/".join("a" * 150), "y" * 300], ids=["deep", "long"])
+def test_a_long_way_down(name, shape):
+    """What is made above the leaf is noted in one line, and goes again, all of it."""
+    trees()
+    parent = name + shape[len(name):]
+    r = run(f"cgroup={parent}", "memory.max=32M", "pids.max=20", "--", "/bin/true", box=name)
+    assert (r.status, r.err) == (0, ""), r
+    assert not [t for t in trees() if list(t.glob(name + "*"))]
+
+
 def test_a_parent_that_was_there_stays(name):
     parent = handle() / f"p-{name}"
     parent.mkdir()

@@ -60,7 +60,12 @@ h cpuset,noprefix /dev/cpuset; go noprefix "cpus mems" cpuset.cpus=0 cgroup=a; o
 
 HYBRID = COMMON + r"""
 h memory $C/memory; mkdir -p /mnt/v2; mount -t cgroup2 cg /mnt/v2; go tree "$F" $W; umount /mnt/v2
-mkdir $C/unified; mount -t cgroup2 cg $C/unified; go unified "$F" $W; echo "@controllers $(cat $C/unified/cgroup.controllers)"
+mkdir $C/unified; mount -t cgroup2 cg $C/unified; go unified "$F" $W
+echo +pids >$C/unified/cgroup.subtree_control; mkdir -p $C/memory/u $C/unified/u/scope /run/user; busybox chown user /run/user
+for f in memory/u memory/u/cgroup.procs unified/u unified/u/cgroup.procs unified/u/cgroup.subtree_control unified/u/scope unified/u/scope/cgroup.procs; do busybox chown user $C/$f; done
+busybox sed '/^umount/,$d; s:/run/husk:/run/user/husk:' /script >/user; chmod 755 /user; rm /tmp/o /tmp/e
+echo 'export XDG_RUNTIME_DIR=/run/user; go user "$F" ns.user=new memory.max=32M memory.swap.max=max pids.max=20' >>/user
+(p=$(sh -c 'echo $PPID'); echo $p >$C/memory/u/cgroup.procs; echo $p >$C/unified/u/scope/cgroup.procs; busybox su user -c 'sh /user')
 """
 
 V2 = COMMON + r"""
@@ -209,6 +214,12 @@ def test_v1_frozen_or_taken(guests):
 @pytest.mark.parametrize("tag, tree", [("tree", "/mnt/v2"), ("unified", TOP + "/unified")])
 def test_hybrid_with_controllers_split(guests, tag, tree):
     check(guests(HYBRID), tag, below([TOP + "/memory", tree]), MIXED, left([TOP + "/memory", tree]))
+
+
+def test_hybrid_delegated(guests):
+    """v1 has no rule about processes: below our own cgroup there, beside it in the tree."""
+    check(guests(HYBRID), "user", {TOP + "/memory/u/husk/b", TOP + "/unified/u/husk/b"}, {"memory.limit_in_bytes": "33554432", "pids.max": "20"},
+          " ".join(TOP + d for d in ("/memory/husk", "/memory/u", "/unified/husk", "/unified/u", "/unified/u/scope")))
 
 
 def test_v2(guests):
