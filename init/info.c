@@ -159,9 +159,8 @@ static void filter(int i, struct fact *f)
 	const char *status = caps_status(r.proc, "self/status");
 	bool any = status && caps_line(&status, "Seccomp");
 
-	f->name = unpacked(actions, i);
-	if (!*f->name)
-		f->name = i == 4 ? "32-bit" : NULL;
+	if (i <= 4)
+		f->name = i < 4 ? unpacked(actions, i) : "32-bit";
 	if (i == 4 && sizeof(long) == 4)
 		f->how = "native";
 	else if (i == 4 && !caps_compat(r.proc))

@@ -26,6 +26,17 @@ def test_this_machine(facts):
         assert facts["namespaces." + ns] == ("yes" if os.path.exists("/proc/self/ns/" + ns) else f"no - CONFIG_{ns.upper()}_NS")
 
 
+def test_lists_end(facts):
+    """Also those of a program for 32 bits."""
+    names = lambda facts, group: [k.split(".", 1)[1] for k in facts if k.startswith(group + ".")]
+    other = husk.command(husk.OUT / "qemu-i386" / "husk", "info", "-k") if (husk.OUT / "qemu-i386" / "husk").exists() else None
+    for said in [facts] + ([dict(l.split("=", 1) for l in other.out.splitlines())] if other and not other.status else []):
+        assert names(said, "filter") == ["errno", "kill_process", "log", "user_notif", "32-bit"]
+        assert names(said, "namespaces") == "user pid net ipc uts mnt cgroup time".split()
+        assert len(names(said, "calls")) == 10 and names(said, "lsm") == ["apparmor", "selinux"]
+        assert set(said) - {k for k in said if "." in k} == {"version", "arch", "kernel", "machine", "pid1"}
+
+
 def test_file_systems(facts):
     have = [l.split()[-1] for l in husk.read("/proc/filesystems").splitlines()]
     names = [k.split(".")[1] for k in facts if k.startswith("rootfs.") and k != "rootfs.loop"]
