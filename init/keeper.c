@@ -175,7 +175,7 @@ static void undo(struct live *v)
 	if (l)
 		stages_undo(l, -1);
 	if (v->left)
-		v->result = l->stuck && !v->result ? 1 : v->result;
+		v->result = v->left->stuck && !v->result ? 1 : v->result;
 	done_with(v, l);
 }
 

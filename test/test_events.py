@@ -449,7 +449,7 @@ def test_what_it_can_do_without(name, call):
 
 # ------------------------------------------------------- other kernels, other layouts
 
-GUESTS = [("qemu-x86_64", "6.12", "v2"), ("qemu-arm64", "5.10", "v1"), ("qemu-armv7", "6.1", "v2")]
+GUESTS = [("qemu-x86_64", "5.10", "v1"), ("qemu-arm64", "6.12", "v2"), ("qemu-armv7", "6.1", "v2")]		# not 6.12 on x86_64: see qemu.py's ICOUNTS
 SCRIPT = """
 husk events blob >/ev & w=$!
 until_said() { n=0; while [ $n -lt 200 ] && ! grep -q "$1" /ev; do usleep 50000; n=$((n+1)); done; }
@@ -465,7 +465,7 @@ husk pause blob; until_said frozen
 husk resume blob; until_said thawed
 kill -9 $k; until_said 'keeper was'
 [ -d /sys/fs/cgroup/memory ] || box memory.high=4M memory.max=64M -- /bin/sh -c 'busybox timeout 3 effect eat 30; exit 0'
-box memory.max=64M -- /bin/sh -c 'effect spin 2500 & effect spin 2500; wait'
+box memory.max=64M -- /bin/sh -c 'effect spin 5000 & effect spin 5000 & effect spin 5000; wait'
 sleep 1; kill $w
 sed 's/^/@ev /' /ev
 """
