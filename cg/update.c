@@ -22,6 +22,7 @@ static struct {
 		uint16_t old;		/* in text: what stood there; 0: nothing is known */
 	} change[MAXCHANGE];
 	uint8_t	 order[MAXCHANGE];	/* in which they were written */
+	const struct box *was;		/* of the last update */
 	char	 text[ROOM];
 } one;
 
@@ -139,12 +140,27 @@ static unsigned one_turn(struct run *r, const struct box *was)
 	return n;
 }
 
+/* The other way round: something else than a limit was refused. */
+static int all_back(struct run *r, const struct box *now)
+{
+	const struct box *was = r->box;
+	bool all;
+
+	r->box = now;
+	all = back(r, was);
+	r->box = was;
+	return all ? 0 : fail(r, "put back what was");
+}
+
 int cg_update(struct run *r, const struct box *was)
 {
 	static char why[sizeof r->why];
 	unsigned i;
 	int e;
 
+	if (r->box == one.was)
+		return all_back(r, was);
+	one.was = was;
 	one.n = one.done = one.used = 0;
 	(void)differences(r, was, r->box, true);	/* first: cpu.weight and cpu.weight.nice are one */
 	if ((e = differences(r, r->box, was, false)) < 0)
