@@ -40,10 +40,10 @@
 	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD | PATH, "SRC:BOX[:TYPE,OPTS] (a device or a type; from /, no ..)", "", "", "any file system") \
 	K(MOUNTS, "mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
 	K(ETC, "etc", ETC, netc, LIST, "none, or a name below /etc", "copied", "resolv.conf,hosts,localtime", "without net: localtime only") \
-	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP | PATH, "HOST[:BOX][:rwm,mode=M] (below /dev/; one * in the last part, and no BOX then)", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
+	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP | PATH | LIVE, "HOST[:BOX][:rwm,mode=M] (below /dev/; one * in the last part, and no BOX then)", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
 	K(MASK, "mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
 	K(READONLY, "readonly", PATHS, nro, LIST, "", "not writable", "OCI's list", "") \
-	K(DEVICES_ALLOW, "devices.allow", DEVRULE, ndevrule, LIST, "a rule (a, or c 188:* rw: c, b or a, MAJOR:MINOR or *, some of rwm)", "without a node", "", "a: everything; for nodes that are bound, made inside or come later") \
+	K(DEVICES_ALLOW, "devices.allow", DEVRULE, ndevrule, LIST | LIVE, "a rule (a, or c 188:* rw: c, b or a, MAJOR:MINOR or *, some of rwm)", "without a node", "", "a: everything; for nodes that are bound, made inside or come later") \
 	/* NAMESPACES */ \
 	K(NET, "net", NS, ns[NS_NET], PATH, "none, host, box:NAME or /PATH", "none: only lo", "none", "a network of its own") \
 	K(NS_PID, "ns.pid", NS, ns[NS_PID], PATH, "new, host, box:NAME or /PATH", "", "new", "processes") \
@@ -60,32 +60,32 @@
 	K(CLOCK_MONOTONIC, "clock.monotonic", CLOCK, clock_monotonic, OPEN, "a time in whole seconds (90s, -2h, 10d)", "", "", "added to the clock inside") \
 	K(CLOCK_BOOTTIME, "clock.boottime", CLOCK, clock_boottime, OPEN, "", "", "", "added to the clock inside") \
 	/* LIMITS */ \
-	K(MEMORY_MAX, "memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN, "a size from 64K (4M, 512K, 25%, max)", "", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
-	K(MEMORY_HIGH, "memory.high", SIZE, lim[LIM_HIGH], SKIP | OPEN, "", "", "max", "above it the box is slowed down and its memory taken back; v2 alone") \
-	K(MEMORY_LOW, "memory.low", SIZE, lim[LIM_LOW], SKIP | OPEN, "a size (0, 4M, 25%, max)", "", "0", "so much is left to it while others have memory to give; v2 alone") \
-	K(MEMORY_MIN, "memory.min", SIZE, lim[LIM_MIN], SKIP | OPEN, "", "", "0", "so much is never taken from it; v2 alone") \
-	K(MEMORY_SWAP_MAX, "memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN, "", "", "max", "0: nothing of it is swapped out; on v1 memory.max must be said, too") \
-	K(MEMORY_OOM_GROUP, "memory.oom.group", WEIGHT, lim[LIM_OOM], SKIP | OPEN, "a number of 0..1", "", "0", "1: who is killed for want of memory takes all along; v2 alone") \
-	K(PIDS_MAX, "pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
-	K(CPU_MAX, "cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN, "a share of CPUs (50%, 20000 100000 of 1000..1000000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
-	K(CPU_MAX_BURST, "cpu.max.burst", WEIGHT, lim[LIM_BURST], SKIP | OPEN, "a number of 0..99999999", "microseconds", "0", "of its quota, saved up; with cpu.max, and not above it; from Linux 5.14") \
-	K(CPU_WEIGHT, "cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
-	K(CPU_WEIGHT_NICE, "cpu.weight.nice", WEIGHT, lim[LIM_CPUNICE], SKIP | OPEN, "a number of -20..19", "", "", "the same, as nice says it") \
-	K(CPU_IDLE, "cpu.idle", WEIGHT, lim[LIM_IDLE], SKIP | OPEN, "a number of 0..1", "", "0", "1: only what nobody else wants; from Linux 5.15") \
-	K(CPU_RT_PERIOD, "cpu.rt_period_us", WEIGHT, lim[LIM_RT_PERIOD], SKIP | OPEN, "a number of 1000..60000000", "", "1000000", "see there") \
-	K(CPU_RT_RUNTIME, "cpu.rt_runtime_us", WEIGHT, lim[LIM_RT], SKIP | OPEN, "a number of 0..60000000", "", "0", "of each period, for sched=fifo and rr; v1 alone") \
-	K(CPUSET_PARTITION, "cpuset.cpus.partition", PART, lim[LIM_PARTITION], SKIP | OPEN, "member|root|isolated", "", "member", "v2 alone, below a partition") \
-	K(CPUSET_CPUS, "cpuset.cpus", KNOB, nknob, SKIP | OPEN, "CPUs (0, 2-3,5; 1023 at most)", "", "", "where it may run, and nobody of it may change that") \
-	K(CPUSET_MEMS, "cpuset.mems", KNOB, nknob, SKIP | OPEN, "memory nodes (0, 2-3,5; 1023 at most)", "", "", "whose memory it gets") \
-	K(IO_MAX, "io.max", KNOB, nknob, LIST | SKIP | OPEN, "DEVICE:rbps=SIZE,wbps=SIZE,riops=N,wiops=N (/dev/sda or MAJOR:MINOR; max)", "", "", "in a second; what is not said is max; whole disks alone") \
-	K(IO_WEIGHT, "io.weight", KNOB, nknob, LIST | SKIP | OPEN, "DEVICE:N or N of 1..10000", "", "100", "for io.cost and BFQ, which knows 1..1000") \
-	K(IO_LATENCY, "io.latency", KNOB, nknob, LIST | SKIP | OPEN, "DEVICE:target=TIME to 60s (75ms; microseconds)", "", "", "who is slower than that slows its neighbours; v2 alone") \
-	K(HUGETLB, "hugetlb.", KNOB, nknob, SUB | SKIP | OPEN, "a size (0, 4M, 25%, max; of hugetlb.2MB.max)", "", "", "hugetlb.2MB.max, hugetlb.2MB.rsvd.max: of pages of that size") \
-	K(RDMA_MAX, "rdma.max", KNOB, nknob, LIST | SKIP | OPEN, "DEVICE:hca_handle=N,hca_object=N (max)", "", "", "what is not said is max") \
-	K(MISC_MAX, "misc.max", KNOB, nknob, LIST | SKIP | OPEN, "NAME:N, or max", "", "", "what misc.capacity lists") \
-	K(NET_CLS, "net_cls.classid", KNOB, nknob, SKIP | OPEN, "a number to 4294967295 or 0xffffffff", "", "0", "for tc and iptables; v1 alone") \
-	K(NET_PRIO, "net_prio.ifpriomap", KNOB, nknob, LIST | SKIP | OPEN, "INTERFACE:N to 4294967295", "", "", "v1 alone") \
-	K(KNOB, "CONTROLLER.", KNOB, nknob, SUB | SKIP | OPEN, "VALUE, as the kernel prints it", "", "", "any other file of memory, cpu, cpuset, pids, io, blkio, hugetlb, rdma, misc, net_cls or net_prio (memory.swappiness)") \
+	K(MEMORY_MAX, "memory.max", SIZE, lim[LIM_MEM], SKIP | OPEN | LIVE, "a size from 64K (4M, 512K, 25%, max)", "", "?50%", "more is killed; the box's files in memory count; K, M, G of 1024, or % of RAM (1%..100%)") \
+	K(MEMORY_HIGH, "memory.high", SIZE, lim[LIM_HIGH], SKIP | OPEN | LIVE, "", "", "max", "above it the box is slowed down and its memory taken back; v2 alone") \
+	K(MEMORY_LOW, "memory.low", SIZE, lim[LIM_LOW], SKIP | OPEN | LIVE, "a size (0, 4M, 25%, max)", "", "0", "so much is left to it while others have memory to give; v2 alone") \
+	K(MEMORY_MIN, "memory.min", SIZE, lim[LIM_MIN], SKIP | OPEN | LIVE, "", "", "0", "so much is never taken from it; v2 alone") \
+	K(MEMORY_SWAP_MAX, "memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN | LIVE, "", "", "max", "0: nothing of it is swapped out; on v1 memory.max must be said, too") \
+	K(MEMORY_OOM_GROUP, "memory.oom.group", WEIGHT, lim[LIM_OOM], SKIP | OPEN | LIVE, "a number of 0..1", "", "0", "1: who is killed for want of memory takes all along; v2 alone") \
+	K(PIDS_MAX, "pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN | LIVE, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
+	K(CPU_MAX, "cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN | LIVE, "a share of CPUs (50%, 20000 100000 of 1000..1000000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
+	K(CPU_MAX_BURST, "cpu.max.burst", WEIGHT, lim[LIM_BURST], SKIP | OPEN | LIVE, "a number of 0..99999999", "microseconds", "0", "of its quota, saved up; with cpu.max, and not above it; from Linux 5.14") \
+	K(CPU_WEIGHT, "cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN | LIVE, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
+	K(CPU_WEIGHT_NICE, "cpu.weight.nice", WEIGHT, lim[LIM_CPUNICE], SKIP | OPEN | LIVE, "a number of -20..19", "", "", "the same, as nice says it") \
+	K(CPU_IDLE, "cpu.idle", WEIGHT, lim[LIM_IDLE], SKIP | OPEN | LIVE, "a number of 0..1", "", "0", "1: only what nobody else wants; from Linux 5.15") \
+	K(CPU_RT_PERIOD, "cpu.rt_period_us", WEIGHT, lim[LIM_RT_PERIOD], SKIP | OPEN | LIVE, "a number of 1000..60000000", "", "1000000", "see there") \
+	K(CPU_RT_RUNTIME, "cpu.rt_runtime_us", WEIGHT, lim[LIM_RT], SKIP | OPEN | LIVE, "a number of 0..60000000", "", "0", "of each period, for sched=fifo and rr; v1 alone") \
+	K(CPUSET_PARTITION, "cpuset.cpus.partition", PART, lim[LIM_PARTITION], SKIP | OPEN | LIVE, "member|root|isolated", "", "member", "v2 alone, below a partition") \
+	K(CPUSET_CPUS, "cpuset.cpus", KNOB, nknob, SKIP | OPEN | LIVE, "CPUs (0, 2-3,5; 1023 at most)", "", "", "where it may run, and nobody of it may change that") \
+	K(CPUSET_MEMS, "cpuset.mems", KNOB, nknob, SKIP | OPEN | LIVE, "memory nodes (0, 2-3,5; 1023 at most)", "", "", "whose memory it gets") \
+	K(IO_MAX, "io.max", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "DEVICE:rbps=SIZE,wbps=SIZE,riops=N,wiops=N (/dev/sda or MAJOR:MINOR; max)", "", "", "in a second; what is not said is max; whole disks alone") \
+	K(IO_WEIGHT, "io.weight", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "DEVICE:N or N of 1..10000", "", "100", "for io.cost and BFQ, which knows 1..1000") \
+	K(IO_LATENCY, "io.latency", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "DEVICE:target=TIME to 60s (75ms; microseconds)", "", "", "who is slower than that slows its neighbours; v2 alone") \
+	K(HUGETLB, "hugetlb.", KNOB, nknob, SUB | SKIP | OPEN | LIVE, "a size (0, 4M, 25%, max; of hugetlb.2MB.max)", "", "", "hugetlb.2MB.max, hugetlb.2MB.rsvd.max: of pages of that size") \
+	K(RDMA_MAX, "rdma.max", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "DEVICE:hca_handle=N,hca_object=N (max)", "", "", "what is not said is max") \
+	K(MISC_MAX, "misc.max", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "NAME:N, or max", "", "", "what misc.capacity lists") \
+	K(NET_CLS, "net_cls.classid", KNOB, nknob, SKIP | OPEN | LIVE, "a number to 4294967295 or 0xffffffff", "", "0", "for tc and iptables; v1 alone") \
+	K(NET_PRIO, "net_prio.ifpriomap", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "INTERFACE:N to 4294967295", "", "", "v1 alone") \
+	K(KNOB, "CONTROLLER.", KNOB, nknob, SUB | SKIP | OPEN | LIVE, "VALUE, as the kernel prints it", "", "", "any other file of memory, cpu, cpuset, pids, io, blkio, hugetlb, rdma, misc, net_cls or net_prio (memory.swappiness)") \
 	K(CGROUP, "cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
 	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD], not above HARD (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
 	K(NICE, "nice", NICE, nice, OPEN, "a number of -20..19", "-20 first", "", "") \

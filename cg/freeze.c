@@ -131,11 +131,21 @@ static int busy(struct up *u, bool v2)
 	return 0;
 }
 
+/* Whatever happens to one write. */
+static int thaw(const struct freezer *f)
+{
+	int tries = 3;
+
+	while (ask(f, false) < 0 && --tries)
+		;
+	return tries ? 0 : -1;
+}
+
 /* Never half way: what does not freeze is thawed, whatever the reason. */
 static int give_up(struct up *u, const struct freezer *f)
 {
 	int e = errno, tid = e == ETIMEDOUT ? busy(u, f->v2) : 0;
-	const char *thawed = ask(f, false) == 0 ? TEXT "thawed again" : TEXT "and could not be thawed";
+	const char *thawed = thaw(f) == 0 ? TEXT "thawed again" : TEXT "and could not be thawed";
 
 	errno = e;
 	if (tid)
@@ -145,27 +155,42 @@ static int give_up(struct up *u, const struct freezer *f)
 
 static int freeze(struct up *u, const struct freezer *f, bool on)
 {
-	if (ask(f, on) == 0 && settle(f, on) == 0)
+	if ((on ? ask(f, on) : thaw(f)) == 0 && settle(f, on) == 0)
 		return 0;
 	if (on)
 		return give_up(u, f);
 	return errno == ETIMEDOUT ? fail_not(&u->run, "%s: still frozen: is a cgroup above it?", u->leaf) : fail(&u->run, "%s: thaw", u->leaf);
 }
 
+static int begin(struct up *u, struct freezer *f)
+{
+	int e = find(u, f);
+
+	if (e)
+		return e;
+	keeper_block();
+	f->signals = keeper_listen();
+	return f->signals < 0 ? fail(&u->run, "signalfd") : 0;
+}
+
 int cg_freeze(struct up *u, bool on)
 {
 	struct freezer f;
-	int e = find(u, &f);
+	int e = begin(u, &f);
 
-	keeper_block();
-	if (!e && (f.signals = keeper_listen()) < 0)
-		e = fail(&u->run, "signalfd");
-	if (!e) {
-		e = freeze(u, &f, on);
-		close(f.signals);
-	}
-	close(f.file);
-	if (f.says != f.file)
-		close(f.says);
-	return e;
+	return e ? e : freeze(u, &f, on);
+}
+
+/* With what it was frozen by it is thawed: there is nothing left that could fail. */
+int cg_while_frozen(struct up *u, int work(struct up *))
+{
+	struct freezer f;
+	int e;
+
+	if (cg_paused(&u->left))
+		return work(u);
+	if ((e = begin(u, &f)) || (e = freeze(u, &f, true)))
+		return e;
+	e = work(u);
+	return thaw(&f) < 0 ? fail(&u->run, "%s: thaw", u->leaf) : e;
 }

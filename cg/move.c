@@ -9,15 +9,17 @@
 
 static struct {
 	int	 fd[NCTL], n, err;		/* of cgroup.procs in the new leaves */
+	pid_t	 last;
 } into;
 
-/* Who has ended meanwhile is no error. */
+/* Who has ended meanwhile is no error. PID 1 is the last: where that is all are, even
+ * if a husk that was killed has begun it. */
 static int move(pid_t pid)
 {
 	const char *text = fmts("%d", pid);
 	int i;
 
-	for (i = 0; i < into.n; i++)
+	for (i = 0; i < into.n && pid != into.last; i++)
 		if (write(into.fd[i], text, strlen(text)) < 0 && errno != ESRCH && !into.err)
 			into.err = errno;
 	return 1;
@@ -27,30 +29,41 @@ static int move(pid_t pid)
  * somebody else, because nobody can end. Who was paused stays so. */
 static int all(struct up *u)
 {
-	bool paused = cg_paused(&u->left);
 	unsigned at = 0;
-	int e = paused ? 0 : cg_freeze(u, true), dir;
+	int dir = up_leaf(u, &at);
 
-	if (e)
-		return e;
-	if ((dir = up_leaf(u, &at)) < 0)
-		e = fail(&u->run, "its cgroup");
-	else {
-		(void)cg_tree(dir, ".", move, 0);
-		close(dir);
-	}
-	return paused || cg_freeze(u, false) == 0 ? e : -EBUSY;
+	if (dir < 0)
+		return fail(&u->run, "its cgroup");
+	into.last = u->run.init;
+	(void)cg_tree(dir, ".", move, 0);
+	into.last = 0;
+	(void)move(u->run.init);
+	close(dir);
+	return 0;
 }
 
-int cg_move(struct up *u, unsigned ctls)
+static bool inside(int ctl, pid_t pid)
 {
+	const char *line = fmts("\n%d\n", pid), *procs = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.procs"));
+
+	return procs && (strstr(procs, line) || starts(procs, line + 1));
+}
+
+int cg_move(struct up *u)
+{
+	unsigned ctls = 0;
 	int i, e = 0;
 
+	for (i = 0; i < NCTL; i++)
+		if (u->run.cg1 >> i & 1 && !inside(i, u->run.init))
+			ctls |= 1u << i;
+	if (!ctls)
+		return 0;
 	for (i = 0; i < NCTL && !e; i++)
 		if (ctls >> i & 1 && (into.fd[into.n++] = openat(AT_FDCWD, cg_file(i, "cgroup.procs"), O_WRONLY | O_CLOEXEC)) < 0)
 			e = fail(&u->run, "%s", cg_file(i, "cgroup.procs"));
 	if (!e)
-		e = all(u);
+		e = cg_while_frozen(u, all);
 	errno = into.err;
 	return e || !into.err ? e : fail(&u->run, "go into %s", cg_path(__builtin_ctz(ctls)));
 }

@@ -126,17 +126,24 @@ static bool back(struct run *r, const struct box *was)
 	return all;
 }
 
+static int attempt(struct run *r, unsigned i, const struct box *was)
+{
+	int e = write_one(r, &one.change[i], was);
+
+	if (!e) {
+		one.change[i].written = true;
+		one.order[one.done++] = (uint8_t)i;
+	}
+	return e;
+}
+
 /* Those that can be written are; how many that were */
 static unsigned one_turn(struct run *r, const struct box *was)
 {
 	unsigned i, n = 0;
 
 	for (i = 0; i < one.n; i++)
-		if (!one.change[i].written && write_one(r, &one.change[i], was) == 0) {
-			one.change[i].written = true;
-			one.order[one.done++] = (uint8_t)i;
-			n++;
-		}
+		n += !one.change[i].written && attempt(r, i, was) == 0;
 	return n;
 }
 
@@ -165,14 +172,15 @@ int cg_update(struct run *r, const struct box *was)
 	(void)differences(r, was, r->box, true);	/* first: cpu.weight and cpu.weight.nice are one */
 	if ((e = differences(r, r->box, was, false)) < 0)
 		return e;
-	while (one.done < one.n && one_turn(r, was))
-		;
-	if (one.done == one.n)
-		return 0;
-	for (i = 0; one.change[i].written; i++)
-		;
-	e = write_one(r, &one.change[i], was);
+	do {
+		while (one.done < one.n && one_turn(r, was))
+			;
+		if (one.done == one.n)
+			return 0;
+		for (i = 0; one.change[i].written; i++)
+			;
+	} while ((e = attempt(r, i, was)) == 0);	/* it may go well now, and has to be known then */
 	copy(why, sizeof why, r->why);
 	fmt(r->why, sizeof r->why, back(r, was) ? "%s" : "%s, and not all is as before", why);
-	return e ? e : -EIO;
+	return e;
 }

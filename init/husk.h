@@ -496,6 +496,7 @@ int up_failed(const struct up *, const char *where);	/* prints what fail() was t
 
 /* init/control.c */
 int control_freeze(const char *name, bool on);	/* husk pause, husk resume */
+int control_update(const char *name, char *const words[], int n);
 
 int left_add(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* write-ahead: one line of the state file; 0 or -1 */
 /* next value of `key` in the text; start with *at = 0; NULL when there is none */
@@ -741,8 +742,9 @@ const char *cg_oom(const struct left *);	/* was one of its processes killed beca
 uint64_t cg_count(const char *text, const char *key);	/* of lines of a name and a number; none: 0 */
 /* cg/freeze.c */
 int cg_freeze(struct up *, bool on);	/* waits until it is so, or as it was; 0 or fail() */
+int cg_while_frozen(struct up *, int work(struct up *));	/* does that while nothing of the box moves: 0 or fail() */
 bool cg_frozen(const char *leaf);	/* or asked to be */
-int cg_move(struct up *, unsigned ctls);	/* all of a box that runs into these leaves, which are new: 0 or fail() */
+int cg_move(struct up *);	/* all of a box that runs into those leaves of v1 where it is not: 0 or fail() */
 bool cg_paused(const struct left *);	/* one of its leaves is */
 /* cg/events.c */
 int cg_events(char **words);		/* husk events, from its options on; -1: that one is not known */

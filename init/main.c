@@ -352,6 +352,15 @@ static int verb_events(char **words)
 	return e < 0 ? usage(TEXT "events [-j] [-1] NAME") : e;
 }
 
+static int verb_update(char **argv)
+{
+	int n = 0;
+
+	while (argv[2] && argv[3 + n] && strchr(argv[3 + n], '='))
+		n++;
+	return argv[2] && (!n || argv[3 + n]) ? usage(TEXT "key=value behind the name") : control_update(argv[2], argv + 3, n);
+}
+
 static int verb_version(void)
 {
 	say(1, "husk " VERSION "\n");
@@ -377,7 +386,8 @@ static const char verbs[] = TEXT
 	"boot\n\twhat PID 1 of a board does\0"
 	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0"
 	"events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends\0"
-	"info [-jk]\n\twhat this kernel offers, and the option that would bring the rest\0";
+	"info [-jk]\n\twhat this kernel offers, and the option that would bring the rest\0"
+	"update NAME key=value ..\n\tother limits and devices for a box that runs\0";
 
 static int help_verbs(void)
 {
@@ -419,6 +429,7 @@ static int call(char **argv)
 	case 14: return verb_stats(argv);
 	case 15: return verb_events(argv + 2);
 	case 16: return verb_info(argv);
+	case 17: return verb_update(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

@@ -31,10 +31,13 @@ static void rundir(char *path, size_t max)
 
 const char *state_saved(const char *name)
 {
-	static char path[256];
+	static char path[256 + MAXNAME];
+	size_t n;
 
-	rundir(path, sizeof path);
-	return fmts("%s/%s/box", path, name);
+	rundir(path, 256);
+	n = strlen(path);
+	fmt(path + n, sizeof path - n, "/%s/box", name);
+	return path;
 }
 
 /* Ours alone, or it is refused: its text decides what undo removes. */

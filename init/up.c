@@ -78,17 +78,19 @@ int up_open(struct up *u, const char *name)
 int up_leaf(struct up *u, unsigned *at)
 {
 	struct statfs fs;
-	int dir;
+	int dir, e = ENOENT;
 
 	while (cg_next(&u->left, at, u->leaf)) {
 		dir = openat(AT_FDCWD, u->leaf, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (dir < 0)
+		if (dir < 0) {
+			e = errno == ENOENT ? e : errno;
 			continue;
+		}
 		if (fstatfs(dir, &fs) == 0 && ((uint32_t)fs.f_type == CGROUP2_SUPER_MAGIC || (uint32_t)fs.f_type == CGROUP_SUPER_MAGIC))
 			return dir;
 		close(dir);
 	}
-	errno = ENOENT;
+	errno = e;
 	return -1;
 }
 
@@ -96,12 +98,15 @@ int up_leaf(struct up *u, unsigned *at)
 int up_file(struct up *u, const char *file, int flags)
 {
 	unsigned at = 0;
-	int dir, fd = -1;
+	int dir, fd = -1, e = ENOENT;
 
 	while (fd < 0 && (dir = up_leaf(u, &at)) >= 0) {
 		fd = openat(dir, file, flags | O_NOFOLLOW | O_CLOEXEC);
+		e = fd < 0 && errno != ENOENT ? errno : e;
 		close(dir);
 	}
+	if (fd < 0)
+		errno = errno == ENOENT ? e : errno;
 	return fd;
 }
 

@@ -216,3 +216,226 @@ def test_each_call_of_pause_fails_once(name, tmp_path, before, verb):
                     assert r.status in (1, 3) and r.err.startswith(f"husk: {name}: ") and r.err.count("\n") == 1, (n, what, text, e, r)
                     assert verb == "resume" or c.moves(), (n, what, text, e, r)
         control("resume", name)
+
+
+# -------------------------------------------------------------------- update
+
+FILES = {		# what a limit of the command is in the kernel: its file on v2 and on v1, and how to read it
+    "pids.max": (("pids.max", "pids.max"), str),
+    "memory.max": (("memory.max", "memory.limit_in_bytes"), str),
+    "cpu.weight": (("cpu.weight", "cpu.shares"), str),
+    "cpu.max": (("cpu.max", "cpu.cfs_quota_us"), lambda s: s.split()[0].replace("max", "-1")),
+    "cpuset.cpus": (("cpuset.cpus", "cpuset.cpus"), str),
+}
+
+
+def value(name, key):
+    files, read = FILES[key]
+    found = next((f for file in files if (f := leaf(name, file))), None)
+    return read(found.read_text().strip()) if found else None
+
+
+def values(name):
+    return {k: v for k in FILES if (v := value(name, k)) is not None}
+
+
+def saved(name):
+    return husk.read(husk.RUNDIR / name / "box")
+
+
+@contextlib.contextmanager
+def settled(name, tmp_path, *words, **more):
+    """A box that has lived long enough to be saved."""
+    with counter(name, tmp_path, *words, **more) as c:
+        assert husk.wait_for(lambda: saved(name))
+        yield c
+
+
+def inside_all_leaves(name):
+    """The same processes in each of its leaves."""
+    dirs = [husk.pathlib.Path(d) for d in re.findall(r"^cgroup=(.*)$", state(name), re.M)]
+    return all(init_of_state(name) in (d / "cgroup.procs").read_text().split() for d in dirs if d.exists())
+
+
+def init_of_state(name):
+    return re.search(r"^init=(\d+)", state(name), re.M)[1]
+
+
+@pytest.mark.parametrize("before", LAYOUTS)
+@pytest.mark.parametrize("word, key, expected", [
+    ("pids.max=21", "pids.max", "21"), ("?pids.max=22", "pids.max", "22"), ("memory.max=64M", "memory.max", str(64 << 20)),
+    ("cpu.weight=200", "cpu.weight", ("200", "2048")), ("cpu.max=50%", "cpu.max", "50000"), ("cpuset.cpus=0", "cpuset.cpus", "0"),
+    ("pids.max=", "pids.max", "max"), ("pids.max=max", "pids.max", "max"), ("cpu.max=", "cpu.max", ("-1", None))])
+def test_one_limit(name, tmp_path, word, key, expected, before):
+    """Also of a controller that the box has had no leaf of: then all its processes are in that, too."""
+    with settled(name, tmp_path, "pids.max=20", before=before) as c:
+        r = control("update", name, word)
+        assert (r.status, r.out, r.err) == (0, "", "")
+        assert value(name, key) in (expected if isinstance(expected, tuple) else (expected,)), value(name, key)
+        assert inside_all_leaves(name) and c.moves()
+        lines = saved(name).splitlines()
+        assert word in lines if not word.endswith("=") else f"# {word[:-1]} is not set" in lines
+
+
+def test_the_next_update_goes_by_the_last(name, tmp_path):
+    with settled(name, tmp_path, "pids.max=20", "memory.max=32M") as c:
+        assert control("update", name, "pids.max=30", "memory.max=10%").status == 0
+        ten = int(value(name, "memory.max"))
+        assert control("update", name, "cpu.weight=50").status == 0
+        assert value(name, "pids.max") == "30" and int(value(name, "memory.max")) == ten > 32 << 20
+        assert "pids.max=30" in saved(name).splitlines() and "memory.max=10%" in saved(name).splitlines()
+        assert c.moves()
+        mode = (husk.RUNDIR / name / "box").stat().st_mode & 0o777
+        assert mode == 0o600 and not (husk.RUNDIR / name / "box.new").exists()
+
+
+def test_a_limit_that_is_in_force(name, tmp_path):
+    """Effect, not only the file: no more processes than that."""
+    with settled(name, tmp_path, "pids.max=100", program="echo up; exec /bin/inside orphans 1000000 20000"):
+        assert control("update", name, "pids.max=5").status == 0
+        procs = leaf(name, "cgroup.procs")
+        assert husk.wait_for(lambda: len(procs.read_text().split()) <= 5, 3)
+        assert control("update", name, "pids.max=60").status == 0
+        assert husk.wait_for(lambda: len(procs.read_text().split()) > 10, 5)
+
+
+@pytest.mark.parametrize("before", LAYOUTS)
+@pytest.mark.parametrize("words, status, says", [
+    (["pids.max=30", "memory.max=16Q"], 2, "command line: memory.max: "),
+    (["pids.max=30", "pidz.max=3"], 2, "pids.max?"),
+    (["pids.max=30", "exec=/bin/true"], 2, "exec: not of a box that runs"),
+    (["pids.max=30", "stop.signal=KILL"], 2, "stop.signal: the keeper"),
+    (["pids.max=30", "name=other"], 2, "name: not of a box"),
+    (["pids.max=30", "use=daemon"], 2, "use: not of a box"),
+    (["pids.max=30", "include=x"], 2, "include: not of a box"),
+    (["pids.max=30", "cpu.weight=0"], 2, "cpu.weight: "),
+    (["pids.max=30", "cpu.weight=77", "cpuset.cpus=1000"], 1, "cg.limits: cpuset.cpus"),
+    (["cpuset.cpus=1000", "pids.max=30", "cpu.max=10%"], 1, "cg.limits: cpuset.cpus"),
+    (["memory.max=64K", "pids.max=30"], 1, "cg.limits: memory."),
+    (["pids.max=30", "memory.nothing=3"], 1, "cg.limits: memory.nothing")])
+def test_all_or_nothing(name, tmp_path, words, status, says, before):
+    with settled(name, tmp_path, "pids.max=20", "memory.max=32M", "cpu.max=90%", "cpu.weight=90", "cpuset.cpus=0", before=before) as c:
+        was, text = values(name), saved(name)
+        r = control("update", name, *words)
+        assert r.status == status and says in r.err and not r.out, r
+        assert values(name) == was and saved(name) == text and c.moves()
+
+
+def test_words_of_update(name, tmp_path):
+    with settled(name, tmp_path):
+        for words in ([], ["pids.max"], ["pids.max=3", "x"], ["--", "pids.max=3"]):
+            r = control("update", name, *words)
+            assert r.status == 2 and "husk help" in r.err, r
+    for word, status in (("../x", 2), ("", 2), ("nobody-there", 3)):
+        r = control("update", word, "pids.max=9")
+        assert r.status == status and r.err.count("\n") == 1, r
+    assert control("update").status == 2
+
+
+def test_update_waits_for_what_is_saved(name, tmp_path):
+    """In the first tenth of a second there is nothing yet; and where nothing comes it is said."""
+    with counter(name, tmp_path, "pids.max=20"):
+        assert control("update", name, "pids.max=30").status == 0 and value(name, "pids.max") == "30"
+        file = husk.RUNDIR / name / "box"
+        text = file.read_text()
+        file.unlink()
+        r = control("update", name, "pids.max=31")
+        assert r.status == 1 and "not there" in r.err and value(name, "pids.max") == "30", r
+        file.write_text(text + "from.the.future=1\n")
+        file.chmod(0o600)
+        r = control("update", name, "pids.max=31")
+        assert r.status == 1 and "from.the.future" in r.err and value(name, "pids.max") == "30", r
+        file.unlink()
+        file.symlink_to("/etc/passwd")
+        r = control("update", name, "pids.max=31")
+        assert r.status == 1 and value(name, "pids.max") == "30", r
+        file.unlink()
+        file.write_text(text)
+        file.chmod(0o666)
+        r = control("update", name, "pids.max=31")
+        assert r.status == 1 and "others than its owner" in r.err and value(name, "pids.max") == "30", r
+
+
+def test_many_updates_at_once(name, tmp_path):
+    """Each waits for the one before: what holds in the end is what one of them has said, and nothing of it is lost."""
+    with settled(name, tmp_path, "pids.max=20") as c:
+        words = [("pids.max=", [str(n) for n in range(30, 36)]), ("cpu.weight=", [str(n) for n in range(50, 56)]), ("memory.max=", [f"{n}M" for n in range(40, 46)])]
+        runs = [subprocess.Popen([husk.HUSK, "update", name, key + v], stderr=subprocess.PIPE) for key, vs in words for v in vs]
+        for p in runs:
+            assert p.wait(20) == 0, p.stderr.read()
+            p.stderr.close()
+        assert all(any(key + v in saved(name).splitlines() for v in vs) for key, vs in words)
+        said = dict(l.split("=") for l in saved(name).splitlines() if l.startswith(("pids.max=", "memory.max=")))
+        assert value(name, "pids.max") == said["pids.max"] and value(name, "memory.max") == str(int(said["memory.max"][:-1]) << 20)
+        assert c.moves()
+
+
+@pytest.mark.parametrize("before", LAYOUTS)
+def test_a_new_leaf_while_it_forks(name, tmp_path, before):
+    """Nobody stays outside, and a paused box stays paused."""
+    with settled(name, tmp_path, "pids.max=80", before=before, program="echo up; exec /bin/inside orphans 1000000 20000"):
+        assert control("update", name, "cpu.weight=50").status == 0
+        here, there = (set(leaf(name, f).with_name("cgroup.procs").read_text().split()) for f in ("pids.max", "cpu.shares" if leaf(name, "cpu.shares") else "cpu.weight"))
+        assert not frozen(name)
+        control("pause", name)
+        here, there = (leaf(name, f).with_name("cgroup.procs").read_text().split() for f in ("pids.max", "cpu.shares" if leaf(name, "cpu.shares") else "cpu.weight"))
+        assert sorted(here) == sorted(there)
+        assert control("update", name, "cpuset.cpus=0").status == 0 and frozen(name)
+        assert sorted(leaf(name, "cpuset.cpus").with_name("cgroup.procs").read_text().split()) == sorted(here)
+        control("resume", name)
+
+
+def test_nothing_stays_of_what_an_update_made(name, tmp_path):
+    with settled(name, tmp_path) as c:
+        assert control("update", name, "cpu.weight=50", "cpuset.cpus=0", "memory.max=40M", "pids.max=50").status == 0
+        c.keeper.terminate()
+        husk.status_of(c.keeper)
+        husk.nothing_left(name)
+    with settled(name, tmp_path) as c:
+        assert control("update", name, "cpu.weight=50", "cpuset.cpus=0").status == 0
+        c.keeper.kill()
+        c.keeper.wait()
+        assert husk.run("--", "/bin/true", box=name).status == 0
+        husk.nothing_left(name)
+
+
+@pytest.mark.parametrize("before", LAYOUTS)
+def test_each_call_of_update_fails_once(name, tmp_path, before):
+    """All of the new limits or all of the old ones are in force, and it says which; never is a box left frozen."""
+    log = tmp_path / "log"
+    old = ["pids.max=20", "memory.max=32M"]
+    new = ["pids.max=30", "memory.max=48M"]
+    with settled(name, tmp_path, *old, before=before) as c:
+        was = values(name)
+        calls = calls_of(log, "update", name, *new)
+        now = values(name)
+        assert was != now
+        for n, what, text in calls:
+            for e in fault.errnos_of(what)[:2]:
+                assert control("update", name, *old).status == 0 and values(name) == was, (n, what, text)
+                r = husk.command(husk.INJECT, "-o", log, "fail", 0, n, getattr(errno, e), "--", husk.HUSK, "update", name, *new)
+                if "hit" not in log.read_text(errors="replace"):
+                    continue
+                where = (n, what, text, e, r, values(name))
+                assert r.status in (0, 1, 2, 3), where
+                assert values(name) == (was if r.status else now) and not frozen(name), where
+                assert ("pids.max=30" in saved(name).splitlines()) == (r.status == 0), where
+                assert r.status == 0 or r.err, where
+        assert c.moves()
+
+
+@pytest.mark.parametrize("before", LAYOUTS)
+def test_each_call_of_an_update_that_makes_a_leaf_fails_once(name, tmp_path, before):
+    log = tmp_path / "log"
+    with settled(name, tmp_path, before=before):
+        calls = calls_of(log, "update", name, "cpu.weight=50")
+    for n, what, text in calls[::3]:		# a new box for each: a third of them
+        e = (fault.errnos_of(what) + ["EIO"])[0]
+        with settled(name, tmp_path, before=before) as c:
+            r = husk.command(husk.INJECT, "-o", log, "fail", 0, n, getattr(errno, e), "--", husk.HUSK, "update", name, "cpu.weight=50")
+            where = (n, what, text, e, r)
+            assert r.status in (0, 1, 2, 3) and not frozen(name) and c.moves(), where
+            assert value(name, "cpu.weight") in (("50", "512") if r.status == 0 else ("100", "1024", None)), where
+            assert control("update", name, "cpu.weight=50").status == 0, where
+            assert value(name, "cpu.weight") in ("50", "512") and inside_all_leaves(name), where
+        husk.nothing_left(name, 1)
