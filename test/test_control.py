@@ -11,6 +11,7 @@ import pytest
 
 import fault
 import husk
+import qemu
 
 COUNT = "echo up; i=0; while :; do i=$((i+1)); echo $i; usleep 3000; done"
 V1 = ["unshare", "-m", "--propagation", "private", "sh", "-c", "umount /sys/fs/cgroup/unified && exec \"$@\"", "sh"]
@@ -439,3 +440,31 @@ def test_each_call_of_an_update_that_makes_a_leaf_fails_once(name, tmp_path, bef
             assert control("update", name, "cpu.weight=50").status == 0, where
             assert value(name, "cpu.weight") in ("50", "512") and inside_all_leaves(name), where
         husk.nothing_left(name, 1)
+
+
+# -------------------------------------------------------------------- other kernels
+
+GUEST = r"""
+husk run -d -p /run/pid name=b root=/srv/root pids.max=20 log=inherit stop.timeout=1m -- /bin/sh -c 'while :; do echo x; usleep 10000; done' >/tmp/out 2>&1
+size() { busybox wc -c </tmp/out; }
+husk pause b; echo "@pause $?"; a=$(size); sleep 1; [ $a = $(size) ] && echo "@stands"
+husk pause b; echo "@again $?"
+husk update b pids.max=30 memory.max=32M cpu.weight=50; echo "@update $?"
+leaf() { for d in $(sed -n 's/^cgroup=//p' /run/husk/b/state); do [ -e $d/$1 ] && cat $d/$1 && return; done; }
+echo "@pids $(leaf pids.max)"; echo "@memory $(leaf memory.max)$(leaf memory.limit_in_bytes)"; echo "@weight $(leaf cpu.weight)$(leaf cpu.shares)"
+husk update b pids.max=40 cpuset.cpus=999; echo "@refused $?"; echo "@pids-is $(leaf pids.max)"
+a=$(size); sleep 1; [ $a = $(size) ] && echo "@stands-still"
+husk resume b; echo "@resume $?"; a=$(size); sleep 1; [ $a != $(size) ] && echo "@moves"
+husk pause b; kill $(cat /run/pid); n=0; while [ -e /run/husk/b ] && [ $n -lt 50 ]; do n=$((n+1)); sleep 0.1; done
+[ -e /run/husk/b ] || echo "@gone"
+"""
+
+
+@pytest.mark.parametrize("board, version, layout", [("qemu-arm64", "6.1", "v2"), ("qemu-arm64", "5.10", "v1"), ("qemu-armv7", "6.1", "v2")])
+def test_in_a_guest(board, version, layout):
+    if not (husk.OUT / board / "husk").exists():
+        pytest.skip(f"no {board} husk")
+    text = qemu.guest(board, GUEST, version, layout, timeout=240).text
+    said = re.findall(r"^@(.*?)\r?$", text, re.M)
+    assert said == ["pause 0", "stands", "again 0", "update 0", "pids 30", f"memory {32 << 20}", f"weight {'512' if layout == 'v1' else '50'}",
+                    "refused 1", "pids-is 30", "stands-still", "resume 0", "moves", "gone"], text[-3000:]
