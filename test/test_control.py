@@ -468,3 +468,23 @@ def test_in_a_guest(board, version, layout):
     said = re.findall(r"^@(.*?)\r?$", text, re.M)
     assert said == ["pause 0", "stands", "again 0", "update 0", "pids 30", f"memory {32 << 20}", f"weight {'512' if layout == 'v1' else '50'}",
                     "refused 1", "pids-is 30", "stands-still", "resume 0", "moves", "gone"], text[-3000:]
+
+
+ASKS = """
+n=0; while [ $n -lt 100 ] && ! [ -e /run/husk/web/box ]; do busybox usleep 50000; n=$((n+1)); done
+husk update web pids.max=30 cpu.weight=50; echo "@update $?"
+echo "@pids $(cat $(sed -n 's/^cgroup=//p' /run/husk/web/state | head -1)/pids.max)"
+husk pause web; echo "@pause $?"
+husk poweroff
+"""
+
+
+def test_boxes_of_process_1_of_a_machine():
+    """The starter saves what a box was made of; and who is paused does not hold up the end for its stop.timeout."""
+    if not (husk.OUT / "qemu-x86_64/husk").exists():
+        pytest.skip("no qemu-x86_64 husk")
+    b = qemu.board("qemu-x86_64")
+    files = qemu.with_husk(b, {"web": "exec=/bin/sleep 1000\nroot=/srv/root\npids.max=20\nstop.timeout=1h\n", "asks": "use=host\nexec=/bin/sh /asks.sh\nlog=inherit\nafter=web\n"})
+    r = qemu.boot(b, files | {"asks.sh": qemu.file(ASKS)}, timeout=120)
+    assert r.ended and "Power down" in r.text and "web: is paused" in r.text, r
+    assert re.findall(r"^@(.*?)\r?$", r.text, re.M) == ["update 0", "pids 30", "pause 0"], r
