@@ -315,6 +315,20 @@ static int go_back(struct run *r, const char *leaf, int e)
 	return e;
 }
 
+/* A box of v1 that had no need of one: in force before it goes there. */
+static int first_list(struct up *u)
+{
+	struct run *r = &u->run;
+	int e = cg_leaves(r, 1u << CTL_DEVICES);
+
+	if (!e && !(r->cg1 >> CTL_DEVICES & 1))
+		e = fail_not(r, "no leaf in the devices hierarchy can be had");
+	all.is.everything = true;
+	if (!e)
+		e = write_list(r, cg_path(CTL_DEVICES));
+	return e ? e : cg_move(u);
+}
+
 /* A box that runs: its policy alone, for its nodes are there. The kernel knows which
  * program is attached, whichever husk it was that did it: that one is replaced, or
  * comes back. A list that allows all is none that was written for a box. */
@@ -339,7 +353,7 @@ int cg_devices_update(struct up *u, const struct box *now)
 			return fail(r, "the device program (%s)", reason(errno));
 	}
 	if (list < 0)
-		return fail_not(r, "this box has no leaf in the devices hierarchy");
+		return first_list(u);
 	all.is = all.was;
 	return (e = write_list(r, leaf)) != 0 ? go_back(r, leaf, e) : 0;
 }

@@ -265,6 +265,28 @@ def test_replaced_without_a_gap(name, tmp_path, before):
 
 
 @can_update
+@pytest.mark.parametrize("before", [LIST])
+def test_a_policy_where_there_was_none(name, before):
+    """On v1 a box that has no way to a device has no leaf for it, until it is asked for."""
+    p = subprocess.Popen([*before, husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", "--", "/bin/sh", "-c", "echo up; sleep 60 & sleep 60"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert husk.line(p) == "up"
+        leaf = husk.CGROUPS / "devices/husk" / name
+        assert not leaf.exists()
+        r = husk.command(*before, husk.HUSK, "update", name, "devices.allow=c 60:1 r")
+        assert r.status == 0, r
+        assert "c 60:1 r\n" in (leaf / "devices.list").read_text() and "a *:*" not in (leaf / "devices.list").read_text()
+        assert sorted((leaf / "cgroup.procs").read_text().split()) == sorted((husk.CGROUPS / "freezer/husk" / name / "cgroup.procs").read_text().split()) != []
+    finally:
+        p.terminate()
+        p.wait(8)
+        p.stdout.close()
+        p.stderr.close()
+    husk.nothing_left(name)
+
+
+@can_update
 @both
 def test_an_update_that_fails_changes_nothing(name, tmp_path, before):
     """Whichever call or write fails, once."""
