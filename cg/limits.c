@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -205,6 +206,26 @@ static int refused(struct run *r, const struct setting *s, bool v1)
 }
 
 /* What the kernel lacks before it takes the value is seen by the error, and supplied. */
+/* Of v2, where jiffies have 32 bits and have not come around yet, which they do five minutes
+ * after the boot: the first request that is held back is a BUG() in throtl_trim_slice(),
+ * because the directories above have a slice from 0 on. 6.1 and 6.12 have it. */
+static bool deadly(const struct setting *s)
+{
+	struct utsname u;
+
+	return sizeof(long) == 4 && s->row == KEY_IO_MAX && now_ms() < 301000 && uname(&u) == 0 && !strstr(u.machine, "64");
+}
+
+static int too_early(struct run *r, const struct setting *s)
+{
+	const char *why = TEXT "a 32-bit kernel dies of it in its first five minutes";
+
+	if (!s->skip)
+		return fail_not(r, "%s: %s", s->key, why);
+	note(r, "%s: %s: not limited", s->key, why);
+	return 0;
+}
+
 int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool live)
 {
 	static char got[1024];
@@ -222,6 +243,8 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 		return missing(r, &s, NULL);
 	if (!v1 && r->cgroup2 < 0)
 		return missing(r, &s, cg_enable(r, s.ctl));
+	if (!v1 && !plain && deadly(&s))
+		return too_early(r, &s);
 	if (live && !v1 && s.row == KEY_MEMORY_MAX) {
 		room = squeezed(&s);
 		(void)cg_setting(r, b, i, plain, &s);	/* its buffers of fmts() have been taken */

@@ -124,12 +124,20 @@ away() {
 	sed 1d /proc/cgroups | cut -f1-3 | grep -v "0.1$"
 }
 """
+# On v2 a 32-bit kernel dies of io.max in its first five minutes: refused then
+EARLY = f"""L=early
+{qemu.MOUNTS["v2"]}
+row io.max husk run {BARE} name=e io.max=/dev/ram0:wbps=1M -- /bin/true
+row up husk run {BARE} name=e '?io.max=/dev/ram0:wbps=1M' -- /bin/true
+away
+sleep $((305 - $(cut -d. -f1 /proc/uptime)))
+"""
 # every effect: its words, and what the answer is searched for; a function of the place says which
 B = BARE + "name=e "
 SPIN = f"husk run {B} cpu.max=20% -- /bin/effect spin 10000 >/tmp/spun & sleep 6; grep nr_throttled CPU; wait; cat /tmp/spun"
-RATIO = f"""t=$(($(cut -d. -f1 /proc/uptime)+6)); for w in 200 600; do
+RATIO = f"""t=$(($(cut -d. -f1 /proc/uptime)+6)); for w in 100 300; do
 	husk run {BARE} name=w$w cpu.weight=$w -- /bin/effect spin 2000 $t >/tmp/w$w &
-done; wait; cat /tmp/w200 /tmp/w600"""
+done; wait; cat /tmp/w100 /tmp/w300"""
 FROZEN = f"""up e {BARE} bind=/tmp/share:/mnt:rw user=root -- /bin/effect count /mnt/n; usleep 100000; husk pause e; a=$(cat /tmp/share/n); sleep 1; b=$(cat /tmp/share/n)
 husk resume e; usleep 300000; c=$(cat /tmp/share/n); down e; echo frozen $a $b thawed $c"""
 EFFECTS = {
@@ -145,7 +153,7 @@ EFFECTS = {
     "io-free": f"husk run {B} user=root device=/dev/ram0 -- /bin/effect write /dev/ram0 4194304 65536",
     "huge": f"husk run {B} hugetlb.2MB.max=4M -- /bin/effect huge 6 2097152",
     "node": f"husk run {B} user=root caps=mknod -- /bin/effect node b 1 0",
-    "node-listed": f"husk run {B} user=root caps=mknod device=/dev/ram0 -- /bin/effect node b 1 0",
+    "node-listed": f"husk run {B} user=root caps=mknod device=/dev/ram0:rwm -- /bin/effect node b 1 0",
     "bound": f"husk run {B} user=root caps=mknod bind=/dev:/mnt:dev,rw -- /bin/effect open /mnt/ram0 rw",
     "bound-listed": f"husk run {B} user=root caps=mknod bind=/dev:/mnt:dev,rw device=/dev/ram0 -- /bin/effect open /mnt/ram0 rw",
     "frozen": FROZEN,
@@ -154,7 +162,7 @@ EFFECTS = {
 
 def script(b, version):
     """(text, of each layout the place)"""
-    text, places = HEAD, {}
+    text, places = HEAD + (EARLY if early(b, version) else ""), {}
     for layout in LAYOUTS:
         p = places[layout] = Place(b, version, layout)
         text += f"L={layout}\n{qemu.MOUNTS[layout]}\n"
@@ -171,6 +179,11 @@ def script(b, version):
             text += f"f() {{ {words}\n}}\nrow {name} f\n"
         text += "row left ls -d /sys/fs/cgroup/*/husk/* /sys/fs/cgroup/husk/*/ /run/husk/*/\nrow away away\n"
     return text + "echo @end\n", places
+
+
+def early(b, version):
+    """5.10 has lived through it by the time that its modules are there."""
+    return b["NAME"] == "qemu-armv7" and version != "5.10"
 
 
 def effects(p):
@@ -235,11 +248,13 @@ def test_kernel(name, version):
     except RuntimeError as e:
         pytest.skip(str(e))
     text, places = script(b, version)
-    r = qemu.guest(name, text, version, "none", {"brd.ko": qemu.file(qemu.module(b, "brd"))}, icount=6, timeout=200)
+    r = qemu.guest(name, text, version, "none", {"brd.ko": qemu.file(qemu.module(b, "brd"))}, icount=6, timeout=400)
     said = {}
     for layout, row, line in re.findall(r"^@(\w+) (\S+) (.*)$", r.text, re.M):
         said[layout, row] = said.get((layout, row), "") + line + "\n"
     wrong = []
+    if early(b, version) and ("first five minutes\nstatus 125" not in said.get(("early", "io.max"), "") or "not limited\nstatus 0" not in said.get(("early", "up"), "")):
+        wrong.append(("early", said.get(("early", "io.max")), said.get(("early", "up"))))
     for layout, p in places.items():
         for i, box in enumerate(KNOBS):
             if "status 0" not in said.get((layout, f"up{i}"), ""):
@@ -270,7 +285,7 @@ def test_five_hundred(n=500):
     name = "qemu-arm64"
     if not shutil.which(qemu.board(name)["QEMU"].split()[0]) or not (qemu.TOP / "out" / name / "husk").exists():
         pytest.skip(f"no QEMU, or make BOARD={name}")
-    r = qemu.guest(name, MANY % n, icount=1, memory=1024, timeout=280)
+    r = qemu.guest(name, MANY % n, icount=1, memory=1024, timeout=600)
     first, last = number(r"@median (\d+) (\d+)", r.text)
     assert 0 < last <= 1.2 * first, (first, last, r)
     assert number(r"@alive (\d+)", r.text) == [n] and "@left 0 0" in r.text and "@dying nr_dying_descendants 0" in r.text, r
