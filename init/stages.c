@@ -178,6 +178,7 @@ const char *stage_name(int row)
 	H(cg_make, EAGAIN, "cgroup.max.descendants or cgroup.max.depth of one above it") \
 	H(cg_enter, EACCES, "cgroup.procs of the one above both has to be ours, too") \
 	H(cg_enter, EOPNOTSUPP, "a cgroup above it is threaded, or has processes in it") \
+	H(cg_enter, ENOSPC, "cpuset is in the same hierarchy: cpuset.cpus= makes it ready for processes") \
 	H(init_fork, EAGAIN, "pids.max is too small for PID 1 and the program") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
 	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \
