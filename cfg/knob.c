@@ -149,7 +149,7 @@ static const char *huge(uint64_t size, const char *v)
 	if (!cfg_size(v, &n))
 		return NULL;
 	n = n & PERCENT ? ram() / 100 * (n & ~PERCENT) : n;
-	return fmts("%llu", (unsigned long long)(n & ~(size - 1)));
+	return n && n < size ? NULL : fmts("%llu", (unsigned long long)(n & ~(size - 1)));	/* less than one page would be none */
 }
 
 static const char *hex(const char *v)

@@ -24,6 +24,16 @@ static const char *known(int row)
 	return !name || !cfg.board || key_row(row)->flags & K_BOARD ? name : "";
 }
 
+static bool is_controller(const char *word)
+{
+	const char *s;
+	int i;
+
+	for (i = 0; (s = cfg_controller(i)) && !same(s, word); i++)
+		;
+	return s;
+}
+
 static const char *no_such_key(char *key)
 {
 	const char *hint = near_of(key, known);
@@ -35,7 +45,7 @@ static const char *no_such_key(char *key)
 		hint = near_of(key, known);
 		dot[1] = after;
 		*dot = '\0';
-		hint = *hint || cfg.board ? hint : near_of(key, cfg_controller);
+		hint = *hint || cfg.board || is_controller(key) ? hint : near_of(key, cfg_controller);
 		*dot = '.';
 	}
 	return cfg_wrong("no such key%s", hint);

@@ -351,12 +351,14 @@ static void begin_again(void)
 
 /* ------------------------------------------------------------------ the saved box */
 
-/* Is there such a line? n: its length */
+/* Is there such a line, with ? or without? n: its length */
 static bool has(const char *text, const char *line, size_t n)
 {
-	for (; *text; text = *(text = strchrnul(text, '\n')) ? text + 1 : text)
+	for (; *text; text = *(text = strchrnul(text, '\n')) ? text + 1 : text) {
+		text += *text == '?';
 		if (!strncmp(text, line, n) && (!text[n] || text[n] == '\n'))
 			return true;
+	}
 	return false;
 }
 
@@ -378,6 +380,7 @@ static void differing(char *keys, size_t max, const char *text, const char *othe
 	size_t n, key;
 
 	for (; *text; text += n + (text[n] == '\n')) {
+		text += *text == '?';
 		n = (size_t)(strchrnul(text, '\n') - text);
 		key = strcspn(text, "=\n");
 		if (*text != '#' && key < n && !has(other, text, n))
@@ -608,19 +611,14 @@ static int prepare(const char *name)
 	return 0;
 }
 
-int cg_events(char **words)
+int cg_events(const char *name, bool once)
 {
-	int e;
+	int e = prepare(name);
 
-	for (; *words && **words == '-'; words++)
-		if (same(*words, "-j"))
-			w.json = true;
-		else if (same(*words, "-1"))
-			w.once = true;
-		else
-			return -1;
-	if ((e = prepare(*words)) != 0)
+	if (e)
 		return e;
+	w.json = out_mode() == OUT_JSON;
+	w.once = once;
 	for (look(); ; )
 		turn();
 }

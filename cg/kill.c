@@ -10,7 +10,7 @@
 
 #include "husk.h"
 
-enum { ROUNDS = 64, DEPTH = 8 };
+enum { ROUNDS = 64, DEPTH = 64, TOO_DEEP = -(1 << 24) };
 
 struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
 
@@ -50,23 +50,26 @@ int cg_kill_listed(int fd, pid_t not)
 }
 
 /* One pass over a leaf and what a box that may write there has made below it: kills
- * all, and says how many, or does something else to each. What the box has frozen
+ * all, and says how many, or does something else to each; below 0: it is deeper than
+ * anybody needs, and not all was seen. What the box has frozen
  * itself below a v1 leaf that is frozen stays so, until that one thaws; and would
  * then live on. */
 int cg_tree(int at, const char *path, cg_each *each, int depth)
 {
 	uint8_t buf[512] __attribute__((aligned(8)));
-	int dir = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, n = 0;
+	int dir = depth > DEPTH ? -1 : openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd, n = 0;
 	struct entry *e;
 	long got, i;
 
+	if (depth > DEPTH)
+		return TOO_DEEP;
 	if ((fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC)) >= 0) {
 		n = listed(fd, 0, each);
 		close(fd);
 		if (depth && each == kill_one)
 			(void)write_at(dir, "freezer.state", "THAWED");
 	}
-	while (depth < DEPTH && (got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
+	while ((got = syscall(__NR_getdents64, dir, buf, sizeof buf)) > 0)
 		for (i = 0; i < got; i += e->len) {
 			e = (void *)(buf + i);
 			if (e->type == DT_DIR && *e->name != '.')
@@ -104,12 +107,12 @@ static void kill_slowly(int dir)
 /* Each leaf has all of them, but one may be frozen where only the next can thaw.
  * Without PID 1 in the text no process of this box was ever in one: who is there
  * is somebody else. */
-int cg_kill(const struct left *l)
+void cg_kill(const struct left *l)
 {
 	static char path[CGPATH];
 	unsigned at = 0;
 	bool done = !strstr(l->text, "\ninit=");
-	int dir, e = done ? 0 : -1;
+	int dir;
 
 	while (!done && cg_next(l, &at, path)) {
 		if ((dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
@@ -118,7 +121,5 @@ int cg_kill(const struct left *l)
 		if (!done)
 			kill_slowly(dir);
 		close(dir);
-		e = 0;
 	}
-	return e;
 }

@@ -81,6 +81,12 @@ static int write_back(const char *path, const struct setting *s, char *got, size
 
 /* ------------------------------------------------------------------- where it fails */
 
+/* As the configuration has it, then the file, where v1 calls it something else. */
+static const char *named(const struct setting *s)
+{
+	return same(s->key, s->file) ? s->key : fmts("%s: %s", s->key, s->file);
+}
+
 /* Why a file is not there, of each limit that has a reason of its own */
 const char *cg_reason(int row)
 {
@@ -125,7 +131,7 @@ static int partition(struct run *r, const struct setting *s)
 	if (faccessat(AT_FDCWD, fmts("/sys/dev/block/%.*s/partition", n, s->text), F_OK, 0) < 0 ||
 	    !(disk = caps_status(AT_FDCWD, fmts("/sys/dev/block/%.*s/../dev", n, s->text)))) {
 		errno = ENODEV;
-		return fail(r, "%s: write %s", s->file, s->text);
+		return fail(r, "%s: write %s", s->key, s->text);
 	}
 	disk[strcspn(disk, "\n")] = '\0';
 	return fail_not(r, "%s: %.*s is a partition: the kernel limits whole disks, this one is %s", s->key, n, s->text, disk);
@@ -136,12 +142,14 @@ static int partition(struct run *r, const struct setting *s)
 static void hand_down(const struct setting *s)
 {
 	const char *path = cg_path(s->ctl), *p = cg_below(s->ctl), *file;
+	static char name[32];
 	uint64_t more, has;
 	char *text;
 
+	copy(name, sizeof name, s->file);	/* fmts() will need its place */
 	decimal(s->text, &more);
 	while ((p = strchr(p + 1, '/'))) {
-		file = fmts("%.*s/%s", (int)(p - path), path, s->file);
+		file = fmts("%.*s/%s", (int)(p - path), path, name);
 		if ((text = caps_status(AT_FDCWD, file))) {
 			decimal(text, &has);
 			has += more;
@@ -167,7 +175,7 @@ static int in_use(struct run *r, const struct setting *s, bool v1)
 
 	if (usage)
 		usage[strcspn(usage, "\n")] = '\0';
-	return fail_not(r, "%s: write %s: %s are in use, and cannot be taken back", s->file, s->text, usage ? usage : "more");
+	return fail_not(r, "%s: write %s: %s are in use, and cannot be taken back", named(s), s->text, usage ? usage : "more");
 }
 
 /* v2 would kill, where v1 says that it is busy: so what is above the new limit is
@@ -202,16 +210,17 @@ static int refused(struct run *r, const struct setting *s, bool v1)
 		return missing(r, s, NULL);
 	if (errno == ENODEV && s->ctl == CTL_IO)
 		return partition(r, s);
-	return fail(r, "%s: write %s", s->file, s->text);
+	if (errno == ERANGE)
+		return fail_not(r, "%s: %s is outside of what this kernel takes, or has", named(s), s->text);
+	return fail(r, "%s: write %s", named(s), s->text);
 }
 
-/* What the kernel lacks before it takes the value is seen by the error, and supplied. */
 /* Of v2, where jiffies have 32 bits and have not come around yet, which they do five minutes
  * after the boot: the first request that is held back is a BUG() in throtl_trim_slice(),
  * because the directories above have a slice from 0 on. 6.1 and 6.12 have it. */
 static bool deadly(const struct setting *s)
 {
-	struct utsname u;
+	static struct utsname u;
 
 	return sizeof(long) == 4 && s->row == KEY_IO_MAX && now_ms() < 301000 && uname(&u) == 0 && !strstr(u.machine, "64");
 }
@@ -226,6 +235,7 @@ static int too_early(struct run *r, const struct setting *s)
 	return 0;
 }
 
+/* What the kernel lacks before it takes the value is seen by the error, and supplied. */
 int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool live)
 {
 	static char got[1024];
@@ -264,7 +274,7 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 	if (e < 0)
 		return refused(r, &s, v1);
 	if (e > 0)
-		return fail_not(r, "%s: %s written, %s read back", s.file, s.text, line ? line : "nothing");
+		return fail_not(r, "%s: %s written, %s read back", named(&s), s.text, line ? line : "nothing");
 	return !v1 && (s.row == KEY_CPUSET_CPUS || s.row == KEY_CPUSET_MEMS) ? in_force(r, &s) : 0;
 }
 

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,7 +82,8 @@ static int place(struct run *r, int ctl, const char *top, const char *parent)
 	path = fmts("%s%s/husk/%s", top, parent, r->name);
 	if (!*path || same(path, path_of(ctl)))
 		return NONE;
-	if (left_add(r, "cgroup=%s\n", path) < 0)
+	/* an update may come here again and again */
+	if (!strstr(r->left->text, fmts("cgroup=%s\n", path)) && left_add(r, "cgroup=%s\n", path) < 0)
 		return fail(r, "write the state file");
 	leaves.top[ctl] = (uint16_t)strlen(top);
 	leaves.path[ctl] = leaves.end + 1;
@@ -135,7 +137,8 @@ static bool shared(struct run *r, int ctl)
 		return false;
 	for (i = 0; i < NCTL; i++)
 		if (r->cg1 >> i & 1 && stat(cg_path(i), &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino) {
-			unnote(r, cg_path(ctl));
+			if (!same(cg_path(ctl), cg_path(i)))
+				unnote(r, cg_path(ctl));
 			leaves.path[ctl] = leaves.path[i];
 			leaves.top[ctl] = leaves.top[i];
 			return true;
@@ -242,6 +245,22 @@ static int fill(struct run *r)
 	return e < 0 ? fail(r, "%.*s: CPUs and memory of the one above", (int)(p - path), path) : 0;
 }
 
+/* Whoever owns a directory above the leaf can take that away and put another in its
+ * place, on v1 by rename(2) too: then limits and device policy are not in force. */
+static bool trusted(struct run *r, int ctl)
+{
+	const char *path = cg_path(ctl), *p = cg_below(ctl), *dir;
+	struct stat st;
+
+	for (; p; p = strchr(p + 1, '/')) {
+		if (stat(dir = fmts("%.*s", (int)(p - path), path), &st) < 0)
+			return fail(r, "%s", brief(dir)), false;
+		if ((st.st_uid && st.st_uid != getauxval(AT_EUID)) || st.st_mode & 022)
+			return fail_not(r, "%s is another's, who could take the box's cgroup away", brief(dir)), false;
+	}
+	return true;
+}
+
 /* It is there. Who goes into a frozen one does not come to say so; in a threaded one
  * there is no place. Below "husk" at the top of the v2 tree nobody looks in each
  * start: init.ready notices the one, and cg.enter the other. The v2 one stays open:
@@ -249,13 +268,14 @@ static int fill(struct run *r)
 static int made(struct run *r, int ctl)
 {
 	const char *path = cg_path(ctl), *type;
-	bool foreign;
+	bool deep = !same(cg_below(ctl), fmts("/husk/%s", r->name)), foreign = deep && ctl == NCTL;
 
+	if (deep && !trusted(r, ctl))
+		return -EPERM;
 	if (ctl < NCTL)
 		r->cg1 |= (uint16_t)(1u << ctl);
 	else if ((r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return fail(r, "%s", brief(path));
-	foreign = ctl == NCTL && !same(cg_below(ctl), fmts("/husk/%s", r->name));
 	if ((ctl == CTL_FREEZER || foreign) && frozen(ctl))
 		return fail_not(r, "%s: a cgroup above it is frozen", brief(path));
 	if (foreign && (type = caps_status(r->cgroup2, "cgroup.type")) && strstr(type, "invalid"))

@@ -35,7 +35,8 @@ static int all(struct up *u)
 	if (dir < 0)
 		return fail(&u->run, "its cgroup");
 	into.last = u->run.init;
-	(void)cg_tree(dir, ".", move, 0);
+	if (cg_tree(dir, ".", move, 0) < 0)
+		into.err = ELOOP;
 	into.last = 0;
 	(void)move(u->run.init);
 	close(dir);

@@ -617,18 +617,24 @@ static bool show(const char *of, bool alone)
 	return f.up.who >= 0;
 }
 
-/* Those that have ended meanwhile are no error. */
-static void show_all(void)
+/* Those that have ended meanwhile are no error, and nobody has run yet where there is
+ * no directory. 0 or 1 */
+static int show_all(void)
 {
 	static struct left l;
 	static char of[MAXNAME + 1];
 
 	*of = '\0';
-	if (state_open(&l, false) < 0)
-		return;
+	if (state_open(&l, false) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		say(2, "husk: stats: run directory: %s\n", strerror(errno));
+		return 1;
+	}
 	while (next(l.dir, of))
 		(void)show(of, false);
 	close(l.dir);
+	return 0;
 }
 
 int cg_stats(const char *of, bool live)
@@ -648,13 +654,12 @@ int cg_stats(const char *of, bool live)
 	do {
 		if (out_mode() == OUT_TABLE)
 			title();
-		if (!of)
-			show_all();
-		else if (!show(of, true)) {
+		if (of && !show(of, true)) {
 			e = live ? 0 : up_open(&f.up, of);
 			break;
 		}
-	} while (live && (e = out_wait()) < 0);
+		e = of ? 0 : show_all();
+	} while (live && !e && (e = out_wait()) < 0);
 	out_over();
 	return out_done() || e > 0 ? e > 0 ? e : 1 : 0;
 }

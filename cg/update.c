@@ -11,7 +11,8 @@
 
 #include "husk.h"
 
-enum { MAXCHANGE = 4 * MAXKNOB + 2 * NLIM, ROOM = 8192 };
+/* All of the one box go, and all of the other come. */
+enum { MAXSETTING = 4 * MAXKNOB + 2 * NLIM, MAXCHANGE = 2 * MAXSETTING, ROOM = 8192 };
 
 static struct {
 	unsigned n, done, used;		/* changes; how many are written; of text */
@@ -21,12 +22,12 @@ static struct {
 		uint8_t row;
 		uint16_t old;		/* in text: what stood there; 0: nothing is known */
 	} change[MAXCHANGE];
-	uint8_t	 order[MAXCHANGE];	/* in which they were written */
+	uint16_t order[MAXCHANGE];	/* in which they were written */
 	const struct box *was;		/* of the last update */
 	char	 text[ROOM];
 } one;
 
-_Static_assert(MAXCHANGE < 256, "their numbers are bytes");
+_Static_assert(MAXSETTING < 256, "the number of a row is a byte");
 
 /* The same line of the same file? */
 static bool about(const struct setting *a, const struct setting *b)
@@ -132,7 +133,7 @@ static int attempt(struct run *r, unsigned i, const struct box *was)
 
 	if (!e) {
 		one.change[i].written = true;
-		one.order[one.done++] = (uint8_t)i;
+		one.order[one.done++] = (uint16_t)i;
 	}
 	return e;
 }

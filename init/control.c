@@ -117,6 +117,13 @@ static int await(struct up *u)
 	return 0;
 }
 
+/* For what is noted on the way */
+static void at_row(struct run *r, const char *name)
+{
+	for (r->row = 0; r->row < stage_count() && !same(stage_name(r->row), name); r->row++)
+		;
+}
+
 /* From one to the other, by what each of them needs: 0, or where it failed. */
 static const char *change(struct up *u, const struct box *from, const struct box *to)
 {
@@ -127,6 +134,7 @@ static const char *change(struct up *u, const struct box *from, const struct box
 		return "cg.make";
 	if (cg_move(u))
 		return "cg.enter";
+	at_row(r, "cg.limits");
 	if (cg_update(r, from))
 		return "cg.limits";
 	return NULL;

@@ -717,7 +717,7 @@ int cg_devices(struct run *);
 int cg_narrow(struct run *);
 int cg_devices_update(struct up *, const struct box *now);	/* device= and devices.allow= of a box that runs: the policy alone; 0, or fail() and it is as before */
 int cg_enter(struct run *);
-int cg_kill(const struct left *);	/* the whole tree; 0, or -1 and nothing could be done */
+void cg_kill(const struct left *);	/* the whole tree, as far as it has a cgroup */
 /* cg/layout.c */
 #define CGTOP		"/sys/fs/cgroup"
 enum { CGPATH = 512 };			/* longest path of a leaf: that of fmts() */
@@ -736,7 +736,7 @@ const char *cg_enable(struct run *, int ctl);	/* the leaf has that controller; N
 /* cg/kill.c */
 int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */
 typedef int cg_each(pid_t);
-int cg_tree(int at, const char *path, cg_each *, int depth);	/* does that to all in it, and says how often */
+int cg_tree(int at, const char *path, cg_each *, int depth);	/* does that to all in it, and says how often; below 0: not to all, it is too deep */
 /* cg/oom.c */
 const char *cg_oom(const struct left *);	/* was one of its processes killed because memory was short? memory.max=48M, peak 48M; or NULL */
 uint64_t cg_count(const char *text, const char *key);	/* of lines of a name and a number; none: 0 */
@@ -747,7 +747,7 @@ bool cg_frozen(const char *leaf);	/* or asked to be */
 int cg_move(struct up *);	/* all of a box that runs into those leaves of v1 where it is not: 0 or fail() */
 bool cg_paused(const struct left *);	/* one of its leaves is */
 /* cg/events.c */
-int cg_events(char **words);		/* husk events, from its options on; -1: that one is not known */
+int cg_events(const char *name, bool once);	/* husk events; once: until the box has ended */
 /* cg/make.c */
 int cg_leaves(struct run *r, unsigned want);	/* more leaves, one bit for each; what is not there or not ours is none */
 const char *cg_path(int ctl);		/* of a leaf of this start; "": there is none */

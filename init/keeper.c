@@ -241,7 +241,7 @@ static void note_end(const struct live *v, const struct ended *e)
 		return;
 	}
 	say(v->file, "ended=%s %d%s\n", e->code == CLD_EXITED ? "exit" : "signal", e->status,
-		v->state == KILLED ? " stop.timeout" : "");
+		v->state == KILLED && !v->paused ? " stop.timeout" : "");
 	if (e->code != CLD_EXITED && e->status == SIGSYS)
 		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);
 }
@@ -305,8 +305,9 @@ static void overdue(struct live *v)
 
 	if (v->state == STOPPING) {
 		l = left_of(v);
-		if (!l || cg_kill(l))
-			(void)kill(v->init, SIGKILL);
+		if (l)
+			cg_kill(l);
+		(void)kill(v->init, SIGKILL);	/* and with it all of its namespace, wherever they have hidden */
 		done_with(v, l);
 		if (v->paused)
 			say(2, "husk: %s: is paused, and hears no signal: killed\n", v->name);

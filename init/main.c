@@ -19,7 +19,7 @@ struct words {
 	int nwords;
 	char *const *argv;		/* behind --, or NULL */
 	bool background, made, more;	/* made: the pid file was not there; more: learn -a */
-	bool live;			/* stats -w */
+	bool live, once;		/* stats -w, events -1 */
 	int pid;			/* its descriptor */
 	int lines;			/* learn: standard output; or -1 */
 	char *rest[64];			/* files of check */
@@ -59,31 +59,46 @@ static const char *conf(const char *name)
 	return path;
 }
 
-/* run, learn and check: options, one FILE, key=value ..., -- argv ... */
+/* A word of options, which may be several letters; what belongs to the last is the next
+ * word. How many words they were; 0: said what is wrong. */
+static int options_of(struct words *c, char **argv, const char *options)
+{
+	const char *p = *argv + 1;
+
+	do {
+		if (!*p || !strchr(options, *p))
+			return no_option(*argv), 0;
+		switch (*p) {
+		case 'd': c->background = true; break;
+		case 'a': c->more = true; break;
+		case 'w': c->live = true; break;
+		case '1': c->once = true; break;
+		case 'j': out_as(OUT_JSON); break;
+		case 'k': out_as(OUT_KEYS); break;
+		default:
+			if (p[1] || !argv[1])
+				return usage(TEXT "a word is missing behind the last option"), 0;
+			*(*p == 'p' ? &c->pidfile : &c->root) = argv[1];
+			return 2;
+		}
+	} while (*++p);
+	return 1;
+}
+
+/* Options, names of files or boxes, key=value ..., -- argv ... */
 static int parse(struct words *c, char **argv, const char *options)
 {
-	for (; *argv; argv++) {
+	int n;
+
+	for (; *argv; argv += n) {
+		n = 1;
 		if (same(*argv, "--")) {
 			c->argv = argv + 1;
 			return 0;
 		}
 		if (**argv == '-') {
-			if ((*argv)[1] == '\0' || !strchr(options, (*argv)[1]) || (*argv)[2])
-				return no_option(*argv);
-			if ((*argv)[1] == 'd')
-				c->background = true;
-			else if ((*argv)[1] == 'a')
-				c->more = true;
-			else if ((*argv)[1] == 'w')
-				c->live = true;
-			else if (strchr("jk", (*argv)[1]))
-				out_as((*argv)[1] == 'j' ? OUT_JSON : OUT_KEYS);
-			else if (!argv[1])
-				return usage(TEXT "a word is missing behind the last option");
-			else if ((*argv)[1] == 'p')
-				c->pidfile = *++argv;
-			else
-				c->root = *++argv;
+			if (!(n = options_of(c, argv, options)))
+				return 2;
 		} else if (strchr(*argv, '=')) {
 			if (!c->words)
 				c->words = argv;
@@ -332,7 +347,7 @@ static int verb_info(char **argv)
 	out_as(isatty(1) ? OUT_TABLE : OUT_KEYS);
 	if (parse(&c, argv + 2, "jk"))
 		return 2;
-	return c.nrest || c.nwords || c.argv ? no_option(argv[2]) : info();
+	return c.nrest || c.nwords || c.argv ? usage(TEXT "info is about the machine, no box") : info();
 }
 
 static int verb_stats(char **argv)
@@ -345,11 +360,14 @@ static int verb_stats(char **argv)
 	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_stats(c.rest[0], c.live);
 }
 
-static int verb_events(char **words)
+static int verb_events(char **argv)
 {
-	int e = cg_events(words);
+	struct words c = { 0 };
 
-	return e < 0 ? usage(TEXT "events [-j] [-1] NAME") : e;
+	out_as(OUT_KEYS);
+	if (parse(&c, argv + 2, "j1"))
+		return 2;
+	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_events(c.rest[0], c.once);
 }
 
 static int verb_update(char **argv)
@@ -427,7 +445,7 @@ static int call(char **argv)
 	case 10: case 11: case 12: return board_ask(argv[1]);
 	case 13: return board_boot(argv);
 	case 14: return verb_stats(argv);
-	case 15: return verb_events(argv + 2);
+	case 15: return verb_events(argv);
 	case 16: return verb_info(argv);
 	case 17: return verb_update(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));

@@ -48,8 +48,8 @@ static pid_t clone_init(struct run *r)
 	if (r->into_cgroup) {
 		a.flags = CLONE_PIDFD | CLONE_INTO_CGROUP | (uint64_t)flags(r);
 		a.exit_signal = r->board ? 0 : SIGCHLD;		/* CLONE_PARENT has the starter's */
-		if ((pid = sys_clone3(&a, sizeof a)) >= 0)
-			return pid;
+		if ((pid = sys_clone3(&a, sizeof a)) >= 0 || errno == ENODEV)
+			return pid;		/* ENODEV: somebody has removed the leaf */
 		r->into_cgroup = false;
 	}
 	f = flags(r) | SIGCHLD;
@@ -156,7 +156,7 @@ void ns_kill(struct left *l)
 		close(proc);
 	}
 	if (!gone || shared)
-		(void)cg_kill(l);
+		cg_kill(l);
 	if (!gone && (dir < 0 || !finish(dir, (pid_t)pid))) {
 		say(2, "husk: %s: ns.clone: process %d could not be ended\n", l->name, (int)pid);
 		l->stuck = true;
