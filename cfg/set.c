@@ -16,14 +16,14 @@
 
 #include "husk.h"
 
-/* Names, one below the other: no empty one, none of dots alone. */
+/* Names, one below the other: no empty one, none of dots alone, none that no file can have. */
 static bool parts(const char *s, int separator, const char *also)
 {
 	const char *end;
 
 	for (;; s = end + 1) {
 		end = strchrnul(s, separator);
-		if (!cfg_chars(s, (size_t)(end - s), also))
+		if (end - s > 255 || !cfg_chars(s, (size_t)(end - s), also))
 			return false;
 		if (!*end)
 			return true;

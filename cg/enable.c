@@ -53,7 +53,8 @@ const char *cg_enable(struct run *r, int ctl)
 		if (!cg_busy(dir) && write_at(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir), fmts("+%s", name)) == 0)
 			continue;
 		return errno == EBUSY ? fmts(TEXT "%s has processes in it, and hands on nothing: cgroup= of one without", dir) :
-			fmts("%s/cgroup.subtree_control: %s", dir, strerror(errno));
+			fmts("%s/cgroup.subtree_control: %s%s", dir, strerror(errno),
+				errno == EEXIST ? ": a box has made a directory of the name of one of its files" : "");
 	}
 	return NULL;
 }

@@ -130,8 +130,10 @@ static int partition(struct run *r, const struct setting *s)
 
 	if (faccessat(AT_FDCWD, fmts("/sys/dev/block/%.*s/partition", n, s->text), F_OK, 0) < 0 ||
 	    !(disk = caps_status(AT_FDCWD, fmts("/sys/dev/block/%.*s/../dev", n, s->text)))) {
-		errno = ENODEV;
-		return fail(r, "%s: write %s", s->key, s->text);
+		if (!s->skip)
+			return errno = ENODEV, fail(r, "%s: write %s", s->key, s->text);
+		note(r, "%s: %s: no such device: not limited", s->key, s->text);
+		return 0;
 	}
 	disk[strcspn(disk, "\n")] = '\0';
 	return fail_not(r, "%s: %.*s is a partition: the kernel limits whole disks, this one is %s", s->key, n, s->text, disk);
@@ -171,11 +173,15 @@ static int in_force(struct run *r, const struct setting *s)
 
 static int in_use(struct run *r, const struct setting *s, bool v1)
 {
-	char *usage = caps_status(AT_FDCWD, cg_file(v1 ? CTL_MEMORY : NCTL, v1 ? "memory.usage_in_bytes" : "memory.current"));
+	static char what[80];
+	char *usage;
+
+	copy(what, sizeof what, named(s));	/* fmts() will need its place */
+	usage = caps_status(AT_FDCWD, cg_file(v1 ? CTL_MEMORY : NCTL, v1 ? "memory.usage_in_bytes" : "memory.current"));
 
 	if (usage)
 		usage[strcspn(usage, "\n")] = '\0';
-	return fail_not(r, "%s: write %s: %s are in use, and cannot be taken back", named(s), s->text, usage ? usage : "more");
+	return fail_not(r, "%s: write %s: %s are in use, and cannot be taken back", what, s->text, usage ? usage : "more");
 }
 
 /* v2 would kill, where v1 says that it is busy: so what is above the new limit is
@@ -210,6 +216,10 @@ static int refused(struct run *r, const struct setting *s, bool v1)
 		return missing(r, s, NULL);
 	if (errno == ENODEV && s->ctl == CTL_IO)
 		return partition(r, s);
+	if (errno == ERANGE && s->skip) {
+		note(r, "%s: %s is outside of what this kernel takes, or has: not limited", s->key, s->text);
+		return 0;
+	}
 	if (errno == ERANGE)
 		return fail_not(r, "%s: %s is outside of what this kernel takes, or has", named(s), s->text);
 	return fail(r, "%s: write %s", named(s), s->text);

@@ -23,6 +23,7 @@ enum { AGAIN = 1, NONE, TRIES = 8, STEPS = 1024 };
 struct leaves {
 	bool known, v2;			/* v2: that tree is all that there is */
 	bool bare;			/* cpuset was mounted with noprefix */
+	uint16_t noted;			/* bit i: the line of path i was there already, and is another's business */
 	uint8_t err[NCTL + 1];		/* errno: there is none, because of that */
 	uint16_t end;			/* of text */
 	uint16_t path[NCTL + 1], top[NCTL + 1];	/* in text, 0: ""; the length of the mount point. NCTL: in the v2 tree */
@@ -82,8 +83,10 @@ static int place(struct run *r, int ctl, const char *top, const char *parent)
 	path = fmts("%s%s/husk/%s", top, parent, r->name);
 	if (!*path || same(path, path_of(ctl)))
 		return NONE;
-	/* an update may come here again and again */
-	if (!strstr(r->left->text, fmts("cgroup=%s\n", path)) && left_add(r, "cgroup=%s\n", path) < 0)
+	leaves.noted &= (uint16_t)~(1u << ctl);
+	if (strstr(r->left->text, fmts("cgroup=%s\n", path)))
+		leaves.noted |= (uint16_t)(1u << ctl);		/* by an update before this one */
+	else if (left_add(r, "cgroup=%s\n", path) < 0)
 		return fail(r, "write the state file");
 	leaves.top[ctl] = (uint16_t)strlen(top);
 	leaves.path[ctl] = leaves.end + 1;
@@ -118,13 +121,25 @@ static int parents(struct run *r, int ctl)
 	return e;
 }
 
-/* Undo must not touch what is not ours: the line in memory is no line any more. */
-static void unnote(struct run *r, const char *path)
+/* Undo must not touch what is not ours, nor may who reads the file later: the line is
+ * no line any more. */
+static void unnote(struct run *r, int ctl)
 {
+	const char *path = path_of(ctl);
 	char *line = strstr(r->left->text, fmts("cgroup=%s\n", path));
+	long where = line ? line - r->left->text : r->left->written;
+	int fd;
 
+	if (leaves.noted >> ctl & 1)
+		return;
 	if (line)
 		*line = '#';
+	if (where >= r->left->written || r->state < 0)
+		return;
+	fd = openat(r->statedir, "state", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (pwrite(fd, "#", 1, where) < 0)		/* r->state appends, whatever the offset */
+		note(r, "%s is not ours, but stands in the state file", brief(path));
+	close(fd);
 }
 
 /* Two controllers of one hierarchy, which has a name for each. */
@@ -138,7 +153,7 @@ static bool shared(struct run *r, int ctl)
 	for (i = 0; i < NCTL; i++)
 		if (r->cg1 >> i & 1 && stat(cg_path(i), &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino) {
 			if (!same(cg_path(ctl), cg_path(i)))
-				unnote(r, cg_path(ctl));
+				unnote(r, ctl);
 			leaves.path[ctl] = leaves.path[i];
 			leaves.top[ctl] = leaves.top[i];
 			return true;
@@ -176,7 +191,7 @@ static int make_anew(struct run *r, int ctl)
 	errno = 0;
 	if (!cold && rmdir(path) == 0 && mkdir(path, 0755) == 0)
 		return 0;
-	unnote(r, path);
+	unnote(r, ctl);
 	return errno && errno != EBUSY ? fail(r, "%s", brief(path)) :
 		fail_not(r, "%s is there already, %s", brief(path), errno ? TEXT "with processes in it, or cgroups" : "and frozen");
 }
@@ -297,6 +312,8 @@ static int make(struct run *r, int ctl)
 	} while (e == AGAIN);
 	if (!e)
 		return made(r, ctl);
+	if (r->init)
+		unnote(r, ctl);	/* of a box that runs: it could be somebody's one day */
 	if (e < 0 || !r->box->cgroup || leaves.err[ctl] == ENOENT)
 		return e < 0 ? e : 0;
 	errno = leaves.err[ctl];

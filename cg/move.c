@@ -25,14 +25,18 @@ static int move(pid_t pid)
 	return 1;
 }
 
-/* While all of it stands still: nobody forks, and on v1 no number is given to
+/* While all of it stands still, and is still that box: nobody forks, and on v1 no number is given to
  * somebody else, because nobody can end. Who was paused stays so. */
 static int all(struct up *u)
 {
 	unsigned at = 0;
-	int dir = up_leaf(u, &at);
+	uint64_t pid;
+	int dir = ns_find(&u->left, u->run.proc, &pid);
 
-	if (dir < 0)
+	if (dir < 0 || (pid_t)pid != u->run.init)
+		return fail_not(&u->run, "it has just ended");
+	close(dir);
+	if ((dir = up_leaf(u, &at)) < 0)
 		return fail(&u->run, "its cgroup");
 	into.last = u->run.init;
 	if (cg_tree(dir, ".", move, 0) < 0)

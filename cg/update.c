@@ -85,7 +85,7 @@ static int remember(struct run *r, struct change *c, const struct setting *s)
 	if (c->old || !line || !*line)
 		return 0;
 	n = strlen(line) + 1;
-	if (one.used + n > ROOM)
+	if (one.used + n >= ROOM)
 		return fail_not(r, "more is changed than can be taken back: in several steps, please");
 	c->old = (uint16_t)(one.used + 1);
 	one.used += copy(one.text + c->old, n, line) + 1;

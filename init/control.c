@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -23,6 +24,7 @@ static struct {
 	struct up up;
 	struct box was, now;
 	bool	 devices;		/* a word is about them */
+	uint16_t held;			/* of the state file: what was there before */
 } one;
 
 static BASE struct up *box(void)
@@ -41,8 +43,16 @@ int control_freeze(const char *name, bool on)
 
 /* -------------------------------------------------------------------- update */
 
+/* A default that is taken away has to be said, or the next update has it again. */
+static char *without_default(int row, char *word)
+{
+	if (word[strcspn(word, "=") + 1] || (row != KEY_MEMORY_MAX && row != KEY_PIDS_MAX))
+		return word;
+	return (char *)(uintptr_t)(row == KEY_PIDS_MAX ? "pids.max=max" : "memory.max=max");
+}
+
 /* Only what the kernel lets others change. Of a key that there is not the reader says so. */
-static int changeable(char *const words[], int n)
+static int changeable(char *words[], int n)
 {
 	const char *w;
 	int row;
@@ -51,6 +61,7 @@ static int changeable(char *const words[], int n)
 		w = **words == '?' ? *words + 1 : *words;
 		row = key_find(fmts("%.*s", (int)strcspn(w, "="), w));
 		one.devices |= row == KEY_DEVICE || row == KEY_DEVICES_ALLOW;
+		*words = without_default(row, *words);
 		if (row < 0 || key_row(row)->flags & K_LIVE)
 			continue;
 		cfg_complain(NULL, 0, w, row == KEY_STOP_SIGNAL || row == KEY_STOP_TIMEOUT ?
@@ -83,7 +94,7 @@ static int hold(struct up *u)
 	if ((n = pread(r->state, u->left.text, sizeof u->left.text - 1, 0)) < 0)
 		return fail(r, "read the state file");
 	u->left.text[n] = '\0';
-	u->left.len = u->left.written = (uint16_t)n;
+	u->left.len = u->left.written = one.held = (uint16_t)n;
 	if ((who = ns_find(&u->left, r->proc, &pid)) < 0 || (pid_t)pid != r->init)
 		return fail_not(r, "it has just ended");
 	close(who);
@@ -169,7 +180,19 @@ static const char *apply(struct up *u)
 	return devices ? "init.state" : "cg.devices";
 }
 
-int control_update(const char *name, char *const words[], int n)
+/* It has ended meanwhile, and nobody reads the lines of the leaves just made. */
+static void leave_nothing(struct up *u)
+{
+	struct left *l = &u->left;
+	struct stat st;
+
+	if (fstat(u->run.state, &st) < 0 || st.st_nlink)
+		return;
+	memmove(l->text, l->text + one.held, l->len - one.held + 1u);
+	cg_remove(l);
+}
+
+int control_update(const char *name, char *words[], int n)
 {
 	struct up *u = box();
 	const char *file, *where;
@@ -186,5 +209,7 @@ int control_update(const char *name, char *const words[], int n)
 		return e;
 	keeper_block();
 	where = apply(u);
+	if (where)
+		leave_nothing(u);
 	return where ? up_failed(u, where) : 0;
 }

@@ -496,7 +496,7 @@ int up_failed(const struct up *, const char *where);	/* prints what fail() was t
 
 /* init/control.c */
 int control_freeze(const char *name, bool on);	/* husk pause, husk resume */
-int control_update(const char *name, char *const words[], int n);
+int control_update(const char *name, char *words[], int n);
 
 int left_add(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* write-ahead: one line of the state file; 0 or -1 */
 /* next value of `key` in the text; start with *at = 0; NULL when there is none */

@@ -27,7 +27,7 @@
 
 #include "husk.h"
 
-enum { MAXLIVE = 64, KILL_MS = 5000 };
+enum { MAXLIVE = 64, KILL_MS = 5000, MOVING_MS = 200 };
 enum { FREE, STARTING, RUNNING, STOPPING, KILLED, GONE };
 
 struct live {
@@ -128,7 +128,7 @@ static void stop(struct live *v, int sig)
 	l = left_of(v);
 	v->paused = l && cg_paused(l);
 	done_with(v, l);
-	v->deadline = now_ms() + (v->paused ? 0 : v->stop_ms);
+	v->deadline = now_ms() + (v->paused ? MOVING_MS : v->stop_ms);
 }
 
 void keeper_adopt(struct live *v, const struct run *r)
@@ -305,6 +305,12 @@ static void overdue(struct live *v)
 
 	if (v->state == STOPPING) {
 		l = left_of(v);
+		if (v->paused && l && !cg_paused(l)) {
+			done_with(v, l);
+			v->paused = false;		/* it was an update, for a moment */
+			v->deadline = now_ms() + v->stop_ms;
+			return;
+		}
 		if (l)
 			cg_kill(l);
 		(void)kill(v->init, SIGKILL);	/* and with it all of its namespace, wherever they have hidden */

@@ -324,7 +324,7 @@ static int verb_filter(char **argv)
 		;
 	if (!file && words == argv)
 		return usage(TEXT "a file, or key=value and -- argv");
-	if (*argv && **argv == '-')
+	if (*argv && **argv == '-' && ((*argv)[1] | 32) >= 'a')
 		return usage(fmts("%s: options stand first", *argv));
 	if ((e = cfg_load(asked(), file, words, (int)(argv - words), NULL)))
 		return e;

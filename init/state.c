@@ -5,6 +5,7 @@
  * gets it finds the keeper dead and may clean up. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,6 +191,12 @@ static int lock_name(struct run *r, bool *fresh)
 			if (errno != EWOULDBLOCK)
 				return fail(r, "lock %s", r->name);
 			*fresh = false;
+			if (flock(r->statedir, LOCK_SH | LOCK_NB) == 0) {
+				close(r->statedir);	/* only somebody who looks, for a moment */
+				(void)poll(NULL, 0, 5);
+				errno = EBUSY;
+				continue;
+			}
 			return fail_not(r, "%s is running already", r->name);
 		}
 		if (fstat(r->statedir, &st) < 0)

@@ -48,8 +48,8 @@ static pid_t clone_init(struct run *r)
 	if (r->into_cgroup) {
 		a.flags = CLONE_PIDFD | CLONE_INTO_CGROUP | (uint64_t)flags(r);
 		a.exit_signal = r->board ? 0 : SIGCHLD;		/* CLONE_PARENT has the starter's */
-		if ((pid = sys_clone3(&a, sizeof a)) >= 0 || errno == ENODEV)
-			return pid;		/* ENODEV: somebody has removed the leaf */
+		if ((pid = sys_clone3(&a, sizeof a)) >= 0 || errno == ENOENT || errno == ENODEV)
+			return pid;		/* somebody has removed the leaf */
 		r->into_cgroup = false;
 	}
 	f = flags(r) | SIGCHLD;

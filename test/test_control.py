@@ -275,7 +275,7 @@ def test_one_limit(name, tmp_path, word, key, expected, before):
         assert value(name, key) in (expected if isinstance(expected, tuple) else (expected,)), value(name, key)
         assert inside_all_leaves(name) and c.moves()
         lines = saved(name).splitlines()
-        assert word in lines if not word.endswith("=") else f"# {word[:-1]} is not set" in lines
+        assert {"pids.max=": "pids.max=max", "cpu.max=": "# cpu.max is not set"}.get(word, word) in lines
 
 
 def test_the_next_update_goes_by_the_last(name, tmp_path):
@@ -488,3 +488,40 @@ def test_boxes_of_process_1_of_a_machine():
     r = qemu.boot(b, files | {"asks.sh": qemu.file(ASKS)}, timeout=120)
     assert r.ended and "Power down" in r.text and "web: is paused" in r.text, r
     assert re.findall(r"^@(.*?)\r?$", r.text, re.M) == ["update 0", "pids 30", "pause 0"], r
+
+
+def test_a_strangers_leaf_is_not_noted(name, tmp_path):
+    """An update that is refused because of it leaves no line by which it would be killed, joined or removed later."""
+    tree = husk.CGROUPS / "cpuset"
+    if not (tree / "cgroup.procs").exists():
+        pytest.skip("no cpuset hierarchy of its own")
+    leaf = tree / "husk" / name
+    with settled(name, tmp_path):
+        leaf.mkdir(parents=True)
+        (leaf / "sub").mkdir()
+        try:
+            for _ in range(2):
+                r = husk.husk("update", name, "cpuset.cpus=0")
+                assert r.status == 1 and "is there already" in r.err, r
+                assert f"\ncgroup={leaf}\n" not in (husk.RUNDIR / name / "state").read_text()
+            assert husk.husk("update", name, "pids.max=77").status == 0
+        finally:
+            (leaf / "sub").rmdir()
+            leaf.rmdir()
+        assert husk.husk("update", name, "cpuset.cpus=0").status == 0
+        assert f"\ncgroup={leaf}\n" in (husk.RUNDIR / name / "state").read_text()
+
+
+def test_a_default_that_is_taken_away_stays_away(name, tmp_path):
+    with settled(name, tmp_path):
+        for words in (["memory.max=", "pids.max="], ["cpu.weight=50"]):
+            assert husk.husk("update", name, *words).status == 0
+            assert {"memory.max=max", "pids.max=max"} <= set((husk.RUNDIR / name / "box").read_text().split("\n"))
+        assert husk.husk("update", name, "memory.max=64M", "pids.max=99").status == 0
+        assert value(name, "pids.max")[0] == "99" or "99" in value(name, "pids.max")
+
+
+def test_memory_in_use(name, tmp_path):
+    with settled(name, tmp_path):
+        r = husk.husk("update", name, "memory.max=64K")
+        assert r.status == 1 and re.fullmatch(rf"husk: {name}: cg\.limits: memory\.max(: memory\.limit_in_bytes)?: write 65536: \d+ are in use, and cannot be taken back\n", r.err), r

@@ -464,7 +464,7 @@ sleep 1
 husk pause blob; until_said frozen
 husk resume blob; until_said thawed
 kill -9 $k; until_said 'keeper was'
-[ -d /sys/fs/cgroup/memory ] || box memory.high=4M memory.max=64M -- /bin/sh -c 'busybox timeout 3 effect eat 30; exit 0'
+[ -d /sys/fs/cgroup/memory ] || box memory.high=4M memory.max=96M -- /bin/sh -c 'busybox timeout 3 effect eat 80; exit 0'
 box memory.max=64M -- /bin/sh -c 'effect spin 5000 & effect spin 5000 & effect spin 5000; wait'
 sleep 1; kill $w
 sed 's/^/@ev /' /ev
