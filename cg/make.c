@@ -448,7 +448,8 @@ static const char *clear(int dir)
 
 	while (rootfs_list(dir) > 0)
 		while ((name = rootfs_name()))
-			if (name[-1] == DT_DIR && unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno == EBUSY)
+			if (name[-1] == DT_DIR && !same(name, ".") && !same(name, "..") &&
+			    unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno == EBUSY)
 				return name;
 	return NULL;
 }
