@@ -979,7 +979,7 @@ def test_output_survives_a_full_pipe(name):
 def test_a_second_start_leaves_the_first_alone(name):
     with husk.box("--", "/bin/inside", "sleep", "20000", box=name) as p:
         state = husk.RUNDIR / name / "state"
-        assert husk.wait_for(lambda: state.exists() and "init=" in state.read_text())
+        assert husk.wait_for(lambda: state.exists() and "state=running" in state.read_text())
         was = state.read_text()
         r = run("--", "/bin/true", box=name)
         assert r.status == 125 and "is running already" in r.err
