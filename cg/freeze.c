@@ -72,15 +72,13 @@ static int state(const struct freezer *f)
 {
 	static char text[128];
 	ssize_t n = pread(f->says, text, sizeof text - 1, 0);
-	const char *p;
 
 	if (n < 0)
 		return -1;
 	text[n] = '\0';
 	if (!f->v2)
 		return *text == 'T' ? 0 : starts(text, "FROZEN") ? 1 : 2;
-	p = strstr(text, "frozen ");
-	return p && p[7] == '1';
+	return cg_count(text, "frozen") == 1;
 }
 
 static bool interrupted(int signals)

@@ -163,10 +163,8 @@ static bool shared(struct run *r, int ctl)
 
 static bool frozen(int ctl)
 {
-	const char *s;
-
 	return cg_frozen(cg_path(ctl)) ||
-		((s = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.events"))) && strstr(s, "frozen 1"));
+		cg_count(caps_status(AT_FDCWD, cg_file(ctl, "cgroup.events")), "frozen") == 1;
 }
 
 bool cg_cold(const struct run *r)
