@@ -104,8 +104,17 @@ const char *cg_reason(int row)
 	return TEXT "this kernel has no such file";
 }
 
-/* The file is not there: `?` lets the box go on without it. Without swap in
- * the kernel there is nothing to limit. why: NULL: but its controller is. */
+/* `?` lets the box go on without it. */
+static int without(struct run *r, const struct setting *s, const char *why)
+{
+	if (!s->skip)
+		return fail_not(r, "%s", why);
+	note(r, "%s: not limited", why);
+	return 0;
+}
+
+/* The file is not there. Without swap in the kernel there is nothing to limit.
+ * why: NULL: but its controller is. */
 static int missing(struct run *r, const struct setting *s, const char *why)
 {
 	const char *name = cg_name(s->ctl), *no = why ? "no" : "not in the";
@@ -116,10 +125,7 @@ static int missing(struct run *r, const struct setting *s, const char *why)
 		return 0;		/* cg_make has said so */
 	if (!why)
 		why = *s->file ? cg_reason(s->row) : TEXT "cgroup v1 has nothing like it";
-	if (!s->skip)
-		return fail_not(r, "%s: %s %s controller - %s", s->key, no, name, why);
-	note(r, "%s: %s %s controller - %s: not limited", s->key, no, name, why);
-	return 0;
+	return without(r, s, fmts("%s: %s %s controller - %s", s->key, no, name, why));
 }
 
 /* The kernel limits whole disks. */
@@ -216,12 +222,8 @@ static int refused(struct run *r, const struct setting *s, bool v1)
 		return missing(r, s, NULL);
 	if (errno == ENODEV && s->ctl == CTL_IO)
 		return partition(r, s);
-	if (errno == ERANGE && s->skip) {
-		note(r, "%s: %s is outside of what this kernel takes, or has: not limited", s->key, s->text);
-		return 0;
-	}
 	if (errno == ERANGE)
-		return fail_not(r, "%s: %s is outside of what this kernel takes, or has", named(s), s->text);
+		return without(r, s, fmts("%s: %s is outside of what this kernel takes, or has", named(s), s->text));
 	return fail(r, "%s: write %s", named(s), s->text);
 }
 
@@ -233,16 +235,6 @@ static bool deadly(const struct setting *s)
 	static struct utsname u;
 
 	return sizeof(long) == 4 && s->row == KEY_IO_MAX && now_ms() < 301000 && uname(&u) == 0 && !strstr(u.machine, "64");
-}
-
-static int too_early(struct run *r, const struct setting *s)
-{
-	const char *why = TEXT "a 32-bit kernel dies of it in its first five minutes";
-
-	if (!s->skip)
-		return fail_not(r, "%s: %s", s->key, why);
-	note(r, "%s: %s: not limited", s->key, why);
-	return 0;
 }
 
 /* What the kernel lacks before it takes the value is seen by the error, and supplied. */
@@ -264,7 +256,7 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 	if (!v1 && r->cgroup2 < 0)
 		return missing(r, &s, cg_enable(r, s.ctl));
 	if (!v1 && !plain && deadly(&s))
-		return too_early(r, &s);
+		return without(r, &s, fmts(TEXT "%s: a 32-bit kernel dies of it in its first five minutes", s.key));
 	if (live && !v1 && s.row == KEY_MEMORY_MAX) {
 		room = squeezed(&s);
 		(void)cg_setting(r, b, i, plain, &s);	/* its buffers of fmts() have been taken */
