@@ -31,8 +31,10 @@ END	= $(LIB)/libc.a `$(CC) -print-libgcc-file-name`
 
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
+# By a rename: boxes that run are kept by the old file, and a build that is killed leaves none that is half.
 $(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/as init/arch/near.awk init/arch/calls.S $(START) $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
-	REAL_AS=`$(CC) -print-prog-name=as` $(CC) $(CFLAGS) $(GCCONLY) $(LINK) -Binit/arch/ -o $@ $(START) $(SRC) $(END)
+	REAL_AS=`$(CC) -print-prog-name=as` $(CC) $(CFLAGS) $(GCCONLY) $(LINK) -Binit/arch/ -o $@.new $(START) $(SRC) $(END)
+	mv $@.new $@
 
 # The kernel's headers and the compiler's own, and nothing else of the build
 # machine: its C library stays out of sight.
