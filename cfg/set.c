@@ -508,8 +508,8 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_KNOB: return cfg_set_knob(b, cfg.key, sub, v, skip);
 	case T_DEVRULE: return cfg_set_devrule(b, v);
 	case T_SIGNAL:
-		b->stop_signal = (uint8_t)cfg_signal(v);
-		return b->stop_signal ? NULL : cfg_unlike(v, cfg_signal_name);
+		*(uint8_t *)at = (uint8_t)cfg_signal(v);
+		return *(uint8_t *)at ? NULL : cfg_unlike(v, cfg_signal_name);
 	case T_AFFINITY: ok = set_cpus(b, v); break;
 	case T_UMASK: ok = cfg_octal(v, 0777, at); break;
 	case T_USER: ok = set_user(b, v); break;

@@ -50,7 +50,7 @@ enum { OOM_CONTROL, FAILCNT, SWAPCNT, WATCHED, MEMORY_EVENTS = WATCHED, PIDS_EVE
 static const char files[] = TEXT
 	"memory.oom_control\0memory.failcnt\0memory.memsw.failcnt\0memory.events\0pids.events\0cgroup.events\0freezer.state";
 
-enum phase { NONE, STARTING, UP, OVER };
+enum phase { NONE, COMING, UP, OVER };
 
 struct count { uint64_t seen, told, until; };
 
@@ -496,7 +496,7 @@ static const char *end_of(const struct stat *st, bool ran, const char *how)
 		seen(COUNT_KILL, 1);	/* the leaf may have been gone when it was looked at */
 	if (how)
 		return fmts("exited reason=%s", how);
-	if (w.phase == STARTING)
+	if (w.phase == COMING)
 		return st->st_nlink || ran ? NULL : "failed";
 	if (w.p[KEEPER].revents || !st->st_nlink || (w.p[KEEPER].fd < 0 && !w.soon && !lives()))
 		return "exited reason=the keeper was killed";
@@ -518,7 +518,7 @@ static bool follow(void)
 	l->text[n < 0 ? 0 : n] = '\0';
 	how = ended(st.st_size);
 	ran = strstr(l->text, "\nstate=running\n");
-	if (w.phase == STARTING && ran)
+	if (w.phase == COMING && ran)
 		attach(how);
 	if (w.phase == UP) {
 		look_at_freezer();
@@ -547,7 +547,7 @@ static bool find(void)
 	if (w.state < 0)
 		return false;
 	(void)inotify_rm_watch(w.p[NEWS].fd, w.top);
-	w.phase = STARTING;
+	w.phase = COMING;
 	return true;
 }
 

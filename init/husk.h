@@ -136,7 +136,22 @@ enum { UNSET = INT16_MIN };
 enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
 enum logkind { LOG_INHERIT, LOG_NONE };
+enum restart { RESTART_NO, RESTART_FAILURE, RESTART_ALWAYS };
+enum giveup { GIVEUP_STAY, GIVEUP_REBOOT, GIVEUP_RESCUE };
+enum readykind { READY_START, READY_EXIT, READY_NOTIFY, READY_FD, READY_PORT, READY_PATH };
 enum abi { ABI_NATIVE, ABI_32, ABI_BOTH };
+
+/* Of a box what its keeper has to know when all else is forgotten. Numbers, and one text:
+ * it is handed over as it is. */
+struct life {
+	uint8_t	 restart, giveup, ready;	/* enum restart, giveup, readykind */
+	uint8_t	 stop_signal, reload_signal;
+	uint8_t	 log;			/* enum logkind */
+	bool	 forks;
+	uint16_t tries, ready_number;	/* of restart= in window_ms, 0: any; fd:N, port:N */
+	uint32_t delay_ms, delay_max_ms, window_ms;	/* of restart= */
+	uint32_t ready_ms, watchdog_ms, stop_ms;	/* start.timeout=, ... 0: none */
+};
 
 /* Small things first: near the start an access is a short instruction. */
 struct box {
@@ -154,9 +169,7 @@ struct box {
 	int8_t	 sched;			/* policy number or SCHED_UNSET */
 	uint8_t	 sched_prio;
 	uint8_t	 reboot;		/* enum reboot */
-	uint8_t	 log;			/* enum logkind */
 	uint8_t	 abi;			/* enum abi */
-	uint8_t	 stop_signal;
 	uint8_t	 calls_default;		/* syscalls.default: 0 EPERM, 1 KILL, 2 LOG */
 	bool	 calls_log;		/* a refused call is one log line */
 	uint16_t lim_skip;		/* bit i: `?` stood before it */
@@ -178,12 +191,13 @@ struct box {
 	const char *cgroup;		/* parent path asked for, or NULL */
 	const char *apparmor, *selinux;
 	uint32_t cpu_period;		/* us */
-	uint32_t persona, securebits, stop_ms;
+	uint32_t persona, securebits;
 	uint32_t sockets[2];		/* bit i: family i; 0: that it was said; all: those nobody knows, too */
 	uint64_t caps;			/* kept: bounding, permitted, effective */
 	uint64_t inheritable, ambient;	/* final values, made by cfg_check */
 	int32_t	 clock_monotonic, clock_boottime;	/* seconds; both 0: none */
 	uint64_t lim[NLIM];
+	struct life life;
 
 	/* lists: what their counts above say */
 	const char *nspath[NNS];	/* NSM_JOIN: /proc/PID/ns/X, or any path */
@@ -233,6 +247,39 @@ struct left {
 	bool	 stuck;			/* a row could not be undone: the state file stays */
 	char	 name[MAXNAME + 1];
 	char	 text[4096];		/* 14 v1 hierarchies with a line each, names of 64 bytes, and 150 bytes of cgroup= */
+};
+
+/* What a keeper holds of a box. Descriptors: those up to W_POLLED are heard in keeper.c,
+ * each by its function; a starter hands over what is there from W_STATUS on. */
+enum watched { W_STARTER, W_LISTENER, W_POLLED,
+	W_STATUS = W_POLLED,		/* the pipe of struct ended */
+	W_LOCK, W_FILE,			/* RUNDIR/NAME, and its state file */
+	W_POLICY, W_PTY, NWATCH };
+enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_GOOD, DUE_WATCHDOG, NDUE };
+
+/* The machine of init/life.c: what a box is, and what happens to it */
+enum livestate { FREE, WAITING, STARTING, RUNNING, STOPPING, KILLED, BACKOFF, GONE, NSTATE };
+enum event { EV_UP,			/* handed over: PID 1 is there */
+	EV_FAILED,			/* there is none: the starter has said why */
+	EV_READY,
+	EV_ENDED,			/* PID 1 is dead, reaped, and noted */
+	EV_STOP,			/* asked to */
+	EV_OVERDUE,			/* DUE_STOP is over */
+	NEVENT };
+
+struct live {
+	struct left *left;		/* in memory, where this process has made the box: the only one, it ends with it */
+	uint64_t due[NDUE];		/* now_ms() of the next step; 0: none */
+	uint8_t	 state;			/* enum livestate */
+	bool	 ready;			/* as ready= wants it */
+	bool	 stop_asked, etc;	/* etc: has copies to be kept fresh */
+	bool	 paused;		/* when it was asked to stop */
+	uint8_t	 with;			/* the signal that it is to be asked by; 0: its own */
+	pid_t	 init;
+	int	 result;
+	int	 fd[NWATCH];
+	struct life life;
+	char	 name[MAXNAME + 1];
 };
 
 /* As in struct box, what is used often stands near the start. */
@@ -405,7 +452,17 @@ int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and
 int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 125 */
 
+/* init/life.c: the table of states and events */
+int life_event(struct live *, enum event);	/* its new state */
+void life_end(struct live *, const struct ended *);	/* PID 1 is dead: how, and EV_ENDED */
+void life_stop(struct live *, int sig);	/* EV_STOP, by that signal; 0: its own */
+
 /* init/keeper.c: what stays outside. N boxes, one loop. */
+struct live *keeper_next(struct live *);	/* the next box that is there, the first one behind NULL; NULL: no more */
+int keeper_slot(const struct live *);	/* its number, for filter/notify.c */
+struct left *keeper_left(const struct live *);	/* what it left, or NULL; keeper_let() then */
+void keeper_let(const struct live *, const struct left *);
+void keeper_deaf(struct live *);	/* to the listener of its filter */
 void keeper_block(void);		/* all signals wait from here on */
 int keeper_listen(void);		/* from here all signals come as reads; descriptor or -1 */
 struct live *keeper_add(const char *name);

@@ -251,7 +251,7 @@ static int verb_run(char **argv, bool learn)
 	}
 	run.left = &left;
 	run.unpriv = getauxval(AT_EUID) != 0;
-	if ((e = open_pid(&c)) || (e = start_stdio(c.background, asked()->log == LOG_NONE)) ||
+	if ((e = open_pid(&c)) || (e = start_stdio(c.background, asked()->life.log == LOG_NONE)) ||
 	    (e = start_box(&run, asked()))) {
 		if (c.made)
 			unlink(c.pidfile);

@@ -87,9 +87,9 @@ static char *dump(const struct box *b)
 	int i;
 
 	B(ns); B(tty); B(pid1_program); B(root_rw); B(automap); B(nnp); B(keyring); B(boot); B(has_affinity); B(sched);
-	B(sched_prio); B(lim_skip); B(reboot); B(log); B(stop_signal); B(calls_default); B(calls_log); B(abi); B(mounts); B(umask); B(ioprio);
+	B(sched_prio); B(lim_skip); B(reboot); B(life); B(calls_default); B(calls_log); B(abi); B(mounts); B(umask); B(ioprio);
 	B(nice); B(oom_score_adj); B(nbpf); B(who); B(uid); B(gid); B(root); B(cpu_period); B(persona); B(securebits);
-	B(stop_ms); B(caps); B(inheritable); B(ambient); B(clock_monotonic); B(clock_boottime); B(lim); B(rlim); B(affinity);
+	B(caps); B(inheritable); B(ambient); B(clock_monotonic); B(clock_boottime); B(lim); B(rlim); B(affinity);
 	T(name); T(user); T(group); T(cwd); T(hostname); T(domainname); T(cgroup); T(apparmor); T(selinux);
 	if (b->root == ROOT_DIR)
 		T(rootdir);
