@@ -100,9 +100,9 @@ static void tell(const char *text)
 	size_t n;
 
 	if (!w.json)
-		n = fmt(line, sizeof line, "%s %s", utc(), text);
+		n = fmt(line, sizeof line, "%s %s", utc(0), text);
 	else {
-		n = fmt(line, sizeof line, "{\"type\":\"%.*s\",\"id\":\"%s\",\"time\":\"%s\"%s", (int)(data - text), text, name, utc(), *data ? ",\"data\":{" : "");
+		n = fmt(line, sizeof line, "{\"type\":\"%.*s\",\"id\":\"%s\",\"time\":\"%s\"%s", (int)(data - text), text, name, utc(0), *data ? ",\"data\":{" : "");
 		while (*data) {
 			data = json_word(line + n, sizeof line - n - 3, data + (*data == ' '));
 			n = strlen(line);

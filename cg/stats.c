@@ -27,7 +27,8 @@ enum kind {
 };
 enum unit { COUNT, BYTES, NSEC, USEC, TICKS };
 enum { NSEC_PER_TICK = 10000000 };	/* USER_HZ is 100 on all our architectures */
-/* What the line of a box says, and a sum is made of: swap goes with memory */
+/* What the line of a box says, and a sum is made of: swap goes with memory. The first
+ * are those of husk.h. */
 enum sum { MEM, MEM_MAX, CPU, PIDS, PIDS_MAX, READ, WRITE, RX, TX, NSUM, NO = NSUM };
 enum {
 	PROCS = 1,		/* else from its processes */
@@ -117,19 +118,6 @@ static BASE struct figures *at(void)
 	return &figures;
 }
 #define f (*at())
-
-/* ------------------------------------------------------------ for people, to read */
-
-/* 1.24s, 3m12s, 5h3m, 3d2h */
-static const char *duration(uint64_t nsec)
-{
-	unsigned hundredths = (unsigned)(nsec / 10000000), s = hundredths / 100;
-
-	if (s < 60)
-		return fmts("%u.%u%us", s, hundredths / 10 % 10, hundredths % 10);
-	return s < 3600 ? fmts("%um%us", s / 60, s % 60) : s < 86400 ? fmts("%uh%um", s / 3600, s / 60 % 60) :
-		fmts("%ud%uh", s / 86400, s / 3600 % 24);
-}
 
 /* ------------------------------------------------------------------ the files */
 
@@ -499,11 +487,10 @@ static void interfaces(void)
 
 /* ------------------------------------------------------------------------- boxes */
 
-/* All that there is of one; what is printed is up to the mode. */
-static void record(const char *of)
+static void begin(void)
 {
 	unsigned from = 0;
-	int i, fd;
+	int fd;
 
 	f.nleaf = 0;
 	while (f.nleaf <= NCTL && (fd = up_leaf(&f.up, &from)) >= 0)
@@ -513,6 +500,38 @@ static void record(const char *of)
 	memset(f.sum, 0, sizeof f.sum);
 	memset(f.ticks, 0, sizeof f.ticks);
 	*f.file = '\0';
+}
+
+static void end(void)
+{
+	while (f.nleaf)
+		close(f.leaf[--f.nleaf]);
+}
+
+unsigned cg_sums(const struct left *l, int proc, uint64_t sum[NSUMS])
+{
+	enum outmode mode = out_mode();
+	int i;
+
+	f.up.left = *l;
+	f.proc = proc;
+	out_as(OUT_NONE);
+	begin();
+	for (i = 0; i < NROW; i++)
+		if (rows[i].sum < NSUMS)
+			figures(i);
+	end();
+	out_as(mode);
+	memcpy(sum, f.sum, NSUMS * sizeof *sum);
+	return f.summed;
+}
+
+/* All that there is of one; what is printed is up to the mode. */
+static void record(const char *of)
+{
+	int i;
+
+	begin();
 	out_begin();
 	out_text("", "type", "stats");
 	if (out_mode() != OUT_TABLE)
@@ -521,8 +540,7 @@ static void record(const char *of)
 		figures(i);
 	interfaces();
 	out_end();
-	for (i = 0; i < f.nleaf; i++)
-		close(f.leaf[i]);
+	end();
 }
 
 static const char titles[] = TEXT "NAME\0MEMORY\0CPU\0CPU%\0PIDS\0READ\0WRITE\0RX\0TX\0";
@@ -586,23 +604,6 @@ static void title(void)
 	out_line();
 }
 
-/* The name that comes next in order: no list, and so no longest one. */
-static bool next(int rundir, char of[MAXNAME + 1])
-{
-	static char best[MAXNAME + 1];
-	int dir = openat(rundir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *s;
-
-	*best = '\0';
-	while (dir >= 0 && rootfs_list(dir) > 0)
-		while ((s = rootfs_name()))
-			if (cfg_name(s) && strcmp(s, of) > 0 && (!*best || strcmp(s, best) < 0))
-				copy(best, sizeof best, s);
-	close(dir);
-	copy(of, MAXNAME + 1, best);
-	return *best;
-}
-
 static bool show(const char *of, bool alone)
 {
 	f.up.who = up_find(&f.up.left, of, f.proc, &f.pid);
@@ -631,7 +632,7 @@ static int show_all(void)
 		say(2, "husk: stats: run directory: %s\n", strerror(errno));
 		return 1;
 	}
-	while (next(l.dir, of))
+	while (state_next(l.dir, "", of))
 		(void)show(of, false);
 	close(l.dir);
 	return 0;

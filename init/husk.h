@@ -422,7 +422,9 @@ int write_at(int dir, const char *path, const char *text);	/* one open, one writ
 uint64_t ram(void);				/* bytes */
 const char *amount(uint64_t bytes);	/* for people: 48M, 6.3M */
 uint64_t now_ms(void);				/* CLOCK_MONOTONIC */
-const char *utc(void);			/* 2026-01-04T10:22:07Z; good until the next */
+const char *utc(uint32_t ago);		/* 2026-01-04T10:22:07Z, so many seconds ago; good until the next */
+const char *span(uint32_t seconds);	/* for people: 34s, 8m2s, 1h4m, 3d2h */
+const char *duration(uint64_t nsec);	/* the same of processor time: 1.24s, 3m12s */
 int proc_fd(void);				/* /proc as O_PATH, checked to be procfs; -1 */
 
 /* init/sys.c: system calls that musl does not know or not in this form.
@@ -499,10 +501,13 @@ void out_text(const char *key, const char *path, const char *text);	/* of plain 
 void out_end(void);
 int out_done(void);			/* 0, or 1: printed */
 const char *out_name(const char *s, size_t n);	/* good until the next */
+const char *out_said(const char *s);	/* the same for a text: blanks stay */
 void out_put(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* of a table of its own */
 #define out_put(...)	out_put(TEXT __VA_ARGS__)
 void out_to(unsigned column);
 void out_line(void);
+void out_loud(bool on);			/* in colour, where the terminal has it */
+unsigned out_width(void);		/* 80 columns, or more */
 void out_word(unsigned from, const char *text);	/* and on the next line from that column, where it does not fit */
 void out_live(void);			/* from here on frames follow each other */
 int out_wait(void);			/* the end of one; then the status to end with, or -1: the next */
@@ -511,6 +516,7 @@ void out_over(void);			/* nobody looks any more: the terminal is as it was */
 /* init/state.c and the other rows of this folder */
 int state_open(struct left *, bool make);	/* RUNDIR of this caller into l->dir; 0 or -1 */
 bool state_is_ours(const struct left *);	/* written since the machine was booted, as far as that is known */
+bool state_next(int dir, const char *ending, char of[MAXNAME + 1]);	/* the name of a box behind of[], in order; ending: of the files */
 int state_read(struct left *, const char *name);	/* 1: a keeper holds it, 0: nobody does, -1: none */
 int state_save(int dir);		/* what cfg_show() has, into RUNDIR/NAME/box, whole or not at all: 0 or -1 */
 const char *state_saved(const char *name);	/* its path */
@@ -550,6 +556,11 @@ int up_find(struct left *, const char *name, int proc, uint64_t *pid);	/* PID 1'
 int up_leaf(struct up *, unsigned *at);	/* the next leaf, O_PATH, its path in leaf; -1: no more */
 int up_file(struct up *, const char *file, int flags);	/* a file of a leaf, the v2 one first; -1 */
 int up_failed(const struct up *, const char *where);	/* prints what fail() was told; 1 */
+
+/* init/list.c, init/ps.c */
+int list_all(void);				/* husk list: prints, 0 or 1 */
+int list_state(const char *name, const char *field);	/* husk state; NULL: all of them. 0: runs, 3: does not, 4: unknown; 1, 2 */
+int ps_box(const char *name);		/* husk ps: prints; the exit status */
 
 /* init/control.c */
 int control_freeze(const char *name, bool on);	/* husk pause, husk resume */
@@ -838,6 +849,8 @@ const char *cg_line(char *text, const struct setting *);	/* of a file the line t
 int cg_update(struct run *, const struct box *was);	/* from that to r->box, or all is as it was: 0 or fail() */
 
 /* cg/stats.c */
+enum { SUM_MEM, SUM_MEM_MAX, SUM_CPU, SUM_PIDS, SUM_PIDS_MAX, NSUMS };	/* bytes, nanoseconds; ~0: no limit */
+unsigned cg_sums(const struct left *, int proc, uint64_t sum[NSUMS]);	/* bit i: there is sum i */
 int cg_stats(const char *name, bool live);	/* NULL: of all that run. prints, 0 or the exit status */
 
 /* ----------------------------------------------------------------- rootfs/ */

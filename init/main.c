@@ -360,6 +360,48 @@ static int verb_stats(char **argv)
 	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_stats(c.rest[0], c.live);
 }
 
+/* Words that print facts: options, and names of which there are at most so many. */
+static int looks(struct words *c, char **argv, int names)
+{
+	out_as(isatty(1) ? OUT_TABLE : OUT_KEYS);
+	if (parse(c, argv + 2, "jk"))
+		return 2;
+	return c->nrest > names || c->nwords || c->argv ? usage(TEXT "too many words") : 0;
+}
+
+static int verb_list(char **argv)
+{
+	struct words c = { 0 };
+	int e = looks(&c, argv, 0);
+
+	return e ? e : list_all();
+}
+
+/* The name of a file is its base name. */
+static int verb_state(char **argv)
+{
+	static char name[MAXNAME + 8];
+	struct words c = { 0 };
+	int e = looks(&c, argv, 2);
+	const char *s = c.rest[0];
+	size_t n;
+
+	if (e || !s || !strchr(s, '/'))
+		return e ? e : list_state(s, c.rest[1]);
+	n = copy(name, sizeof name, strrchr(s, '/') + 1);
+	if (n > 5 && n < sizeof name && same(name + n - 5, ".conf"))
+		name[n - 5] = '\0';
+	return list_state(name, c.rest[1]);
+}
+
+static int verb_ps(char **argv)
+{
+	struct words c = { 0 };
+	int e = looks(&c, argv, 1);
+
+	return e ? e : ps_box(c.rest[0]);
+}
+
 static int verb_events(char **argv)
 {
 	struct words c = { 0 };
@@ -405,7 +447,10 @@ static const char verbs[] = TEXT
 	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0"
 	"events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends\0"
 	"info [-jk]\n\twhat this kernel offers, and the option that would bring the rest\0"
-	"update NAME key=value ..\n\tother limits and devices for a box that runs\0";
+	"update NAME key=value ..\n\tother limits and devices for a box that runs\0"
+	"list [-jk]\n\tall boxes, also those of files that are not started, and why each is as it is\0"
+	"state [-jk] NAME|FILE [FIELD]\n\tthe same of one, and more; 0: it runs, 3: it does not, 4: unknown\0"
+	"ps [-jk] NAME\n\tthe processes of a box\0";
 
 static int help_verbs(void)
 {
@@ -448,6 +493,9 @@ static int call(char **argv)
 	case 15: return verb_events(argv);
 	case 16: return verb_info(argv);
 	case 17: return verb_update(argv);
+	case 18: return verb_list(argv);
+	case 19: return verb_state(argv);
+	case 20: return verb_ps(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -99,6 +100,26 @@ void out_to(unsigned column)
 	while (o.column < column);
 }
 
+/* Where it stands is counted without what has no width. */
+void out_loud(bool on)
+{
+	const char *term = getenv("TERM");
+	uint8_t column = o.column;
+
+	if (!term || same(term, "dumb") || getenv("NO_COLOR") || !isatty(1))
+		return;
+	out_put("%s", on ? "\33[31m" : "\33[m");
+	o.column = column;
+}
+
+/* Of the window, if it is a large one. */
+unsigned out_width(void)
+{
+	struct winsize w = { .ws_col = 0 };
+
+	return ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col > WIDTH ? w.ws_col : WIDTH;
+}
+
 void out_line(void)
 {
 	out_put("%s\n", o.live ? "\33[K" : "");
@@ -116,19 +137,29 @@ void out_word(unsigned from, const char *text)
 	out_put("%s", text);
 }
 
-/* Whoever chose a name: no control character, no end of a string or of a key, no
- * byte that is no letter of ASCII. Good until the next one. */
-const char *out_name(const char *s, size_t n)
+/* No control character, no byte that is no letter of ASCII, and none of those. */
+static const char *escaped(const char *s, size_t n, const char *also)
 {
-	static char name[256];
+	static char text[512];
 	size_t to = 0;
 
-	for (; n && to < sizeof name - 7; n--, s++)
-		to += *s <= ' ' || *s > '~' || strchr("\"\\=", *s) ?
-			fmt(name + to, 7, o.mode == OUT_JSON ? "\\u00%x%x" : "\\x%x%x", (uint8_t)*s >> 4, *s & 15) :
-			fmt(name + to, 7, "%c", *s);
-	name[to] = '\0';
-	return name;
+	for (; n && to < sizeof text - 7; n--, s++)
+		to += *s < ' ' || *s > '~' || strchr(also, *s) ?
+			fmt(text + to, 7, o.mode == OUT_JSON ? "\\u00%x%x" : "\\x%x%x", (uint8_t)*s >> 4, *s & 15) :
+			fmt(text + to, 7, "%c", *s);
+	text[to] = '\0';
+	return text;
+}
+
+/* Whoever chose a name: no end of a string or of a key. */
+const char *out_name(const char *s, size_t n)
+{
+	return escaped(s, n, " \"\\=");
+}
+
+const char *out_said(const char *s)
+{
+	return escaped(s, strlen(s), o.mode == OUT_JSON ? "\"\\" : "");
 }
 
 static void close_to(unsigned depth)

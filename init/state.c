@@ -3,6 +3,7 @@
  * RUNDIR/NAME/state is text, one key=value line for each thing that has to be
  * undone. The lock on the directory RUNDIR/NAME is the keeper's life: whoever
  * gets it finds the keeper dead and may clean up. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -109,6 +110,49 @@ static int open_name(const struct left *l, const char *name)
 	return openat(l->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* The name that comes next in order: no list, and so no longest one. ctl of a board is
+ * a socket among them. */
+bool state_next(int of_dir, const char *ending, char of[MAXNAME + 1])
+{
+	static char best[MAXNAME + 1], name[MAXNAME + 1];
+	int dir = openat(of_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *s;
+	size_t n;
+
+	*best = '\0';
+	while (dir >= 0 && rootfs_list(dir) > 0)
+		while ((s = rootfs_name())) {
+			n = strlen(s) - strlen(ending);
+			if (s[-1] == DT_SOCK || n > MAXNAME || !same(s + n, ending))
+				continue;
+			fmt(name, sizeof name, "%.*s", (int)n, s);
+			if (cfg_name(name) && strcmp(name, of) > 0 && (!*best || strcmp(name, best) < 0))
+				copy(best, sizeof best, name);
+		}
+	close(dir);
+	copy(of, MAXNAME + 1, best);
+	return *best;
+}
+
+/* The state file, whole lines of it or not: length or -1. No link, no FIFO, and nobody
+ * else's, so that it is not waited for. */
+static int take(int dir, char *text, size_t max)
+{
+	int fd = openat(dir, "state", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	errno = EPERM;
+	n = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != getauxval(AT_EUID) || st.st_mode & 022 ? -1 :
+		pread(fd, text, max - 1, 0);
+	let_go(fd);
+	if (n >= 0)
+		text[n] = '\0';
+	return (int)n;
+}
+
 int state_read(struct left *l, const char *name)
 {
 	int dir, n, held;
@@ -118,9 +162,10 @@ int state_read(struct left *l, const char *name)
 		return -1;
 	copy(l->name, sizeof l->name, name);
 	dir = open_name(l, name);
-	n = dir < 0 ? -1 : read_at(dir, "state", l->text, sizeof l->text);
+	n = dir < 0 ? -1 : take(dir, l->text, sizeof l->text);
 	if (n < 0) {
-		close(l->dir);
+		let_go(dir);
+		let_go(l->dir);
 		l->dir = -1;
 		return -1;
 	}
@@ -217,7 +262,7 @@ static int sweep(struct run *r, bool *fresh)
 	old = *r->left;
 	copy(old.name, sizeof old.name, r->name);
 	old.len = 0;
-	if (read_at(r->statedir, "state", old.text, sizeof old.text) < 0) {
+	if (take(r->statedir, old.text, sizeof old.text) < 0) {
 		if (errno == ENOENT && (unlinkat(r->statedir, "box", 0) == 0 || errno == ENOENT))
 			return 0;		/* that one had got as far as to remove it */
 		return fail(r, "read what the last keeper left");

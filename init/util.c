@@ -160,7 +160,7 @@ const char *amount(uint64_t v)
 }
 
 /* Until 2099. What old calls of 32-bit kernels give of it lasts until 2106, without a sign. */
-const char *utc(void)
+const char *utc(uint32_t ago)
 {
 	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	static char text[21];
@@ -168,8 +168,9 @@ const char *utc(void)
 	uint32_t s, v[6], n, i;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	s = (uint32_t)t.tv_sec % 86400;
-	v[2] = (uint32_t)t.tv_sec / 86400;
+	v[2] = (uint32_t)t.tv_sec - ago;
+	s = v[2] % 86400;
+	v[2] /= 86400;
 	for (v[0] = 1970; v[2] >= (n = 365 + !(v[0] % 4)); v[0]++)
 		v[2] -= n;
 	for (v[1] = 0; v[2] >= (n = days[v[1]] + (v[1] == 1 && v[0] % 4 == 0)); v[1]++)
@@ -186,6 +187,19 @@ const char *utc(void)
 		text[3 * i + 3] = (char)('0' + v[i] % 10);
 	}
 	return text;
+}
+
+const char *span(uint32_t s)
+{
+	return s < 60 ? fmts("%us", s) : s < 3600 ? fmts("%um%us", s / 60, s % 60) :
+		s < 86400 ? fmts("%uh%um", s / 3600, s / 60 % 60) : fmts("%ud%uh", s / 86400, s / 3600 % 24);
+}
+
+const char *duration(uint64_t nsec)
+{
+	unsigned hundredths = (unsigned)(nsec / 10000000), s = hundredths / 100;
+
+	return s < 60 ? fmts("%u.%u%us", s, hundredths / 10 % 10, hundredths % 10) : span(s);
 }
 
 uint64_t now_ms(void)

@@ -1,0 +1,590 @@
+/*
+ * list.c - husk list and husk state: what a box does, and why.
+ *
+ * All of it is read: the state file, the lock that says whether a keeper lives, PID 1
+ * of the box, its cgroups. The keeper is asked nothing, may be dead, and may hang. What
+ * the state file says is believed as far as the lock and the kernel do not know better:
+ * nobody holds the lock of a box that runs no more, and of one whose keeper was killed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { MAXLAST = 4, HZ = 100, STOPPED = 3, UNKNOWN = 4 };
+
+/* Of one box, at one moment; times in seconds since the machine was booted. */
+struct look {
+	int	 proc;			/* the host's */
+	const char *field;		/* the only one that is wanted, or NULL */
+	bool	 found;
+	size_t	 ncalm;
+	char	 calm[16384];		/* names, one behind the other, of those that are listed behind the others */
+
+	/* from here on it begins anew with each box */
+	uint8_t	 nlast;
+	bool	 changed;		/* its file is no more what it was started from */
+	int	 who;			/* PID 1's directory in /proc, or -1 */
+	uint32_t now, since, up, next, restarts;
+	uint32_t ago[MAXLAST];
+	uint64_t pid, keeper;
+	unsigned summed;
+	uint64_t sum[NSUMS];
+	char	 name[MAXNAME + 1], word[16], why[256], file[512], local[512], window[64], user[64], net[64];
+	char	 last[MAXLAST][128];
+	struct left left;
+};
+
+static BASE struct look *at(void)
+{
+	static struct look look;
+
+	return &look;
+}
+#define l (*at())
+
+static bool is(const char *list)
+{
+	return cfg_index(list, l.word) >= 0;
+}
+
+static bool runs(void)
+{
+	return is("running|ready|paused|stopping");
+}
+
+static bool needs_help(void)
+{
+	return is("failed|backoff|waiting|unknown");
+}
+
+/* As LSB has it */
+static int status(void)
+{
+	return runs() ? 0 : is("unknown") ? UNKNOWN : STOPPED;
+}
+
+/* ------------------------------------------------------------- what the text says */
+
+/* The last line of that name: its value; or NULL */
+static const char *last_line(const char *key)
+{
+	static char value[sizeof l.why + 32];
+	unsigned from = 0;
+	bool any = false;
+
+	while (left_get(&l.left, key, &from, value, sizeof value))
+		any = true;
+	return any ? value : NULL;
+}
+
+static uint32_t number_of(const char *key)
+{
+	const char *s = last_line(key);
+	uint64_t n = 0;
+
+	if (s)
+		decimal(s, &n);
+	return (uint32_t)n;
+}
+
+static uint32_t since(uint32_t when)
+{
+	return l.now > when ? l.now - when : 0;
+}
+
+/* WORD SECONDS why */
+static void word(void)
+{
+	const char *s = last_line("state");
+	uint64_t n = 0;
+	size_t len;
+
+	if (!s)
+		return;
+	len = strcspn(s, " ");
+	fmt(l.word, sizeof l.word, "%.*s", (int)len, s);
+	s = decimal(s + len + (s[len] == ' '), &n);
+	l.since = (uint32_t)n;
+	copy(l.why, sizeof l.why, s + (*s == ' '));
+}
+
+/* SECONDS text, the newest first */
+static void lasts(void)
+{
+	static char text[sizeof *l.last + 16];
+	unsigned from = 0;
+	const char *s;
+	uint64_t n;
+
+	while (l.nlast < MAXLAST && left_get(&l.left, "last", &from, text, sizeof text)) {
+		s = decimal(text, &n);
+		l.ago[l.nlast] = since((uint32_t)n);
+		copy(l.last[l.nlast++], sizeof *l.last, s + (*s == ' '));
+	}
+}
+
+/* ------------------------------------------------------- what the kernel knows of it */
+
+/* PID 1 of the box, if it is still that one. */
+static void process(void)
+{
+	const char *s, *start = last_line("init");
+	uint64_t n;
+
+	l.who = ns_find(&l.left, l.proc, &l.pid);
+	if (l.who < 0 || !start || !(s = strstr(start, " start=")))
+		return;
+	decimal(s + 7, &n);
+	l.up = (uint32_t)(n / HZ);
+	l.since = l.since ? l.since : l.up;
+	l.up = since(l.up);
+}
+
+/* Nobody holds the lock. The last word of a keeper that has ended is the last line;
+ * one that was killed has none. */
+static void dead(void)
+{
+	if (is("done|failed|skipped|stopped"))
+		return;
+	copy(l.word, sizeof l.word, "failed");
+	fmt(l.why, sizeof l.why, "%s%s", state_is_ours(&l.left) ? "keeper killed" : "of before the machine was booted",
+		l.who < 0 ? "" : fmts("; process %u is still there", (unsigned)l.pid));
+}
+
+static void alive(void)
+{
+	if (!*l.word)
+		copy(l.word, sizeof l.word, "starting");
+	if (is("running|ready") && cg_paused(&l.left))
+		copy(l.word, sizeof l.word, "paused");
+	if (is("running|ready") && l.who < 0)
+		copy(l.word, sizeof l.word, "stopping");
+}
+
+/* 32-bit kernels have the times of files where the C library says so. */
+#if __SIZEOF_LONG__ == 8
+#define MTIME(st)	((st).st_mtim.tv_sec)
+#else
+#define MTIME(st)	((st).__st_mtim32.tv_sec)
+#endif
+
+/* Since its keeper has read it. A clock that has been set meanwhile has not changed a
+ * file: both times are counted back from now. */
+static void configuration(void)
+{
+	struct timespec t;
+	struct stat st;
+	uint32_t read;
+
+	copy(l.file, sizeof l.file, last_line("file") ? last_line("file") : "");
+	copy(l.local, sizeof l.local, last_line("local") ? last_line("local") : "");
+	if (!*l.file || !runs() || !l.since || stat(l.file, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	clock_gettime(CLOCK_REALTIME, &t);
+	read = (uint32_t)t.tv_sec - l.up;
+	l.changed = (uint32_t)MTIME(st) > read && (uint32_t)MTIME(st) <= (uint32_t)t.tv_sec;
+}
+
+static bool has_file(void)
+{
+	return faccessat(AT_FDCWD, fmts("%s/%s.conf", CONFDIR, l.name), F_OK, 0) == 0;
+}
+
+/* The directory of run directories is ours alone, or nothing is said: what it holds
+ * may still be anything. */
+static void no_state(void)
+{
+	if (errno == ENOENT) {
+		copy(l.word, sizeof l.word, has_file() ? "stopped" : "");
+		return;
+	}
+	copy(l.word, sizeof l.word, "unknown");
+	if (errno == EPERM)
+		copy(l.why, sizeof l.why, "its state file is not ours alone");
+	else
+		fmt(l.why, sizeof l.why, "its state file: %s", strerror(errno));
+}
+
+/* All that is known of one, but what it uses. false: there is no such box. */
+static bool look(const char *name)
+{
+	struct timespec t;
+	int held;
+
+	memset(&l.nlast, 0, sizeof l - offsetof(struct look, nlast));
+	l.who = -1;
+	copy(l.name, sizeof l.name, name);
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	l.now = (uint32_t)t.tv_sec;
+	held = state_read(&l.left, name);
+	if (held < 0) {
+		no_state();
+		return *l.word;
+	}
+	word();
+	lasts();
+	process();
+	if (held)
+		alive();
+	else
+		dead();
+	l.restarts = number_of("restarts");
+	l.next = number_of("next");
+	l.keeper = number_of("keeper");
+	configuration();
+	close(l.left.dir);
+	return true;
+}
+
+/* The values of two keys, out of what it was started with. */
+static void settings(void)
+{
+	static char text[8192];
+	static const char keys[] = "user\0net";
+	char *to[] = { l.user, l.net }, *p;
+	int i;
+
+	if (read_at(AT_FDCWD, state_saved(l.name), text, sizeof text) < 0)
+		return;
+	for (i = 0; i < 2; i++)
+		if ((p = strstr(text, fmts("\n%s=", nth(keys, i)))))
+			fmt(to[i], sizeof l.user, "%.*s", (int)strcspn(strchr(p, '=') + 1, "\n"), strchr(p, '=') + 1);
+	if (same(l.user, "auto") && last_line("uid"))
+		copy(l.user, sizeof l.user, last_line("uid"));
+}
+
+static void figures(void)
+{
+	if (l.who >= 0)
+		l.summed = cg_sums(&l.left, l.proc, l.sum);
+}
+
+static void leave(void)
+{
+	if (l.who >= 0)
+		close(l.who);
+	l.who = -1;
+}
+
+/* --------------------------------------------------------------------- what is said */
+
+static bool knows(int sum)
+{
+	return l.summed >> sum & 1;
+}
+
+/* Of one processor, since it was started */
+static unsigned percent(void)
+{
+	unsigned hundredths = (unsigned)(l.sum[SUM_CPU] / 10000000);
+
+	return l.up ? hundredths / l.up : 0;
+}
+
+/* 6.3M/48M, 9/256; "-" where nobody has counted */
+static const char *used(int sum)
+{
+	uint64_t v = l.sum[sum], max = knows(sum + 1) ? l.sum[sum + 1] : ~(uint64_t)0;
+
+	if (!knows(sum))
+		return "-";
+	if (sum == SUM_PIDS)
+		return max == ~(uint64_t)0 ? fmts("%u", (unsigned)v) : fmts("%u/%u", (unsigned)v, (unsigned)max);
+	return max == ~(uint64_t)0 ? amount(v) : fmts("%s/%s", amount(v), amount(max));
+}
+
+static unsigned wait_left(void)
+{
+	return l.next > l.now ? l.next - l.now : 0;
+}
+
+/* Why it is as it is, for people: what changes with the time is counted now. */
+static const char *reason(void)
+{
+	static char why[sizeof l.why + 64];
+
+	copy(why, sizeof why, l.why);
+	if (is("backoff") && l.next)
+		fmt(why, sizeof why, "%s; again in %s", l.why, span(wait_left()));
+	else if (is("done") && l.since)
+		fmt(why, sizeof why, "%s, %s ago", *l.why ? l.why : "exit 0", span(since(l.since)));
+	else if (runs() && l.changed)
+		fmt(why, sizeof why, "changed on disk: husk restart %s", l.name);
+	else if (runs() && !*l.why && l.restarts && l.nlast)
+		fmt(why, sizeof why, "restarted: %s, %s ago", l.last[0], span(l.ago[0]));
+	return why;
+}
+
+static void fact(const char *key, const char *text, bool is_number)
+{
+	if (l.field) {
+		if (same(key, l.field) && !l.found)
+			out_put("%s\n", out_said(text));
+		l.found |= same(key, l.field);
+	} else if (is_number)
+		out_fact(key, key, text);
+	else
+		out_text(key, key, out_said(text));
+}
+
+static void text(const char *key, const char *value)
+{
+	if (*value)
+		fact(key, value, false);
+}
+
+static void number_fact(const char *key, uint64_t n)
+{
+	fact(key, fmts("%llu", (unsigned long long)n), true);
+}
+
+static void sum(int i, const char *key)
+{
+	if (knows(i) && l.sum[i] != ~(uint64_t)0)
+		number_fact(key, l.sum[i]);
+	else if (knows(i))
+		text(key, "max");
+}
+
+static void numbers(void)
+{
+	if (l.who >= 0) {
+		number_fact("up", l.up);
+		number_fact("pid", l.pid);
+	}
+	if (l.keeper && status() != STOPPED)
+		number_fact("keeper", l.keeper);
+	number_fact("restarts", l.restarts);
+	if (is("backoff") && l.next)
+		number_fact("next", wait_left());
+	sum(SUM_MEM, "memory");
+	sum(SUM_MEM_MAX, "memory.max");
+	sum(SUM_PIDS, "pids");
+	sum(SUM_PIDS_MAX, "pids.max");
+	if (knows(SUM_CPU))
+		number_fact("cpu", percent());
+}
+
+/* For scripts and programs: a fact has one name, sizes are bytes, times are seconds. */
+static void record(void)
+{
+	int i;
+
+	if (!l.field)
+		out_begin();
+	text("name", l.name);
+	text("state", l.word);
+	text("why", l.why);
+	text("since", l.since ? utc(since(l.since)) : "");
+	numbers();
+	settings();
+	text("user", l.user);
+	text("net", l.net);
+	text("file", l.file);
+	text("local", l.local);
+	text("changed", l.changed ? "yes" : "");
+	for (i = 0; i < l.nlast; i++)
+		text(fmts("last.%u", (unsigned)i + 1), fmts("%s %s", utc(l.ago[i]), l.last[i]));
+	if (!l.field)
+		out_end();
+}
+
+static const char titles[] = TEXT "NAME\0STATE\0UP\0PID\0RESTARTS\0MEMORY\0CPU\0WHY";
+static const uint8_t places[] = { 0, 10, 21, 28, 33, 43, 54, 59 };
+enum { NAME, STATE, UP, PID, RESTARTS, MEMORY, CPU, WHY, NCOLUMN };
+
+/* Two columns of numbers end where their title does. */
+static void column(int i, const char *s)
+{
+	unsigned right = i == RESTARTS ? 41 : 57;
+
+	if (i == RESTARTS || i == CPU)
+		out_to(right - (unsigned)strlen(s));
+	else if (i)
+		out_to(places[i]);
+	out_put("%s", s);
+}
+
+static void title(void)
+{
+	int i;
+
+	for (i = 0; i < NCOLUMN; i++)
+		column(i, unpacked(titles, i));
+	out_line();
+}
+
+/* A long name, and a reason for which there is no room, have a line of their own. */
+static void row(void)
+{
+	const char *why = reason();
+	bool long_one;
+
+	if (needs_help())
+		out_loud(true);
+	column(NAME, l.name);
+	if (strlen(l.name) >= places[STATE])
+		out_line();
+	column(STATE, l.word);
+	column(UP, l.who < 0 ? "-" : span(l.up));
+	column(PID, l.who < 0 ? "-" : fmts("%u", (unsigned)l.pid));
+	column(RESTARTS, fmts("%u", l.restarts));
+	column(MEMORY, used(SUM_MEM));
+	column(CPU, knows(SUM_CPU) ? fmts("%u%%", percent()) : "-");
+	long_one = places[WHY] + strlen(why) > out_width();
+	if (long_one)
+		out_line();
+	if (*why) {
+		out_to(places[long_one ? STATE : WHY]);
+		out_put("%s", out_said(why));
+	}
+	if (needs_help())
+		out_loud(false);
+	out_line();
+}
+
+/* ------------------------------------------------------------------------- husk list */
+
+static void show(void)
+{
+	figures();
+	if (out_mode() == OUT_TABLE)
+		row();
+	else
+		record();
+	leave();
+}
+
+/* The calm ones have to wait, where people look. Who finds no room is not lost. */
+static void one(const char *name)
+{
+	size_t n = strlen(name) + 1;
+
+	if (!look(name))
+		return;
+	if (out_mode() == OUT_TABLE && !needs_help() && n < sizeof l.calm - l.ncalm) {
+		memcpy(l.calm + l.ncalm, name, n);
+		l.ncalm += n;
+		leave();
+	} else
+		show();
+}
+
+/* The next of all that are started, or have a file here. */
+static bool next(int run, int conf, char of[MAXNAME + 1])
+{
+	static char a[MAXNAME + 1], b[MAXNAME + 1];
+	bool more;
+
+	copy(a, sizeof a, of);
+	copy(b, sizeof b, of);
+	more = state_next(run, "", a);
+	while (state_next(conf, ".conf", b) && same(b, "board"))
+		;
+	copy(of, MAXNAME + 1, *b && (!more || strcmp(b, a) < 0) ? b : a);
+	return *of;
+}
+
+static int all(void)
+{
+	static char of[MAXNAME + 1];
+	static struct left run;
+	int conf = openat(AT_FDCWD, CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *name;
+
+	if (state_open(&run, false) < 0 && errno != ENOENT) {
+		say(2, "husk: list: run directory: %s\n", strerror(errno));
+		return 1;
+	}
+	if (out_mode() == OUT_TABLE)
+		title();
+	while (next(run.dir, conf, of))
+		one(of);
+	for (name = l.calm; name < l.calm + l.ncalm; name += strlen(name) + 1)
+		if (look(name))
+			show();
+	return out_done();
+}
+
+int list_all(void)
+{
+	l.proc = proc_fd();
+	if (l.proc >= 0)
+		return all();
+	say(2, "husk: list: /proc: %s\n", strerror(errno));
+	return 1;
+}
+
+/* ------------------------------------------------------------------------ husk state */
+
+static void line(const char *key, const char *value)
+{
+	if (*value)
+		out_put("%s=%s\n", key, out_said(value));
+}
+
+/* First the answer, then the facts. */
+static void card(void)
+{
+	int i;
+
+	settings();
+	out_put("state=%s", l.word);
+	if (l.who >= 0)
+		out_put(" pid=%u up=%s", (unsigned)l.pid, span(l.up));
+	if (l.who >= 0 && *l.user)
+		out_put(" user=%s net=%s", out_said(l.user), l.net);
+	out_put("%crestarts=%u\n", l.who >= 0 ? ' ' : '\n', l.restarts);
+	if (l.summed)
+		out_put("memory=%s pids=%s cpu=%u%%\n", used(SUM_MEM), used(SUM_PIDS), percent());
+	line("why", reason());
+	if (l.who < 0 && l.since)
+		line("since", utc(since(l.since)));
+	if (is("backoff") && l.next)
+		line("next", span(wait_left()));
+	line("file", l.file);
+	line("local", l.local);
+	for (i = 0; i < l.nlast; i++)
+		line(fmts("last.%u", (unsigned)i + 1), fmts("%.*s %s", 8, utc(l.ago[i]) + 11, l.last[i]));
+}
+
+static const char fields[] = "name|state|why|since|up|pid|keeper|restarts|next|memory|memory.max|pids|pids.max|cpu|user|net|file|local|changed|last.1|last.2|last.3|last.4";
+
+static const char *field(int i)
+{
+	return cfg_nth(fields, i);
+}
+
+static int no_field(const char *name)
+{
+	say(2, "husk: state: %s: no such field%s\n", cfg_plain(name) ? name : "?", near_of(name, field));
+	return 2;
+}
+
+/* Of a field that the box does not have now nothing is printed. */
+int list_state(const char *name, const char *of)
+{
+	int e = up_name(name);
+
+	if (e || (of && cfg_index(fields, of) < 0))
+		return e ? e : no_field(of);
+	l.field = of;
+	l.proc = proc_fd();
+	if (l.proc < 0 || !look(name)) {
+		say(2, "husk: %s: %s\n", name, l.proc < 0 ? strerror(errno) : "there is no such box, and no file " CONFDIR "/NAME.conf");
+		return UNKNOWN;
+	}
+	figures();
+	e = status();
+	if (out_mode() == OUT_TABLE && !of)
+		card();
+	else
+		record();
+	leave();
+	return out_done() ? 1 : e;
+}
