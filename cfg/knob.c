@@ -210,6 +210,15 @@ static const char *place(struct box *b, const struct knob *k)
 	return e;
 }
 
+/* A path, or MAJOR:MINOR */
+static bool is_disk(const char *s)
+{
+	uint64_t n;
+	const char *p = decimal(s, &n);
+
+	return *s == '/' || (p > s && *p == ':' && p[1] && !*decimal(p + 1, &n));
+}
+
 const char *cfg_set_knob(struct box *b, int row, const char *key, char *v, bool skip)
 {
 	struct knob k = { (uint8_t)row, skip, key, NULL, NULL };
@@ -219,11 +228,13 @@ const char *cfg_set_knob(struct box *b, int row, const char *key, char *v, bool 
 
 	if (key_row(row)->flags & K_SUB && !cfg_is_knob(key))
 		return TEXT "no such file of a controller";
+	if (key_row(row)->flags & K_SUB && (e = cg_key(key)))
+		return cfg_wrong("that is %s=, on every kernel", e);
 	if (key_row(row)->flags & K_LIST) {
 		k.of = subject(&v);
 		if (k.of ? !*k.of || !cfg_plain(k.of) || strlen(k.of) > TEXTMAX : row != KEY_IO_WEIGHT)
 			return cfg_not();
-		if (k.of && row <= KEY_IO_LATENCY && *k.of != '/' && strspn(k.of, "0123456789:") != strlen(k.of))
+		if (k.of && row <= KEY_IO_LATENCY && !is_disk(k.of))
 			return cfg_not();
 	}
 	if ((e = made(&k, v, to, TEXTMAX + 1)))

@@ -9,37 +9,6 @@
 
 #include "husk.h"
 
-/* What v1 calls the limits that are a number; "": it has nothing like it. cpu.idle
- * and cpu.max.burst came to both. */
-static const char v1_files[] = TEXT
-	"memory.limit_in_bytes\0\0\0\0memory.memsw.limit_in_bytes\0\0pids.max\0cpu.cfs_quota_us\0cpu.cfs_burst_us\0"
-	"cpu.shares\0cpu.shares\0cpu.idle\0cpu.rt_period_us\0cpu.rt_runtime_us\0";
-
-/* Of the controller that a file belongs to, by its name; NCTL: none */
-int cg_ctl(const char *file)
-{
-	size_t n = (size_t)(strchrnul(file, '.') - file);
-	const char *name;
-	int i;
-
-	for (i = 0; i < NCTL; i++) {
-		name = n == 5 ? cg_v1(i) : cg_name(i);		/* blkio */
-		if (strlen(name) == n && !strncmp(file, name, n))
-			break;
-	}
-	return i;
-}
-
-const char *cg_v1_file(int row)
-{
-	switch (row) {
-	case KEY_CPUSET_CPUS: case KEY_CPUSET_MEMS: return key_name(row);
-	case KEY_IO_MAX: return "blkio.throttle.read_bps_device";
-	case KEY_IO_WEIGHT: return "blkio.bfq.weight";
-	}
-	return row < KEY_MEMORY_MAX + NLIM ? unpacked(v1_files, row - KEY_MEMORY_MAX) : "";
-}
-
 /* What a fresh leaf has */
 static uint64_t fresh(int lim)
 {
@@ -135,7 +104,7 @@ static int of_number(struct run *r, const struct box *b, int lim, int part, bool
 	s->skip = b->lim_skip >> lim & 1;
 	v1 = r->cg1 >> s->ctl & 1;
 	if (v1)
-		s->file = unpacked(v1_files, lim);
+		s->file = cg_v1_file(s->row);
 	if (!part) {
 		s->file = "cpu.cfs_period_us";
 		s->text = fmts("%u", plain ? 100000 : b->cpu_period);
@@ -146,17 +115,42 @@ static int of_number(struct run *r, const struct box *b, int lim, int part, bool
 	return 1;
 }
 
-/* MAJOR:MINOR of a device of the host; NULL: it is none */
-static const char *number_of_device(const char *path)
+/* A disk of the host, by its number or a path, which may be a link: 0 or -1 */
+static int disk(const char *of, dev_t *dev)
 {
+	uint64_t ma, mi;
 	struct stat st;
 
-	if (*path != '/')
-		return path;
-	if (stat(path, &st) < 0)
-		return NULL;
+	if (*of != '/') {
+		decimal(decimal(of, &ma) + 1, &mi);
+		*dev = makedev((unsigned)ma, (unsigned)mi);
+		return 0;
+	}
+	if (stat(of, &st) < 0)
+		return -1;
 	errno = ENOTBLK;
-	return S_ISBLK(st.st_mode) ? fmts("%u:%u", major(st.st_rdev), minor(st.st_rdev)) : NULL;
+	*dev = st.st_rdev;
+	return S_ISBLK(st.st_mode) ? 0 : -1;
+}
+
+/* MAJOR:MINOR, or NULL: it is not there, which `?` allows; or somebody has spoken of it
+ * before, by another word: *e */
+static const char *number_of_disk(struct run *r, const struct box *b, const struct knob *k, int part, struct setting *s, int *e)
+{
+	const struct knob *o;
+	dev_t dev, other;
+
+	if (disk(k->of, &dev) < 0) {
+		s->absent = k->skip && !part;
+		*e = k->skip ? 0 : fail(r, "%s: %s", k->file, k->of);
+		return NULL;
+	}
+	for (o = b->knob; o < k; o++)
+		if (o->row == k->row && o->of && disk(o->of, &other) == 0 && other == dev) {
+			*e = fail_not(r, "%s: %s and %s are one device", k->file, o->of, k->of);
+			return NULL;
+		}
+	return fmts("%u:%u", major(dev), minor(dev));
 }
 
 /* v1 has a file for each of the four. */
@@ -222,10 +216,11 @@ static int of_text(const struct knob *k, const char *of, bool v1, bool plain, st
 	return 1;
 }
 
-static int of_knob(struct run *r, const struct knob *k, int part, bool plain, struct setting *s)
+static int of_knob(struct run *r, const struct box *b, const struct knob *k, int part, bool plain, struct setting *s)
 {
 	const char *of = k->of;
-	bool v1, disk = k->row >= KEY_IO_MAX && k->row <= KEY_IO_LATENCY;
+	bool v1, disks = k->row >= KEY_IO_MAX && k->row <= KEY_IO_LATENCY;
+	int e = 0;
 
 	s->row = k->row;
 	s->key = s->file = k->file;
@@ -233,15 +228,10 @@ static int of_knob(struct run *r, const struct knob *k, int part, bool plain, st
 	s->skip = k->skip;
 	s->keyed = k->of || k->row == KEY_IO_WEIGHT || (k->row == KEY_KNOB && strchr(k->text, ' '));
 	v1 = r->cg1 >> s->ctl & 1;
-	if (part > (disk ? 3 : 0))
+	if (part > (disks ? 3 : 0))
 		return 0;
-	if (disk && of && !(of = number_of_device(of))) {
-		if (!k->skip)
-			return fail(r, "%s: %s", k->file, k->of);
-		if (!part)
-			note(r, "%s: %s: %s: not limited", k->file, k->of, strerror(errno));
-		return 0;
-	}
+	if (disks && of && !(of = number_of_disk(r, b, k, part, s, &e)))
+		return e;
 	if (k->row == KEY_IO_WEIGHT)
 		return weight(k, of ? of : "default", part, v1, plain, s);
 	if (k->row == KEY_IO_MAX && v1)
@@ -261,6 +251,6 @@ int cg_setting(struct run *r, const struct box *b, unsigned i, bool plain, struc
 
 	*s = (struct setting){ 0 };
 	if (i < texts)
-		return of_knob(r, &b->knob[i / 4], (int)i % 4, plain, s);
+		return of_knob(r, b, &b->knob[i / 4], (int)i % 4, plain, s);
 	return of_number(r, b, (int)(i - texts) / 2, (int)i % 2, plain, s);
 }

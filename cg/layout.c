@@ -17,23 +17,6 @@
 
 #include "husk.h"
 
-const char *cg_name(int ctl)
-{
-	return nth("memory\0pids\0cpu\0devices\0freezer\0cpuset\0io\0hugetlb\0rdma\0misc\0"
-		"net_cls\0net_prio\0cpuacct\0perf_event\0unified", ctl);
-}
-
-const char *cg_v1(int ctl)
-{
-	return ctl == CTL_IO ? "blkio" : cg_name(ctl);
-}
-
-const char *cg_option(int ctl)
-{
-	return nth("MEMCG\0CGROUP_PIDS\0CGROUP_SCHED\0CGROUP_DEVICE\0CGROUP_FREEZER\0CPUSETS\0BLK_CGROUP\0CGROUP_HUGETLB\0"
-		"CGROUP_RDMA\0CGROUP_MISC\0CGROUP_NET_CLASSID\0CGROUP_NET_PRIO\0CGROUP_CPUACCT\0CGROUP_PERF\0CGROUPS", ctl);
-}
-
 /* A directory that is no cgroup mount does not count: mkdir would work in it. */
 int cg_mounted(const char *path, bool v2)
 {

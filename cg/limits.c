@@ -113,12 +113,13 @@ static int without(struct run *r, const struct setting *s, const char *why)
 	return 0;
 }
 
-/* The file is not there. Without swap in the kernel there is nothing to limit.
- * why: NULL: but its controller is. */
-static int missing(struct run *r, const struct setting *s, const char *why)
+/* The file is not there: and where that is a box's doing, `?` is of no use. Without swap in
+ * the kernel there is nothing to limit. why: NULL: but its controller is. */
+static int missing(struct run *r, struct setting *s, const char *why)
 {
 	const char *name = cg_name(s->ctl), *no = why ? "no" : "not in the";
 
+	s->skip &= !why || errno != EEXIST;
 	if (s->row == KEY_MEMORY_SWAP_MAX && faccessat(r->proc, "swaps", F_OK, 0) < 0 && errno == ENOENT)
 		return 0;
 	if (s->skip && !r->cg1 && r->cgroup2 < 0)
@@ -212,7 +213,7 @@ static bool squeezed(const struct setting *s)
 	return is <= to;
 }
 
-static int refused(struct run *r, const struct setting *s, bool v1)
+static int refused(struct run *r, struct setting *s, bool v1)
 {
 	if (errno == EBUSY && s->ctl == CTL_MEMORY)
 		return in_use(r, s, v1);
@@ -246,6 +247,8 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 	bool v1, room;
 	int e = cg_setting(r, b, i, plain, &s);
 
+	if (s.absent)
+		note(r, "%s: %s: %s: not limited", s.key, b->knob[i / 4].of, strerror(errno));
 	if (e <= 0)
 		return e;
 	v1 = r->cg1 >> s.ctl & 1;
@@ -264,7 +267,7 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 			return in_use(r, &s, false);
 	}
 	e = write_back(cg_file(v1 ? s.ctl : NCTL, s.file), &s, got, sizeof got, &line);
-	if (e < 0 && ((!v1 && errno == ENOENT) || (v1 && errno == EINVAL && s.row == KEY_CPU_RT_RUNTIME))) {
+	if (e < 0 && ((!v1 && (errno == ENOENT || errno == EISDIR)) || (v1 && errno == EINVAL && s.row == KEY_CPU_RT_RUNTIME))) {
 		if (v1)
 			hand_down(&s);
 		else if ((why = cg_enable(r, s.ctl)))

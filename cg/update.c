@@ -50,7 +50,7 @@ static bool has(struct run *r, const struct box *b, const struct setting *s, boo
 }
 
 /* Those of a that b does not have, into the list. A device that is gone since the start
- * has no limit to be taken away. */
+ * has no limit to be taken away; that one of b is not there is said when its turn comes. */
 static int differences(struct run *r, const struct box *a, const struct box *b, bool gone)
 {
 	static char file[128], text[512];
@@ -61,6 +61,8 @@ static int differences(struct run *r, const struct box *a, const struct box *b, 
 	for (i = 0; i < cg_settings(a); i++) {
 		if ((e = cg_setting(r, a, i, false, &s)) < 0 && !gone)
 			return e;
+		if (s.absent && !gone)
+			one.change[one.n++] = (struct change){ .row = (uint8_t)i };
 		if (e <= 0)
 			continue;
 		copy(file, sizeof file, s.file);

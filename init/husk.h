@@ -231,7 +231,7 @@ struct planned {
 enum side { HOST = 1, INIT = 2, PROG = 4 };
 
 /* Controllers that may be v1 hierarchies of their own; NCTL: the v2 tree. The
- * names are in cg/layout.c. */
+ * names are in cg/names.c. */
 enum ctl {
 	CTL_MEMORY, CTL_PIDS, CTL_CPU, CTL_DEVICES, CTL_FREEZER,
 	CTL_CPUSET, CTL_IO, CTL_HUGETLB, CTL_RDMA, CTL_MISC,
@@ -784,14 +784,19 @@ int cg_limits(struct run *);
 int cg_devices(struct run *);
 int cg_narrow(struct run *);
 int cg_devices_update(struct up *, const struct box *now);	/* device= and devices.allow= of a box that runs: the policy alone; 0, or fail() and it is as before */
+int cg_devices_back(struct up *);	/* as it was before that: 0 or fail() */
 int cg_enter(struct run *);
 void cg_kill(const struct left *);	/* the whole tree, as far as it has a cgroup */
-/* cg/layout.c */
-#define CGTOP		"/sys/fs/cgroup"
-enum { CGPATH = 512 };			/* longest path of a leaf: that of fmts() */
+/* cg/names.c */
 const char *cg_name(int ctl);		/* "memory", "io" */
 const char *cg_v1(int ctl);		/* what v1 calls it: "blkio" */
 const char *cg_option(int ctl);		/* of the kernel, after CONFIG_ */
+int cg_ctl(const char *file);		/* whose file it is; NCTL: nobody's */
+const char *cg_v1_file(int row);	/* of a key that is one file there; "": none */
+const char *cg_key(const char *file);	/* whose v1 name that is; NULL: of no key */
+/* cg/layout.c */
+#define CGTOP		"/sys/fs/cgroup"
+enum { CGPATH = 512 };			/* longest path of a leaf: that of fmts() */
 int cg_mounted(const char *path, bool v2);	/* a hierarchy; 0, or -1: ENOENT where something else is */
 bool cg_find(int proc, int ctl, char path[CGPATH]);	/* where mountinfo has it */
 bool cg_word(const char *text, const char *word);	/* is it there, and not a part of another? */
@@ -800,7 +805,7 @@ bool cg_next(const struct left *l, unsigned *at, char path[CGPATH]);	/* the next
 bool cg_busy(const char *dir);		/* there are processes in it, and it is not the root of all */
 /* cg/enable.c */
 const char *cg_absent(struct run *, int ctl);	/* why no hierarchy has that controller for us */
-const char *cg_enable(struct run *, int ctl);	/* the leaf has that controller; NULL, or why not: one of the four of fmts() */
+const char *cg_enable(struct run *, int ctl);	/* the leaf has that controller; NULL, or why not: one of the four of fmts(); EEXIST: a box has seen to that */
 /* cg/kill.c */
 int cg_kill_listed(int procs, pid_t not);	/* one pass over an open cgroup.procs; how many */
 typedef int cg_each(pid_t);
@@ -826,20 +831,20 @@ int cg_found(struct run *);		/* the leaves of a box that runs, by its state file
 const char *cg_file(int ctl, const char *name);	/* in that leaf: one of the four of fmts() */
 /* cg/program.c */
 int cg_program(int leaf, const struct devrule *, unsigned n, bool over);	/* over: what is attached already; 0 or -1 */
+int cg_program_back(int leaf);		/* that one, or none: 0 or -1 */
 /* cg/knobs.c */
 struct setting {		/* a limit as one file of a leaf: texts may be of fmts() */
 	uint8_t	 row, ctl;
 	bool	 skip;			/* `?` */
 	bool	 keyed;			/* one line of several, found by its first word */
 	bool	 loose;			/* another file may be there instead */
+	bool	 absent;		/* it is about a device that is not there, which `?` allows: errno */
 	const char *key, *file;		/* as it is asked, and here; "": there is nothing like it on v1 */
 	const char *text;		/* NULL: what a fresh leaf has is not known */
 };
-int cg_ctl(const char *file);		/* whose file it is; NCTL: nobody's */
 unsigned cg_wanted(const struct box *);	/* bits of enum ctl: who is asked for something; what a fresh leaf has is not asked */
 unsigned cg_settings(const struct box *);	/* how many there are, each 0 or 1 files */
 int cg_setting(struct run *, const struct box *, unsigned i, bool plain, struct setting *);	/* 1; 0: none; or fail(). plain: as a fresh leaf has it */
-const char *cg_v1_file(int row);	/* of a key that is one file there; "": none */
 /* cg/limits.c */
 const char *cg_reason(int row);		/* why the file of that key is not there, where its controller is */
 int cg_put(int ctl, const char *file, const char *text);	/* into a file of a leaf */

@@ -16,7 +16,7 @@ enum group { NAMESPACES, CGROUP, LIMITS, FILTER, ROOTFS, CALLS, LSM, NGROUP };
 static const char groups[] = TEXT "namespaces\0cgroup\0limits\0filter\0rootfs\0calls\0lsm\0";
 
 /* Of a group in turn: what it is called, and the option after CONFIG_. Namespaces
- * are in the order of enum ns; controllers have theirs in cg/layout.c. */
+ * are in the order of enum ns; controllers have theirs in cg/names.c. */
 static const char options[] = TEXT "USER_NS\0PID_NS\0NET_NS\0SYSVIPC\0UTS_NS\0NAMESPACES\0CGROUPS\0TIME_NS\0";
 static const char actions[] = TEXT "errno\0kill_process\0log\0user_notif\0";
 static const char systems[] = TEXT

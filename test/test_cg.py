@@ -44,7 +44,7 @@ LIMITS = [	# what is asked, the v2 file and text, the v1 controller, file and te
     ("net_cls.classid=0x100001", None, None, "net_cls", "net_cls.classid", "1048577"),
     ("net_prio.ifpriomap=lo:5", None, None, "net_prio", "net_prio.ifpriomap", "lo 5"),
     ("memory.swappiness=10", None, None, "memory", "memory.swappiness", "10"),
-    ("blkio.bfq.weight=150", None, None, "io", "blkio.bfq.weight", "150"),
+    ("memory.soft_limit_in_bytes=33554432", None, None, "memory", "memory.soft_limit_in_bytes", "33554432"),
 ]
 REFUSED = [	# what nothing may be started with, and what is said
     ("memory.nosuch=1", r"memory\.nosuch: (no|not in the) memory controller - "),
@@ -126,6 +126,45 @@ def test_each_refusal(name, words, error):
     r = run(words, "--", "/bin/echo", "no", box=name)
     assert r.status == 125 and r.out == "" and re.search(r"cg\.limits: " + error, r.err), r
     assert not husk.left(name)
+
+
+@pytest.mark.parametrize("word, key", [
+    ("memory.limit_in_bytes=32M", "memory.max"), ("memory.memsw.limit_in_bytes=32M", "memory.swap.max"), ("cpu.shares=512", "cpu.weight"), ("cpu.cfs_period_us=1000", "cpu.max"),
+    ("cpu.cfs_quota_us=1000", "cpu.max"), ("cpu.cfs_burst_us=0", "cpu.max.burst"), ("blkio.throttle.write_iops_device=8:0 1", "io.max"), ("blkio.bfq.weight=150", "io.weight"),
+    ("blkio.bfq.weight_device=8:0 150", "io.weight"), ("io.bfq.weight=150", "io.weight"), ("hugetlb.2MB.limit_in_bytes=4194304", "hugetlb.2MB.max"),
+    ("hugetlb.1GB.rsvd.limit_in_bytes=0", "hugetlb.1GB.rsvd.max")])
+@pytest.mark.parametrize("mark", ["", "?"])
+def test_one_word_for_a_file(word, key, mark):
+    """The name that v1 has for a key: beside it the later would win."""
+    r = husk.husk("show", mark + word, "--", "/bin/true")
+    assert r.status == 2 and r.err.endswith(f": {word.split('=')[0]}: that is {key}=, on every kernel\n"), r
+
+
+@pytest.mark.parametrize("key, one, two", [("io.max", "rbps=1M", "wbps=1M"), ("io.latency", "target=1ms", "target=2ms")])
+@pytest.mark.parametrize("mark", ["", "?"])
+def test_two_words_for_a_disk(name, tmp_path, key, one, two, mark):
+    """By its number, by its path, by a link to that."""
+    disks = [d for d in husk.pathlib.Path("/dev").iterdir() if d.is_block_device() and not d.is_symlink()]
+    if not disks:
+        pytest.skip("no disk has a node")
+    number = "{}:{}".format(os.major(disks[0].stat().st_rdev), os.minor(disks[0].stat().st_rdev))
+    (tmp_path / "link").symlink_to(disks[0])
+    for a, b in (number, disks[0]), (disks[0], number), (disks[0], tmp_path / "link"), (number, "0" + number):
+        r = run(f"{mark}{key}={a}:{one}", f"{mark}{key}={b}:{two}", "--", "/bin/echo", "no", box=name)
+        if "no io controller" not in r.err and "not in the io" not in r.err:
+            assert r.status == 125 and r.err == f"husk: {name}: cg.limits: {key}: {a} and {b} are one device\n", r
+    assert not husk.left(name)
+
+
+def test_a_disk_that_is_not_there_is_said_once(name):
+    """At the start, and by an update that asks for it."""
+    with husk.box("?io.max=/dev/nosuch:rbps=1M", "--", "/bin/sh", "-c", "echo up; exec sleep 100", box=name) as p:
+        assert husk.line(p) == "up"
+        husk.wait_for(lambda: (husk.RUNDIR / name / "box").exists())
+        r = husk.husk("update", name, "?io.max=/dev/other:rbps=1M", "cpu.weight=50", "pids.max=30")
+        assert r.status == 0 and r.err.count("/dev/other: No such file or directory: not limited\n") == 1 and r.err.count("\n") <= 2, r
+        p.terminate()
+        assert husk.status_of(p) == 143 and husk.errors(p).count("not limited") == 1
 
 
 @pytest.mark.parametrize("words", sorted({"?" + w for w, f2, _, c, f1, _ in LIMITS if " " not in w and not (f1 and f2)}))
