@@ -295,20 +295,23 @@ int cg_narrow(struct run *r)
 
 /* ------------------------------------------------------------------------------ */
 
-/* As it was, where something went wrong on the way; and that is what is said. */
+/* The list as it was */
+static int list_back(struct run *r, const char *leaf)
+{
+	all.want = all.was;
+	if (all.was.everything)
+		return write_at(AT_FDCWD, fmts("%s/devices.allow", leaf), "a") < 0 ? fail(r, "devices.allow: a") : 0;
+	return read_list(r, leaf, &all.is) < 0 ? fail(r, "devices.list") : write_list(r, leaf);
+}
+
+/* The same where something went wrong on the way; and that is what is said. */
 static int go_back(struct run *r, const char *leaf, int e)
 {
 	static char why[sizeof r->why];
 	int err = r->err;
-	bool done;
 
 	memcpy(why, r->why, sizeof why);
-	all.want = all.was;
-	if (all.was.everything)
-		done = write_at(AT_FDCWD, fmts("%s/devices.allow", leaf), "a") == 0;
-	else
-		done = read_list(r, leaf, &all.is) == 0 && write_list(r, leaf) == 0;
-	if (!done)
+	if (list_back(r, leaf))
 		return fail(r, "%s, and devices.list is not as before", why);
 	memcpy(r->why, why, sizeof why);
 	r->err = err;
@@ -323,7 +326,7 @@ static int first_list(struct up *u)
 
 	if (!e && !(r->cg1 >> CTL_DEVICES & 1))
 		e = fail_not(r, "no leaf in the devices hierarchy can be had");
-	all.is.everything = true;
+	all.is.everything = all.was.everything = true;
 	if (!e)
 		e = write_list(r, cg_path(CTL_DEVICES));
 	return e ? e : cg_move(u);
@@ -339,6 +342,7 @@ int cg_devices_update(struct up *u, const struct box *now)
 	static char leaf[CGPATH];
 
 	r->box = now;
+	all.listed = true;
 	copy(leaf, sizeof leaf, list < 0 ? "" : u->leaf);
 	if ((e = collect(r, FOR_UPDATE)) != 0)
 		return e;
@@ -347,8 +351,10 @@ int cg_devices_update(struct up *u, const struct box *now)
 	tree = up_file(u, "cgroup.controllers", O_PATH);
 	if (tree >= 0 && (list < 0 || all.was.everything)) {
 		r->cgroup2 = openat(AT_FDCWD, u->leaf, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (cg_program(r->cgroup2, all.want.rule, all.want.n, true) == 0)
+		if (cg_program(r->cgroup2, all.want.rule, all.want.n, true) == 0) {
+			all.listed = false;
 			return 0;
+		}
 		if (list < 0)
 			return fail(r, "the device program (%s)", reason(errno));
 	}
@@ -356,4 +362,14 @@ int cg_devices_update(struct up *u, const struct box *now)
 		return first_list(u);
 	all.is = all.was;
 	return (e = write_list(r, leaf)) != 0 ? go_back(r, leaf, e) : 0;
+}
+
+/* Something after it went wrong. A box that had no policy has none again. */
+int cg_devices_back(struct up *u)
+{
+	struct run *r = &u->run;
+
+	if (all.listed)
+		return up_file(u, "devices.list", O_PATH) < 0 ? fail(r, "devices.list") : list_back(r, u->leaf);
+	return cg_program_back(r->cgroup2) < 0 ? fail(r, "the device program") : 0;
 }

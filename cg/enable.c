@@ -32,6 +32,21 @@ const char *cg_absent(struct run *r, int ctl)
 	return fmts(TEXT "its hierarchy is not mounted, or it is not handed on to us");
 }
 
+/* Among boxes it may be one of them that has seen to it that no other gets this: by a
+ * directory of the name of a file, or with CONFIG_RT_GROUP_SCHED by threads of real time.
+ * EEXIST says so to who asks. */
+static const char *refused(const char *dir, const char *name, bool boxes)
+{
+	int e = errno;
+
+	if (e == EBUSY)
+		return fmts(TEXT "%s has processes in it, and hands on nothing: cgroup= of one without", dir);
+	if (e == EINVAL && boxes)
+		errno = EEXIST;
+	return fmts("%s/cgroup.subtree_control: %s%s", dir, strerror(e), e == EEXIST ? fmts(TEXT ": a box has made a directory %s.* in its cgroup", name) :
+		e == EINVAL ? ": threads of real time are in it" : "");
+}
+
 /* A directory hands on what it was given, but not one that has processes. The
  * kernel would let it hand on what can be had by the thread (cpu, cpuset, pids) even
  * then: and make it the root of a threaded domain, below which there is no place
@@ -43,6 +58,7 @@ const char *cg_enable(struct run *r, int ctl)
 
 	if (r->cg1 >> ctl & 1)
 		return NULL;
+	errno = 0;
 	if (r->cgroup2 < 0 || !(has = caps_status(AT_FDCWD, fmts("%.*s/cgroup.controllers", (int)(p - path), path))) || !cg_word(has, name))
 		return cg_absent(r, ctl);
 	for (; p; p = strchr(p + 1, '/')) {
@@ -52,9 +68,7 @@ const char *cg_enable(struct run *r, int ctl)
 		errno = EBUSY;
 		if (!cg_busy(dir) && write_at(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir), fmts("+%s", name)) == 0)
 			continue;
-		return errno == EBUSY ? fmts(TEXT "%s has processes in it, and hands on nothing: cgroup= of one without", dir) :
-			fmts("%s/cgroup.subtree_control: %s%s", dir, strerror(errno),
-				errno == EEXIST ? ": a box has made a directory of the name of one of its files" : "");
+		return refused(dir, name, !strchr(p + 1, '/'));
 	}
 	return NULL;
 }

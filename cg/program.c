@@ -141,11 +141,18 @@ static int verify(int leaf, int fd)
 	return id == info[1] ? 0 : -1;
 }
 
-/* over: in the place of what is there, whoever has attached it, which comes back if it
- * fails. 0 or -1. */
+/* What was attached before, whoever did that; 0: nothing */
+static int before;
+
+int cg_program_back(int leaf)
+{
+	return attach(before ? BPF_PROG_ATTACH : BPF_PROG_DETACH, leaf, before);
+}
+
+/* over: in the place of what is there, which comes back if it fails. 0 or -1. */
 int cg_program(int leaf, const struct devrule *rules, unsigned n, bool over)
 {
-	int fd = load(rules, n), was = -1, e = -1;
+	int fd = load(rules, n), e = -1;
 	uint32_t id;
 
 	if (fd < 0)
@@ -153,16 +160,14 @@ int cg_program(int leaf, const struct devrule *rules, unsigned n, bool over)
 	if (over && (id = attached(leaf))) {
 		memset(&a, 0, sizeof a);
 		a.prog_id = id;
-		was = bpf(BPF_PROG_GET_FD_BY_ID);
-	}
-	if ((!over || was >= 0 || errno == ENOENT) && (e = attach(BPF_PROG_ATTACH, leaf, fd)) == 0 &&
-	    (e = verify(leaf, fd)) < 0 && over) {
+		before = bpf(BPF_PROG_GET_FD_BY_ID);
+	} else
+		before = !over || errno == ENOENT ? 0 : -1;
+	if (before >= 0 && (e = attach(BPF_PROG_ATTACH, leaf, fd)) == 0 && (e = verify(leaf, fd)) < 0 && over) {
 		n = (unsigned)errno;
-		(void)attach(was < 0 ? BPF_PROG_DETACH : BPF_PROG_ATTACH, leaf, was < 0 ? fd : was);
+		(void)cg_program_back(leaf);
 		errno = (int)n;
 	}
-	if (was >= 0)
-		let_go(was);
 	let_go(fd);
 	return e;
 }

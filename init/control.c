@@ -151,11 +151,6 @@ static const char *change(struct up *u, const struct box *from, const struct box
 	return NULL;
 }
 
-static bool refused(struct up *u, const struct box *to)
-{
-	return one.devices && cg_devices_update(u, to);
-}
-
 /* Each step takes itself back where it fails, and those before it are taken back here.
  * The last one is what the next update goes by. */
 static const char *apply(struct up *u)
@@ -168,13 +163,13 @@ static const char *apply(struct up *u)
 		return "cg.make";
 	if ((where = change(u, &one.was, &one.now)))
 		return where;
-	devices = !refused(u, &one.now);
+	devices = !one.devices || !cg_devices_update(u, &one.now);
 	if (devices && state_save(u->run.statedir) == 0)
 		return NULL;
 	if (devices)
 		(void)fail(&u->run, "save what it is made of");
 	copy(why, sizeof why, u->run.why);
-	back = !devices || !refused(u, &one.was);
+	back = !devices || !one.devices || !cg_devices_back(u);
 	back &= !change(u, &one.now, &one.was);
 	fmt(u->run.why, sizeof u->run.why, back ? "%s" : "%s, and not all is as before", why);
 	return devices ? "init.state" : "cg.devices";

@@ -1,9 +1,13 @@
 """The device policy: what a box may open and make, by the program of v2 and by the lists of v1."""
 import contextlib
+import ctypes
 import errno
 import os
+import pathlib
+import platform
 import re
 import stat
+import struct
 import subprocess
 import tempfile
 
@@ -309,6 +313,45 @@ def test_an_update_that_fails_changes_nothing(name, tmp_path, before):
         assert points > 5, points
         p.terminate()
         assert re.fullmatch(r"rounds \d+ yes 0 no 0", husk.line(p)), r
+
+
+def attached(leaf):
+    """The numbers of the device programs of a cgroup, of the kernel."""
+    fd, ids = os.open(leaf, os.O_RDONLY), (ctypes.c_uint32 * 8)()
+    try:
+        query = struct.pack("=IIIIQI", fd, 6, 0, 0, ctypes.addressof(ids), len(ids)).ljust(120, b"\0")		# BPF_CGROUP_DEVICE
+        attr = ctypes.create_string_buffer(query)
+        assert ctypes.CDLL(None, use_errno=True).syscall(321, 16, attr, len(query)) == 0, os.strerror(ctypes.get_errno())	# bpf, BPF_PROG_QUERY
+        return list(ids[:struct.unpack_from("=I", attr, 24)[0]])
+    finally:
+        os.close(fd)
+
+
+@can_update
+@both
+@pytest.mark.parametrize("words", [[], ["devices.allow=c 60:1 r"]])
+def test_an_update_that_cannot_be_saved(name, tmp_path, before, words):
+    """The policy is the one from before: of a box that had none, none."""
+    if not before and platform.machine() != "x86_64":
+        pytest.skip("asks by a number of x86_64")
+    p = subprocess.Popen([*before, husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", "user=1000" if words else "user=auto", *words, "--", "/bin/sh", "-c", "echo up; sleep 60"],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert husk.line(p) == "up"
+        husk.wait_for(lambda: (husk.RUNDIR / name / "box").exists())
+        tree = next(t for t in husk.cgroup_dirs(name) if "/freezer/" in t or not before)
+        state = lambda: husk.read(pathlib.Path(tree.replace("freezer", "devices")) / "devices.list") or "a *:* rwm\n" if before else attached(tree)
+        was = state()
+        r = husk.command(*before, "strace", "-qq", "-o", tmp_path / "log", "-e", "inject=rename,renameat,renameat2:error=ENOSPC", husk.HUSK, "update", name, "devices.allow=c 60:2 w")
+        assert r.status == 1 and "init.state: save what it is made of: No space left" in r.err and "as before" not in r.err, r
+        assert state() == was and bool(words or before) == bool(was)
+        assert update(name, "devices.allow=c 60:2 w").status == 0 if not before else True
+    finally:
+        p.terminate()
+        p.wait(8)
+        p.stdout.close()
+        p.stderr.close()
+    husk.nothing_left(name)
 
 
 # ------------------------------------------------------------------------- guests

@@ -81,6 +81,11 @@ mkdir $C/husk/b; echo $! >$C/husk/b/cgroup.procs; go taken ""
 echo $! >$C/cgroup.procs; mkdir $C/husk/b/sub; go taken-sub ""; rmdir $C/husk/b/sub; echo 1 >$C/husk/b/cgroup.freeze; go taken-frozen ""; rmdir $C/husk/b $C/pr
 mkdir $C/few; echo 1 >$C/few/cgroup.max.descendants; go few "" cgroup=few; rmdir $C/few
 go file "" cgroup=cgroup.procs/a
+husk run -d name=bad root=/srv/root log=inherit user=root caps=dac_override mount=cgroup2:/mnt:cgroup2,rw cgroup=k memory.max=max pids.max=max -- /bin/sh -c 'mkdir /mnt/cpu.max /mnt/cpuset.cpus; echo @bad $?; sleep 100'
+n=0; until [ -d $C/k/husk/bad/cpuset.cpus ] || [ $n = 50 ]; do n=$((n+1)); sleep 0.1; done
+go kept "" '?cpu.weight=50' cgroup=k; go kept-asked "" cpu.max=50% cgroup=k; husk update bad '?cpuset.cpus=0' 2>&1 | sed 's/^/@kept-update /'; go not-kept "pids.max" pids.max=20 cgroup=k
+kill $(sed -n 's/^keeper=//p' /run/husk/bad/state); n=0; while [ -e /run/husk/bad/state ] && [ $n -lt 50 ]; do n=$((n+1)); sleep 0.1; done
+go kept-no-more "cpu.weight" '?cpu.weight=50' cgroup=k
 
 # somebody comes in from outside and stays when the box ends
 husk run -d name=b root=/srv/root log=inherit -- /bin/sleep 100; echo $! >$C/husk/b/cgroup.procs; end; echo "@stranger $(kill -0 $! && echo alive) $(cat $C/husk/b/cgroup.procs | wc -l)"
@@ -247,6 +252,17 @@ def test_v2_read_only(guests):
 ])
 def test_v2_in_the_way(guests, tag, text):
     refused(guests(V2), tag, text)
+
+
+def test_v2_a_box_keeps_a_controller_from_others(guests):
+    """It may write its leaf, and makes directories of the names of files there: who is to be limited by them is not started, `?` or not."""
+    r, why = guests(V2), "/sys/fs/cgroup/k/husk/cgroup.subtree_control: File exists: a box has made a directory {}.* in its cgroup"
+    assert said(r, "bad") == ["0"], r
+    refused(r, "kept", "cg.limits: cpu.weight: no cpu controller - " + why.format("cpu"))
+    refused(r, "kept-asked", "cg.limits: cpu.max: no cpu controller - " + why.format("cpu"))
+    assert said(r, "kept-update") == ["husk: bad: cg.limits: cpuset.cpus: no cpuset controller - " + why.format("cpuset")], r
+    assert said(r, "not-kept-status") == ["0"] and files(r, "not-kept")["pids.max"] == "20", r
+    assert said(r, "kept-no-more-status") == ["0"] and files(r, "kept-no-more") == {"cpu.weight": "50"}, r
 
 
 def test_v2_name_taken(guests):
