@@ -528,6 +528,33 @@ static void line(const char *key, const char *value)
 		out_put("%s=%s\n", key, out_said(value));
 }
 
+/* What it said last: the end of the ring that its keeper wrote, which may be torn. Whole
+ * lines of a date, a time and a text. */
+static void last_words(void)
+{
+	static char text[4096];
+	const char *box = state_saved(l.name), *s, *end;
+	int fd = openat(AT_FDCWD, fmts("%.*slog", (int)strlen(box) - 3, box), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), lines = 0;
+	const off_t max = sizeof text - 1;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return;
+	n = fstat(fd, &st) < 0 ? -1 : pread(fd, text, (size_t)max, st.st_size > max ? st.st_size - max : 0);
+	text[n < 0 ? 0 : n] = '\0';
+	close(fd);
+	if (!(end = strrchr(text, '\n')))
+		return;
+	for (s = end; s > text && (s[-1] != '\n' || ++lines < MAXLAST); s--)
+		;
+	if (s == text && n == max)
+		s = strchr(s, '\n') + 1;
+	for (; s < end; s = strchr(s, '\n') + 1)
+		if (strcspn(s, "\n") > 24)
+			out_put("log: %.*s%s\n", 8, s + 11, out_said(fmts("%.*s", (int)strcspn(s + 24, "\n"), s + 24)));
+}
+
 /* First the answer, then the facts. */
 static void card(void)
 {
@@ -551,6 +578,8 @@ static void card(void)
 	line("local", l.local);
 	for (i = 0; i < l.nlast; i++)
 		line(fmts("last.%u", (unsigned)i + 1), fmts("%.*s %s", 8, utc(l.ago[i]) + 11, l.last[i]));
+	if (!runs())
+		last_words();
 }
 
 static const char fields[] = "name|state|why|since|up|pid|keeper|restarts|next|memory|memory.max|pids|pids.max|cpu|user|net|file|local|changed|last.1|last.2|last.3|last.4";

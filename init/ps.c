@@ -99,16 +99,18 @@ struct process {
 	char	 name[32], inside[16];
 };
 
-static uint64_t ticks(const char *dir)
+/* The sum of those fields of its stat file; what is called is in brackets, and may be
+ * anything. */
+static uint64_t stat_of(const char *dir, int first, int last)
 {
 	const char *p = caps_status(box()->run.proc, fmts("%s/stat", dir));
 	uint64_t v, sum = 0;
 	int i;
 
 	p = p ? strrchr(p, ')') : NULL;
-	for (i = 2; i <= 14 && p && (p = strchr(p, ' ')); i++) {
+	for (i = 3; i <= last && p && (p = strchr(p, ' ')); i++) {
 		p = decimal(p + 1, &v);
-		sum += i >= 13 ? v : 0;
+		sum += i >= first ? v : 0;
 	}
 	return sum;
 }
@@ -139,7 +141,7 @@ static bool ask(struct process *q, const char *dir)
 	if ((p = caps_line(&text, "VmRSS")))
 		decimal(p, &q->rss);
 	q->rss <<= 10;
-	q->ticks = ticks(dir);
+	q->ticks = stat_of(dir, 14, 15);
 	return true;
 }
 
@@ -210,17 +212,55 @@ static int one(pid_t pid)
 
 /* --------------------------------------------------------------------- all of them */
 
+static int depth(const char *dir)
+{
+	const char *text = caps_status(box()->run.proc, fmts("%s/status", dir)), *p = text ? caps_line(&text, "NSpid") : NULL;
+	int n = 0;
+
+	while (p && *(p = number_at(p, 1)) > '\n')
+		n++;
+	return n;
+}
+
+/* Who is not root may not ask for the namespace of PID 1, which nobody looks into. All
+ * in it descend from that one, or have been put there by the keeper, which has no other
+ * children then. */
+static bool descends(const char *dir)
+{
+	static char up[16];
+	uint64_t pid;
+	int hops;
+
+	copy(up, sizeof up, dir);
+	for (hops = 0; hops < 256; hops++) {
+		decimal(up, &pid);
+		if ((pid_t)pid == box()->run.init)
+			return true;
+		if (pid < 2 || (pid_t)pid == box()->keeper)
+			return pid > 1 && depth(dir) >= of.inside && of.inside;
+		fmt(up, sizeof up, "%u", (unsigned)stat_of(up, 4, 4));
+	}
+	return false;
+}
+
+static bool belongs(const char *dir)
+{
+	struct stat st;
+
+	if (!of.ns.st_ino)
+		return descends(dir);
+	return fstatat(box()->run.proc, fmts("%s/ns/pid", dir), &st, 0) == 0 && st.st_ino == of.ns.st_ino && st.st_dev == of.ns.st_dev;
+}
+
 static int of_namespace(void)
 {
 	int dir = openat(box()->run.proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
-	struct stat st;
 	const char *s;
 	uint64_t pid;
 
 	while (dir >= 0 && rootfs_list(dir) > 0)
 		while ((s = rootfs_name()))
-			if (!*decimal(s, &pid) && fstatat(dir, fmts("%s/ns/pid", s), &st, 0) == 0 &&
-			    st.st_ino == of.ns.st_ino && st.st_dev == of.ns.st_dev)
+			if (!*decimal(s, &pid) && belongs(s))
 				n += one((pid_t)pid);
 	close(dir);
 	return n;
@@ -240,13 +280,11 @@ static int of_cgroup(void)
 
 static void begin(void)
 {
-	const char *text = caps_status(box()->who, "status"), *p = text ? caps_line(&text, "NSpid") : NULL;
 	struct stat own;
 
 	of.reader = -1;
 	of.tries = TRIES;
-	while (p && *(p = number_at(p, 1)) > '\n')
-		of.inside++;
+	of.inside = depth(fmts("%d", box()->run.init));
 	if (fstatat(box()->who, "ns/pid", &of.ns, 0) < 0 || fstatat(box()->run.proc, "self/ns/pid", &own, 0) < 0 ||
 	    own.st_ino == of.ns.st_ino)
 		of.ns.st_ino = 0;		/* the host's is everybody's */
@@ -262,7 +300,7 @@ int ps_box(const char *name)
 		return e;
 	begin();
 	n = of_cgroup();
-	if (!n && of.ns.st_ino)
+	if (!n)
 		n = of_namespace();
 	if (n < 0)
 		say(2, "husk: %s: ps: its cgroups are too deep: not all of it was seen\n", name);

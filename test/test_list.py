@@ -10,6 +10,7 @@ import select
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -242,6 +243,25 @@ last.2=\d\d:\d\d:\d\d exit 255 after 12s
     assert abs(time.time() - 7385 - (time.mktime(time.strptime(since, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone)) < 3
 
 
+def test_the_last_lines_of_its_log(rundir):
+    """A beginning that is cut, and an end that is torn, are left out; there are lines of husk's own."""
+    d = rundir.box("b", "version=1\nstate=failed 5 x\n")
+    said = lambda: [l for l in on_terminal("state", "b", env={"HUSK_RUN": str(rundir.path)})[1].splitlines() if l.startswith("log: ")]
+    assert said() == []
+    for n in 3, 10, 1000:
+        lines = [f"2026-01-04T10:{i % 60:02}:07.042Z {'?' * (i % 50)} line {i}\n" for i in range(n)] + ["2026-01-04T10:22:08.981Z! killed \33[m\n"]
+        for end in "", "2026-01-04T10:22:09.1":
+            (d / "log").write_text("".join(lines) + end)
+            whole = [f"log: {l[11:19]}{l[24:-1]}".replace("\33", "\\x1b") for l in lines]
+            assert said() == whole[-4:], (n, end)
+    for text in b"", b"\n", b"\n\n\n\n", b"x", b"short\n", b"x" * 5000, b"x" * 5000 + b"\n":
+        (d / "log").write_bytes(text)
+        assert said() == []
+    (d / "log").unlink()
+    os.mkfifo(d / "log")
+    assert said() == []
+
+
 def test_a_reason_that_is_too_long_stands_below(rundir):
     rundir.box("b", "version=1\nstate=backoff 5 killed: out of memory (memory.max=48M, peak 48M)\n", True)
     text = bare(on_terminal("list", env={"HUSK_RUN": str(rundir.path)})[1])
@@ -460,3 +480,31 @@ def test_processes_below_its_cgroup(name):
             with open(f"{d}/sub/deep/cgroup.procs", "w") as f:
                 f.write(str(pid))
         assert pid in [x["pid"] for x in processes(name)]
+
+
+def test_an_unprivileged_owner(name):
+    """His own run directory, and figures as far as he has cgroups; root's is not his."""
+    with tempfile.TemporaryDirectory(prefix="husk-") as d:
+        os.chmod(d, 0o755)
+        os.mkdir(f"{d}/run", 0o700)
+        os.chown(f"{d}/run", 1000, 1000)
+        user = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", f"HUSK_RUN={d}/run", husk.HUSK]
+        p = subprocess.Popen([*user, "run", f"name={name}", f"root={husk.ROOT}", "ns.user=new", "--", "/bin/sh", "-c", "sleep 77 & echo up; wait"],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            if p.stdout.readline() != b"up\n":
+                pytest.skip(husk.errors(p))
+            pid = husk.init_of(p.pid)
+            r = husk.command(*user, "list", "-j")
+            b = json.loads(r.out)
+            assert (b["name"], b["state"], b["pid"], r.err) == (name, "running", pid, ""), r
+            assert husk.command(*user, "state", name, "state").out == "running\n"
+            q = {x["command"]: x for x in map(json.loads, husk.command(*user, "ps", "-j", name).out.splitlines())}
+            assert q["sleep 77"]["user"] == 1000 and [x["inside"] for x in q.values()][:1] == [1] and len(q) == 3, q
+            r = husk.command(*user[:-2], f"HUSK_RUN={husk.RUNDIR}", husk.HUSK, "list")
+            assert r.status == 1 and "run directory: " in r.err, r
+        finally:
+            p.terminate()
+            husk.status_of(p)
+            p.stdout.close()
+            p.stderr.close()
