@@ -33,7 +33,8 @@ static const char defaults[] =
 	"keyring=yes\n"
 	"boot=yes\n"
 	"stop.signal=TERM\n"
-	"stop.timeout=5s\n";
+	"stop.timeout=5s\n"
+	"reload.signal=HUP\n";
 
 static const char presets[] =
 	"service\0"

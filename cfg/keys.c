@@ -114,6 +114,7 @@
 	K(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
 	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box, or *", "*: all others; order only", "", "that box is up, failed or skipped") \
 	K(STOP_SIGNAL, "stop.signal", SIGNAL, life.stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
+	K(RELOAD_SIGNAL, "reload.signal", SIGNAL, life.reload_signal, 0, "", "by husk reload", "HUP", "") \
 	K(STOP_TIMEOUT, "stop.timeout", TIME, life.stop_ms, 0, "a time to 1d (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
 	K(RESTART, "restart", ONLY, name, 0, "one of (no)", "", "no", "when the program has ended") \
 	K(LOG, "log", CHOICE, life.log, 0, "inherit|none", "of its output", "inherit", "") \

@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,7 +63,7 @@ static int changeable(char *words[], int n)
 		*words = without_default(row, *words);
 		if (row < 0 || key_row(row)->flags & K_LIVE)
 			continue;
-		cfg_complain(NULL, 0, w, row == KEY_STOP_SIGNAL || row == KEY_STOP_TIMEOUT ?
+		cfg_complain(NULL, 0, w, row >= KEY_STOP_SIGNAL && row <= KEY_STOP_TIMEOUT ?
 			TEXT "the keeper has it from the start: change the file, and start the box anew" :
 			TEXT "not of a box that runs: limits, device= and devices.allow= alone");
 		return 2;
@@ -105,27 +104,14 @@ static int hold(struct up *u)
 static int await(struct up *u)
 {
 	struct run *r = &u->run;
-	uint64_t now, end = now_ms() + PATIENCE_MS;
-	static char what[512];
-	struct pollfd p = { -1, POLLIN, 0 };
 
-	while (faccessat(r->statedir, "box", F_OK, 0) < 0) {
-		if (errno != ENOENT)
-			return fail(r, "what it was made of");
-		if (faccessat(r->statedir, "state", F_OK, 0) < 0)
-			return fail_not(r, "it has just ended");
-		if ((now = now_ms()) >= end)
-			return fail_not(r, "what it was made of is not there: it is starting, was started by an older husk, or its run directory is full");
-		if (p.fd < 0) {
-			if ((p.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0 ||
-			    inotify_add_watch(p.fd, fmts("/proc/self/fd/%d", r->statedir), IN_MOVED_TO | IN_DELETE | IN_ONLYDIR) < 0)
-				return fail(r, "inotify");
-			continue;
-		}
-		(void)poll(&p, 1, (int)(end - now));
-		(void)!read(p.fd, what, sizeof what);
-	}
-	return 0;
+	if (state_await(r->statedir, "box", PATIENCE_MS) == 0)
+		return 0;
+	if (errno == ENOENT)
+		return fail_not(r, "it has just ended");
+	if (errno == ETIME)
+		return fail_not(r, "what it was made of is not there: it is starting, was started by an older husk, or its run directory is full");
+	return fail(r, "what it was made of");
 }
 
 /* For what is noted on the way */

@@ -65,6 +65,7 @@ enum {
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
 	MAXBOX	= 64,		/* boxes of a board */
+	MAXASK	= 32,		/* who asks one keeper, or waits for its boxes, at a time */
 	MAXTEXT	= 256 * 1024,	/* all configuration text of one box, and a copy */
 };
 
@@ -251,7 +252,7 @@ struct left {
 
 /* What a keeper holds of a box. Descriptors: those up to W_POLLED are heard in keeper.c,
  * each by its function; a starter hands over what is there from W_STATUS on. */
-enum watched { W_STARTER, W_LISTENER, W_POLLED,
+enum watched { W_STARTER, W_LISTENER, W_CTL, W_POLLED,
 	W_STATUS = W_POLLED,		/* the pipe of struct ended */
 	W_LOCK, W_FILE,			/* RUNDIR/NAME, and its state file */
 	W_POLICY, W_PTY, NWATCH };
@@ -296,6 +297,7 @@ struct run {
 	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
 	bool	 etc;			/* there are copies to keep fresh */
 	bool	 late;			/* no mount_setattr: INIT sets the flags of mounts */
+	bool	 again;			/* husk start: that it runs already is fine */
 	bool	 groups_kept;		/* the kernel allows no setgroups() here: the caller's stay */
 	uint8_t	 ngroups;
 	pid_t	 init, prog;
@@ -351,6 +353,16 @@ struct ended {
 	int32_t	 left;			/* processes still alive inside, 0: not counted */
 };
 #define ENDED_MAGIC	0x6b737568	/* "husk" */
+
+/* What a keeper is asked by: the first byte of a message on RUNDIR/NAME/ctl; and what it
+ * answers, once or more often. */
+enum { ASK_STOP = 'S', ASK_RELOAD = 'H', ASK_RESTART = 'R', ASK_UP = 'U', ASK_END = 'W' };
+struct answer {
+	int32_t	 ms;			/* < 0: status is the answer; else there is another one, within ms, */
+	int32_t	 status;
+};
+enum { ANSWER_WAITS = INT32_MAX,	/* or however long it takes */
+       ANSWER_BUSY = 256, ANSWER_UNKNOWN };	/* no status of anything */
 
 /* INIT, PROG -> HOST on r->sync, each one datagram */
 enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R' };
@@ -449,7 +461,8 @@ int init_seal(char **argv);		/* run from where nobody can write; prints, 0 or 12
 
 /* init/start.c: one box, from its configuration to its running program */
 struct live;
-int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and undone */
+int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and undone, or RUNS_ALREADY */
+enum { RUNS_ALREADY = 1 };
 
 int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 125 */
@@ -475,6 +488,24 @@ void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what 
 void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
 int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, 2: there; NULL: of any box */
 int keeper_signal(void);		/* the next signal that is not the loop's own business, or 0 */
+
+/* init/ctl.c: who asks the keeper */
+enum ctl_news { CTL_UP, CTL_FAILED, CTL_STUCK, CTL_GONE };
+void ctl_open(struct live *);		/* RUNDIR/NAME/ctl; once */
+void ctl_close(struct live *);		/* that nobody gets in any more */
+void ctl_heard(struct live *);		/* W_CTL: somebody is there */
+void ctl_tell(const struct live *, enum ctl_news, int status);	/* to those who wait for it */
+struct pollfd;
+int ctl_poll(struct pollfd *);		/* MAXASK at most: how many */
+void ctl_clients(const struct pollfd *, int n);
+int ctl_connect(int dir);		/* to the keeper of that RUNDIR/NAME; a descriptor that does not block, or -1 */
+
+/* init/ask.c: the verbs. Printed, and the exit status */
+int ask_stop(const char *name);
+int ask_reload(const char *name);
+int ask_delete(const char *name);
+int ask_wait(const char *name, bool ready);
+int ask_kill(const char *name, const char *signal);	/* NULL: TERM */
 
 /* init/tty.c: the caller's terminal and the pty of the box */
 void tty_open(int pty);			/* raw mode, window size */
@@ -520,6 +551,8 @@ bool state_next(int dir, const char *ending, char of[MAXNAME + 1]);	/* the name 
 int state_read(struct left *, const char *name);	/* 1: a keeper holds it, 0: nobody does, -1: none */
 int state_save(int dir);		/* what cfg_show() has, into RUNDIR/NAME/box, whole or not at all: 0 or -1 */
 const char *state_saved(const char *name);	/* its path */
+int state_clear(struct left *, const char *name);	/* of whom nobody holds: undone. 0, 1: not all; -1: EWOULDBLOCK, somebody does */
+int state_await(int dir, const char *file, unsigned ms);	/* until it is in RUNDIR/NAME: 0, or -1: ETIME; ENOENT: the box has ended */
 int init_state(struct run *);		void init_forget(struct left *);
 int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */
@@ -548,6 +581,7 @@ int init_exec(struct run *);
 int init_rights(struct run *);
 int init_filter(struct run *);
 int init_reap(struct run *);
+bool init_forwards(int sig);		/* PID 1 of a box: to the program */
 
 /* init/up.c: a box that runs, by its name */
 int up_name(const char *name);		/* 0, or it is not the name of a box, which is printed, and 2 */
@@ -602,7 +636,7 @@ enum keyrow {
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
 	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
-	KEY_BOOT, KEY_AFTER, KEY_STOP_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_LOG,
+	KEY_BOOT, KEY_AFTER, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_LOG,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
 enum keytype {

@@ -277,11 +277,12 @@ static void handed_over(struct live *v)
 {
 	static struct handover h;
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(NWATCH * sizeof(int))]; } c;
-	struct iovec iov = { &h, sizeof h };
+	struct iovec iov = { .iov_len = sizeof h };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
 	const uint8_t *fd = CMSG_DATA(&c.h);
 	int i;
 
+	iov.iov_base = &h;		/* a constant with an address would be a table with a pointer */
 	if (recvmsg(v->fd[W_STARTER], &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof h || mh.msg_flags & MSG_CTRUNC ||
 	    (h.fds & ALWAYS) != ALWAYS || mh.msg_controllen < CMSG_LEN((size_t)__builtin_popcount(h.fds) * sizeof(int))) {
 		(void)life_event(v, EV_FAILED);
@@ -298,6 +299,7 @@ static void handed_over(struct live *v)
 	v->life = h.life;
 	v->etc = h.etc;
 	refresh(v);
+	ctl_open(v);
 	(void)life_event(v, EV_UP);
 	fetch(v);
 }
@@ -307,10 +309,11 @@ static void hand_over(int to, const struct run *r)
 	static struct handover h;
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(NWATCH * sizeof(int))]; } c = {
 		.h = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-	struct iovec iov = { &h, sizeof h };
+	struct iovec iov = { .iov_len = sizeof h };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c };
 	int fd[NWATCH], i, n = 0;
 
+	iov.iov_base = &h;
 	h.init = r->init;
 	h.life = r->box->life;
 	h.etc = r->etc;
@@ -403,6 +406,7 @@ static void hear(struct live *v, int which, short events)
 	switch (which) {
 	case W_STARTER: handed_over(v); break;
 	case W_LISTENER: listen_to(v, events); break;
+	case W_CTL: ctl_heard(v); break;
 	}
 }
 
@@ -413,11 +417,11 @@ static bool rests(const struct live *v, int which)
 
 void keeper_turn(int timeout_ms)
 {
-	__attribute__((uninitialized)) struct pollfd p[MAXLIVE * W_POLLED + 4];
+	__attribute__((uninitialized)) struct pollfd p[MAXLIVE * W_POLLED + MAXASK + 4];
 	__attribute__((uninitialized)) uint16_t who[MAXLIVE * W_POLLED + 4];
 	struct live *v = NULL;
 	struct signalfd_siginfo si;
-	int n = 2, tty, i;
+	int n = 2, clients, tty, i;
 
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
 	p[1] = (struct pollfd){ watch, POLLIN, 0 };
@@ -427,14 +431,17 @@ void keeper_turn(int timeout_ms)
 				who[n] = (uint16_t)(keeper_slot(v) * W_POLLED + i);
 				p[n++] = (struct pollfd){ v->fd[i], POLLIN, 0 };
 			}
+	clients = n;
+	n += ctl_poll(p + n);
 	tty = n;
 	n += tty_poll(p, n);
 	if (poll(p, (nfds_t)n, time_left(timeout_ms)) > 0) {
 		if (p[1].revents)
 			news();
-		for (i = 2; i < tty; i++)	/* one that was heard before may have closed it */
+		for (i = 2; i < clients; i++)	/* one that was heard before may have closed it */
 			if (p[i].revents && table[who[i] / W_POLLED].fd[who[i] % W_POLLED] == p[i].fd)
 				hear(table + who[i] / W_POLLED, who[i] % W_POLLED, p[i].revents);
+		ctl_clients(p + clients, tty - clients);
 		tty_relay(p, tty);
 		if (p[0].revents && read(signals, &si, sizeof si) == sizeof si)
 			heard(&si);
@@ -490,6 +497,7 @@ __attribute__((noinline)) int keeper_loop(bool learn)
 	keeper_turn(BRIEF_MS);
 	settled = true;
 	if (v->state != GONE) {
+		ctl_open(v);
 		(void)state_save(v->fd[W_LOCK]);	/* for husk update, which says so where it is not there */
 		if (!learn)
 			forget();

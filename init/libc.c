@@ -340,6 +340,31 @@ KEEP int raise(int sig)
 	return kill(getpid(), sig);
 }
 
+int bind(int fd, const struct sockaddr *a, socklen_t n)
+{
+	return (int)syscall(SYS_bind, fd, a, n);
+}
+
+int listen(int fd, int most)
+{
+	return (int)syscall(SYS_listen, fd, most);
+}
+
+int accept4(int fd, struct sockaddr *restrict a, socklen_t *restrict n, int flags)
+{
+	return (int)syscall(SYS_accept4, fd, a, n, flags);
+}
+
+int connect(int fd, const struct sockaddr *a, socklen_t n)
+{
+	return (int)syscall(SYS_connect, fd, a, n);
+}
+
+int getsockopt(int fd, int level, int what, void *restrict to, socklen_t *restrict n)
+{
+	return (int)syscall(SYS_getsockopt, fd, level, what, to, n);
+}
+
 ssize_t send(int fd, const void *from, size_t n, int flags)
 {
 	return sendto(fd, from, n, flags, NULL, 0);

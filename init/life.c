@@ -81,6 +81,7 @@ static void give_up(struct live *v)
 	say(2, "husk: %s: unkillable: process %d is still there\n", v->name, v->init);
 	say(v->fd[W_FILE], "ended=unkillable\n");
 	v->result = 1;
+	ctl_tell(v, CTL_STUCK, 1);
 }
 
 /* Undo needs no more than the state file, and that is what a killed keeper's
@@ -103,6 +104,7 @@ static void end(struct live *v)
 	if (v->fd[W_LISTENER] >= 0)
 		keeper_deaf(v);
 	undo(v);
+	ctl_tell(v, CTL_GONE, v->result);
 	v->etc = false;
 	if (v->left)
 		return;		/* the only box of this process, which ends now */

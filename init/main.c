@@ -151,11 +151,11 @@ static int write_pid(const struct words *c)
 }
 
 /* -d: the caller waits until the box is up, and gets its status where it is
- * not. Before the clone, because the death signal hangs on the process that
+ * not; -1 for the keeper. Before the clone, because the death signal hangs on the process that
  * clones. */
 static int background(int *up)
 {
-	char status = 125;
+	uint8_t status = 125;
 	int p[2];
 	pid_t pid;
 
@@ -166,12 +166,13 @@ static int background(int *up)
 	if (pid) {
 		close(p[1]);
 		(void)!read(p[0], &status, 1);
-		_exit(status);
+		close(p[0]);
+		return status;
 	}
 	close(p[0]);
 	setsid();
 	*up = p[1];
-	return 0;
+	return -1;
 }
 
 /* A keeper in the background holds no directory of its caller's busy. */
@@ -191,9 +192,9 @@ static void go_to_root(const char **pidfile)
 }
 
 /* The box is up: what was only needed to make it is given back. */
-static void settle(struct run *r, const struct words *c)
+static void settle(struct run *r, struct live *v, const struct words *c)
 {
-	int keep[] = { r->left->dir, r->statedir, r->state, r->status, r->pty, r->sigfd, r->listener, r->policy, c->lines };
+	int keep[] = { r->left->dir, r->statedir, r->state, r->status, r->pty, r->sigfd, r->listener, r->policy, c->lines, -1 };
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
 
 	if (c->pidfile && write_pid(c)) {
@@ -201,10 +202,12 @@ static void settle(struct run *r, const struct words *c)
 		keeper_stop(NULL);
 	}
 	if (r->up) {
+		ctl_open(v);		/* who is told that it is up may ask */
+		keep[9] = v->fd[W_CTL];
 		(void)send(r->up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
 		close(r->up);
 	}
-	if (close_others(AT_FDCWD, 3, keep, 9) < 0)
+	if (close_others(AT_FDCWD, 3, keep, 10) < 0)
 		keeper_stop(NULL);
 }
 
@@ -228,10 +231,9 @@ static int learned(int status, int to)
 	return status ? status : 1;
 }
 
-static int verb_run(char **argv, bool learn)
+/* What every process of a box has of this one. */
+static int prepare(char **argv)
 {
-	struct words c = { .lines = -1 };
-	struct live *v;
 	int e;
 
 	making_a_box(true);		/* init_stdio closes what the first two let go */
@@ -239,9 +241,44 @@ static int verb_run(char **argv, bool learn)
 		return e;
 	making_a_box(false);
 	keeper_block();
-	if ((e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(asked())))
+	return 0;
+}
+
+/* Its whole life */
+static int keep(struct words *c, bool learn)
+{
+	struct live *v;
+	int e;
+
+	run.left = &left;
+	run.unpriv = getauxval(AT_EUID) != 0;
+	if ((e = open_pid(c)) || (e = start_stdio(c->background, asked()->life.log == LOG_NONE)) ||
+	    (e = start_box(&run, asked()))) {
+		if (c->made)
+			unlink(c->pidfile);
+		if (e == RUNS_ALREADY)
+			(void)send(run.up, &e, 1, MSG_NOSIGNAL);
 		return e;
-	if (c.background && (e = background(&run.up)))
+	}
+	if (c->background)
+		go_to_root(&c->pidfile);
+	v = keeper_add(run.name);
+	keeper_adopt(v, &run);
+	settle(&run, v, c);
+	e = keeper_loop(learn);
+	if (c->pidfile)
+		unlink(c->pidfile);
+	return e;
+}
+
+static int verb_run(char **argv, bool learn)
+{
+	struct words c = { .lines = -1 };
+	int e;
+
+	if ((e = prepare(argv)) || (e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(asked())))
+		return e;
+	if (c.background && (e = background(&run.up)) >= 0)
 		return e;
 	if (learn) {
 		if ((c.lines = split_output()) < 0)
@@ -249,23 +286,37 @@ static int verb_run(char **argv, bool learn)
 		filter_learn(asked(), c.more);
 		run.learn = true;
 	}
-	run.left = &left;
-	run.unpriv = getauxval(AT_EUID) != 0;
-	if ((e = open_pid(&c)) || (e = start_stdio(c.background, asked()->life.log == LOG_NONE)) ||
-	    (e = start_box(&run, asked()))) {
-		if (c.made)
-			unlink(c.pidfile);
-		return e;
-	}
-	if (c.background)
-		go_to_root(&c.pidfile);
-	v = keeper_add(run.name);
-	keeper_adopt(v, &run);
-	settle(&run, &c);
-	e = keeper_loop(learn);
-	if (c.pidfile)
-		unlink(c.pidfile);
+	e = keep(&c, learn);
 	return learn ? learned(e, c.lines) : e;
+}
+
+/* run -d of one; that it runs already, or is just being started by another, is as good. */
+static int start_one(struct words *c)
+{
+	int e, tries = 3;
+
+	do {
+		if ((e = cfg_load(asked(), c->file, c->words, c->nwords, c->argv)) || (e = start_what(asked())))
+			return e;
+		run.again = true;
+		if ((e = background(&run.up)) < 0)
+			_exit(keep(c, false));
+	} while (e == RUNS_ALREADY && (e = ask_wait(asked()->name, true)) && --tries);
+	return e;
+}
+
+static int verb_start(char **argv)
+{
+	struct words c = { .lines = -1, .background = true };
+	int i, e = prepare(argv), worst = 0;
+
+	if (e || (e = parse(&c, argv + 2, "")))
+		return e;
+	for (i = 0; i < c.nrest || (!i && (c.nwords || c.argv)); i++) {
+		c.file = c.nrest ? conf(c.rest[i]) : NULL;
+		worst = (e = start_one(&c)) ? e : worst;
+	}
+	return i ? worst : usage(TEXT "start what?");
 }
 
 static int verb_check(char **argv)
@@ -332,6 +383,50 @@ static int verb_filter(char **argv)
 		return filter_ask(asked(), argv);
 	filter_show(asked());
 	return 0;
+}
+
+/* The box of a file, by its base name */
+static const char *named(const char *word)
+{
+	static char name[MAXNAME + 6];
+	const char *base = strrchr(word, '/');
+	size_t n;
+
+	if (!base)
+		return word;
+	n = copy(name, sizeof name, base + 1);
+	if (n > 5 && n < sizeof name && same(name + n - 5, ".conf"))
+		name[n - 5] = '\0';
+	return name;
+}
+
+/* One after the other, whatever becomes of those before: the worst counts. */
+static int verb_each(char **argv, char which)
+{
+	const char *name;
+	int e, worst = 0;
+
+	if (!argv[2])
+		return up_name(NULL);
+	for (argv += 2; *argv; argv++) {
+		name = named(*argv);
+		e = **argv == '-' ? no_option(*argv) : which == 's' ? ask_stop(name) : which == 'r' ? ask_reload(name) : ask_delete(name);
+		worst = e ? e : worst;
+	}
+	return worst;
+}
+
+static int verb_wait(char **argv)
+{
+	bool ready = argv[2] && same(argv[2], "--ready");
+
+	argv += 2 + ready;
+	return *argv && argv[1] ? usage(TEXT "one box at a time") : ask_wait(*argv ? named(*argv) : NULL, ready);
+}
+
+static int verb_kill(char **argv)
+{
+	return argv[2] && argv[3] && argv[4] ? usage(TEXT "one box at a time") : ask_kill(argv[2], argv[2] ? argv[3] : NULL);
 }
 
 static int verb_freeze(char **argv, bool on)
@@ -450,7 +545,13 @@ static const char verbs[] = TEXT
 	"update NAME key=value ..\n\tother limits and devices for a box that runs\0"
 	"list [-jk]\n\tall boxes, also those of files that are not started, and why each is as it is\0"
 	"state [-jk] NAME|FILE [FIELD]\n\tthe same of one, and more; 0: it runs, 3: it does not, 4: unknown\0"
-	"ps [-jk] NAME\n\tthe processes of a box\0";
+	"ps [-jk] NAME\n\tthe processes of a box\0"
+	"start FILE|key=value .. [-- argv]\n\tin the background; done, where it runs\0"
+	"stop NAME ..\n\tuntil it is gone; done, where it does not run\0"
+	"reload NAME ..\n\tsend it reload.signal\0"
+	"delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed\0"
+	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready\0"
+	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0";
 
 static int help_verbs(void)
 {
@@ -496,6 +597,12 @@ static int call(char **argv)
 	case 18: return verb_list(argv);
 	case 19: return verb_state(argv);
 	case 20: return verb_ps(argv);
+	case 21: return verb_start(argv);
+	case 22: return verb_each(argv, 's');
+	case 23: return verb_each(argv, 'r');
+	case 24: return verb_each(argv, 'd');
+	case 25: return verb_wait(argv);
+	case 26: return verb_kill(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

@@ -167,14 +167,20 @@ static void reap(struct run *r)
 	}
 }
 
-/* A fault is the affair of who has it, and never passed on. Stops go to the program's group as SIGSTOP: a process without a terminal may
+/* A fault is the affair of who has it, and never passed on. */
+bool init_forwards(int sig)
+{
+	static const uint32_t faults = 1u << SIGILL | 1u << SIGTRAP | 1u << SIGABRT | 1u << SIGBUS |
+		1u << SIGFPE | 1u << SIGSEGV | 1u << SIGSYS;
+
+	return sig > 31 || !(faults >> sig & 1);
+}
+
+/* Stops go to the program's group as SIGSTOP: a process without a terminal may
  * not act on the others, and PID 1 of a namespace cannot stop itself. */
 static void forward(const struct run *r, int sig)
 {
-	static const uint64_t faults = 1u << SIGILL | 1u << SIGTRAP | 1u << SIGABRT | 1u << SIGBUS |
-		1u << SIGFPE | 1u << SIGSEGV | 1u << SIGSYS;
-
-	if (sig < 32 && faults >> sig & 1)
+	if (!init_forwards(sig))
 		return;
 	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
 		(void)kill(-r->prog, SIGSTOP);

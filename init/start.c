@@ -262,6 +262,7 @@ static void begin(struct run *r, const struct box *b)
 int start_box(struct run *r, const struct box *b)
 {
 	int e, keep[3];
+	bool already;
 
 	begin(r, b);
 	making_a_box(true);
@@ -270,7 +271,8 @@ int start_box(struct run *r, const struct box *b)
 	making_a_box(false);
 	if (r->side != HOST)
 		confess(r);
-	if (e)
+	already = r->again && r->err == EALREADY;
+	if (e && !already)
 		complain(r);
 	if (!e || r->exec_errno)
 		return 0;
@@ -279,5 +281,5 @@ int start_box(struct run *r, const struct box *b)
 	keep[2] = r->up;		/* who waits is not told before nothing is left */
 	(void)close_others(AT_FDCWD, 3, keep, 3);	/* undo may need what a failing start has used up */
 	stages_undo(r->left, r->row);
-	return 125;
+	return already ? RUNS_ALREADY : 125;
 }

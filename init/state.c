@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -134,27 +135,37 @@ bool state_next(int of_dir, const char *ending, char of[MAXNAME + 1])
 	return *best;
 }
 
-/* The state file, whole lines of it or not: length or -1. No link, no FIFO, and nobody
- * else's, so that it is not waited for. */
+/* What else has got here by somebody's hand is no text of ours, and nothing is undone
+ * by it. An empty one is, and one without its last line. */
+static bool own(const struct stat *st)
+{
+	errno = EPERM;
+	return st->st_uid == getauxval(AT_EUID) && !(st->st_mode & 022);
+}
+
+/* Whole lines of it or not: length or -1. No FIFO is waited for. */
 static int take(int dir, char *text, size_t max)
 {
-	int fd = openat(dir, "state", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
-	ssize_t n;
+	ssize_t n = -1;
+	int fd = openat(dir, "state", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -1;
-	errno = EPERM;
-	n = fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != getauxval(AT_EUID) || st.st_mode & 022 ? -1 :
-		pread(fd, text, max - 1, 0);
-	let_go(fd);
-	if (n >= 0)
+	if (fstat(fd, &st) == 0 && own(&st) && S_ISREG(st.st_mode) && (n = read(fd, text, max - 1)) >= 0) {
 		text[n] = '\0';
+		if (strchr(text, '\n') && !starts(text, "version=1\n")) {
+			errno = EINVAL;
+			n = -1;
+		}
+	}
+	let_go(fd);
 	return (int)n;
 }
 
 int state_read(struct left *l, const char *name)
 {
+	struct stat st;
 	int dir, n, held;
 
 	memset(l, 0, sizeof *l);
@@ -162,7 +173,7 @@ int state_read(struct left *l, const char *name)
 		return -1;
 	copy(l->name, sizeof l->name, name);
 	dir = open_name(l, name);
-	n = dir < 0 ? -1 : take(dir, l->text, sizeof l->text);
+	n = dir < 0 || fstat(dir, &st) < 0 || !own(&st) ? -1 : take(dir, l->text, sizeof l->text);
 	if (n < 0) {
 		let_go(dir);
 		let_go(l->dir);
@@ -242,9 +253,11 @@ static int lock_name(struct run *r, bool *fresh)
 				errno = EBUSY;
 				continue;
 			}
-			return fail_not(r, "%s is running already", r->name);
+			(void)fail_not(r, "%s is running already", r->name);
+			r->err = EALREADY;
+			return -EALREADY;
 		}
-		if (fstat(r->statedir, &st) < 0)
+		if (fstat(r->statedir, &st) < 0 || !own(&st))
 			break;
 		if (st.st_nlink)
 			return 0;
@@ -273,6 +286,58 @@ static int sweep(struct run *r, bool *fresh)
 		return fail_not(r, "what the last keeper left could not be removed");
 	close(r->statedir);
 	return lock_name(r, fresh);
+}
+
+/* The same by hand, for a name that nobody starts: 0, 1 where not all could be removed,
+ * -1: EWOULDBLOCK, somebody is at it. */
+int state_clear(struct left *l, const char *name)
+{
+	struct stat st;
+	int dir, e = -1;
+
+	memset(l, 0, sizeof *l);
+	if (state_open(l, false) < 0)
+		return -1;
+	copy(l->name, sizeof l->name, name);
+	dir = open_name(l, name);
+	if (dir >= 0 && flock(dir, LOCK_EX | LOCK_NB) == 0 && fstat(dir, &st) == 0 && own(&st)) {
+		errno = ENOENT;
+		if (st.st_nlink && (take(dir, l->text, sizeof l->text) >= 0 || errno == ENOENT)) {
+			l->len = (uint16_t)strlen(l->text);
+			stages_undo(l, -1);
+			e = l->stuck;
+		}
+	}
+	if (dir >= 0)
+		let_go(dir);
+	let_go(l->dir);
+	l->dir = -1;
+	return e;
+}
+
+/* Until FILE is there: 0; or -1: ENOENT where the box has ended, ETIME. */
+int state_await(int dir, const char *file, unsigned ms)
+{
+	static char what[512];
+	struct pollfd p = { -1, POLLIN, 0 };
+	uint64_t now, end = now_ms() + ms;
+	int e = 0;
+
+	while (!e && faccessat(dir, file, F_OK, 0) < 0) {
+		if (errno != ENOENT || faccessat(dir, "state", F_OK, 0) < 0)
+			e = errno;
+		else if ((now = now_ms()) >= end)
+			e = ETIME;
+		else if (p.fd >= 0)
+			(void)!(poll(&p, 1, (int)(end - now)) > 0 && read(p.fd, what, sizeof what));
+		else if ((p.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0 ||
+			 inotify_add_watch(p.fd, fmts("/proc/self/fd/%d", dir), IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR) < 0)
+			e = errno;
+	}
+	if (p.fd >= 0)
+		close(p.fd);
+	errno = e;
+	return e ? -1 : 0;
 }
 
 /* 1: the link is of this name, 0: another's or not there, -1 */
@@ -384,6 +449,7 @@ static int remove_dir(const struct left *l)
 	while ((e = unlinkat(l->dir, l->name, AT_REMOVEDIR)) < 0 && errno == ENOTEMPTY && tries++ < 8) {
 		(void)unlinkat(l->dir, fmts("%s/box.new", l->name), 0);
 		(void)unlinkat(l->dir, fmts("%s/box", l->name), 0);
+		(void)unlinkat(l->dir, fmts("%s/ctl", l->name), 0);
 	}
 	return e;
 }

@@ -1,0 +1,234 @@
+/*
+ * ask.c - the verbs that change a box's life, from outside: husk stop, restart, reload,
+ * delete, wait, kill. What only its keeper can do is asked at its door (ctl.c); what the
+ * kernel and the lock can is done without it, whether it is halted or dead.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { DOOR_MS = 40000,			/* until it has one: a start may take 30 s */
+       ANSWER_MS = 10000,		/* to the first word, */
+       SLACK_MS = 12000,		/* and longer than it said: to kill takes 5 s, and to undo */
+       STEP_MS = 10,
+       LOST = -1 };			/* there is no answer: the keeper has ended */
+
+static struct {
+	struct left left;		/* of the box; left.dir: RUNDIR */
+	int	 dir;			/* RUNDIR/NAME, if it is there */
+	const char *name;
+} one;
+
+static int trouble(const char *what)
+{
+	say(2, "husk: %s: %s: %s\n", one.name, what, strerror(errno));
+	return 1;
+}
+
+static int not_running(void)
+{
+	say(2, "husk: %s: not running\n", one.name);
+	return 3;
+}
+
+/* 1: a keeper holds it, 0: nobody does, -1: errno, ENOENT where nothing is there. Each
+ * time anew: what it was may be gone. */
+static int look(void)
+{
+	int held;
+
+	close(one.left.dir);
+	close(one.dir);
+	held = state_read(&one.left, one.name);
+	one.dir = one.left.dir < 0 ? -1 : openat(one.left.dir, one.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return held < 0 || one.dir >= 0 ? held : -1;
+}
+
+static int begin(const char *name)
+{
+	one.name = name;
+	one.left.dir = one.dir = -1;
+	return up_name(name);
+}
+
+/* What a keeper that is no more has left, or has left on purpose. LOST: somebody else
+ * is at it. */
+static int clear(void)
+{
+	int e = state_clear(&one.left, one.name);
+
+	if (e < 0 && errno == EWOULDBLOCK)
+		return LOST;
+	return e < 0 ? errno == ENOENT ? 0 : trouble("what the last keeper left") : e;
+}
+
+static int no_answer(void)
+{
+	static char pid[16];
+	unsigned at = 0;
+
+	say(2, "husk: %s: its keeper, process %s, does not answer - it is halted, or hangs: husk kill %s KILL ends the box\n",
+		one.name, left_get(&one.left, "keeper", &at, pid, sizeof pid) ? pid : "?", one.name);
+	return 1;
+}
+
+/* The keeper's door, which is there when the box is up; -1: errno, ETIME: it does not come */
+static int knock(void)
+{
+	uint64_t end = now_ms() + DOOR_MS;
+	int fd;
+
+	while ((fd = ctl_connect(one.dir)) < 0) {
+		if (errno == ENOENT && state_await(one.dir, "ctl", DOOR_MS) < 0)
+			return -1;
+		if (errno == EAGAIN)		/* as many as it lets wait: if it runs, not for long */
+			(void)poll(NULL, 0, STEP_MS);
+		else if (errno != ENOENT)
+			return -1;
+		if (now_ms() >= end) {
+			errno = ETIME;
+			return -1;
+		}
+	}
+	return fd;
+}
+
+/* Its answers, up to the last one */
+static int listen_to(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	struct answer a;
+	int limit = ANSWER_MS;
+
+	do {
+		if (poll(&p, 1, limit) == 0)
+			return no_answer();
+		if (recv(fd, &a, sizeof a, MSG_DONTWAIT) != sizeof a)
+			return LOST;
+		limit = a.ms == ANSWER_WAITS ? -1 : a.ms + SLACK_MS;
+	} while (a.ms >= 0);
+	return a.status;
+}
+
+static int ask(uint8_t verb)
+{
+	int fd = knock(), s;
+
+	if (fd < 0 && errno != ENOENT && errno != ECONNREFUSED)
+		return errno == ETIME ? no_answer() : trouble("ctl");
+	if (fd < 0)
+		(void)poll(NULL, 0, STEP_MS);	/* it ends, or is just killed, and its lock will be free */
+	s = send(fd, &verb, 1, MSG_NOSIGNAL) == 1 ? listen_to(fd) : LOST;
+	close(fd);
+	if (s < ANSWER_BUSY)
+		return s;
+	say(2, "husk: %s: %s\n", one.name, s == ANSWER_BUSY ? TEXT "too many wait for it" : TEXT "its keeper is another husk, and does not know this verb");
+	return 1;
+}
+
+/* Until it is answered, or nobody holds the box: LOST. -2: one line is printed */
+static int settled(uint8_t verb)
+{
+	int held, s = LOST;
+
+	while (s == LOST && (held = look()) > 0)
+		s = ask(verb);
+	return s != LOST ? s : held < 0 && errno != ENOENT ? trouble("run directory"), -2 : LOST;
+}
+
+int ask_stop(const char *name)
+{
+	int s = LOST;
+
+	if (begin(name))
+		return 2;
+	while (s == LOST)
+		if ((s = settled(ASK_STOP)) == LOST)
+			s = clear();
+	return s < 0 ? 1 : s;
+}
+
+int ask_delete(const char *name)
+{
+	int s = LOST, held;
+
+	if (begin(name))
+		return 2;
+	while (s == LOST) {
+		if ((held = look()) > 0) {
+			say(2, "husk: %s: it runs - husk stop %s\n", name, name);
+			return 1;
+		}
+		s = held < 0 && errno != ENOENT ? trouble("run directory") : clear();
+	}
+	return s;
+}
+
+int ask_reload(const char *name)
+{
+	int s = begin(name) ? 2 : settled(ASK_RELOAD);
+
+	return s == LOST || s == 3 ? not_running() : s < 0 ? 1 : s;
+}
+
+/* The last words of a box that has ended; nobody's: its keeper was killed, and it with him. */
+static int last_words(bool ready)
+{
+	static char word[64];
+	const char *w = NULL;
+	unsigned at = 0;
+	uint64_t n;
+
+	while (left_get(&one.left, ready ? "state" : "ended", &at, word, sizeof word))
+		w = word;
+	if (ready)
+		return !w || !starts(w, "done");
+	if (!w)
+		return 128 + SIGKILL;
+	decimal(word + strcspn(word, "0123456789"), &n);
+	return starts(w, "exit") ? (int)n : starts(w, "signal") ? 128 + (int)n : starts(w, "oom") ? 128 + SIGKILL : 125;
+}
+
+int ask_wait(const char *name, bool ready)
+{
+	int s = begin(name) ? 2 : settled(ready ? ASK_UP : ASK_END);
+
+	if (s != LOST)
+		return s < 0 ? 1 : s;
+	return one.dir < 0 ? not_running() : last_words(ready);
+}
+
+/* What PID 1 of the box does not pass on to the program is refused, not swallowed. */
+static const char *no_signal(int sig, const char *word)
+{
+	if (!sig)
+		return fmts("\"%.*s\" is not a signal%s", 20, cfg_plain(word) ? word : "?", near_of(word, cfg_signal_name));
+	return sig == SIGSTOP ? TEXT "STOP: husk pause" : init_forwards(sig) ? NULL : TEXT "a fault is passed on by nobody";
+}
+
+/* KILL is for all of it. */
+int ask_kill(const char *name, const char *signal)
+{
+	static struct up u;
+	int sig = signal ? cfg_signal(signal) : SIGTERM, e;
+	const char *no = no_signal(sig, signal);
+
+	if (no) {
+		say(2, "husk: kill: %s\n", no);
+		return 2;
+	}
+	if ((e = up_open(&u, name)))
+		return e;
+	one.name = name;
+	if (sig == SIGKILL)
+		cg_kill(&u.left);
+	if (sys_pidfd_send(u.who, sig) == 0 || (errno == ENOSYS && kill(u.run.init, sig) == 0))
+		return 0;
+	return errno == ESRCH ? not_running() : trouble("kill");
+}
