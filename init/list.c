@@ -359,7 +359,8 @@ static void numbers(void)
 	}
 	if (l.keeper && status() != STOPPED)
 		number_fact("keeper", l.keeper);
-	number_fact("restarts", l.restarts);
+	if (!is("stopped|unknown"))
+		number_fact("restarts", l.restarts);
 	if (is("backoff") && l.next)
 		number_fact("next", wait_left());
 	sum(SUM_MEM, "memory");
@@ -566,7 +567,9 @@ static void card(void)
 		out_put(" pid=%u up=%s", (unsigned)l.pid, span(l.up));
 	if (l.who >= 0 && *l.user)
 		out_put(" user=%s net=%s", out_said(l.user), l.net);
-	out_put("%crestarts=%u\n", l.who >= 0 ? ' ' : '\n', l.restarts);
+	if (!is("stopped|unknown"))
+		out_put("%crestarts=%u", l.who >= 0 ? ' ' : '\n', l.restarts);
+	out_line();
 	if (l.summed)
 		out_put("memory=%s pids=%s cpu=%u%%\n", used(SUM_MEM), used(SUM_PIDS), percent());
 	line("why", reason());
@@ -605,7 +608,10 @@ int list_state(const char *name, const char *of)
 	l.field = of;
 	l.proc = proc_fd();
 	if (l.proc < 0 || !look(name)) {
-		say(2, "husk: %s: %s\n", name, l.proc < 0 ? strerror(errno) : "there is no such box, and no file " CONFDIR "/NAME.conf");
+		if (l.proc < 0)
+			say(2, "husk: %s: /proc: %s\n", name, strerror(errno));
+		else
+			say(2, "husk: %s: no such box, and no file " CONFDIR "/%s.conf\n", name, name);
 		return UNKNOWN;
 	}
 	figures();

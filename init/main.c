@@ -472,21 +472,12 @@ static int verb_list(char **argv)
 	return e ? e : list_all();
 }
 
-/* The name of a file is its base name. */
 static int verb_state(char **argv)
 {
-	static char name[MAXNAME + 8];
 	struct words c = { 0 };
 	int e = looks(&c, argv, 2);
-	const char *s = c.rest[0];
-	size_t n;
 
-	if (e || !s || !strchr(s, '/'))
-		return e ? e : list_state(s, c.rest[1]);
-	n = copy(name, sizeof name, strrchr(s, '/') + 1);
-	if (n > 5 && n < sizeof name && same(name + n - 5, ".conf"))
-		name[n - 5] = '\0';
-	return list_state(name, c.rest[1]);
+	return e ? e : list_state(c.nrest ? named(c.rest[0]) : NULL, c.rest[1]);
 }
 
 static int verb_ps(char **argv)
