@@ -239,6 +239,16 @@ static void sysctls(const struct box *b)
 	}
 }
 
+/* A second execve, of a path that is on no page */
+static void hooks_once(const struct box *b)
+{
+	int i;
+
+	for (i = 0; i < b->nhook; i++)
+		if (b->hook[i].stage == HOOK_STARTCONTAINER)
+			cfg_error(KEY_HOOK, i, "not with exec.once=: it would be one more");
+}
+
 /* Page 0 is for CAP_SYS_RAWIO of the first user namespace: of husk, and not of the program. */
 static void exec_once(const struct box *b)
 {
@@ -328,7 +338,7 @@ void cfg_check(struct box *b)
 	limits(b);
 	in_order(b);
 	if (b->exec_once)
-		exec_once(b);
+		exec_once(b), hooks_once(b);
 	if (b->abi == ABI_32 && !(b->persona & PER_MASK))
 		b->persona |= PER_LINUX32;
 	if (b->ns[NS_UTS] == NSM_NEW && !b->hostname)

@@ -118,6 +118,7 @@
 	K(STOP_TIMEOUT, "stop.timeout", TIME, life.stop_ms, 0, "a time to 1d (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
 	K(RESTART, "restart", ONLY, name, 0, "one of (no)", "", "no", "when the program has ended") \
 	K(LOG, "log", CHOICE, life.log, 0, "inherit|none", "of its output", "inherit", "") \
+	K(HOOK, "hook.", HOOK, nhook, LIST | SUB | OPEN, "PATH ARG ... of prestart, createcontainer, startcontainer, poststart or poststop (PATH from /)", "at that moment", "", "see HOOKS; one hook a line, eight at most") \
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service|daemon|netdev|host|oci|NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \

@@ -78,7 +78,7 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 		return cfg_wrong("\"%.*s\": a blank at the end, or behind the =", 80, v);
 	if ((k->type == T_ENV || (k->flags & K_PATH && starts(v, "./"))) && (e = cfg_absolute(s, &v)))
 		return e;
-	if (*v)
+	if (*v || k->type == T_HOOK)
 		return cfg_set(b, cfg.key, k->flags & K_SUB && k->type != T_KNOB ? strchr(key, '.') + 1 : key, v, key > s);
 	if (!(k->flags & K_LIST) && !(k->flags & K_LIVE && cfg.live))
 		return TEXT "a value is missing";

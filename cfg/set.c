@@ -445,6 +445,49 @@ static bool set_personality(struct box *b, const char *v)
 	return word >= 0 || cfg_digits(v, 0x7fffffff, &b->persona);
 }
 
+/* -------------------------------------------------------------------- LIFE */
+
+static const char *hook_stage(int i)
+{
+	return cfg_nth(HOOKS, i);
+}
+
+/* Nothing takes all of that stage away. */
+static const char *drop_hooks(struct box *b, int stage)
+{
+	int i;
+
+	for (i = b->nhook; i-- > 0;)
+		if (b->hook[i].stage == stage) {
+			cfg_unmark(cfg.key, i);
+			memmove(&b->hook[i], &b->hook[i + 1], (size_t)(--b->nhook - i) * sizeof *b->hook);
+		}
+	return NULL;
+}
+
+/* The state file has it as it was written, and it is cut into words where it runs. That this
+ * can be done is seen from a copy. */
+static const char *set_hook(struct box *b, const char *sub, const char *v)
+{
+	int stage = cfg_index(HOOKS, sub), n = 0;
+	const char *e = NULL;
+	size_t max;
+	char *at = cfg_rest(&max), *w = at;
+
+	if (stage < 0)
+		return cfg_wrong("no such stage%s", near_of(sub, hook_stage));
+	if (!*v)
+		return drop_hooks(b, stage);
+	if (copy(at, MAXHOOKTEXT, v) >= MAXHOOKTEXT || !cfg_plain(v))
+		return cfg_not();
+	for (; !(e = cfg_quoted(&at, &w, false)) && w; n++)
+		if (n == MAXHOOKARG || (!n && *w != '/'))
+			return cfg_not();
+	if (!e && !(e = cfg_add(&b->nhook, MAXHOOK)))
+		b->hook[b->nhook - 1] = (struct hook){ (uint8_t)stage, v };
+	return e;
+}
+
 /* ------------------------------------------------------------- one for all */
 
 /* One of the words that the row has: their places */
@@ -502,6 +545,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_ROOT: return set_root(b, v);
 	case T_ENV: return set_env(b, v);
 	case T_RLIMIT: return set_rlimit(b, sub, v);
+	case T_HOOK: return set_hook(b, sub, v);
 	case T_SYSCTL: return set_sysctl(b, sub, v);
 	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
 	case T_DEVICE: return cfg_set_device(b, v, skip);

@@ -10,13 +10,11 @@
 /* no_new_privs is set by then. SECCOMP_FILTER_FLAG_SPEC_ALLOW would switch off
  * a mitigation, TSYNC has nobody to reach. A kernel before 4.14 takes
  * KILL_PROCESS for what it knows, the death of the thread: nothing to do here. */
-int filter_load(struct run *r)
+int filter_plain(struct run *r)
 {
 	const struct box *b = r->box;
 	struct sock_fprog prog = { b->nbpf, (struct sock_filter *)(uintptr_t)b->bpf };
 
-	if (filter_watched(r))
-		return filter_watch(r);
 	if (!b->nbpf)
 		return 0;
 	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) == 0)
@@ -26,4 +24,9 @@ int filter_load(struct run *r)
 	if (errno == EINVAL || errno == ENOSYS)
 		return fail(r, "seccomp filter: the kernel needs CONFIG_SECCOMP_FILTER");
 	return fail(r, "seccomp filter of %u instructions", (unsigned)b->nbpf);
+}
+
+int filter_load(struct run *r)
+{
+	return filter_watched(r) ? filter_watch(r) : filter_plain(r);
 }

@@ -66,6 +66,9 @@ enum {
 	MAXCPU	= 1024,
 	MAXBOX	= 64,		/* boxes of a board */
 	MAXASK	= 32,		/* who asks one keeper, or waits for its boxes, at a time */
+	MAXHOOK	= 8,
+	MAXHOOKARG = 16,	/* words of one */
+	MAXHOOKTEXT = 256,
 	MAXTEXT	= 256 * 1024,	/* all configuration text of one box, and a copy */
 };
 
@@ -133,6 +136,11 @@ struct knob {
 	const char *file, *of, *text;	/* file: as it was written: hugetlb.2MB.max */
 };
 
+/* Hooks, in the order of their words. They have HOOK_S seconds each. */
+#define HOOKS "prestart|createcontainer|startcontainer|poststart|poststop"
+enum { HOOK_PRESTART, HOOK_CREATECONTAINER, HOOK_STARTCONTAINER, HOOK_POSTSTART, HOOK_POSTSTOP, HOOK_S = 10 };
+struct hook { uint8_t stage; const char *text; };	/* PATH ARG ..., as it was written */
+
 enum { UNSET = INT16_MIN };
 enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
@@ -157,7 +165,7 @@ struct life {
 /* Small things first: near the start an access is a short instruction. */
 struct box {
 	uint8_t	 narg, nenv, ngroup, nmnt, ndev, ndevrule, netc, nmask, nro, nuidmap, ngidmap,
-		 nsysctl, nafter, nsyscall, nknob;
+		 nsysctl, nafter, nsyscall, nknob, nhook;
 	uint8_t	 ns[NNS];		/* enum nsmode */
 	bool	 tty, pid1_program;
 	bool	 root_rw;
@@ -214,6 +222,7 @@ struct box {
 	struct idmap uidmap[MAXMAP], gidmap[MAXMAP];
 	struct pair sysctl[MAXSYSCTL];	/* key in dotted form, checked */
 	struct knob knob[MAXKNOB];
+	struct hook hook[MAXHOOK];	/* as in the file */
 	struct rlim rlim[16];		/* by RLIMIT_ number of the target */
 	uint64_t affinity[MAXCPU / 64];
 	struct dev dev[MAXDEV];
@@ -246,6 +255,7 @@ struct left {
 	int	 dir;			/* RUNDIR, O_PATH; -1: none */
 	bool	 ended;			/* PID 1 has been seen to end */
 	bool	 stuck;			/* a row could not be undone: the state file stays */
+	bool	 apart;			/* hooks are not waited for: whose they were is not all that this process keeps */
 	char	 name[MAXNAME + 1];
 	char	 text[4096];		/* 14 v1 hierarchies with a line each, names of 64 bytes, and 150 bytes of cgroup= */
 };
@@ -464,6 +474,7 @@ struct live;
 int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and undone, or RUNS_ALREADY */
 enum { RUNS_ALREADY = 1 };
 
+int start_heard(struct run *, int n);	/* HOST: so many inside have said that they are ready; 0 or fail() */
 int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 125 */
 
@@ -578,6 +589,11 @@ int init_say_ready(struct run *);
 int init_cwd(struct run *);
 int init_signals(struct run *);
 int init_exec(struct run *);
+/* init/hooks.c */
+int init_prestart(struct run *);		void init_poststop(struct left *);
+int init_createcontainer(struct run *);
+int init_startcontainer(struct run *);
+int init_poststart(struct run *);
 int init_rights(struct run *);
 int init_filter(struct run *);
 int init_reap(struct run *);
@@ -636,7 +652,7 @@ enum keyrow {
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
 	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
-	KEY_BOOT, KEY_AFTER, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_LOG,
+	KEY_BOOT, KEY_AFTER, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_LOG, KEY_HOOK,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
 enum keytype {
@@ -646,7 +662,7 @@ enum keytype {
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
-	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_NAME,
+	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_NAME, T_HOOK,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first; LIVE: of update */
@@ -1057,6 +1073,7 @@ int filter_ask(const struct box *, char *const *words);	/* NAME ARG ...: 0 allow
 const char *filter_cure(uint32_t nr, const unsigned long long args[6]);	/* caps=sys_time or syscalls=+clock_settime: what would allow it; NULL: no such call */
 /* filter/load.c */
 int filter_load(struct run *);
+int filter_plain(struct run *);		/* the same, and nobody listens */
 /* filter/notify.c: syscalls.log= and learn */
 enum { FILTER_HOLE = 9,			/* instructions that a filter with a listener has in front */
        FILTER_OURS = 0x6b737568 };	/* as a sixth argument: a call of ours, on the way to the exec */

@@ -90,8 +90,10 @@ static void undo(struct live *v)
 {
 	struct left *l = keeper_left(v);
 
-	if (l)
+	if (l) {
+		l->apart = !v->left;
 		stages_undo(l, -1);
+	}
 	if (v->left)
 		v->result = v->left->stuck && !v->result ? 1 : v->result;
 	keeper_let(v, l);

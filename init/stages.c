@@ -48,7 +48,7 @@
 #define STAGES(ROW) \
 	/* make              side               undo         its keys, what else it does */ \
 	ROW(init_state,      HOST,              init_forget, NOKEY, "lock the name")	/* locked and written before anything is made */ \
-	ROW(init_pipes,      HOST,              NO_UNDO,     NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
+	ROW(init_pipes,      HOST,              init_poststop, NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
 	ROW(cg_devices,      HOST,              NO_UNDO,     KEY(DEVICES_ALLOW), "deny all but the listed")	/* may make a leaf, and that one anew */ \
@@ -77,6 +77,7 @@
 	ROW(rootfs_dev,      INIT | NEW(MNT),   NO_UNDO,     KEY(DEVICE), "nodes and links") \
 	ROW(init_pty,        INIT,              NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
 	ROW(rootfs_masks,    INIT | NEW(MNT),   NO_UNDO,     KEYS(MASK, READONLY), "")	/* last of the mounts: nothing may cover a mask */ \
+	ROW(init_createcontainer, INIT,         NO_UNDO,     NOKEY, "hook.prestart, then hook.createcontainer")	/* all is mounted, and the host's programs are still there */ \
 	ROW(rootfs_pivot,    INIT | NEW(MNT),   NO_UNDO,     NOKEY, "detach the host's tree")	/* the host's tree is gone from here */ \
 	ROW(rootfs_verify,   INIT | NEW(MNT),   NO_UNDO,     NOKEY, "mounts are as planned")	/* our own mount table against the plan */ \
 	ROW(caps_bound,      INIT,              NO_UNDO,     NOKEY, "drop what caps= has not")	/* once for INIT and PROG: 41 calls */ \
@@ -95,6 +96,7 @@
 	ROW(caps_close,      PROG,              NO_UNDO,     NOKEY, "all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
 	ROW(init_once,       PROG,              NO_UNDO,     KEY(EXEC_ONCE), "nobody can put another one")	/* when all rights are gone */ \
 	ROW(init_cwd,        PROG,              NO_UNDO,     KEY(CWD), "")	/* as the user, with nothing open that leads out */ \
+	ROW(init_startcontainer, PROG,          NO_UNDO,     NOKEY, "hook.startcontainer")	/* a program of the box has the rights of the box; the start may still fail */ \
 	ROW(init_report,     PROG,              NO_UNDO,     NOKEY, "ready")	/* ready; waits for the release byte */ \
 	ROW(caps_retether,   PROG,              NO_UNDO,     NOKEY, "die with PID 1")	/* a change of ids forgets the death signal */ \
 	ROW(init_signals,    PROG,              NO_UNDO,     NOKEY, "unblock all") \
@@ -105,11 +107,13 @@
 	ROW(init_filter,     INIT,              NO_UNDO,     NOKEY, "its own") \
 	ROW(init_reap,       INIT,              NO_UNDO,     NOKEY, "and forward")	/* does not return */ \
 	\
+	ROW(init_prestart,   HOST,              NO_UNDO,     KEY(HOOK), "")	/* from here on poststop is due */ \
 	ROW(filter_keep,     HOST,              NO_UNDO,     KEY(SYSCALLS_LOG), "")	/* what is answered by; and INIT is born without it */ \
 	ROW(init_ready,      HOST,              NO_UNDO,     NOKEY, "wait for init.report") \
 	ROW(cg_narrow,       HOST,              NO_UNDO,     NOKEY, "devices of PID 1 alone")	/* it has made its nodes, and the program is not there yet */ \
 	ROW(init_release,    HOST,              NO_UNDO,     NOKEY, "the commit point")	/* the commit point */ \
-	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec")
+	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec") \
+	ROW(init_poststart,  HOST,              NO_UNDO,     NOKEY, "hook.poststart")
 
 /* The same rows again and again: numbers, names, texts, bytes, calls. No pointers: each
  * would cost a relocation and dirty a page in every process of every box. */

@@ -17,12 +17,18 @@ enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20 };
  * page more would be written. */
 static struct msg m STAYS;
 
+/* Hooks inside have their own time. */
+static int patience(const struct run *r)
+{
+	return PATIENCE_S + HOOK_S * r->box->nhook;
+}
+
 /* In this order, because what stays in one process lies side by side then, and
  * closing the rest takes few calls. One socket pair for both directions: each message whole, end of file when
  * the other side is dead, and a time limit on every read. */
 int init_pipes(struct run *r)
 {
-	long limit[2] = { PATIENCE_S, 0 };	/* the old form, of machine words: all kernels have it */
+	long limit[2] = { patience(r), 0 };	/* the old form, of machine words: all kernels have it */
 	int s[2], p[2];
 
 	if (pipe2(p, O_CLOEXEC) < 0)
@@ -79,11 +85,11 @@ static int hear(struct run *r)
 	do
 		n = recvmsg(r->sync, &mh, MSG_CMSG_CLOEXEC);
 	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && reset--) ||
-		(errno == EAGAIN && ++seconds < PATIENCE_S && !cg_cold(r))));
-	if (n < 0 && errno == EAGAIN && seconds < PATIENCE_S)
+		(errno == EAGAIN && ++seconds < patience(r) && !cg_cold(r))));
+	if (n < 0 && errno == EAGAIN && seconds < patience(r))
 		return fail_not(r, "the box is frozen, or a cgroup above it");
 	if (n < 0 && errno == EAGAIN)
-		return fail_not(r, "the box has said nothing for %d s", PATIENCE_S);
+		return fail_not(r, "the box has said nothing for %d s", seconds);
 	if (n < 0)
 		return fail(r, "hear from the box");
 	if (n == 0)
@@ -138,16 +144,22 @@ static int silent_death(struct run *r)
 
 /* Two are ready, in any order: PROG, its rights read back, and INIT, its own
  * rights gone. With our copies of their ends closed, end of file is death. */
-int init_ready(struct run *r)
+int start_heard(struct run *r, int left)
 {
-	int n, left = r->box->pid1_program ? 1 : 2;
+	int n;
 
-	if (r->inner_sync != r->inner_status + 1 || sys_close_range((unsigned)r->inner_status, (unsigned)r->inner_sync) < 0)
+	if (r->inner_sync >= 0 && (r->inner_sync != r->inner_status + 1 || sys_close_range((unsigned)r->inner_status, (unsigned)r->inner_sync) < 0))
 		close(r->inner_sync), close(r->inner_status);
+	r->inner_sync = -1;
 	for (; left; left--)
 		if ((n = hear_until(r, MSG_READY)) != MSG_READY)
 			return n ? n : silent_death(r);
 	return 0;
+}
+
+int init_ready(struct run *r)
+{
+	return start_heard(r, r->box->pid1_program ? 1 : 2);
 }
 
 /* From here on the status is the program's. */

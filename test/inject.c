@@ -12,7 +12,8 @@
  *
  * A role is the order of birth: 0 the keeper, 1 INIT, 2 PROG. With -b behind LOG
  * the first process is the one that waits for a keeper in the background, role 3;
- * LOG gets its status. N is NR.K, the Kth call with the number NR of that process, from the
+ * LOG gets its status. -r ORDER names the roles by digits where there are more processes, 9: left
+ * alone. N is NR.K, the Kth call with the number NR of that process, from the
  * first execve on: what comes in another order now and then is still the same call. The
  * program itself is let go when its execve has succeeded, so nothing of it is counted or hit.
  * The exit status is the keeper's (128+n if signal n ended it). LOG gets one
@@ -57,7 +58,7 @@ static enum mode mode;
 static int role = -1, target = -1, point, wanted;
 static long never[32];
 static int nnever;
-static const char *never_path, *hook;
+static const char *never_path, *hook, *order = "";
 static FILE *out;
 
 static void die(const char *what)
@@ -77,6 +78,8 @@ static struct task *task_of(pid_t pid)
 		die("too many processes");
 	tasks[ntasks].pid = pid;
 	tasks[ntasks].role = !background || ntasks > 3 ? ntasks : ntasks ? ntasks - 1 : WAITER;
+	if (*order)
+		tasks[ntasks].role = ntasks < (int)strlen(order) ? order[ntasks] - '0' : 9;
 	alive++;
 	return &tasks[ntasks++];
 }
@@ -416,6 +419,12 @@ int main(int argc, char **argv)
 		argv[3] = argv[2];
 		argv[2] = argv[1];
 		argc--, argv++;
+	}
+	if (argc > 5 && !strcmp(argv[3], "-r")) {
+		order = argv[4];
+		argv[4] = argv[2];
+		argv[3] = argv[1];
+		argc -= 2, argv += 2;
 	}
 	if (argc < 6 || strcmp(argv[1], "-o") || !(out = fopen(argv[2], "we")))
 		die("usage: inject -o LOG [-b] MODE [ROLE N [ERRNO]] -- PROG ARG...");
