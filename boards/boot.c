@@ -56,7 +56,7 @@ static void start_next(void)
 	while (plan.known < MAXBOX && read(plan.from, plan.box + plan.known, sizeof *p) == sizeof *p)
 		plan.known++;
 	for (; plan.begun < plan.known && (!plan.begun || keeper_state(p[-1].name) != 1); p++, plan.begun++)
-		(void)keeper_start(p->file, p->name);
+		(void)keeper_start(p->file, p->name, p->extra);
 }
 
 /* Asked, and waited for. All where there is no name. */

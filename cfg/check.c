@@ -323,6 +323,34 @@ static void filter(struct box *b)
 		cfg_error(KEY_NO_NEW_PRIVS, 0, "no: only with syscalls=@all or caps=sys_admin");
 }
 
+/* --------------------------------------------------------------------- LIFE */
+
+static size_t pack(struct life *l, size_t at, char letter, int row, const char *const *list, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (strlen(list[i]) + 3 > sizeof l->waits - at) {
+			cfg_error(row, i, "if=, after= and needs= are more than %d bytes", MAXWAITS);
+			return at;
+		} else {
+			l->waits[at++] = letter;
+			at += copy(l->waits + at, sizeof l->waits - at, list[i]) + 1;
+		}
+	return at;
+}
+
+/* One text for the keeper; the empty one at its end is there already. */
+static void waits(struct box *b)
+{
+	size_t at;
+
+	memset(b->life.waits, 0, sizeof b->life.waits);
+	at = pack(&b->life, 0, WAIT_NEEDS, KEY_NEEDS, b->needs, b->nneeds);
+	at = pack(&b->life, at, WAIT_AFTER, KEY_AFTER, b->after, b->nafter);
+	(void)pack(&b->life, at, WAIT_IF, KEY_IF, b->ifs, b->nif);
+}
+
 void cfg_check(struct box *b)
 {
 	if (b->file && !b->narg)
@@ -337,6 +365,8 @@ void cfg_check(struct box *b)
 	sysctls(b);
 	limits(b);
 	in_order(b);
+	if (b->nneeds || b->nafter || b->nif)
+		waits(b);
 	if (b->exec_once)
 		exec_once(b), hooks_once(b);
 	if (b->abi == ABI_32 && !(b->persona & PER_MASK))

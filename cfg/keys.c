@@ -112,11 +112,15 @@
 	K(PERSONALITY, "personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
 	/* LIFE */ \
 	K(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
-	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box, or *", "*: all others; order only", "", "that box is up, failed or skipped") \
+	K(IF, "if", IF, nif, LIST, "[!]PATH, absolute", "!: it must not be there", "", "else the box is not started: state skipped") \
+	K(BEFORE, "before", BEFORE, nbefore, LIST, "the name of a box, or *", "", "", "the other way round, of the boxes of a board") \
+	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box, a /PATH, or *", "*: all others; order only", "", "that box is ready, failed or skipped; that path is there") \
+	K(NEEDS, "needs", NEEDS, nneeds, LIST, "the name of a box, or a /PATH", "after it, and never without it", "", "stopped when it goes, started again when it is back") \
 	K(STOP_SIGNAL, "stop.signal", SIGNAL, life.stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
 	K(RELOAD_SIGNAL, "reload.signal", SIGNAL, life.reload_signal, 0, "", "by husk reload", "HUP", "") \
 	K(STOP_TIMEOUT, "stop.timeout", TIME, life.stop_ms, 0, "a time to 1d (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
-	K(RESTART, "restart", ONLY, name, 0, "one of (no)", "", "no", "when the program has ended") \
+	K(RESTART, "restart", RESTART, life.restart, 0, "a restart (no, on-failure, always 1s..30s 5/1h; A..B to 1d, N to 32)", "after a delay of A to B; no more after N in TIME", "no", "1s..1m: it doubles; who lives for B begins with A again") \
+	K(GIVEUP, "giveup", CHOICE, life.giveup, 0, "stay|reboot", "then", "stay", "reboot: of a board alone") \
 	K(LOG, "log", CHOICE, life.log, 0, "inherit|none", "of its output", "inherit", "") \
 	K(HOOK, "hook.", HOOK, nhook, LIST | SUB | OPEN, "PATH ARG ... of prestart, createcontainer, startcontainer, poststart or poststop (PATH from /)", "at that moment", "", "see HOOKS; one hook a line, eight at most") \
 	/* FILE */ \

@@ -204,8 +204,12 @@ static const char *set_word(struct box *b, int type, uint8_t *n, char *v)
 		return e;
 	case T_SYSCALLS:
 		return put(b->syscalls, MAXWORD, n, *n, v);
-	case T_AFTER:
-		return cfg_name(v) || same(v, "*") ? put(b->after, MAXAFTER, n, 0, v) : cfg_not();
+	case T_IF:
+		return *(v + (*v == '!')) == '/' && cfg_plain(v) ? put(b->ifs, MAXAFTER, n, 0, v) : cfg_not();
+	case T_BEFORE: case T_AFTER: case T_NEEDS:
+		if (cfg_name(v) || (*v == '/' ? type != T_BEFORE && cfg_clean(v) : type != T_NEEDS && same(v, "*")))
+			return put(type == T_AFTER ? b->after : type == T_NEEDS ? b->needs : b->before, MAXAFTER, n, 0, v);
+		return cfg_not();
 	case T_ETC:
 		return cfg_name(v) ? put(b->etc, sizeof b->etc / sizeof *b->etc, n, 0, v) : cfg_not();
 	}
@@ -488,6 +492,49 @@ static const char *set_hook(struct box *b, const char *sub, const char *v)
 	return e;
 }
 
+enum { DAY_MS = 24 * 3600 * 1000, DELAY_MS = 1000, DELAY_MAX_MS = 60 * 1000 };
+
+/* A..B, or A for both */
+static bool set_delay(struct life *l, char *w)
+{
+	char *dots = strstr(w, "..");
+
+	if (dots)
+		*dots = '\0';
+	return cfg_time(w, 1000, DAY_MS, &l->delay_ms) && cfg_time(dots ? dots + 2 : w, 1000, DAY_MS, &l->delay_max_ms) &&
+		l->delay_ms && l->delay_ms <= l->delay_max_ms;
+}
+
+static bool set_tries(struct life *l, char *w)
+{
+	uint32_t n = 0;
+	const char *tries = strsep(&w, "/");
+
+	l->tries = (uint8_t)(cfg_digits(tries, MAXTRIES, &n) ? n : 0);
+	return n && cfg_time(w, 1000, DAY_MS, &l->window_ms) && l->window_ms;
+}
+
+static bool set_restart(struct life *l, char *v)
+{
+	char *w = cfg_word(&v);
+	int mode = w ? cfg_index("no|on-failure|always", w) : -1;
+	bool ok = mode >= 0;
+
+	l->restart = (uint8_t)mode;
+	l->delay_ms = DELAY_MS;
+	l->delay_max_ms = DELAY_MAX_MS;
+	l->tries = 0;
+	if ((w = cfg_word(&v)) && !strchr(w, '/')) {
+		ok &= set_delay(l, w);
+		w = cfg_word(&v);
+	}
+	if (w) {
+		ok &= strchr(w, '/') && set_tries(l, w);
+		w = cfg_word(&v);
+	}
+	return ok && !w;
+}
+
 /* ------------------------------------------------------------- one for all */
 
 /* One of the words that the row has: their places */
@@ -531,7 +578,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 
 	copy(cfg.value, sizeof cfg.value, v);
 	switch ((enum keytype)k->type) {
-	case T_EXEC: case T_SYSCALLS: case T_AFTER: case T_ETC: case T_PATHS: return set_word(b, k->type, at, v);
+	case T_EXEC: case T_SYSCALLS: case T_IF: case T_BEFORE: case T_NEEDS: case T_AFTER: case T_ETC: case T_PATHS: return set_word(b, k->type, at, v);
 	case T_GROUPS: return set_group(b, v);
 	case T_CAPS: return set_caps(at, v);
 	case T_SOCKETS: return set_sockets(at, v);
@@ -564,7 +611,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_IONICE: ok = set_ionice(b, v); break;
 	case T_PERSONA: ok = set_personality(b, v); break;
 	case T_TIME: ok = cfg_time(v, 1000, 24 * 3600 * 1000, at); break;
-	case T_ONLY: ok = same(v, "no"); break;
+	case T_RESTART: ok = set_restart(&b->life, v); break;
 	case T_USE: case T_INCLUDE: break;	/* the reader has followed them */
 	}
 	return ok ? NULL : cfg_not();

@@ -8,7 +8,7 @@
  * second is enough for each.
  *
  *	RUNDIR		inotify		a box of that name begins
- *	RUNDIR/NAME	inotify		its state file: state=running, ended=; the saved box
+ *	RUNDIR/NAME	inotify		its state file: state=, ended=; the saved box
  *	files of leaves	inotify		memory.events, pids.events, cgroup.events; freezer.state is written
  *	*.pressure	POLLPRI		v2: a trigger, one a window
  *	v1 memory	eventfd		memory.oom_control, memory.pressure_level
@@ -503,6 +503,14 @@ static const char *end_of(const struct stat *st, bool ran, const char *how)
 	return NULL;
 }
 
+/* Does it tell how a box has ended, until the next one of that name begins? */
+static bool stays(const struct left *l)
+{
+	static char word[16];
+
+	return cfg_index("done|failed|skipped", state_word(l, word, sizeof word)) >= 0;
+}
+
 /* Looks at all of it. false: it is still the same life. */
 static bool follow(void)
 {
@@ -517,7 +525,9 @@ static bool follow(void)
 	n = pread(w.state, l->text, sizeof l->text - 1, 0);
 	l->text[n < 0 ? 0 : n] = '\0';
 	how = ended(st.st_size);
-	ran = strstr(l->text, "\nstate=running\n");
+	ran = strstr(l->text, "\nstate=running ") || strstr(l->text, "\nstate=starting ");
+	if (w.phase == COMING && !ran && stays(l))
+		w.phase = OVER;
 	if (w.phase == COMING && ran)
 		attach(how);
 	if (w.phase == UP) {

@@ -60,7 +60,9 @@ enum {
 	MAXGRP	= 32,
 	MAXSYSCTL = 32,
 	MAXKNOB	= 32,		/* limits that are texts or of one device */
-	MAXAFTER = 32,
+	MAXAFTER = 32,		/* names and paths of after=, before=, needs=, if= each */
+	MAXWAITS = 512,		/* bytes of them all */
+	MAXTRIES = 32,		/* of restart= */
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
@@ -146,7 +148,7 @@ enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
 enum logkind { LOG_INHERIT, LOG_NONE };
 enum restart { RESTART_NO, RESTART_FAILURE, RESTART_ALWAYS };
-enum giveup { GIVEUP_STAY, GIVEUP_REBOOT, GIVEUP_RESCUE };
+enum giveup { GIVEUP_STAY, GIVEUP_REBOOT };
 enum readykind { READY_START, READY_EXIT, READY_NOTIFY, READY_FD, READY_PORT, READY_PATH };
 enum abi { ABI_NATIVE, ABI_32, ABI_BOTH };
 
@@ -154,18 +156,21 @@ enum abi { ABI_NATIVE, ABI_32, ABI_BOTH };
  * it is handed over as it is. */
 struct life {
 	uint8_t	 restart, giveup, ready;	/* enum restart, giveup, readykind */
+	uint8_t	 tries;			/* of restart= in window_ms; 0: any number */
 	uint8_t	 stop_signal, reload_signal;
 	uint8_t	 log;			/* enum logkind */
 	bool	 forks;
-	uint16_t tries, ready_number;	/* of restart= in window_ms, 0: any; fd:N, port:N */
+	uint16_t ready_number;		/* fd:N, port:N */
 	uint32_t delay_ms, delay_max_ms, window_ms;	/* of restart= */
 	uint32_t ready_ms, watchdog_ms, stop_ms;	/* start.timeout=, ... 0: none */
+	char	 waits[MAXWAITS];	/* a letter of WAIT_ and a name or path each; an empty one ends */
 };
+enum { WAIT_AFTER = 'a', WAIT_NEEDS = 'n', WAIT_IF = 'i' };
 
 /* Small things first: near the start an access is a short instruction. */
 struct box {
 	uint8_t	 narg, nenv, ngroup, nmnt, ndev, ndevrule, netc, nmask, nro, nuidmap, ngidmap,
-		 nsysctl, nafter, nsyscall, nknob, nhook;
+		 nsysctl, nafter, nbefore, nneeds, nif, nsyscall, nknob, nhook;
 	uint8_t	 ns[NNS];		/* enum nsmode */
 	bool	 tty, pid1_program;
 	bool	 root_rw;
@@ -214,7 +219,7 @@ struct box {
 	const char *etc[8];		/* names below /etc */
 	const char *argv[MAXARG + 1];
 	const char *env[MAXENV + 1];	/* NAME=VALUE */
-	const char *after[MAXAFTER];
+	const char *after[MAXAFTER], *before[MAXAFTER], *needs[MAXAFTER], *ifs[MAXAFTER];
 	const char *syscalls[MAXWORD];	/* the words that bpf[] was made of */
 	const char *mask[MAXPATHS], *ro[MAXPATHS];	/* absolute; a / at the end: a directory */
 	bool	 mask_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
@@ -234,6 +239,7 @@ struct box {
 /* What PID 1 of a machine knows of a box */
 struct planned {
 	char	 name[MAXNAME + 1], file[sizeof CONFDIR + MAXNAME + 6];
+	char	 extra[MAXWAITS];	/* what others' before= makes it wait for, as life.waits */
 };
 
 /* ------------------------------------------------------- what is happening */
@@ -253,6 +259,7 @@ enum ctl {
 struct left {
 	uint16_t len, written;		/* of text */
 	int	 dir;			/* RUNDIR, O_PATH; -1: none */
+	bool	 keep;			/* undo leaves RUNDIR/NAME, its lock and its number: it starts again, or says how it ended */
 	bool	 ended;			/* PID 1 has been seen to end */
 	bool	 stuck;			/* a row could not be undone: the state file stays */
 	bool	 apart;			/* hooks are not waited for: whose they were is not all that this process keeps */
@@ -262,35 +269,49 @@ struct left {
 
 /* What a keeper holds of a box. Descriptors: those up to W_POLLED are heard in keeper.c,
  * each by its function; a starter hands over what is there from W_STATUS on. */
-enum watched { W_STARTER, W_LISTENER, W_CTL, W_POLLED,
+enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_POLLED,
 	W_STATUS = W_POLLED,		/* the pipe of struct ended */
 	W_LOCK, W_FILE,			/* RUNDIR/NAME, and its state file */
 	W_POLICY, W_PTY, NWATCH };
-enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_GOOD, DUE_WATCHDOG, NDUE };
+enum { W_STAY = 1 << W_LOCK | 1 << W_FILE | 1 << W_WAIT | 1 << W_CTL };	/* over a restart */
+enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_WATCHDOG, DUE_WAIT, NDUE };
 
 /* The machine of init/life.c: what a box is, and what happens to it */
 enum livestate { FREE, WAITING, STARTING, RUNNING, STOPPING, KILLED, BACKOFF, GONE, NSTATE };
 enum event { EV_UP,			/* handed over: PID 1 is there */
-	EV_FAILED,			/* there is none: the starter has said why */
+	EV_WAIT, EV_SKIP,		/* needs= or after= is not so; if= */
+	EV_FAILED,			/* there is no PID 1: why says the reason */
 	EV_READY,
 	EV_ENDED,			/* PID 1 is dead, reaped, and noted */
-	EV_STOP,			/* asked to */
-	EV_OVERDUE,			/* DUE_STOP is over */
+	EV_STOP, EV_AGAIN,		/* asked to: husk stop, husk restart */
+	EV_GO, EV_NEED,			/* what it waits for is there; what it needs has gone */
+	EV_OVERDUE, EV_LATE, EV_BACKOFF, EV_DOG,	/* DUE_STOP, _START, _BACKOFF, _WATCHDOG is over */
 	NEVENT };
 
 struct live {
-	struct left *left;		/* in memory, where this process has made the box: the only one, it ends with it */
+	struct left *left;		/* in memory, where this process has made the box */
 	uint64_t due[NDUE];		/* now_ms() of the next step; 0: none */
+	uint64_t since;			/* now_ms() of its start */
 	uint8_t	 state;			/* enum livestate */
+	bool	 own;			/* the only box of this process, which ends with it */
+	bool	 stays;			/* how it ended stays to be read: in the background, and on a board */
 	bool	 ready;			/* as ready= wants it */
-	bool	 stop_asked, etc;	/* etc: has copies to be kept fresh */
+	bool	 stop_asked, again, need;	/* and then: nothing, a start from its file, wait for what it needs */
+	bool	 renewed;		/* the state file is another than that of the first start */
+	bool	 etc;			/* has copies to be kept fresh */
 	bool	 paused;		/* when it was asked to stop */
 	uint8_t	 with;			/* the signal that it is to be asked by; 0: its own */
-	pid_t	 init;
+	uint8_t	 nexits;
+	uint16_t restarts;
+	uint32_t delay_ms;		/* before the next start */
+	uint64_t exits[MAXTRIES];	/* now_ms() of the last, in a circle */
+	pid_t	 init, starter;
 	int	 result;
 	int	 fd[NWATCH];
 	struct life life;
+	char	 why[128];		/* how it ended, or why it was ended */
 	char	 name[MAXNAME + 1];
+	const char *file;		/* of a board, for the first start; NULL: as it was saved */
 };
 
 /* As in struct box, what is used often stands near the start. */
@@ -300,7 +321,8 @@ struct run {
 	uint8_t	 side;			/* which process am I: enum side, or INIT|PROG */
 	uint8_t	 row;			/* of the stage table, where we are */
 	uint16_t cg1;			/* bit i: a leaf in the v1 hierarchy of enum ctl i */
-	bool	 board;			/* the keeper is PID 1 of a machine */
+	bool	 board;			/* this is a starter: the keeper is its parent */
+	uint8_t	 held;			/* enum hold: why it does not start now */
 	bool	 learn;			/* every call is told to filter_seen() and goes on; there is no filter */
 	bool	 unpriv;		/* the caller is not root: user namespace, one id */
 	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
@@ -315,6 +337,7 @@ struct run {
 	uint32_t uid, gid;		/* the user, looked up for good by caps_user */
 	uint32_t number;		/* of the box alone, from 0: user=auto, and ranges of ns.user=new */
 	int	 up;			/* of -d: who waits; 0: nobody */
+	int	 lock, file;		/* RUNDIR/NAME and its state file, where the keeper has them already; 0: not */
 	int	 sigfd;			/* the keeper's, for all signals; -1 in a starter */
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
 	int	 err;			/* errno of the last fail(), 0: none */
@@ -483,6 +506,19 @@ int life_event(struct live *, enum event);	/* its new state */
 void life_end(struct live *, const struct ended *);	/* PID 1 is dead: how, and EV_ENDED */
 void life_stop(struct live *, int sig);	/* EV_STOP, by that signal; 0: its own */
 
+bool life_due(struct live *, uint64_t now);	/* what is over its time: false: nothing */
+
+/* init/starter.c: a start in a child of the keeper */
+int starter_begin(struct live *, const char *extra);	/* extra: of others' before=, as life.waits; 0 or -1: said */
+void starter_heard(struct live *);
+
+/* init/wait.c: after=, needs=, if= */
+enum hold { HOLD_NOT, HOLD_WAIT, HOLD_SKIP };
+int init_wait(struct run *);
+int wait_for(const char *waits, int rundir, const char *self, bool started, const char **why);	/* enum hold; started: needs= alone counts */
+void wait_heard(struct live *);		/* something has changed, maybe */
+void wait_watch(struct live *);		/* from here on that is heard */
+
 /* init/keeper.c: what stays outside. N boxes, one loop. */
 struct live *keeper_next(struct live *);	/* the next box that is there, the first one behind NULL; NULL: no more */
 int keeper_slot(const struct live *);	/* its number, for filter/notify.c */
@@ -492,8 +528,11 @@ void keeper_deaf(struct live *);	/* to the listener of its filter */
 void keeper_block(void);		/* all signals wait from here on */
 int keeper_listen(void);		/* from here all signals come as reads; descriptor or -1 */
 struct live *keeper_add(const char *name);
-void keeper_adopt(struct live *, const struct run *);	/* it is up */
-int keeper_start(const char *file, const char *name);	/* by a starter; 0 or -1 */
+void keeper_adopt(struct live *, const struct run *);	/* it is up, or waits */
+void keeper_descriptors(const struct run *, int fd[NWATCH]);	/* by the rows of fd[] */
+void keeper_fetch(struct live *);	/* has it ended already? */
+int keeper_start(const char *file, const char *name, const char *extra);	/* by a starter; 0 or -1 */
+void keeper_refresh(const struct live *);	/* its copies of etc= */
 int keeper_loop(bool learn);		/* of one box: until it has ended; its status. learn: nothing is forgotten */
 void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what is over its time */
 void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
@@ -526,6 +565,7 @@ bool tty_resize(void);			/* false: there is no pty */
 int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
 void tty_relay(const void *fds, int n);
 void tty_drain(void);			/* what is still in the pty when the box has ended */
+void tty_over(void);			/* and there is no pty any more */
 
 /* init/plan.c */
 void plan_print(const struct box *);
@@ -564,6 +604,10 @@ int state_save(int dir);		/* what cfg_show() has, into RUNDIR/NAME/box, whole or
 const char *state_saved(const char *name);	/* its path */
 int state_clear(struct left *, const char *name);	/* of whom nobody holds: undone. 0, 1: not all; -1: EWOULDBLOCK, somebody does */
 int state_await(int dir, const char *file, unsigned ms);	/* until it is in RUNDIR/NAME: 0, or -1: ETIME; ENOENT: the box has ended */
+uint32_t state_seconds(void);		/* CLOCK_BOOTTIME */
+const char *state_word(const struct left *, char *buf, size_t max);	/* the last state=, or "" */
+int state_renew(struct live *, bool over);	/* another state file: the first lines, why as the newest last=; over: that stays. 0 or -1 */
+void state_note(const struct live *, const char *word, const char *why);	/* a line state=; why: or NULL */
 int init_state(struct run *);		void init_forget(struct left *);
 int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */
@@ -652,13 +696,13 @@ enum keyrow {
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
 	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
-	KEY_BOOT, KEY_AFTER, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_LOG, KEY_HOOK,
+	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_HOOK,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
 enum keytype {
 	T_EXEC, T_SYSCALLS,		/* of words, which may be quoted */
-	T_GROUPS, T_MOUNTS, T_ETC, T_PATHS, T_MAP, T_AFFINITY, T_SECBITS, T_CAPS, T_SOCKETS, T_AFTER, T_WORDS = T_AFTER,	/* of words */
-	T_CWD, T_ENV, T_USER, T_UMASK, T_CHOICE, T_ONLY,
+	T_GROUPS, T_MOUNTS, T_ETC, T_PATHS, T_MAP, T_AFFINITY, T_SECBITS, T_CAPS, T_SOCKETS, T_IF, T_BEFORE, T_NEEDS, T_AFTER, T_WORDS = T_AFTER,	/* of words */
+	T_CWD, T_ENV, T_USER, T_UMASK, T_CHOICE, T_RESTART,
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,

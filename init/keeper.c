@@ -25,14 +25,6 @@ static int watch STAYS;			/* inotify, for etc=; -1: nobody needs it */
 static int pending STAYS;
 static bool settled STAYS;		/* the box has lived for longer than BRIEF_MS */
 
-/* What a starter tells the keeper about a box that is up, with its descriptors. */
-struct handover {
-	pid_t	 init;
-	unsigned fds;			/* bit i: fd[i] comes along */
-	bool	 etc;
-	struct life life;
-};
-
 struct live *keeper_next(struct live *v)
 {
 	for (v = v ? v + 1 : table; v < table + MAXLIVE; v++)
@@ -71,8 +63,9 @@ struct left *keeper_left(const struct live *v)
 
 	if (!v->left)
 		return state_read(&l, v->name) < 0 ? NULL : &l;
-	n = settled ? pread(v->fd[W_FILE], l.text, sizeof l.text - 1, 0) : 0;
-	if (n > v->left->len) {
+	v->left->stuck = false;
+	n = settled || v->renewed ? pread(v->fd[W_FILE], l.text, sizeof l.text - 1, 0) : 0;
+	if (n > v->left->len || (n > 0 && v->renewed)) {
 		l.text[n] = '\0';
 		v->left->len = (uint16_t)copy(v->left->text, sizeof v->left->text, l.text);
 	}
@@ -85,8 +78,7 @@ void keeper_let(const struct live *v, const struct left *l)
 		close(l->dir);
 }
 
-/* By the rows of fd[] */
-static void descriptors(const struct run *r, int fd[NWATCH])
+void keeper_descriptors(const struct run *r, int fd[NWATCH])
 {
 	fd[W_LISTENER] = r->listener;
 	fd[W_STATUS] = r->status;
@@ -96,14 +88,21 @@ static void descriptors(const struct run *r, int fd[NWATCH])
 	fd[W_PTY] = r->pty;
 }
 
+/* The box that this process has made, or what of it is there: who waits has no more than
+ * a state file. What is learned is the life of one program. */
 void keeper_adopt(struct live *v, const struct run *r)
 {
 	v->init = r->init;
 	v->life = r->box->life;
 	v->left = r->left;
 	v->etc = r->etc;
-	descriptors(r, v->fd);
-	(void)life_event(v, EV_UP);
+	v->own = true;
+	v->stays = r->up;
+	if (r->learn)
+		v->life.restart = RESTART_NO;
+	keeper_descriptors(r, v->fd);
+	copy(v->why, sizeof v->why, r->held ? r->why : "");
+	(void)life_event(v, !r->held ? EV_UP : r->held == HOLD_WAIT ? EV_WAIT : EV_SKIP);
 }
 
 void keeper_stop(const char *name)
@@ -216,35 +215,19 @@ static int time_left(int most)
 	return most;
 }
 
-/* What each of due[] is for life.c */
-static const uint8_t overdue[NDUE] = { [DUE_STOP] = EV_OVERDUE };
-
-static void expire_one(struct live *v, uint64_t now)
-{
-	int i;
-
-	for (i = 0; i < NDUE; i++)
-		if (v->due[i] && v->due[i] <= now) {
-			v->due[i] = 0;
-			(void)life_event(v, overdue[i]);
-			return;
-		}
-	filter_more(keeper_slot(v), v->name, false);
-}
-
 static void expire(void)
 {
 	struct live *v = NULL;
 	uint64_t next, now;
 
 	while ((v = keeper_next(v)))
-		if ((next = due(v)) && next <= (now = now_ms()))
-			expire_one(v, now);
+		if ((next = due(v)) && next <= (now = now_ms()) && !life_due(v, now))
+			filter_more(keeper_slot(v), v->name, false);
 }
 
 /* A short program may be over, and its PID 1 reaped as a stranger, before the
  * handover: then the pipe has its record, or its end. */
-static void fetch(struct live *v)
+void keeper_fetch(struct live *v)
 {
 	struct pollfd p = { v->fd[W_STATUS], POLLIN, 0 };
 
@@ -252,7 +235,7 @@ static void fetch(struct live *v)
 		box_ended(v, CLD_KILLED, SIGKILL);
 }
 
-static void refresh(const struct live *v)
+void keeper_refresh(const struct live *v)
 {
 	if (v->etc)
 		watch = etc_refresh(watch, v->fd[W_LOCK], v->name);
@@ -266,109 +249,22 @@ static void news(void)
 
 	(void)!read(watch, what, sizeof what);
 	while ((v = keeper_next(v)))
-		refresh(v);
+		keeper_refresh(v);
 }
 
-/* The starter's last word: numbers, and with them what it has opened for the keeper: the
- * status pipe, the lock, the state file, and what the calls of the box are answered by. */
-enum { ALWAYS = 1 << W_STATUS | 1 << W_LOCK | 1 << W_FILE };
-
-static void handed_over(struct live *v)
-{
-	static struct handover h;
-	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(NWATCH * sizeof(int))]; } c;
-	struct iovec iov = { .iov_len = sizeof h };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
-	const uint8_t *fd = CMSG_DATA(&c.h);
-	int i;
-
-	iov.iov_base = &h;		/* a constant with an address would be a table with a pointer */
-	if (recvmsg(v->fd[W_STARTER], &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != sizeof h || mh.msg_flags & MSG_CTRUNC ||
-	    (h.fds & ALWAYS) != ALWAYS || mh.msg_controllen < CMSG_LEN((size_t)__builtin_popcount(h.fds) * sizeof(int))) {
-		(void)life_event(v, EV_FAILED);
-		return;
-	}
-	close(v->fd[W_STARTER]);
-	v->fd[W_STARTER] = -1;
-	for (i = 0; i < NWATCH; i++)
-		if (h.fds >> i & 1) {
-			memcpy(&v->fd[i], fd, sizeof(int));
-			fd += sizeof(int);
-		}
-	v->init = h.init;
-	v->life = h.life;
-	v->etc = h.etc;
-	refresh(v);
-	ctl_open(v);
-	(void)life_event(v, EV_UP);
-	fetch(v);
-}
-
-static void hand_over(int to, const struct run *r)
-{
-	static struct handover h;
-	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(NWATCH * sizeof(int))]; } c = {
-		.h = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-	struct iovec iov = { .iov_len = sizeof h };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c };
-	int fd[NWATCH], i, n = 0;
-
-	iov.iov_base = &h;
-	h.init = r->init;
-	h.life = r->box->life;
-	h.etc = r->etc;
-	memset(fd, -1, sizeof fd);
-	descriptors(r, fd);
-	for (i = 0; i < NWATCH; i++)
-		if (i != W_PTY && fd[i] >= 0) {	/* nobody would read it */
-			h.fds |= 1u << i;
-			memcpy((int *)(void *)CMSG_DATA(&c.h) + n++, &fd[i], sizeof(int));
-		}
-	mh.msg_controllen = c.h.cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
-	if (sendmsg(to, &mh, MSG_NOSIGNAL) != sizeof h) {
-		(void)kill(r->init, SIGKILL);
-		_exit(125);
-	}
-	(void)state_save(r->statedir);
-	_exit(0);
-}
-
-/* In the starter: all of it may fail, block or crash, and PID 1 goes on. */
-static void starter(const char *file, int to)
-{
-	static struct box box;
-	static struct run r APART;
-	static struct left left;
-
-	r.left = &left;
-	r.board = true;
-	board_console(true);
-	if (cfg_load(&box, file, NULL, 0, NULL) || start_what(&box) || start_stdio(true, box.life.log == LOG_NONE) ||
-	    start_box(&r, &box))
-		_exit(125);
-	hand_over(to, &r);
-}
-
-int keeper_start(const char *file, const char *name)
+int keeper_start(const char *file, const char *name, const char *extra)
 {
 	struct live *v = keeper_add(name);
-	pid_t pid;
-	int s[2];
 
 	if (!v)
 		return -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0 || (pid = fork()) < 0) {
-		say(2, "husk: %s: start: %s\n", name, strerror(errno));
-		v->state = FREE;
-		return -1;
-	}
-	if (pid == 0) {
-		close(s[0]);
-		starter(file, s[1]);
-	}
-	close(s[1]);
-	v->fd[W_STARTER] = s[0];
-	return 0;
+	v->file = file;
+	v->stays = true;
+	v->since = now_ms();
+	if (starter_begin(v, extra) == 0)
+		return 0;
+	v->state = FREE;
+	return -1;
 }
 
 /* The loop's own: children, the window, Ctrl-Z. The rest is for who called. */
@@ -404,7 +300,8 @@ int keeper_listen(void)
 static void hear(struct live *v, int which, short events)
 {
 	switch (which) {
-	case W_STARTER: handed_over(v); break;
+	case W_STARTER: starter_heard(v); break;
+	case W_WAIT: wait_heard(v); break;
 	case W_LISTENER: listen_to(v, events); break;
 	case W_CTL: ctl_heard(v); break;
 	}
@@ -493,7 +390,7 @@ __attribute__((noinline)) int keeper_loop(bool learn)
 
 	if (v->fd[W_PTY] >= 0)
 		tty_open(v->fd[W_PTY]);
-	refresh(v);
+	keeper_refresh(v);
 	keeper_turn(BRIEF_MS);
 	settled = true;
 	if (v->state != GONE) {

@@ -1,43 +1,73 @@
 /*
  * life.c - what becomes of a box: a table of states and events, every cell filled. All
- * that happens to it comes in by life_event(), from the keeper's loop; what is to be
- * done is a small function, whose result may be another state than that of the table.
+ * that happens to it comes in by life_event(), from the keeper's loop. A cell is a
+ * small function, and the state that it becomes; where that depends on something the
+ * function says it.
+ *
+ *	WAITING		after=, needs= are not so yet
+ *	STARTING	a starter is at work
+ *	RUNNING		PID 1 is there; ready: as ready= wants it
+ *	STOPPING	stop.signal is sent, stop.timeout runs; paused: no time
+ *	KILLED		the whole tree, 5 s; then it is said to be unkillable
+ *	BACKOFF		it has ended, and is started again when its time comes
+ *	GONE		all is undone, or what cannot be is said
  *
  * How it ended is the last line of the state file, ended=, for who reads it there
- * (husk events), written before anything of the box is undone.
+ * (husk events), written before anything of the box is undone. The state file of the
+ * next start, or of what stays of a box that has ended, is another one.
  */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-enum { KILL_MS = 5000, MOVING_MS = 200 };
+enum { KILL_MS = 5000, MOVING_MS = 200, AGAIN_MS = 1000 };
 
-/* What is done; NOTHING is for what cannot be, or comes too late. */
-enum { NOTHING, NOTE, UP, READY, ASK, KILL, GIVE_UP, END, FAIL };
+/* What is done. NO is for what cannot be, or comes too late: nothing, and it stays as it
+ * is. Those up to KILL have the last word on what it becomes. */
+enum { NO, START, AGAIN, FAIL, END, CLEAR, SKIP, WAIT, KILL,
+	UNKILLABLE, UP, READY, ASK, ASK_AGAIN, NEED, LATE, DOG, NOTE, NOTE_AGAIN, CUT, CUT_LATE, NACT };
 
-/* A row a state, a column an event, in the order of their numbers; a cell is what is
- * done, and what it becomes. */
-#define CELL(what, state)	((what) << 3 | (state))
-_Static_assert(NSTATE <= 8, "a state has three bits of a cell");
+/* A row a state, a column an event, in the order of their numbers. */
+#define TO(what, state)	((what) << 3 | (state))
+_Static_assert(NSTATE <= 8 && NACT <= 32, "a state has three bits of a cell, what is done five");
 static const uint8_t cells[NSTATE][NEVENT] = {
-	/*		up			failed			ready			ended			stop			overdue */
-	[FREE] =     {	CELL(NOTHING, FREE),	CELL(NOTHING, FREE),	CELL(NOTHING, FREE),	CELL(NOTHING, FREE),	CELL(NOTHING, FREE),	CELL(NOTHING, FREE) },
-	[WAITING] =  {	CELL(NOTHING, WAITING), CELL(NOTHING, WAITING),	CELL(NOTHING, WAITING),	CELL(NOTHING, WAITING),	CELL(FAIL, GONE),	CELL(NOTHING, WAITING) },
-	[STARTING] = {	CELL(UP, RUNNING),	CELL(FAIL, GONE),	CELL(NOTHING, STARTING), CELL(NOTHING, STARTING), CELL(NOTE, STARTING),	CELL(NOTHING, STARTING) },
-	[RUNNING] =  {	CELL(NOTHING, RUNNING),	CELL(NOTHING, RUNNING),	CELL(READY, RUNNING),	CELL(END, GONE),	CELL(ASK, STOPPING),	CELL(NOTHING, RUNNING) },
-	[STOPPING] = {	CELL(NOTHING, STOPPING), CELL(NOTHING, STOPPING), CELL(NOTHING, STOPPING), CELL(END, GONE),	CELL(NOTE, STOPPING),	CELL(KILL, KILLED) },
-	[KILLED] =   {	CELL(NOTHING, KILLED),	CELL(NOTHING, KILLED),	CELL(NOTHING, KILLED),	CELL(END, GONE),	CELL(NOTE, KILLED),	CELL(GIVE_UP, GONE) },
-	[BACKOFF] =  {	CELL(NOTHING, BACKOFF),	CELL(NOTHING, BACKOFF),	CELL(NOTHING, BACKOFF),	CELL(NOTHING, BACKOFF),	CELL(FAIL, GONE),	CELL(NOTHING, BACKOFF) },
-	[GONE] =     {	CELL(NOTHING, GONE),	CELL(NOTHING, GONE),	CELL(NOTHING, GONE),	CELL(NOTHING, GONE),	CELL(NOTHING, GONE),	CELL(NOTHING, GONE) },
+	[FREE] =     { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+		       [EV_ENDED] = NO,		[EV_STOP] = NO,		[EV_AGAIN] = NO,	[EV_GO] = NO,		[EV_NEED] = NO,
+		       [EV_OVERDUE] = NO,	[EV_LATE] = NO,		[EV_BACKOFF] = NO,	[EV_DOG] = NO },
+	[WAITING] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+		       [EV_ENDED] = NO,		[EV_STOP] = TO(CLEAR, GONE), [EV_AGAIN] = TO(AGAIN, STARTING), [EV_GO] = TO(START, STARTING), [EV_NEED] = NO,
+		       [EV_OVERDUE] = NO,	[EV_LATE] = NO,		[EV_BACKOFF] = NO,	[EV_DOG] = NO },
+	[STARTING] = { [EV_UP] = TO(UP, RUNNING), [EV_WAIT] = TO(WAIT, WAITING), [EV_SKIP] = TO(SKIP, GONE), [EV_FAILED] = TO(FAIL, BACKOFF), [EV_READY] = NO,
+		       [EV_ENDED] = NO,		[EV_STOP] = TO(CUT, STARTING), [EV_AGAIN] = TO(NOTE_AGAIN, STARTING), [EV_GO] = NO, [EV_NEED] = NO,
+		       [EV_OVERDUE] = NO,	[EV_LATE] = TO(CUT_LATE, STARTING), [EV_BACKOFF] = NO,	[EV_DOG] = NO },
+	[RUNNING] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = TO(READY, RUNNING),
+		       [EV_ENDED] = TO(END, BACKOFF), [EV_STOP] = TO(ASK, STOPPING), [EV_AGAIN] = TO(ASK_AGAIN, STOPPING), [EV_GO] = NO, [EV_NEED] = TO(NEED, STOPPING),
+		       [EV_OVERDUE] = NO,	[EV_LATE] = TO(LATE, STOPPING), [EV_BACKOFF] = NO,	[EV_DOG] = TO(DOG, STOPPING) },
+	[STOPPING] = { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+		       [EV_ENDED] = TO(END, BACKOFF), [EV_STOP] = TO(NOTE, STOPPING), [EV_AGAIN] = TO(NOTE_AGAIN, STOPPING), [EV_GO] = NO, [EV_NEED] = NO,
+		       [EV_OVERDUE] = TO(KILL, KILLED), [EV_LATE] = NO,	[EV_BACKOFF] = NO,	[EV_DOG] = NO },
+	[KILLED] =   { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+		       [EV_ENDED] = TO(END, BACKOFF), [EV_STOP] = TO(NOTE, KILLED), [EV_AGAIN] = TO(NOTE_AGAIN, KILLED), [EV_GO] = NO, [EV_NEED] = NO,
+		       [EV_OVERDUE] = TO(UNKILLABLE, GONE), [EV_LATE] = NO, [EV_BACKOFF] = NO,	[EV_DOG] = NO },
+	[BACKOFF] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+		       [EV_ENDED] = NO,		[EV_STOP] = TO(CLEAR, GONE), [EV_AGAIN] = TO(AGAIN, STARTING), [EV_GO] = NO,	[EV_NEED] = NO,
+		       [EV_OVERDUE] = NO,	[EV_LATE] = NO,		[EV_BACKOFF] = TO(START, STARTING), [EV_DOG] = NO },
+	[GONE] =     { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+		       [EV_ENDED] = NO,		[EV_STOP] = NO,		[EV_AGAIN] = NO,	[EV_GO] = NO,		[EV_NEED] = NO,
+		       [EV_OVERDUE] = NO,	[EV_LATE] = NO,		[EV_BACKOFF] = NO,	[EV_DOG] = NO },
 };
 
 static void due(struct live *v, enum due what, uint32_t ms)
 {
 	v->due[what] = now_ms() + ms;
+}
+
+static void because(struct live *v, const char *why)
+{
+	copy(v->why, sizeof v->why, why);
 }
 
 /* A paused box hears no signal, and there is nothing to wait for. */
@@ -50,6 +80,7 @@ static void ask(struct live *v)
 	v->paused = l && cg_paused(l);
 	keeper_let(v, l);
 	due(v, DUE_STOP, v->paused ? MOVING_MS : v->life.stop_ms);
+	state_note(v, "stopping", *v->why ? v->why : NULL);
 }
 
 /* Its time to stop is over. KILL of PID 1 takes the namespace with it; the
@@ -76,7 +107,7 @@ static int kill_all(struct live *v)
 	return KILLED;
 }
 
-static void give_up(struct live *v)
+static void unkillable(struct live *v)
 {
 	say(2, "husk: %s: unkillable: process %d is still there\n", v->name, v->init);
 	say(v->fd[W_FILE], "ended=unkillable\n");
@@ -84,70 +115,303 @@ static void give_up(struct live *v)
 	ctl_tell(v, CTL_STUCK, 1);
 }
 
+/* -------------------------------------------------------------------- the end */
+
 /* Undo needs no more than the state file, and that is what a killed keeper's
- * successor has, too. */
-static void undo(struct live *v)
+ * successor has, too. keep: all but the directory, its lock and its number. */
+static bool undo(struct live *v, bool keep)
 {
 	struct left *l = keeper_left(v);
+	bool stuck = false;
 
 	if (l) {
-		l->apart = !v->left;
+		l->keep = keep;
+		l->apart = !v->own;
 		stages_undo(l, -1);
+		stuck = l->stuck;
 	}
-	if (v->left)
-		v->result = v->left->stuck && !v->result ? 1 : v->result;
 	keeper_let(v, l);
+	if (stuck && !v->result)
+		v->result = 1;
+	return stuck;
 }
 
-static void end(struct live *v)
+static void let_all_go(struct live *v, unsigned but)
 {
 	int i;
 
-	if (v->fd[W_LISTENER] >= 0)
-		keeper_deaf(v);
-	undo(v);
-	ctl_tell(v, CTL_GONE, v->result);
-	v->etc = false;
-	if (v->left)
-		return;		/* the only box of this process, which ends now */
 	for (i = 0; i < NWATCH; i++)
-		if (v->fd[i] >= 0) {
+		if (v->fd[i] >= 0 && !(but >> i & 1)) {
 			close(v->fd[i]);
 			v->fd[i] = -1;
 		}
 }
 
+static int gone(struct live *v)
+{
+	ctl_tell(v, CTL_GONE, v->result);
+	v->etc = false;
+	if (!v->own)		/* the only box of this process, which ends now */
+		let_all_go(v, 0);
+	return GONE;
+}
+
+static int clear(struct live *v)
+{
+	(void)undo(v, false);
+	return gone(v);
+}
+
+/* ------------------------------------------------------------------ and then? */
+
+/* Who has lived for as long as the longest delay begins with the shortest one again. */
+static uint32_t delay(struct live *v)
+{
+	uint32_t ms = now_ms() - v->since >= v->life.delay_max_ms ? 0 : v->delay_ms;
+
+	if (ms < v->life.delay_ms)
+		ms = v->life.delay_ms;
+	if (ms > v->life.delay_max_ms)
+		ms = v->life.delay_max_ms;
+	v->delay_ms = ms * 2;
+	return ms;
+}
+
+/* Have there been so many ends in so much time? */
+static bool too_often(struct live *v)
+{
+	uint64_t now = now_ms(), *oldest;
+	uint8_t n = v->life.tries;
+
+	if (!n)
+		return false;
+	v->exits[v->nexits] = now;
+	v->nexits = (uint8_t)((v->nexits + 1u) % n);
+	oldest = &v->exits[v->nexits];
+	return *oldest && now - *oldest <= v->life.window_ms;
+}
+
+/* For good. What stays of it in the background is the state file. */
+static int over(struct live *v, const char *word)
+{
+	if (v->stays || v->life.restart != RESTART_NO)
+		say(2, "husk: %s: %s: %s\n", v->name, word, v->why);
+	if (state_renew(v, true) < 0 || !v->stays)
+		return clear(v);
+	state_note(v, word, v->why);
+	return gone(v);
+}
+
+static int give_up(struct live *v)
+{
+	copy(v->why, sizeof v->why, fmts("%u exits in %u s, last: %s; gave up", v->life.tries, v->life.window_ms / 1000, v->why));
+	if (v->life.giveup == GIVEUP_REBOOT && getpid() == 1) {
+		say(2, "husk: %s: giveup=reboot\n", v->name);
+		(void)kill(1, SIGTERM);
+	}
+	return over(v, "failed");
+}
+
+static int back_off(struct live *v)
+{
+	uint32_t ms = delay(v);
+
+	if (state_renew(v, false) < 0)
+		return clear(v);
+	say(v->fd[W_FILE], "next=%u\n", state_seconds() + ms / 1000);
+	state_note(v, "backoff", v->why);
+	say(2, "husk: %s: %s: again in %u ms\n", v->name, v->why, ms);
+	due(v, DUE_BACKOFF, ms);
+	return BACKOFF;
+}
+
+/* ------------------------------------------------------------------- a start */
+
+static int start(struct live *v)
+{
+	v->ready = false;
+	v->since = now_ms();
+	if (starter_begin(v, NULL) < 0) {
+		due(v, DUE_BACKOFF, AGAIN_MS);
+		return BACKOFF;
+	}
+	v->need = v->again = false;
+	if (v->life.ready_ms)
+		due(v, DUE_START, v->life.ready_ms);
+	return STARTING;
+}
+
+/* Asked at once, too: what it waits for may have come before it was watched. */
+static int hold(struct live *v)
+{
+	say(2, "husk: %s: waits: %s\n", v->name, v->why);
+	wait_watch(v);
+	due(v, DUE_WAIT, 0);
+	return WAITING;
+}
+
+static bool needs(const struct live *v)
+{
+	const char *w;
+
+	for (w = v->life.waits; *w && *w != WAIT_NEEDS; w += strlen(w) + 1)
+		;
+	return *w;
+}
+
+static void up(struct live *v)
+{
+	*v->why = '\0';
+	v->since = v->own && !v->renewed ? 0 : now_ms();
+	v->ready = v->life.ready == READY_START;
+	if (needs(v)) {
+		wait_watch(v);
+		due(v, DUE_WAIT, 0);
+	}
+	if (v->renewed && v->fd[W_PTY] >= 0)
+		tty_open(v->fd[W_PTY]);
+	if (v->renewed || !v->own)
+		ctl_tell(v, CTL_UP, 0);
+}
+
+/* What comes after an end, or a start that failed. good: it has ended by itself, with 0. */
+static int and_then(struct live *v, bool good)
+{
+	bool restart = v->life.restart == RESTART_ALWAYS || (v->life.restart == RESTART_FAILURE && !good);
+	bool kept = v->stays || v->again || v->need || restart;
+
+	if (v->stop_asked || !kept || undo(v, true))
+		return v->stop_asked || !kept ? clear(v) : gone(v);
+	let_all_go(v, W_STAY);
+	if (v->again)
+		return state_renew(v, false) < 0 ? clear(v) : start(v);
+	if (v->need) {
+		if (state_renew(v, false) < 0)
+			return clear(v);
+		state_note(v, "waiting", v->why);
+		v->need = false;
+		return hold(v);
+	}
+	if (!restart)
+		return over(v, good ? "done" : "failed");
+	v->restarts++;
+	return too_often(v) ? give_up(v) : back_off(v);
+}
+
+static int end(struct live *v)
+{
+	if (v->fd[W_LISTENER] >= 0)
+		keeper_deaf(v);
+	if (v->fd[W_PTY] >= 0 && v->own)
+		tty_over();
+	return and_then(v, !v->result && !v->need);
+}
+
+/* Nobody has locked the name: another keeper has, or nobody can. */
+static int fail_start(struct live *v)
+{
+	v->result = 125;
+	if (!*v->why)
+		because(v, "the start was ended");
+	return v->fd[W_LOCK] < 0 ? gone(v) : and_then(v, false);
+}
+
+static int skip(struct live *v)
+{
+	v->result = 0;
+	if (!v->stays)
+		say(2, "husk: %s: skipped: %s\n", v->name, v->why);
+	return over(v, "skipped");
+}
+
+/* ------------------------------------------------------------------ the machine */
+
+static void ask_for(struct live *v, const char *why)
+{
+	because(v, why);
+	say(2, "husk: %s: %s: stopped\n", v->name, why);
+	v->with = 0;
+	ask(v);
+}
+
+static void asked(struct live *v, bool again)
+{
+	v->again = again;
+	v->stop_asked = !again;
+}
+
+/* What the starter has made ends with it, or by the state file. */
+static void cut(struct live *v)
+{
+	(void)kill(v->starter, SIGKILL);
+}
+
 static int act(struct live *v, int what, int next)
 {
 	switch (what) {
-	case NOTE: v->stop_asked = true; break;
-	case READY: v->ready = true; break;
-	case ASK: v->stop_asked = true; ask(v); break;
+	case START: return start(v);
+	case AGAIN: v->again = true; return start(v);
+	case FAIL: return fail_start(v);
+	case END: return end(v);
+	case CLEAR: return clear(v);
+	case SKIP: return skip(v);
+	case WAIT: return hold(v);
 	case KILL: return kill_all(v);
-	case GIVE_UP: give_up(v); break;
-	case FAIL: v->result = 125; end(v); break;
-	case END: end(v); break;
+	case UNKILLABLE: unkillable(v); break;
+	case UP: up(v); break;
+	case READY: v->ready = true; v->due[DUE_START] = 0; state_note(v, "ready", NULL); break;
+	case ASK: asked(v, false); ask(v); break;
+	case ASK_AGAIN: asked(v, true); ask(v); break;
+	case NEED: v->need = true; ask_for(v, v->why); break;
+	case LATE: ask_for(v, "not ready in time"); break;
+	case DOG: ask_for(v, "watchdog: it has not called in"); break;
+	case NOTE: asked(v, false); break;
+	case NOTE_AGAIN: asked(v, true); break;
+	case CUT: asked(v, false); cut(v); break;
+	case CUT_LATE: because(v, "not ready in time"); cut(v); break;
 	}
 	return next;
 }
 
-/* Due is what belongs to the state that it is in: all else is over. */
+/* What is due belongs to the state; the time to get ready has begun with the start. */
 int life_event(struct live *v, enum event e)
 {
-	int cell = cells[v->state][e], was = v->state;
+	int cell = cells[v->state][e], what = cell >> 3, next = cell & 7;
+	uint64_t start_due = v->due[DUE_START];
 
-	v->state = (uint8_t)act(v, cell >> 3, cell & 7);
-	if (was != v->state && v->state != STOPPING && v->state != KILLED)
+	if (what == NO)
+		return v->state;
+	if (next != v->state)
 		memset(v->due, 0, sizeof v->due);
-	if (cell >> 3 == UP && v->stop_asked)
-		return life_event(v, EV_STOP);
+	if (what == UP)
+		v->due[DUE_START] = start_due;
+	v->state = (uint8_t)act(v, what, next);
+	if (what == UP && (v->stop_asked || v->again))
+		return life_event(v, v->again ? EV_AGAIN : EV_STOP);
 	return v->state;
 }
 
 void life_stop(struct live *v, int sig)
 {
 	v->with = (uint8_t)sig;
-	life_event(v, EV_STOP);
+	(void)life_event(v, EV_STOP);
+}
+
+bool life_due(struct live *v, uint64_t now)
+{
+	static const uint8_t events[NDUE] = { [DUE_STOP] = EV_OVERDUE, [DUE_START] = EV_LATE, [DUE_BACKOFF] = EV_BACKOFF, [DUE_WATCHDOG] = EV_DOG };
+	int i;
+
+	for (i = 0; i < NDUE; i++)
+		if (v->due[i] && v->due[i] <= now) {
+			v->due[i] = 0;
+			if (i == DUE_WAIT)
+				wait_heard(v);
+			else
+				(void)life_event(v, events[i]);
+			return true;
+		}
+	return false;
 }
 
 /* The kernel kills by KILL where memory is short; a shell passes that on as 137. Who
@@ -165,19 +429,23 @@ static const char *out_of_memory(const struct live *v, const struct ended *e)
 	return oom;
 }
 
-static void note_end(const struct live *v, const struct ended *e)
+/* The reason that it was ended for counts more than how it went then. */
+static void note_end(struct live *v, const struct ended *e)
 {
-	const char *oom = out_of_memory(v, e);
+	const char *oom = out_of_memory(v, e), *name = e->code == CLD_EXITED ? NULL : cfg_signal_name(e->status);
+	const char *why = oom ? fmts("killed: out of memory (%s)", oom) :
+		e->code == CLD_EXITED ? fmts("exit %d", e->status) : fmts("signal %d %s", e->status, name ? name : "");
 
 	if (oom) {
 		say(v->fd[W_FILE], "ended=oom %s\n", oom);
-		say(2, "husk: %s: killed: out of memory (%s)\n", v->name, oom);
-		return;
-	}
-	say(v->fd[W_FILE], "ended=%s %d%s\n", e->code == CLD_EXITED ? "exit" : "signal", e->status,
-		v->state == KILLED && !v->paused ? " stop.timeout" : "");
+		say(2, "husk: %s: %s\n", v->name, why);
+	} else
+		say(v->fd[W_FILE], "ended=%s %d%s\n", e->code == CLD_EXITED ? "exit" : "signal", e->status,
+			v->state == KILLED && !v->paused ? " stop.timeout" : "");
 	if (e->code != CLD_EXITED && e->status == SIGSYS)
 		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);
+	if (!*v->why)
+		because(v, why);
 }
 
 void life_end(struct live *v, const struct ended *e)
@@ -186,5 +454,5 @@ void life_end(struct live *v, const struct ended *e)
 		v->left->ended = true;
 	v->result = e->code == CLD_EXITED ? e->status : 128 + e->status;
 	note_end(v, e);
-	life_event(v, EV_ENDED);
+	(void)life_event(v, EV_ENDED);
 }

@@ -194,7 +194,7 @@ static void go_to_root(const char **pidfile)
 /* The box is up: what was only needed to make it is given back. */
 static void settle(struct run *r, struct live *v, const struct words *c)
 {
-	int keep[] = { r->left->dir, r->statedir, r->state, r->status, r->pty, r->sigfd, r->listener, r->policy, c->lines, -1 };
+	int keep[NWATCH + 3];
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
 
 	if (c->pidfile && write_pid(c)) {
@@ -202,12 +202,16 @@ static void settle(struct run *r, struct live *v, const struct words *c)
 		keeper_stop(NULL);
 	}
 	if (r->up) {
-		ctl_open(v);		/* who is told that it is up may ask */
-		keep[9] = v->fd[W_CTL];
+		if (v->state != GONE)
+			ctl_open(v);	/* who is told that it is up may ask */
 		(void)send(r->up, &status, 1, MSG_NOSIGNAL);	/* he may be gone, and that is no signal for the box */
 		close(r->up);
 	}
-	if (close_others(AT_FDCWD, 3, keep, 10) < 0)
+	memcpy(keep, v->fd, sizeof v->fd);
+	keep[NWATCH] = r->left->dir;
+	keep[NWATCH + 1] = r->sigfd;
+	keep[NWATCH + 2] = c->lines;
+	if (close_others(AT_FDCWD, 3, keep, NWATCH + 3) < 0)
 		keeper_stop(NULL);
 }
 
@@ -262,6 +266,8 @@ static int keep(struct words *c, bool learn)
 	}
 	if (c->background)
 		go_to_root(&c->pidfile);
+	if (run.held)
+		(void)state_save(run.statedir);		/* what will start it then */
 	v = keeper_add(run.name);
 	keeper_adopt(v, &run);
 	settle(&run, v, c);

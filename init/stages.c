@@ -48,6 +48,7 @@
 #define STAGES(ROW) \
 	/* make              side               undo         its keys, what else it does */ \
 	ROW(init_state,      HOST,              init_forget, NOKEY, "lock the name")	/* locked and written before anything is made */ \
+	ROW(init_wait,       HOST,              NO_UNDO,     KEYS(IF, NEEDS), "for others")	/* nothing is made yet that would have to be kept */ \
 	ROW(init_pipes,      HOST,              init_poststop, NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \

@@ -170,6 +170,16 @@ int init_release(struct run *r)
 	return 0;
 }
 
+/* For who reads it; nothing to undo. It is not a second old, and no call is spent on
+ * what the time is: PID 1's start is known, in hundredths. */
+static void note_up(struct run *r)
+{
+	const char *start = strstr(r->left->text, " start=") + 7;
+	size_t n = strcspn(start, " \n");
+
+	(void)left_add(r, "state=%s %.*s\n", r->box->life.ready == READY_START ? "running" : "starting", n > 2 ? (int)n - 2 : 1, n > 2 ? start : "0");
+}
+
 /* The descriptor closes itself on exec: end of file is "up". A filter that
  * kills before the exec looks the same, but the status tells. */
 int init_up(struct run *r)
@@ -184,7 +194,7 @@ int init_up(struct run *r)
 		note(r, "%s", r->why);		/* it runs, as far as we know: go on */
 	if (n == -EREMOTEIO)
 		return n;
-	(void)left_add(r, "state=running\n");	/* for who reads it; nothing to undo */
+	note_up(r);
 	return 0;
 }
 
@@ -266,9 +276,13 @@ static void begin(struct run *r, const struct box *b)
 	r->gid = b->gid;
 	for (fd = &r->proc; fd <= &r->last_fd; fd++)
 		*fd = -1;
+	if (r->lock) {
+		r->statedir = r->lock;
+		r->state = r->file;
+	}
 }
 
-/* 0: the program runs, and what the keeper needs is in r. 125: it does not,
+/* 0: the program runs, or r->held says why it does not yet; what the keeper needs is in r. 125: it does not,
  * the reason is printed, and the host is as before. A failed exec is "up": the
  * status of the program, 126 or 127, comes by the usual way. */
 int start_box(struct run *r, const struct box *b)
@@ -283,6 +297,8 @@ int start_box(struct run *r, const struct box *b)
 	making_a_box(false);
 	if (r->side != HOST)
 		confess(r);
+	if (r->held)
+		return 0;
 	already = r->again && r->err == EALREADY;
 	if (e && !already)
 		complain(r);

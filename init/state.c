@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -103,6 +104,102 @@ int left_add(struct run *r, const char *f, ...)
 	if (write(r->state, l->text + l->written, n) != (ssize_t)n)
 		return -1;
 	l->written = l->len;
+	return 0;
+}
+
+uint32_t state_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint32_t)t.tv_sec;
+}
+
+const char *state_word(const struct left *l, char *buf, size_t max)
+{
+	static char line[160];
+	unsigned at = 0;
+
+	*buf = '\0';
+	while (left_get(l, "state", &at, line, sizeof line)) {
+		line[strcspn(line, " ")] = '\0';
+		copy(buf, max, line);
+	}
+	return buf;
+}
+
+void state_note(const struct live *v, const char *word, const char *why)
+{
+	say(v->fd[W_FILE], "state=%s %u%s%s\n", word, state_seconds(), why ? " " : "", why ? why : "");
+}
+
+/* Lines that hold from one start to the next, in the order of the file. */
+static size_t stay(char *to, size_t max, const struct left *l, bool over)
+{
+	static const char keys[] = "version\0keeper\0boot\0uid\0file\0word\0";
+	static char line[1024];
+	const char *key;
+	size_t n = 0;
+	unsigned at;
+
+	for (key = keys; *key; key += strlen(key) + 1)
+		for (at = 0; !(over && same(key, "uid")) && left_get(l, key, &at, line, sizeof line); )
+			n += fmt(to + n, max - n, "%s=%s\n", key, line);
+	return n;
+}
+
+/* The newest reason first, and the last three. */
+static size_t reasons(char *to, size_t max, const struct left *l, const char *why)
+{
+	static char line[160];
+	size_t n = fmt(to, max, "last=%u %s\n", state_seconds(), why);
+	unsigned at = 0;
+	int i;
+
+	for (i = 0; i < 3 && left_get(l, "last", &at, line, sizeof line); i++)
+		n += fmt(to + n, max - n, "last=%s\n", line);
+	return n;
+}
+
+static int owns(const struct left *l, const char *link);
+
+static void give_number_back(const struct left *l)
+{
+	static char link[24];
+	unsigned at = 0;
+
+	memcpy(link, ".uid.", 5);
+	while (left_get(l, "uid", &at, link + 5, sizeof link - 5))
+		if (owns(l, link) == 1)
+			(void)unlinkat(l->dir, link, 0);
+}
+
+/* By a rename. What has been undone is not in it any more; who is killed before that
+ * undoes it once more. Who ends for good has no number. */
+int state_renew(struct live *v, bool over)
+{
+	static char text[4096];
+	struct left *l = keeper_left(v);
+	size_t n, max = sizeof text;
+	int fd = l ? openat(v->fd[W_LOCK], "state.new", O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+
+	if (fd >= 0) {
+		n = stay(text, max, l, over);
+		n += fmt(text + n, max - n, "restarts=%u\n", v->restarts);
+		n += reasons(text + n, max - n, l, v->why);
+		if (over)
+			give_number_back(l);
+		if (write(fd, text, n) != (ssize_t)n || syscall(SYS_renameat2, v->fd[W_LOCK], "state.new", v->fd[W_LOCK], "state", 0) < 0)
+			let_go(fd), fd = -1;
+	}
+	keeper_let(v, l);
+	if (fd < 0) {
+		say(2, "husk: %s: init.state: a new state file: %s\n", v->name, strerror(errno));
+		return -1;
+	}
+	close(v->fd[W_FILE]);
+	v->fd[W_FILE] = fd;
+	v->renewed = true;
 	return 0;
 }
 
@@ -403,12 +500,75 @@ static int number_user(struct run *r)
 	return fail_not(r, "user=auto: no number between %u and %u is free", AUTO_FIRST, AUTO_LAST);
 }
 
+/* A start in a box's own state file, whose keeper holds it: what he has left in it is
+ * the first lines. */
+static int go_on(struct run *r)
+{
+	struct left *l = r->left;
+	static char uid[12];
+	unsigned at = 0;
+	uint64_t n;
+	int got = read_at(r->statedir, "state", l->text, sizeof l->text);
+
+	if (got < 0)
+		return fail(r, "read the state file");
+	l->len = l->written = (uint16_t)got;
+	copy(l->name, sizeof l->name, r->name);
+	if (!left_get(l, "uid", &at, uid, sizeof uid))
+		return 0;
+	decimal(uid, &n);
+	r->number = (uint32_t)n - AUTO_FIRST;
+	return 1;
+}
+
+/* The file that it was read from, for husk restart */
+static int note_file(struct run *r)
+{
+	static char path[512] APART;
+	const char *file = r->box->file;
+	size_t n = 0;
+
+	if (!file)
+		return 0;
+	if (*file != '/') {
+		if (sys_getcwd(path, sizeof path / 2) < 0)
+			return 0;
+		n = strlen(path);
+	}
+	if (n + strlen(file) + 2 > sizeof path)
+		return 0;
+	fmt(path + n, sizeof path - n, "%s%s", n ? "/" : "", file);
+	return left_add(r, "file=%s\n", path);
+}
+
+/* Who runs as who he is, or as who another is to be, needs no number of its own. */
+static int own_number(struct run *r, bool known)
+{
+	if (r->box->who != WHO_AUTO && (r->unpriv || (r->box->uid != 0 &&
+	    (r->box->ns[NS_USER] != NSM_NEW || !r->box->automap))))
+		return 0;
+	if (r->unpriv) {
+		r->uid = geteuid();
+		r->gid = getegid();
+		return 0;
+	}
+	if (!known)
+		return number_user(r);
+	if (r->box->who == WHO_AUTO)
+		r->uid = r->gid = AUTO_FIRST + r->number;
+	return 0;
+}
+
 int init_state(struct run *r)
 {
 	static char id[40];
 	bool fresh;
 	int e;
 
+	if (r->lock && state_open(r->left, false) == 0) {
+		e = go_on(r);
+		return e < 0 ? e : own_number(r, e);
+	}
 	if (state_open(r->left, true) < 0)
 		return fail(r, "run directory (HUSK_RUN, or %s)", r->unpriv ? "XDG_RUNTIME_DIR" : RUNDIR);
 	if ((e = lock_name(r, &fresh)) == 0 && !fresh)
@@ -423,15 +583,9 @@ int init_state(struct run *r)
 	r->state = openat(r->statedir, "state", O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (r->state < 0)
 		return fail(r, "make the state file");
-	if (r->box->who != WHO_AUTO && (r->unpriv || (r->box->uid != 0 &&
-	    (r->box->ns[NS_USER] != NSM_NEW || !r->box->automap))))
-		return 0;
-	if (r->unpriv) {
-		r->uid = geteuid();
-		r->gid = getegid();
-		return 0;
-	}
-	return number_user(r);
+	if (note_file(r) < 0)
+		return fail(r, "begin the state file");
+	return own_number(r, false);
 }
 
 static void kept(struct left *l, const char *what)
@@ -444,13 +598,13 @@ static void kept(struct left *l, const char *what)
  * board, or husk update, may just be writing it. */
 static int remove_dir(const struct left *l)
 {
+	static const char files[] = "box.new\0box\0state.new\0ctl\0";
+	const char *file;
 	int e, tries = 0;
 
-	while ((e = unlinkat(l->dir, l->name, AT_REMOVEDIR)) < 0 && errno == ENOTEMPTY && tries++ < 8) {
-		(void)unlinkat(l->dir, fmts("%s/box.new", l->name), 0);
-		(void)unlinkat(l->dir, fmts("%s/box", l->name), 0);
-		(void)unlinkat(l->dir, fmts("%s/ctl", l->name), 0);
-	}
+	while ((e = unlinkat(l->dir, l->name, AT_REMOVEDIR)) < 0 && errno == ENOTEMPTY && tries++ < 8)
+		for (file = files; *file; file += strlen(file) + 1)
+			(void)unlinkat(l->dir, fmts("%s/%s", l->name, file), 0);
 	return e;
 }
 
@@ -462,6 +616,10 @@ void init_forget(struct left *l)
 	int n;
 
 	if (l->stuck || l->dir < 0 || !*l->name)
+		return;
+	for (; l->keep && left_get(l, "etc", &at, buf, sizeof buf); )
+		(void)unlinkat(l->dir, fmts("%s/etc.%s", l->name, buf), 0);
+	if (l->keep)
 		return;
 	while (left_get(l, "uid", &at, buf + 5, sizeof buf - 5)) {
 		memcpy(buf, ".uid.", 5);

@@ -152,3 +152,12 @@ void tty_drain(void)
 		move(&out, p.revents);
 	}
 }
+
+void tty_over(void)
+{
+	tty_drain();
+	tty_close();
+	if (out.to > 2)
+		close(out.to);
+	master = 0;
+}
