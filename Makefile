@@ -1,7 +1,10 @@
 # husk: make            builds out/husk for this machine
 #       make BOARD=NAME builds out/NAME/husk (boards/NAME.mk)
 #       make run        sets all up, builds, runs a real box and shows what it is
+#       make BOARD=NAME image   what it boots: its kernel, initramfs and device tree, in out/NAME
+#       make BOARD=NAME boot    boots that in QEMU, on this terminal
 #       make test       everything
+#       make test-boards        the boards that are not in it
 # One command compiles everything: no objects, so none can be stale.
 .POSIX:
 BOARD	= native
@@ -27,7 +30,7 @@ LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z
 	-Wl,-z,noseparate-code,-z,max-page-size=4096,--gc-sections,--build-id=none,-s,-T,init/husk.ld
 END	= $(LIB)/libc.a `$(CC) -print-libgcc-file-name`
 
-.PHONY: all clang run test check-style boot size bench guard clean
+.PHONY: all clang run test test-boards check-style image boot size bench guard clean
 
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
@@ -68,8 +71,14 @@ test:
 check-style: all
 	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q test/test_style.py
 
+image: $(OUT)/husk
+	sh test/qemu.sh image $(BOARD)
+
 boot: $(OUT)/husk
 	sh test/qemu.sh $(BOARD)
+
+test-boards:
+	sh test/run.sh boards
 
 size: $(OUT)/husk
 	sh test/size.sh $(OUT)/husk

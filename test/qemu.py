@@ -2,6 +2,7 @@
 """Boards in QEMU: Debian's kernel, an initramfs with husk and busybox, the console as text.
 
     qemu.py BOARD            boots out/BOARD/husk as PID 1, on this terminal
+    qemu.py image BOARD      makes what that boots, in out/BOARD: kernel, initrd, dtb of a real board, and append, the words
     qemu.py fetch BOARD ...  kernels and busyboxes only
 """
 import contextlib
@@ -20,6 +21,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 KERNELS = TOP / "out" / "kernels"
+os.environ["QEMU_AUDIO_DRV"] = "none"		# a board may have a sound card; nobody listens
 BOARDS = "qemu-x86_64 qemu-i386 qemu-armv7 qemu-arm64".split()
 SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie"}	# of Debian, by their kernels
 # the guest's; board by board the same
@@ -29,9 +31,11 @@ APPLETS = ("sh ash cat cut date dd df dmesg echo env false free grep head hostna
 
 
 def board(name):
-    """What boards/NAME.mk says."""
-    text = (TOP / "boards" / f"{name}.mk").read_text()
-    return {"NAME": name, **dict(re.findall(r"^([A-Z]+)[ \t]*= *(.*)$", text, re.M))}
+    """What boards/NAME.mk says, and those that it includes."""
+    def lines(at):
+        text = (TOP / at).read_text()
+        return re.sub(r"^include (boards/[\w-]+\.mk)$", lambda m: lines(m[1]), text, flags=re.M)
+    return {"NAME": name, **dict(re.findall(r"^([A-Z]+)[ \t]*= *(.*)$", lines(f"boards/{name}.mk"), re.M))}
 
 
 # ------------------------------------------------------------ what Debian gives
@@ -88,10 +92,14 @@ def locked():
         yield
 
 
+def numbered(pattern):
+    """That pattern, whose * is a number."""
+    return re.compile(r"\d+(?:\.\d+)*(?:\+\w+)?".join(map(re.escape, pattern.split("*"))))
+
+
 def newest(pattern, suite=None):
-    """Packages of that pattern, whose * is a number, the newest first."""
-    one = re.compile(r"\d+(?:\.\d+)*(?:\+\w+)?".join(map(re.escape, pattern.split("*"))))
-    names = [n for n in apt("apt-cache", "pkgnames", pattern.split("*")[0], suite=suite).stdout.split() if one.fullmatch(n)]
+    """Packages of that pattern, the newest first."""
+    names = [n for n in apt("apt-cache", "pkgnames", pattern.split("*")[0], suite=suite).stdout.split() if numbered(pattern).fullmatch(n)]
     return sorted(names, key=lambda n: list(map(int, re.findall(r"\d+", n))), reverse=True)
 
 
@@ -130,7 +138,7 @@ def kernel(b):
         return pathlib.Path(os.environ["QEMU_KERNEL"])
 
     def have():
-        return [d for d in KERNELS.glob("x-" + b["KERNEL"]) if list(d.glob("boot/vmlinuz*"))]
+        return [d for d in KERNELS.glob("x-*") if numbered(b["KERNEL"]).fullmatch(d.name[2:]) and list(d.glob("boot/vmlinuz*"))]
     with locked():
         if have():
             return sorted(have())[-1]
@@ -157,6 +165,11 @@ def tool(package):
 
 def vmlinuz(b):
     return next(kernel(b).glob("boot/vmlinuz*"))
+
+
+def dtb(b):
+    """The device tree of a real board, from its kernel's package."""
+    return ["-dtb", str(next(kernel(b).glob("usr/lib/linux-image-*")) / b["DTB"])] if "DTB" in b else []
 
 
 def module(b, name):
@@ -249,15 +262,19 @@ def with_husk(b, boxes=None, conf=None):
 
 # ------------------------------------------------------------------------- the boot
 
+def words(b, init="/husk", append=""):
+    """The kernel's command line."""
+    return f"console={b['CONSOLE']} rdinit={init} quiet panic=-1 {append}"
+
+
 def command(b, files, append="", init="/husk", serial="stdio"):
     where = TOP / "out" / b["NAME"]
     where.mkdir(parents=True, exist_ok=True)
     fd, initrd = tempfile.mkstemp(prefix="initrd-", dir=where)
     with open(fd, "wb") as f:
         f.write(cpio(files))
-    words = f"console={b['CONSOLE']} rdinit={init} quiet panic=-1 {append}"
     return [*b["QEMU"].split(), *b.get("MORE", "").split(), "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot", "-serial", serial,
-            "-kernel", str(vmlinuz(b)), "-initrd", initrd, "-append", words], initrd
+            "-kernel", str(vmlinuz(b)), "-initrd", initrd, "-append", words(b, init, append), *dtb(b)], initrd
 
 
 class Boot(str):
@@ -332,19 +349,32 @@ pids.max=20
 """
 
 
+def image(b):
+    where = TOP / "out" / b["NAME"]
+    (where / "initrd").write_bytes(cpio(with_husk(b, {"hello": DEMO})))
+    (where / "kernel").write_bytes(vmlinuz(b).read_bytes())
+    if "DTB" in b:
+        (where / "dtb").write_bytes(pathlib.Path(dtb(b)[1]).read_bytes())
+    (where / "append").write_text(words(b) + "\n")
+    print(*(f"{f.stat().st_size:10} {f.relative_to(TOP)}" for f in (where / n for n in ("kernel", "initrd", "dtb", "append")) if f.exists()), sep="\n")
+    return 0
+
+
 def main(args):
     if args and args[0] == "fetch":
         for name in args[1:] or BOARDS:
             print(vmlinuz(board(name)), len(busybox(board(name))))
         return 0
+    if len(args) == 2 and args[0] == "image":
+        return image(board(args[1]))
     if len(args) != 1:
         print(__doc__, file=sys.stderr)
         return 2
     b = board(args[0])
-    words, initrd = command(b, with_husk(b, {"hello": DEMO}), serial="mon:stdio")
+    run, initrd = command(b, with_husk(b, {"hello": DEMO}), serial="mon:stdio")
     print("(Ctrl-a x ends it)")
     try:
-        return subprocess.run(words, check=False).returncode
+        return subprocess.run(run, check=False).returncode
     finally:
         os.unlink(initrd)
 

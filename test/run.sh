@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh - all tests (make test). Each part prints its lines; the last line is the sum.
-#	run.sh [PART ...]	build gates units python; all of them without a word
+#	run.sh [PART ...]	build gates units python; all of them without a word; boards
 set -u
 cd "$(dirname "$0")/.." || exit 1
 boards="qemu-x86_64 qemu-i386 qemu-armv7 qemu-arm64"
@@ -156,10 +156,20 @@ units()
 	done
 }
 
+# the other boards, one after the other: a minute each
+boards()
+{
+	others=$(ls boards/*.mk | sed 's/.*\///; s/\.mk$//' | grep -vxE "cross|native|$(echo "$boards" | tr ' ' '|')")
+	for b in $others; do
+		try "make $b" make BOARD="$b"
+	done
+	python test/boards.py
+}
+
 python()
 {
 	rm -f out/fault.count out/fault.wrong
-	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -n 2 -rfEs test >out/python.log 2>&1
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -n 2 -rfEs "${1:-test}" >out/python.log 2>&1
 	status=$?
 	grep -E '^(FAILED|ERROR|SKIPPED|fault points)' out/python.log
 	last=$(grep -E '(passed|failed|error).* in [0-9.]+' out/python.log | tail -n 1)
@@ -178,7 +188,7 @@ python()
 sh test/setup.sh test || exit 1
 for part in $parts; do
 	case $part in
-	build | gates | units | python) ;;
+	build | gates | units | python | boards) ;;
 	*) echo "run.sh: no part $part" >&2 && exit 2 ;;
 	esac
 	began=$(date +%s)

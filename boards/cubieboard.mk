@@ -1,0 +1,6 @@
+# Cubieboard: Allwinner A10, a Cortex-A8, which cannot divide. It cannot be powered off.
+include boards/qemu-armv7.mk
+CCFLAGS	= -mthumb -mcpu=cortex-a8 -mfloat-abi=hard
+QEMU	= qemu-system-arm -M cubieboard -m 512
+CONSOLE	= ttyS0
+DTB	= sun4i-a10-cubieboard.dtb

@@ -1,0 +1,4 @@
+# Raspberry Pi 2B, as QEMU has it: four Cortex-A7. It cannot be powered off.
+include boards/qemu-armv7.mk
+QEMU	= qemu-system-arm -M raspi2b -m 1G
+DTB	= bcm2836-rpi-2-b.dtb

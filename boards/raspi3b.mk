@@ -1,0 +1,6 @@
+# Raspberry Pi 3B, as QEMU has it: four Cortex-A53. Its first line is Bluetooth's. It cannot be powered off.
+include boards/qemu-arm64.mk
+QEMU	= qemu-system-aarch64 -M raspi3b -m 1G -serial null
+KERNEL	= linux-image-6.1.0-*-arm64
+CONSOLE	= ttyS1
+DTB	= broadcom/bcm2837-rpi-3-b.dtb

@@ -1,0 +1,5 @@
+# ARM's Versatile Express with a Cortex-A9, which cannot divide
+include boards/qemu-armv7.mk
+CCFLAGS	= -mthumb -mcpu=cortex-a9 -mfpu=vfpv3-d16 -mfloat-abi=hard
+QEMU	= qemu-system-arm -M vexpress-a9 -m 256
+DTB	= vexpress-v2p-ca9.dtb
