@@ -269,7 +269,7 @@ static void limits(const struct box *b)
 	if (lim[LIM_CPUNICE] != LIM_NONE && lim[LIM_WEIGHT] != LIM_NONE)
 		cfg_error(KEY_CPU_WEIGHT_NICE, 0, "not with cpu.weight=: the same twice");
 	if (lim[LIM_IDLE] == 1 && (lim[LIM_CPUNICE] != LIM_NONE || lim[LIM_WEIGHT] != LIM_NONE))
-		cfg_error(KEY_CPU_IDLE, 0, "who is idle has no weight");
+		cfg_error(KEY_CPU_IDLE, 0, "not with %s: who is idle has no weight", cfg_said(lim[LIM_WEIGHT] != LIM_NONE ? KEY_CPU_WEIGHT : KEY_CPU_WEIGHT_NICE));
 	if (lim[LIM_RT] != LIM_NONE && lim[LIM_RT] > period)
 		cfg_error(KEY_CPU_RT_RUNTIME, 0, "above cpu.rt_period_us=");
 }

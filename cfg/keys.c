@@ -72,8 +72,8 @@
 	K(CPU_WEIGHT, "cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN | LIVE, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
 	K(CPU_WEIGHT_NICE, "cpu.weight.nice", WEIGHT, lim[LIM_CPUNICE], SKIP | OPEN | LIVE, "a number of -20..19", "", "", "the same, as nice says it") \
 	K(CPU_IDLE, "cpu.idle", WEIGHT, lim[LIM_IDLE], SKIP | OPEN | LIVE, "a number of 0..1", "", "0", "1: only what nobody else wants; from Linux 5.15") \
-	K(CPU_RT_PERIOD, "cpu.rt_period_us", WEIGHT, lim[LIM_RT_PERIOD], SKIP | OPEN | LIVE, "a number of 1000..60000000", "", "1000000", "see there") \
-	K(CPU_RT_RUNTIME, "cpu.rt_runtime_us", WEIGHT, lim[LIM_RT], SKIP | OPEN | LIVE, "a number of 0..60000000", "", "0", "of each period, for sched=fifo and rr; v1 alone") \
+	K(CPU_RT_PERIOD, "cpu.rt_period_us", WEIGHT, lim[LIM_RT_PERIOD], SKIP | OPEN | LIVE, "a number of 1000..60000000", "microseconds", "1000000", "the period of cpu.rt_runtime_us") \
+	K(CPU_RT_RUNTIME, "cpu.rt_runtime_us", WEIGHT, lim[LIM_RT], SKIP | OPEN | LIVE, "a number of 0..60000000", "microseconds", "0", "of each period, for sched=fifo and rr; v1 alone") \
 	K(CPUSET_PARTITION, "cpuset.cpus.partition", PART, lim[LIM_PARTITION], SKIP | OPEN | LIVE, "member|root|isolated", "", "member", "v2 alone, below a partition") \
 	K(CPUSET_CPUS, "cpuset.cpus", KNOB, nknob, SKIP | OPEN | LIVE, "CPUs (0, 2-3,5; 1023 at most)", "", "", "where it may run, and nobody of it may change that") \
 	K(CPUSET_MEMS, "cpuset.mems", KNOB, nknob, SKIP | OPEN | LIVE, "memory nodes (0, 2-3,5; 1023 at most)", "", "", "whose memory it gets") \

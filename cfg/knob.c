@@ -112,6 +112,8 @@ static const char *set_of(char *v, char *to, size_t max)
 	char *w;
 
 	memset(on, 0, sizeof on);
+	if (strstr(v, ",,"))
+		return cfg_not();
 	while ((w = cfg_word(&v))) {
 		first = strsep(&w, "-");
 		if (!cfg_digits(first, MAXLIST - 1, &lo) || !cfg_digits(w ? w : first, MAXLIST - 1, &hi) || lo > hi)

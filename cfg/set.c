@@ -272,11 +272,13 @@ static bool set_cpu(struct box *b, uint64_t *at, char *v)
 		return false;
 	b->cpu_period = 100000;
 	if (p) {
-		if (!cfg_digits(w, UINT32_MAX, &quota) || quota < 1000 ||
-		    !cfg_digits(p, 1000000, &b->cpu_period) || b->cpu_period < 1000)
+		*at = LIM_MAX;
+		if (!cfg_digits(p, 1000000, &b->cpu_period) || b->cpu_period < 1000)
 			return false;
-		*at = quota;
-		return true;
+		if (same(w, "max"))
+			return true;
+		*at = cfg_digits(w, UINT32_MAX, &quota) ? quota : 0;
+		return *at >= 1000;
 	}
 	if (!*w || w[strlen(w) - 1] != '%')
 		return false;

@@ -96,10 +96,12 @@ static const char *json_word(char *to, size_t max, const char *s)
 static void tell(const char *text)
 {
 	static char line[1024];
-	const char *name = w.up.left.name, *data = text + strcspn(text, " ");
+	const char *name = w.up.left.name, *data = text + strcspn(text, " "), *reason = strstr(text, " reason=");
 	size_t n;
 
-	if (!w.json)
+	if (!w.json && reason)
+		n = fmt(line, sizeof line, "%s %.*s\"%s\"", utc(0), (int)(reason + 8 - text), text, reason + 8);
+	else if (!w.json)
 		n = fmt(line, sizeof line, "%s %s", utc(0), text);
 	else {
 		n = fmt(line, sizeof line, "{\"type\":\"%.*s\",\"id\":\"%s\",\"time\":\"%s\"%s", (int)(data - text), text, name, utc(0), *data ? ",\"data\":{" : "");

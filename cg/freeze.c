@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -179,16 +180,46 @@ int cg_freeze(struct up *u, bool on)
 	return e ? e : freeze(u, &f, on);
 }
 
+/* Somebody else, of a session of his own, who thaws it where this process is killed: that
+ * is the end of a pipe without a word. Until then the state file is locked. */
+static pid_t watchman(struct up *u, const struct freezer *f, int *pipe)
+{
+	ssize_t n;
+	pid_t pid;
+	char c;
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+		return fail(&u->run, "a process that would thaw it");
+	close(p[!pid]);
+	*pipe = p[1];
+	if (pid)
+		return pid;
+	setsid();
+	while ((n = read(p[0], &c, 1)) < 0 && errno == EINTR)
+		;
+	if (n <= 0)
+		(void)thaw(f);
+	_exit(0);
+}
+
 /* With what it was frozen by it is thawed: there is nothing left that could fail. */
 int cg_while_frozen(struct up *u, int work(struct up *))
 {
 	struct freezer f;
-	int e;
+	int e, word;
+	pid_t pid;
 
 	if (cg_paused(&u->left))
 		return work(u);
-	if ((e = begin(u, &f)) || (e = freeze(u, &f, true)))
+	if ((e = begin(u, &f)) || (e = pid = watchman(u, &f, &word)) < 0)
 		return e;
-	e = work(u);
-	return thaw(&f) < 0 ? fail(&u->run, "%s: thaw", u->leaf) : e;
+	if (!(e = freeze(u, &f, true))) {
+		e = work(u);
+		e = thaw(&f) < 0 ? fail(&u->run, "%s: thaw", u->leaf) : e;
+	}
+	(void)!write(word, "", 1);
+	close(word);
+	(void)waitpid(pid, NULL, 0);
+	return e;
 }

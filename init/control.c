@@ -22,7 +22,7 @@ enum { PATIENCE_MS = 5000, STEP_MS = 10 };
 static struct {
 	struct up up;
 	struct box was, now;
-	bool	 devices;		/* a word is about them */
+	bool	 devices, nodes;	/* a word is about them */
 	uint16_t held;			/* of the state file: what was there before */
 } one;
 
@@ -59,6 +59,7 @@ static int changeable(char *words[], int n)
 	for (; n > 0; n--, words++) {
 		w = **words == '?' ? *words + 1 : *words;
 		row = key_find(fmts("%.*s", (int)strcspn(w, "="), w));
+		one.nodes |= row == KEY_DEVICE && w[strcspn(w, "=") + 1];
 		one.devices |= row == KEY_DEVICE || row == KEY_DEVICES_ALLOW;
 		*words = without_default(row, *words);
 		if (row < 0 || key_row(row)->flags & K_LIVE)
@@ -192,5 +193,9 @@ int control_update(const char *name, char *words[], int n)
 	where = apply(u);
 	if (where)
 		leave_nothing(u);
+	else if (one.nodes) {
+		at_row(&u->run, "cg.devices");
+		note(&u->run, "device=: may be opened now; its node comes with the next start, or is made inside");
+	}
 	return where ? up_failed(u, where) : 0;
 }

@@ -23,7 +23,7 @@ static const char systems[] = TEXT
 	"squashfs\0SQUASHFS\0" "overlay\0OVERLAY_FS\0" "erofs\0EROFS_FS\0" "ext4\0EXT4_FS\0" "vfat\0VFAT_FS\0" "loop\0BLK_DEV_LOOP\0";
 static const char modules[] = TEXT
 	"apparmor\0SECURITY_APPARMOR\0/sys/module/apparmor/parameters/enabled\0"
-	"selinux\0SECURITY_SELINUX\0/sys/fs/selinux/enforce\0";
+	"selinux\0SECURITY_SELINUX\0/sys/fs/selinux/enforce\0" "landlock\0SECURITY_LANDLOCK\0\0";
 #define CALL(name)	#name "\0"
 #define CALLS_ROWS(ROW) \
 	ROW(clone3) ROW(pidfd_open) ROW(openat2) ROW(close_range) ROW(open_tree) ROW(move_mount) ROW(mount_setattr) \
@@ -131,9 +131,13 @@ static void limit(int row, struct fact *f)
 {
 	const char *name = key_name(row), *top, *file = name;
 	int ctl = cg_ctl(name);
-	bool is_v1 = (top = find_v1(ctl)), husk;
+	bool is_v1 = (top = find_v1(ctl)), husk, said;
 
-	f->name = "";
+	controller(ctl, f);
+	said = f->no;			/* there */
+	*f = (struct fact){ "", NULL, NULL };
+	if (said)
+		return;
 	if (is_v1)
 		file = cg_v1_file(row);
 	else if (top = v2, !*v2 || !word(AT_FDCWD, fmts("%s/husk/cgroup.controllers", v2), cg_name(ctl)))
@@ -202,7 +206,7 @@ static struct fact fact(int group, int i)
 	} else if (group == LSM && *(s = unpacked(modules, 3 * i))) {
 		f.name = s;
 		s = caps_status(AT_FDCWD, unpacked(modules, 3 * i + 2));
-		if (!s || *s == 'N')
+		if (i == 2 ? syscall(__NR_landlock_create_ruleset, NULL, 0L, 1L) < 0 : !s || *s == 'N')
 			config(&f, nth(modules, 3 * i + 1), TEXT ", or lsm= for the kernel");
 	}
 	return f;

@@ -437,7 +437,11 @@ static int verb_kill(char **argv)
 
 static int verb_freeze(char **argv, bool on)
 {
-	return argv[2] && argv[3] ? usage(TEXT "one box at a time") : control_freeze(argv[2], on);
+	struct words c = { 0 };
+
+	if (parse(&c, argv + 2, ""))
+		return 2;
+	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : control_freeze(c.rest[0], on);
 }
 
 /* For people a table, unless they ask for something else. */
@@ -530,7 +534,7 @@ static const char verbs[] = TEXT
 	"filter [-a ARCH] FILE [key=value ..] [CALL [ARG ..]]\n\tits filter, or the answer to a call and the line that gives it\0"
 	"pause NAME\n\tall of a box stands still\0"
 	"resume NAME\n\tand goes on\0"
-	"help [KEY]\n\tthis page, or one key\0"
+	"help [VERB|KEY]\n\tthis page, or one of it, or one key\0"
 	"version\0"
 	"halt\0"
 	"poweroff\0"
@@ -550,16 +554,6 @@ static const char verbs[] = TEXT
 	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready\0"
 	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0";
 
-static int help_verbs(void)
-{
-	const char *v;
-	int i;
-
-	for (i = 0; *(v = nth(verbs, i)); i++)
-		say(1, "husk %s\n", v);
-	return 0;
-}
-
 /* The number of a verb, which is the first word of its text; or that of the end. */
 static int find(const char *verb)
 {
@@ -570,6 +564,16 @@ static int find(const char *verb)
 	for (i = 0; *(v = unpacked(verbs, i)) && !(starts(v, verb) && (uint8_t)v[n] <= ' '); i++)
 		;
 	return i;
+}
+
+/* All verbs, one of them, or a key. */
+static int help(const char *of)
+{
+	int i, n = of ? find(of) : 0;
+
+	for (i = n; *nth(verbs, i) && (!of || i == n); i++)
+		say(1, "husk %s\n", nth(verbs, i));
+	return of && (i == n || key_find(of) >= 0) ? cfg_help(of) : 0;		/* boot is both */
 }
 
 static int call(char **argv)
@@ -583,7 +587,7 @@ static int call(char **argv)
 	case 5: return verb_filter(argv);
 	case 6: return verb_freeze(argv, true);
 	case 7: return verb_freeze(argv, false);
-	case 8: return argv[2] ? cfg_help(argv[2]) : help_verbs();
+	case 8: return help(argv[2]);
 	case 9: return verb_version();
 	case 10: case 11: case 12: return board_ask(argv[1]);
 	case 13: return board_boot(argv);

@@ -113,6 +113,7 @@ int rootfs_nodes(struct run *r, const struct dev *d, node_fn *each)
 	static char path[512];
 	size_t dir = (size_t)(strrchr(d->host, '/') + 1 - d->host);
 	const char *name;
+	bool none = true;
 	struct stat st;
 	int fd, e = 0;
 
@@ -126,10 +127,14 @@ int rootfs_nodes(struct run *r, const struct dev *d, node_fn *each)
 	while (!e && rootfs_list(fd) > 0)
 		while (!e && (name = rootfs_name())) {
 			copy(path + dir, 256, name);
-			if (matches(name, d->host + dir) && stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)))
+			if (matches(name, d->host + dir) && stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))) {
 				e = each(r, d, path, &st);
+				none = false;
+			}
 		}
 	close(fd);
+	if (none && each == node && !d->skip)
+		note(r, "%s: there is none", d->host);
 	return e;
 }
 

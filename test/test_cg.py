@@ -140,6 +140,23 @@ def test_one_word_for_a_file(word, key, mark):
     assert r.status == 2 and r.err.endswith(f": {word.split('=')[0]}: that is {key}=, on every kernel\n"), r
 
 
+def test_max_may_have_a_period(name):
+    """The kernel's own form."""
+    with running(name, "cpu.max=max 50000"):
+        assert "cpu.max=max 50000\n" in (husk.wait_for(lambda: husk.read(husk.RUNDIR / name / "box")) and husk.read(husk.RUNDIR / name / "box"))
+    for w in "max 10", "max max", "999 100000", "max 50000 1":
+        assert husk.husk("show", f"cpu.max={w}", "--", "/bin/true").status == 2
+
+
+@pytest.mark.parametrize("words, error", [
+    (["cpu.idle=1", "cpu.weight=7"], "cpu.idle: not with cpu.weight=7: who is idle has no weight"),
+    (["cpu.idle=1", "cpu.weight.nice=-7"], "cpu.idle: not with cpu.weight.nice=-7: who is idle has no weight"),
+    (["cpuset.mems=0,,1"], "cpuset.mems: \"0,,1\" is not memory nodes (0, 2-3,5; 1023 at most)")])
+def test_what_does_not_go_together(words, error):
+    r = husk.husk("show", *words, "--", "/bin/true")
+    assert r.status == 2 and r.err == f"command line: {error}\n", r
+
+
 @pytest.mark.parametrize("key, one, two", [("io.max", "rbps=1M", "wbps=1M"), ("io.latency", "target=1ms", "target=2ms")])
 @pytest.mark.parametrize("mark", ["", "?"])
 def test_two_words_for_a_disk(name, tmp_path, key, one, two, mark):

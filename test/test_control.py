@@ -442,6 +442,21 @@ def test_each_call_of_an_update_that_makes_a_leaf_fails_once(name, tmp_path, bef
         husk.nothing_left(name, 1)
 
 
+@pytest.mark.skipif(not FREEZER, reason="no v1 freezer")
+def test_who_kills_an_update_leaves_nobody_frozen(name, tmp_path):
+    """Also while all stands still to be moved, and with kill -9."""
+    log, killed = tmp_path / "log", True
+    for n in range(1, 60):
+        with settled(name, tmp_path, before=V1) as c:
+            husk.command(*V1, "strace", "-qq", "-o", log, "-e", "trace=write", "-e", f"inject=write:signal=KILL:when={n}", husk.HUSK, "update", name, "cpu.weight=50")
+            killed = "killed by SIGKILL" in log.read_text()
+            assert husk.wait_for(lambda: not frozen(name)) and c.moves(), log.read_text()
+            assert control("update", name, "cpu.weight=70").status == 0, n
+        if not killed:
+            break
+    assert n > 8 and not killed and "FROZEN" in log.read_text()
+
+
 # -------------------------------------------------------------------- other kernels
 
 GUEST = r"""

@@ -33,7 +33,7 @@ def test_lists_end(facts):
     for said in [facts] + ([dict(l.split("=", 1) for l in other.out.splitlines())] if other and not other.status else []):
         assert names(said, "filter") == ["errno", "kill_process", "log", "user_notif", "32-bit"]
         assert names(said, "namespaces") == "user pid net ipc uts mnt cgroup time".split()
-        assert len(names(said, "calls")) == 10 and names(said, "lsm") == ["apparmor", "selinux"]
+        assert len(names(said, "calls")) == 10 and names(said, "lsm") == ["apparmor", "selinux", "landlock"]
         assert set(said) - {k for k in said if "." in k} == {"version", "arch", "kernel", "machine", "pid1"}
 
 

@@ -17,7 +17,7 @@ h() { mkdir -p $2; n=0; until mount -t cgroup -o $1 cg $2 2>/dev/null; do n=$((n
 dirs() { for m in $(mounted); do busybox find $m -mindepth 1 -depth -type d; done; }
 off() {
 	for d in $(dirs); do [ -e $d/memory.force_empty ] && echo 0 >$d/memory.force_empty; rmdir $d; done
-	sleep 1; for m in $(mounted); do umount $m; done
+	: >/tmp/o; echo 3 >/proc/sys/vm/drop_caches; sleep 1; for m in $(mounted); do umount $m; done
 	[ "$1" = keep ] || { umount $C 2>/dev/null; mount -t tmpfs cg $C; }
 }
 end() {
@@ -50,7 +50,7 @@ for c in memory pids cpu devices freezer; do h $c $C/$c; done; go apart "$F" $W;
 h cpuset $C/cpuset; go cpuset "cpuset.cpus cpuset.mems" cpuset.cpus=0 cgroup=a/b
 mkdir $C/freezer/cold; echo FROZEN >$C/freezer/cold/freezer.state; go cold "" cgroup=cold; rmdir $C/freezer/cold
 mkdir -p $C/freezer/husk/b; echo FROZEN >$C/freezer/husk/b/freezer.state; go frozen ""; rmdir $C/freezer/husk/b
-sleep 1000 & mkdir $C/memory/husk/b; echo $! >$C/memory/husk/b/cgroup.procs; go taken "" memory.max=32M; echo $! >$C/memory/cgroup.procs; off
+sleep 1000 & mkdir $C/memory/husk/b; echo $! >$C/memory/husk/b/cgroup.procs; go taken "" memory.max=32M; kill $!; off
 h cpu,cpuacct $C/cpu,cpuacct; h memory,pids $C/pids,memory; for c in cpu cpuacct; do ln -s cpu,cpuacct $C/$c; done; for c in memory pids; do ln -s pids,memory $C/$c; done
 go links "$F" $W; off
 h cpu,cpuacct $C/cpuacct; h memory,pids $C/pids,memory; go names "$F" $W; off
