@@ -159,7 +159,7 @@ units()
 # the other boards, one after the other: a minute each
 boards()
 {
-	others=$(ls boards/*.mk | sed 's/.*\///; s/\.mk$//' | grep -vxE "cross|native|$(echo "$boards" | tr ' ' '|')")
+	others=$(printf '%s\n' boards/*.mk | sed "s/.*\///; s/\.mk$//" | grep -vxE "cross|native|$(echo "$boards" | tr ' ' '|')")
 	for b in $others; do
 		try "make $b" make BOARD="$b"
 	done
