@@ -315,6 +315,7 @@ int cfg_load(struct box *b, const char *file, char *const words[], int nwords, c
 		e = TEXT "the board's own file, not a box: husk boot reads it";
 	else if (file && (e = text_file(file, L_FILE)) && slash && (end = strstr(slash, ".conf.conf")))
 		e = cfg_wrong("%s; .%.*s?", e, (int)(end + 5 - slash), slash);	/* NAME is without .conf */
+	b->mtime = cfg.mtime;
 	if (e)
 		cfg_complain(file, 0, NULL, e);
 	else if ((e = text_words(words, nwords)))

@@ -156,6 +156,8 @@ static const char *slurp(int fd, const char *path, int layer)
 		return e;
 	if (e)
 		cfg_complain(path, 0, NULL, e);
+	if (layer == L_FILE)
+		cfg.mtime = (uint32_t)MTIME(st);
 	if ((n = read(fd, to, sizeof cfg.buffer - SCRATCH - cfg.used)) < 0)
 		return strerror(errno);
 	to[n] = '\0';

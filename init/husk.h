@@ -47,6 +47,14 @@
  * each field if it knew it. */
 #define BASE	__attribute__((noinline, const))
 
+/* When a file was changed. What the kernel has told is where the C library has it of
+ * old: see fstat() in init/libc.c. */
+#if __SIZEOF_LONG__ == 8
+#define MTIME(st)	((st).st_mtim.tv_sec)
+#else
+#define MTIME(st)	((st).__st_mtim32.tv_sec)
+#endif
+
 /* Fixed maxima: there is no malloc. Who hits one is told which. */
 enum {
 	MAXNAME	= 64,		/* bytes of a box's name */
@@ -195,6 +203,7 @@ struct box {
 
 	const char *name;		/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, MAXNAME */
 	const char *file;		/* where it was read, NULL: command line only */
+	uint32_t mtime;			/* of that, in seconds */
 	enum who  who;
 	uint32_t uid, gid;		/* numbers; ~0: none given */
 	const char *user, *group;	/* names where who says so; group may be NULL */
@@ -803,6 +812,7 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	unsigned nsources, nmarks, errors;
 	size_t	 used;			/* of buffer */
 	uint16_t at, row;		/* where key_find() was */
+	uint32_t mtime;			/* of the file */
 	bool	 warning;		/* the next complaint is one */
 	bool	 board;			/* it is board.conf */
 	bool	 live;			/* husk update: a key without a value is not there */

@@ -34,7 +34,7 @@ struct look {
 	uint64_t pid, keeper;
 	unsigned summed;
 	uint64_t sum[NSUMS];
-	char	 name[MAXNAME + 1], word[16], why[256], file[512], local[512], window[64], user[64], net[64];
+	char	 name[MAXNAME + 1], word[16], why[256], file[512], window[64], user[64], net[64];
 	char	 last[MAXLAST][128];
 	struct left left;
 };
@@ -166,28 +166,15 @@ static void alive(void)
 		copy(l.word, sizeof l.word, "stopping");
 }
 
-/* 32-bit kernels have the times of files where the C library says so. */
-#if __SIZEOF_LONG__ == 8
-#define MTIME(st)	((st).st_mtim.tv_sec)
-#else
-#define MTIME(st)	((st).__st_mtim32.tv_sec)
-#endif
-
-/* Since its keeper has read it. A clock that has been set meanwhile has not changed a
- * file: both times are counted back from now. */
+/* Another time than when it was read: an older file that was put in its place is one,
+ * too, and no clock that was set meanwhile. */
 static void configuration(void)
 {
-	struct timespec t;
+	const char *s = last_line("file");
 	struct stat st;
-	uint32_t read;
 
-	copy(l.file, sizeof l.file, last_line("file") ? last_line("file") : "");
-	copy(l.local, sizeof l.local, last_line("local") ? last_line("local") : "");
-	if (!*l.file || !runs() || !l.since || stat(l.file, &st) < 0 || !S_ISREG(st.st_mode))
-		return;
-	clock_gettime(CLOCK_REALTIME, &t);
-	read = (uint32_t)t.tv_sec - l.up;
-	l.changed = (uint32_t)MTIME(st) > read && (uint32_t)MTIME(st) <= (uint32_t)t.tv_sec;
+	copy(l.file, sizeof l.file, s ? s : "");
+	l.changed = runs() && last_line("mtime") && stat(l.file, &st) == 0 && S_ISREG(st.st_mode) && (uint32_t)MTIME(st) != number_of("mtime");
 }
 
 static bool has_file(void)
@@ -387,7 +374,6 @@ static void record(void)
 	text("user", l.user);
 	text("net", l.net);
 	text("file", l.file);
-	text("local", l.local);
 	text("changed", l.changed ? "yes" : "");
 	for (i = 0; i < l.nlast; i++)
 		text(fmts("last.%u", (unsigned)i + 1), fmts("%s %s", utc(l.ago[i]), l.last[i]));
@@ -578,14 +564,13 @@ static void card(void)
 	if (is("backoff") && l.next)
 		line("next", span(wait_left()));
 	line("file", l.file);
-	line("local", l.local);
 	for (i = 0; i < l.nlast; i++)
 		line(fmts("last.%u", (unsigned)i + 1), fmts("%.*s %s", 8, utc(l.ago[i]) + 11, l.last[i]));
 	if (!runs())
 		last_words();
 }
 
-static const char fields[] = "name|state|why|since|up|pid|keeper|restarts|next|memory|memory.max|pids|pids.max|cpu|user|net|file|local|changed|last.1|last.2|last.3|last.4";
+static const char fields[] = "name|state|why|since|up|pid|keeper|restarts|next|memory|memory.max|pids|pids.max|cpu|user|net|file|changed|last.1|last.2|last.3|last.4";
 
 static const char *field(int i)
 {

@@ -300,15 +300,17 @@ def test_nothing_was_ever_started(tmp_path):
 
 
 def test_a_file_that_has_changed(rundir, tmp_path):
+    """Newer or older than what was read, by whatever clock."""
     conf = tmp_path / "web.conf"
     conf.write_text("exec=/bin/true\n")
-    os.utime(conf, (1, 1))
-    rundir.box("web", f"version=1\n{me()}file={conf}\nstate=running {boot()}\n", True)
+    os.utime(conf, (5, 5))
+    rundir.box("web", f"version=1\n{me()}file={conf}\nmtime=5\nstate=running {boot()}\n", True)
     assert "changed" not in rundir.boxes()["web"]
-    os.utime(conf)
-    assert rundir.boxes()["web"]["changed"] == "yes"
-    assert "changed on disk: husk restart web" in on_terminal("list", env={"HUSK_RUN": str(rundir.path)})[1]
-    os.utime(conf, (2**31 - 1, 2**31 - 1))		# by a clock that was wrong
+    for when in 4, 6, 2**31 - 1:
+        os.utime(conf, (when, when))
+        assert rundir.boxes()["web"]["changed"] == "yes"
+        assert "changed on disk: husk restart web" in on_terminal("list", env={"HUSK_RUN": str(rundir.path)})[1]
+    conf.unlink()
     assert "changed" not in rundir.boxes()["web"]
 
 
