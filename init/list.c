@@ -20,8 +20,6 @@ enum { MAXLAST = 4, HZ = 100, STOPPED = 3, UNKNOWN = 4 };
 /* Of one box, at one moment; times in seconds since the machine was booted. */
 struct look {
 	int	 proc;			/* the host's */
-	const char *field;		/* the only one that is wanted, or NULL */
-	bool	 found;
 	size_t	 ncalm;
 	char	 calm[16384];		/* names, one behind the other, of those that are listed behind the others */
 
@@ -307,78 +305,69 @@ static const char *reason(void)
 	return why;
 }
 
-static void fact(const char *key, const char *text, bool is_number)
-{
-	if (l.field) {
-		if (same(key, l.field) && !l.found)
-			out_put("%s\n", out_said(text));
-		l.found |= same(key, l.field);
-	} else if (is_number)
-		out_fact(key, key, text);
-	else
-		out_text(key, key, out_said(text));
-}
-
-static void text(const char *key, const char *value)
-{
-	if (*value)
-		fact(key, value, false);
-}
-
-static void number_fact(const char *key, uint64_t n)
-{
-	fact(key, fmts("%llu", (unsigned long long)n), true);
-}
-
-static void sum(int i, const char *key)
-{
-	if (knows(i) && l.sum[i] != ~(uint64_t)0)
-		number_fact(key, l.sum[i]);
-	else if (knows(i))
-		text(key, "max");
-}
-
-static void numbers(void)
-{
-	if (l.who >= 0) {
-		number_fact("up", l.up);
-		number_fact("pid", l.pid);
-	}
-	if (l.keeper && status() != STOPPED)
-		number_fact("keeper", l.keeper);
-	if (!is("stopped|unknown"))
-		number_fact("restarts", l.restarts);
-	if (is("backoff") && l.next)
-		number_fact("next", wait_left());
-	sum(SUM_MEM, "memory");
-	sum(SUM_MEM_MAX, "memory.max");
-	sum(SUM_PIDS, "pids");
-	sum(SUM_PIDS_MAX, "pids.max");
-	if (knows(SUM_CPU))
-		number_fact("cpu", percent());
-}
-
 /* For scripts and programs: a fact has one name, sizes are bytes, times are seconds. */
+static const char fields[] = TEXT
+	"name\0state\0why\0since\0user\0net\0file\0changed\0"
+	"up\0pid\0keeper\0restarts\0next\0memory\0memory.max\0cpu\0pids\0pids.max\0"
+	"last.1\0last.2\0last.3\0last.4\0";
+enum { F_NAME, F_STATE, F_WHY, F_SINCE, F_USER, F_NET, F_FILE, F_CHANGED,
+	F_UP, F_PID, F_KEEPER, F_RESTARTS, F_NEXT, F_SUMS, F_CPU = F_SUMS + SUM_CPU, F_LAST = F_SUMS + NSUMS, NFIELD = F_LAST + MAXLAST };
+
+static const char *field(int i)
+{
+	return i < NFIELD ? unpacked(fields, i) : NULL;
+}
+
+/* false: it has none. */
+static bool number_of_field(int i, uint64_t *n)
+{
+	switch (i) {
+	case F_UP: *n = l.up; return l.who >= 0;
+	case F_PID: *n = l.pid; return l.who >= 0;
+	case F_KEEPER: *n = l.keeper; return *n && status() != STOPPED;
+	case F_RESTARTS: *n = l.restarts; return !is("stopped|unknown");
+	case F_NEXT: *n = wait_left(); return is("backoff") && l.next;
+	case F_CPU: *n = percent(); return knows(SUM_CPU);
+	default: *n = l.sum[i - F_SUMS]; return knows(i - F_SUMS);
+	}
+}
+
+/* The text of a field; "": it has none. */
+static const char *value(int i)
+{
+	uint64_t n;
+
+	switch (i) {
+	case F_NAME: return l.name;
+	case F_STATE: return l.word;
+	case F_WHY: return l.why;
+	case F_SINCE: return l.since ? utc(since(l.since)) : "";
+	case F_USER: return l.user;
+	case F_NET: return l.net;
+	case F_FILE: return l.file;
+	case F_CHANGED: return l.changed ? "yes" : "";
+	}
+	if (i >= F_LAST)
+		return i - F_LAST < l.nlast ? fmts("%s %s", utc(l.ago[i - F_LAST]), l.last[i - F_LAST]) : "";
+	return !number_of_field(i, &n) ? "" : n == ~(uint64_t)0 ? "max" : fmts("%llu", (unsigned long long)n);
+}
+
 static void record(void)
 {
+	const char *s, *key;
 	int i;
 
-	if (!l.field)
-		out_begin();
-	text("name", l.name);
-	text("state", l.word);
-	text("why", l.why);
-	text("since", l.since ? utc(since(l.since)) : "");
-	numbers();
 	settings();
-	text("user", l.user);
-	text("net", l.net);
-	text("file", l.file);
-	text("changed", l.changed ? "yes" : "");
-	for (i = 0; i < l.nlast; i++)
-		text(fmts("last.%u", (unsigned)i + 1), fmts("%s %s", utc(l.ago[i]), l.last[i]));
-	if (!l.field)
-		out_end();
+	out_begin();
+	for (i = 0; i < NFIELD; i++)
+		if (*(s = value(i))) {
+			key = field(i);
+			if (i < F_UP || i >= F_LAST || *s > '9')
+				out_text(key, key, out_said(s));
+			else
+				out_fact(key, key, s);
+		}
+	out_end();
 }
 
 static const char titles[] = TEXT "NAME\0STATE\0UP\0PID\0RESTARTS\0MEMORY\0CPU\0WHY";
@@ -570,13 +559,6 @@ static void card(void)
 		last_words();
 }
 
-static const char fields[] = "name|state|why|since|up|pid|keeper|restarts|next|memory|memory.max|pids|pids.max|cpu|user|net|file|changed|last.1|last.2|last.3|last.4";
-
-static const char *field(int i)
-{
-	return cfg_nth(fields, i);
-}
-
 static int no_field(const char *name)
 {
 	say(2, "husk: state: %s: no such field%s\n", cfg_plain(name) ? name : "?", near_of(name, field));
@@ -584,13 +566,21 @@ static int no_field(const char *name)
 }
 
 /* Of a field that the box does not have now nothing is printed. */
+static void show_field(int i)
+{
+	settings();
+	if (*value(i))
+		out_put("%s\n", out_said(value(i)));
+}
+
 int list_state(const char *name, const char *of)
 {
-	int e = up_name(name);
+	int e = up_name(name), i = 0;
 
-	if (e || (of && cfg_index(fields, of) < 0))
+	while (!e && of && i < NFIELD && !same(of, field(i)))
+		i++;
+	if (e || i == NFIELD)
 		return e ? e : no_field(of);
-	l.field = of;
 	l.proc = proc_fd();
 	if (l.proc < 0 || !look(name)) {
 		if (l.proc < 0)
@@ -600,11 +590,13 @@ int list_state(const char *name, const char *of)
 		return UNKNOWN;
 	}
 	figures();
-	e = status();
-	if (out_mode() == OUT_TABLE && !of)
+	if (of)
+		show_field(i);
+	else if (out_mode() == OUT_TABLE)
 		card();
 	else
 		record();
+	e = status();
 	leave();
 	return out_done() ? 1 : e;
 }

@@ -17,6 +17,7 @@ import time
 import pytest
 
 import husk
+import qemu
 
 STATES = "waiting starting running ready paused stopping backoff done stopped skipped failed unknown".split()
 
@@ -154,7 +155,7 @@ def test_columns_of_the_list(name):
         pid = husk.init_of(p.pid)
     assert text.startswith("NAME      STATE      UP     PID  RESTARTS  MEMORY     CPU  WHY\n")
     line = next(l for l in text.splitlines() if f" {pid} " in l)
-    assert line[10:28] == "running    0s     " and line[40] == "0" and line[56] in "%-", line
+    assert re.fullmatch(r"running    \ds     ", line[10:28]) and line[40] == "0" and line[56] in "%-", line
     assert all(len(l) <= 80 for l in text.splitlines())
 
 
@@ -510,3 +511,20 @@ def test_an_unprivileged_owner(name):
             husk.status_of(p)
             p.stdout.close()
             p.stderr.close()
+
+
+@pytest.mark.parametrize("board", ["qemu-armv7", "qemu-i386"])
+def test_on_32_bits(board):
+    """Columns, figures, the time of a file, and who is inside."""
+    text = qemu.guest(board, """
+husk run -d name=web root=/srv/root memory.max=8M -- /bin/sh -c 'sleep 77 & wait'
+n=0; while [ ! -e /run/husk/web/box ] && [ $n -lt 50 ]; do usleep 100000; n=$((n+1)); done
+grep -q ^file= /run/husk/web/state || { touch /etc/husk/web.conf; echo file=/etc/husk/web.conf; echo mtime=$(stat -c %Y /etc/husk/web.conf); } >>/run/husk/web/state
+husk list -k; echo "list: $?"
+husk ps -j web; echo "ps: $?"
+touch -d 2001-01-01 /etc/husk/web.conf; husk state web changed; husk state web; echo "state: $?"
+kill -9 $(husk state web keeper); sleep 1; husk state web why; husk state web state; echo "dead: $?"
+""", timeout=60)
+    assert text.ended and re.search(r"\nname=web\nstate=running\n(?s:.*)\nmemory=\d+\nmemory.max=8388608\n(?s:.*)\npids=3\npids.max=256\n(?s:.*)\nlist: 0\n", text.text), text
+    assert re.search(r'"inside":1,"user":0(?s:.*)"command":"sleep 77"}\nps: 0\n', text.text), text
+    assert re.search(r"\nyes\nstate=running pid=(?s:.*)\nwhy=changed on disk: husk restart web\n(?s:.*)\nstate: 0\nkeeper killed\nfailed\ndead: 3\n", text.text), text
