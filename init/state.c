@@ -136,7 +136,7 @@ void state_note(const struct live *v, const char *word, const char *why)
 /* Lines that hold from one start to the next, in the order of the file. */
 static size_t stay(char *to, size_t max, const struct left *l, bool over)
 {
-	static const char keys[] = "version\0keeper\0boot\0uid\0file\0word\0";
+	static const char keys[] = "version\0keeper\0boot\0uid\0file\0mtime\0word\0";
 	static char line[1024];
 	const char *key;
 	size_t n = 0;
@@ -514,6 +514,8 @@ static int go_on(struct run *r)
 		return fail(r, "read the state file");
 	l->len = l->written = (uint16_t)got;
 	copy(l->name, sizeof l->name, r->name);
+	if (r->box->file && !same(r->box->file, state_saved(r->name)) && left_add(r, "mtime=%u\n", r->box->mtime) < 0)
+		return fail(r, "write the state file");		/* it has been read once more */
 	if (!left_get(l, "uid", &at, uid, sizeof uid))
 		return 0;
 	decimal(uid, &n);
@@ -521,7 +523,7 @@ static int go_on(struct run *r)
 	return 1;
 }
 
-/* The file that it was read from, for husk restart */
+/* The file that it was read from, for husk restart and husk list */
 static int note_file(struct run *r)
 {
 	static char path[512] APART;
@@ -538,7 +540,7 @@ static int note_file(struct run *r)
 	if (n + strlen(file) + 2 > sizeof path)
 		return 0;
 	fmt(path + n, sizeof path - n, "%s%s", n ? "/" : "", file);
-	return left_add(r, "file=%s\n", path);
+	return left_add(r, "file=%s\nmtime=%u\n", path, r->box->mtime);
 }
 
 /* Who runs as who he is, or as who another is to be, needs no number of its own. */
