@@ -1,6 +1,7 @@
 /* plan.c - reads what a board is to be: board.conf, then the boxes and their
  * order. All of it in a child, so that PID 1 never parses, and never waits for
- * a disk; mounts and the host name are everybody's. */
+ * a disk; mounts and the host name are everybody's. husk check asks for the order,
+ * too: of the files that it is given. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -13,7 +14,9 @@
 struct waiting {
 	struct planned what;
 	bool	 placed;
-	char	 after[MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs, an empty one ends */
+	uint16_t end;			/* of after */
+	char	 after[4 * MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs, an empty one ends */
+	char	 before[MAXAFTER * (MAXNAME + 1) + 1];	/* the same */
 };
 
 struct planning {
@@ -77,28 +80,73 @@ static void board_conf(void)
 			board_failed("plan: sysctl.", b->sysctl[i].key);
 }
 
+static void also_after(struct waiting *w, const char *name)
+{
+	if (w->end + strlen(name) + 2 <= sizeof w->after)
+		w->end += (uint16_t)(copy(w->after + w->end, sizeof w->after - w->end, name) + 1);
+}
+
+/* What it waits for, as an order: paths come by themselves. */
+void board_add(const struct box *b, const char *file)
+{
+	struct waiting *w = boxes + nboxes;
+	char *to = w->before;
+	int i;
+
+	if (nboxes == MAXBOX) {
+		say(2, "husk: %s: more than %d boxes\n", file, MAXBOX);
+		return;
+	}
+	copy(w->what.file, sizeof w->what.file, file);
+	copy(w->what.name, sizeof w->what.name, b->name);
+	for (i = 0; i < b->nafter + b->nneeds; i++)
+		also_after(w, i < b->nafter ? b->after[i] : b->needs[i - b->nafter]);
+	for (i = 0; i < b->nbefore; i++)
+		to += copy(to, MAXNAME + 1, b->before[i]) + 1;
+	nboxes++;
+}
+
+static bool names(const char *list, const char *name)
+{
+	for (; *list && !same(list, name); list += strlen(list) + 1)
+		;
+	return *list;
+}
+
+/* The before= of one is an after= of another, whose starter waits by it. */
+static void turn_round(void)
+{
+	struct waiting *w, *q;
+	size_t n, name;
+
+	for (w = boxes; w < boxes + nboxes; w++)
+		for (q = boxes; q < boxes + nboxes; q++) {
+			if (q == w || !(names(w->before, q->what.name) || (names(w->before, "*") && !names(q->before, "*"))))
+				continue;
+			also_after(q, w->what.name);
+			for (n = 0; q->what.extra[n]; n += strlen(q->what.extra + n) + 1)
+				;
+			name = strlen(w->what.name);
+			if (n + name + 3 <= sizeof q->what.extra) {
+				q->what.extra[n] = WAIT_AFTER;
+				memcpy(q->what.extra + n + 1, w->what.name, name + 1);
+			}
+		}
+}
+
 /* A name below CONFDIR: of a file of a box that is to be started? */
 static void read_box(const char *name)
 {
-	struct waiting *w = boxes + nboxes;
+	static char file[sizeof CONFDIR + MAXNAME + 6];
 	struct box *b = asked();
 	size_t n = strlen(name);
-	char *to = w->after;
-	int i;
 
 	if (*name == '.' || n < 6 || n >= MAXNAME + 6 || !same(name + n - 5, ".conf") || same(name, "board.conf"))
 		return;
-	if (nboxes == MAXBOX) {
-		say(2, "husk: %s: more than %d boxes\n", name, MAXBOX);
-		return;
-	}
-	fmt(w->what.file, sizeof w->what.file, CONFDIR "/%s", name);
-	if (cfg_load(b, w->what.file, NULL, 0, NULL) || !b->boot)
+	fmt(file, sizeof file, CONFDIR "/%s", name);
+	if (cfg_load(b, file, NULL, 0, NULL) || !b->boot)
 		return;			/* it has said what is wrong */
-	copy(w->what.name, sizeof w->what.name, b->name);
-	for (i = 0; i < b->nafter; i++)
-		to += copy(to, MAXNAME + 1, b->after[i]) + 1;
-	nboxes++;
+	board_add(b, file);
 }
 
 static void read_boxes(void)
@@ -127,8 +175,8 @@ static bool waits(const struct waiting *w)
 }
 
 /* By the name of the file, so that the order is the same on every boot. In a
- * circle nobody waits. */
-static struct waiting *next(void)
+ * circle nobody waits; or that is all there is to say. */
+static struct waiting *next(bool go_on)
 {
 	struct waiting *w, *first = NULL;
 	int circle;
@@ -138,8 +186,19 @@ static struct waiting *next(void)
 			if (!w->placed && (circle || !waits(w)) && (!first || strcmp(w->what.file, first->what.file) < 0))
 				first = w;
 	if (circle == 2 && first)
-		say(2, "husk: %s: after: a circle: not waiting\n", first->what.name);
-	return first;
+		say(2, "%s%s: after: a circle%s\n", go_on ? "husk: " : "", go_on ? first->what.name : first->what.file, go_on ? ": not waiting" : " (after, before, needs)");
+	return circle == 2 && !go_on ? NULL : first;
+}
+
+int board_circle(void)
+{
+	struct waiting *w;
+	unsigned n;
+
+	turn_round();
+	for (n = 0; (w = next(false)); n++)
+		w->placed = true;
+	return n == nboxes ? 0 : 2;
 }
 
 void board_plan(int to)
@@ -148,7 +207,8 @@ void board_plan(int to)
 
 	board_conf();
 	read_boxes();
-	while ((w = next())) {
+	turn_round();
+	while ((w = next(true))) {
 		w->placed = true;
 		(void)!write(to, &w->what, sizeof w->what);
 	}

@@ -325,12 +325,14 @@ static void filter(struct box *b)
 
 /* --------------------------------------------------------------------- LIFE */
 
-static size_t pack(struct life *l, size_t at, char letter, int row, const char *const *list, int n)
+static size_t pack(struct life *l, size_t at, char letter, int row, const char *const *list, int n, const char *name)
 {
 	int i;
 
 	for (i = 0; i < n; i++)
-		if (strlen(list[i]) + 3 > sizeof l->waits - at) {
+		if (same(list[i], name))
+			cfg_error(row, i, "it is the box itself");
+		else if (strlen(list[i]) + 3 > sizeof l->waits - at) {
 			cfg_error(row, i, "if=, after= and needs= are more than %d bytes", MAXWAITS);
 			return at;
 		} else {
@@ -346,9 +348,9 @@ static void waits(struct box *b)
 	size_t at;
 
 	memset(b->life.waits, 0, sizeof b->life.waits);
-	at = pack(&b->life, 0, WAIT_NEEDS, KEY_NEEDS, b->needs, b->nneeds);
-	at = pack(&b->life, at, WAIT_AFTER, KEY_AFTER, b->after, b->nafter);
-	(void)pack(&b->life, at, WAIT_IF, KEY_IF, b->ifs, b->nif);
+	at = pack(&b->life, 0, WAIT_NEEDS, KEY_NEEDS, b->needs, b->nneeds, b->name);
+	at = pack(&b->life, at, WAIT_AFTER, KEY_AFTER, b->after, b->nafter, b->name);
+	(void)pack(&b->life, at, WAIT_IF, KEY_IF, b->ifs, b->nif, b->name);
 }
 
 void cfg_check(struct box *b)

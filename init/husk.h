@@ -1266,6 +1266,8 @@ void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says e
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
 void board_mounts(void);
 void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, or not */
+void board_add(const struct box *, const char *file);	/* to those whose order is made */
+int board_circle(void);			/* can it be? 0, or 2: printed */
 void board_plan(int to);		/* a child's whole life: board.conf; one struct planned after the other; never returns */
 void board_guard(void);			/* PID 1 that crashes says so, and reboots */
 char board_asked(int sig);		/* 'h', 'p', 'r', or 0 */

@@ -336,8 +336,12 @@ static int verb_check(char **argv)
 		e = cfg_load(asked(), c.nrest ? conf(c.rest[i]) : NULL, c.words, c.nwords, c.argv);
 		if (!e)
 			e = cfg_machine(asked(), c.root);
+		if (!e && c.nrest)
+			board_add(asked(), c.rest[i]);
 		worst = e ? e : worst;
 	}
+	if (!worst && c.nrest > 1)
+		worst = board_circle();
 	return i ? worst : usage(TEXT "check what?");
 }
 

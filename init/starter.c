@@ -125,13 +125,32 @@ static void also(struct life *l, const char *extra)
 	*to = '\0';
 }
 
+/* husk restart: the file that it was started from, if there was one, and the words of the
+ * command line over it. */
+static int load_again(struct box *b, int dir)
+{
+	static struct left l;
+	static char file[512], room[sizeof l.text], *words[MAXENV];
+	unsigned at = 0;
+	char *to = room;
+	int n = 0;
+
+	if (read_at(dir, "state", l.text, sizeof l.text) < 0)
+		return -1;
+	if (!left_get(&l, "file", &at, file, sizeof file))
+		*file = '\0';
+	for (at = 0; n < MAXENV && left_get(&l, "word", &at, to, (size_t)(room + sizeof room - to)); to += strlen(to) + 1)
+		words[n++] = to;
+	return cfg_load(b, *file ? file : NULL, words, n, NULL);
+}
+
 /* It ends with the keeper, and so does what it has made: PID 1 is his child. */
 static void child(struct live *v, const char *extra, int to)
 {
 	static struct box box;
 	static struct run r APART;
 	static struct left left;
-	const char *file = v->file;
+	const char *file = v->fd[W_LOCK] >= 0 && faccessat(v->fd[W_LOCK], "box", F_OK, 0) == 0 ? NULL : v->file;
 	bool board = getppid() == 1 && getpid() != 1 && !v->own;
 	int e = -1;
 
@@ -145,7 +164,7 @@ static void child(struct live *v, const char *extra, int to)
 	r.up = to;
 	r.lock = v->fd[W_LOCK] < 0 ? 0 : v->fd[W_LOCK];
 	r.file = v->fd[W_FILE];
-	if (cfg_load(&box, file ? file : state_saved(v->name), NULL, 0, NULL) || start_what(&box))
+	if ((v->again ? load_again(&box, v->fd[W_LOCK]) : cfg_load(&box, file ? file : state_saved(v->name), NULL, 0, NULL)) || start_what(&box))
 		copy(r.why, sizeof r.why, "its configuration is wrong");
 	else if (start_stdio(board, box.life.log == LOG_NONE) == 0) {
 		also(&box.life, extra);
@@ -153,7 +172,7 @@ static void child(struct live *v, const char *extra, int to)
 			copy(r.why, sizeof r.why, fmts("start: %s: %s", stage_name(r.row), r.why));
 	}
 	hand_over(v, to, &r, e == 0 && !r.held);
-	if (e == 0 && !r.held)
+	if (e == 0)
 		(void)state_save(r.statedir);
 	_exit(e);
 }
