@@ -307,6 +307,7 @@ struct live {
 	bool	 ready;			/* as ready= wants it */
 	bool	 stop_asked, again, need;	/* and then: nothing, a start from its file, wait for what it needs */
 	bool	 renewed;		/* the state file is another than that of the first start */
+	bool	 fresh;			/* just started again: what that took can be given back */
 	bool	 etc;			/* has copies to be kept fresh */
 	bool	 paused;		/* when it was asked to stop */
 	uint8_t	 with;			/* the signal that it is to be asked by; 0: its own */

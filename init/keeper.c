@@ -391,7 +391,8 @@ __attribute__((noinline)) int keeper_loop(bool learn)
 	if (v->fd[W_PTY] >= 0)
 		tty_open(v->fd[W_PTY]);
 	keeper_refresh(v);
-	keeper_turn(BRIEF_MS);
+	if (v->state != GONE)
+		keeper_turn(BRIEF_MS);
 	settled = true;
 	if (v->state != GONE) {
 		ctl_open(v);
@@ -403,6 +404,10 @@ __attribute__((noinline)) int keeper_loop(bool learn)
 		if ((sig = keeper_signal()))
 			for_the_box(v, sig);
 		keeper_turn(-1);
+		if (v->fresh) {
+			v->fresh = false;
+			forget();
+		}
 	}
 	tty_drain();
 	tty_close();

@@ -151,8 +151,7 @@ static int gone(struct live *v)
 {
 	ctl_tell(v, CTL_GONE, v->result);
 	v->etc = false;
-	if (!v->own)		/* the only box of this process, which ends now */
-		let_all_go(v, 0);
+	let_all_go(v, v->own ? ~(1u << W_LOCK) : 0);	/* the only box of this process: the rest ends with it */
 	return GONE;
 }
 
@@ -264,6 +263,7 @@ static void up(struct live *v)
 	*v->why = '\0';
 	v->since = v->own && !v->renewed ? 0 : now_ms();
 	v->ready = v->life.ready == READY_START;
+	v->fresh = v->renewed;
 	if (needs(v)) {
 		wait_watch(v);
 		due(v, DUE_WAIT, 0);

@@ -1,0 +1,350 @@
+"""Supervision: restarts, waits, how a box ended, and that a killed keeper leaves nothing. The machine itself: life_test.c."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+import husk
+from husk import run, wait_for
+
+ALWAYS = "restart=always 20ms..40ms"
+
+
+@pytest.fixture
+def name():
+    n = husk.name("life")
+    yield n
+    end(n)
+
+
+def state_file(n):
+    return husk.RUNDIR / n / "state"
+
+
+def text(n):
+    try:
+        return state_file(n).read_text()
+    except OSError:
+        return ""
+
+
+def lines(n, key):
+    return re.findall(rf"^{key}=(.*)$", text(n), re.M)
+
+
+def word(n):
+    return (lines(n, "state") or [""])[-1].split(" ")[0]
+
+
+def why(n):
+    return (lines(n, "state") or [""])[-1].split(" ", 2)[2:]
+
+
+def keeper(n):
+    return int(lines(n, "keeper")[0])
+
+
+def init(n):
+    return int((lines(n, "init") or ["0"])[-1].split()[0])
+
+
+def lives(pid):
+    return husk.read(f"/proc/{pid}/stat").rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
+
+
+def killed(pid, sig=signal.SIGKILL):
+    try:
+        os.kill(pid, sig)
+    except ProcessLookupError:
+        pass
+
+
+def end(n):
+    """Whatever it is, it is not there afterwards."""
+    if lines(n, "keeper") and word(n) not in ("done", "failed", "skipped"):
+        killed(keeper(n), signal.SIGTERM)
+        if not wait_for(lambda: not state_file(n).exists(), 8):
+            killed(keeper(n))
+    wait_for(lambda: not (husk.RUNDIR / n).exists() or husk.husk("delete", n, timeout=20).status == 0)
+    assert not (husk.RUNDIR / n).exists()
+    assert not leaves(n)
+
+
+def leaves(n):
+    return [p for p in husk.CGROUPS.glob("*/husk/*") if p.name == n]
+
+
+def up(n, *more, program=("/bin/sleep", "100")):
+    r = run("-d", *more, "--", *program, box=n)
+    assert r.status == 0, r
+    assert wait_for(lambda: word(n) == "running"), text(n)
+
+
+# ------------------------------------------------------------------ restarts
+
+def test_delays_and_the_end_of_trying(name):
+    r = run("restart=on-failure 20ms..80ms 4/1m", "--", "/bin/sh", "-c", "echo one; exit 3", box=name)
+    said = re.findall(r"exit 3: again in (\d+) ms", r.err)
+    assert r.status == 3 and r.out == "one\n" * 4 and said == ["20", "40", "80"], r
+    assert r.err.endswith(f"husk: {name}: failed: 4 exits in 60 s, last: exit 3; gave up\n"), r
+
+
+@pytest.mark.parametrize("mode, program, times", [
+    ("no", "exit 1", 1), ("on-failure", "exit 0", 1), ("on-failure 10ms 2/1m", "exit 1", 2), ("always 10ms 2/1m", "exit 0", 2),
+    ("on-failure 10ms 2/1m", "kill -9 $$", 2)])
+def test_modes(name, mode, program, times):
+    r = run(f"restart={mode}", "--", "/bin/sh", "-c", f"echo x; {program}", box=name)
+    assert r.out == "x\n" * times, r
+
+
+def test_until_it_is_good(name, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d").chmod(0o777)
+    r = run("restart=on-failure 10ms", f"bind={tmp_path}/d:/mnt:rw", "--", "/bin/sh", "-c", "echo >>/mnt/n; [ $(wc -l </mnt/n) = 3 ]", box=name)
+    assert r.status == 0 and r.err.count("again in") == 2, r
+
+
+def test_how_it_ended_stays_in_the_background(name):
+    for program, last, reason in (("exit 0", "done", "exit 0"), ("exit 7", "failed", "exit 7"), ("kill -11 $$", "failed", "signal 11 SEGV")):
+        r = run("-d", "--", "/bin/sh", "-c", program, box=name)
+        assert r.status == 0 and wait_for(lambda: word(name) == last), text(name)
+        assert why(name) == [reason] and lines(name, "last")[0].endswith(reason), text(name)
+        assert not lines(name, "uid") and not lines(name, "cgroup") and not leaves(name)
+        assert not [l for l in husk.RUNDIR.glob(".uid.*") if os.readlink(l) == name]
+    r = run("--", "/bin/true", box=name)
+    assert r.status == 0 and not state_file(name).exists(), r
+
+
+def test_out_of_memory_is_the_reason(name):
+    r = run("-d", "memory.max=16M", "memory.swap.max=0", "restart=on-failure 20ms 1/1m", "--", "/bin/sh", "-c", "x=x; while :; do x=$x$x; done", box=name)
+    assert r.status == 0 and wait_for(lambda: word(name) == "failed", 20), text(name)
+    assert "killed: out of memory (memory.max=16M" in why(name)[0], text(name)
+
+
+def test_four_last_reasons(name):
+    r = run("-d", "restart=on-failure 10ms 6/1m", "--", "/bin/sh", "-c", "exit 5", box=name)
+    assert r.status == 0 and wait_for(lambda: word(name) == "failed"), text(name)
+    assert lines(name, "restarts") == ["6"] and len(lines(name, "last")) == 4, text(name)
+    assert len(text(name)) < 1000
+
+
+def test_a_start_that_fails_says_where(name, tmp_path):
+    """The first one goes; then what is bound is gone, too."""
+    (tmp_path / "d").mkdir()
+    up(name, "restart=always 20ms 2/1m", f"bind={tmp_path}/d:/mnt")
+    (tmp_path / "d").rmdir()
+    killed(init(name))
+    assert wait_for(lambda: word(name) == "failed"), text(name)
+    assert any("start: rootfs.sources: " in l for l in lines(name, "last")), text(name)
+
+
+def test_the_same_directory_number_and_keeper(name):
+    up(name, ALWAYS, "user=auto")
+    before = os.stat(husk.RUNDIR / name).st_ino, keeper(name), lines(name, "uid"), init(name)
+    killed(init(name))
+    assert wait_for(lambda: word(name) == "running" and lines(name, "restarts") == ["1"]), text(name)
+    assert (os.stat(husk.RUNDIR / name).st_ino, keeper(name), lines(name, "uid")) == before[:3] and init(name) != before[3]
+    assert lines(name, "last")[0].endswith("signal 9 KILL"), text(name)
+
+
+def test_stopped_while_it_waits_to_start_again(name):
+    up(name, "restart=always 1h")
+    killed(init(name))
+    assert wait_for(lambda: word(name) == "backoff"), text(name)
+    killed(keeper(name), signal.SIGTERM)
+    assert wait_for(lambda: not (husk.RUNDIR / name).exists())
+
+
+def test_stop_twice(name):
+    up(name, ALWAYS, "stop.timeout=300ms", program=("/bin/sh", "-c", "trap '' TERM; while :; do sleep 1; done"))
+    time.sleep(0.1)		# the trap
+    k = keeper(name)
+    killed(k, signal.SIGTERM)
+    killed(k, signal.SIGTERM)
+    assert wait_for(lambda: not (husk.RUNDIR / name).exists() and not lives(k))
+
+
+def flat(pid):
+    return len(os.listdir(f"/proc/{pid}/fd")), int(husk.fields(husk.read(f"/proc/{pid}/smaps_rollup"))["Anonymous"].split()[0])
+
+
+def test_200_restarts_are_flat(name):
+    up(name, "restart=always 1ms", program=("/bin/sh", "-c", "sleep 0.01"))
+    k = keeper(name)
+    count = lambda: int((lines(name, "restarts") or ["0"])[0])
+    assert wait_for(lambda: count() >= 20, 30)
+    mounts, before = husk.read(f"/proc/{k}/mounts"), flat(k)
+    assert wait_for(lambda: count() >= 200, 100), count()
+    after = flat(k)
+    assert abs(after[0] - before[0]) <= 4 and after[1] <= before[1] + 24, (before, after)	# kB; it is forgetting, or about to
+    assert husk.read(f"/proc/{k}/mounts") == mounts and len(leaves(name)) <= 5
+    assert len([p for p in husk.RUNDIR.glob(".uid.*") if os.readlink(p) == name]) <= 1
+
+
+def traced(pid, inject, follow=False):
+    p = subprocess.Popen(["strace", "-q", "-o", "/dev/null", *(["-f"] if follow else []), "-e", f"inject={inject}", "-p", str(pid)],
+                         stderr=subprocess.DEVNULL)
+    assert wait_for(lambda: "TracerPid:\t0\n" not in husk.read(f"/proc/{pid}/status"))
+    return p
+
+
+def test_no_process_to_be_had(name):
+    """fork() says EAGAIN: tried again, and not lost."""
+    up(name, ALWAYS)
+    p = traced(keeper(name), "clone,fork:error=EAGAIN:when=1")
+    killed(init(name))
+    try:
+        assert wait_for(lambda: lines(name, "restarts") == ["1"] and word(name) == "running", 10), text(name)
+    finally:
+        p.terminate()
+        p.wait()
+
+
+def calls_of_a_restart(name, tmp_path):
+    """(name, which of that name) of each call of the keeper."""
+    up(name, "restart=always 1ms")
+    p = subprocess.Popen(["strace", "-q", "-o", tmp_path / "calls", "-p", str(keeper(name))], stderr=subprocess.DEVNULL)
+    assert wait_for(lambda: "TracerPid:\t0\n" not in husk.read(f"/proc/{keeper(name)}/status"))
+    killed(init(name))
+    assert wait_for(lambda: lines(name, "restarts") == ["1"] and word(name) == "running"), text(name)
+    time.sleep(0.05)
+    p.terminate()
+    p.wait()
+    end(name)
+    seen = {}
+    for l in (tmp_path / "calls").read_text().splitlines():
+        m = re.match(r"(?:restart_syscall|(\w+))\(", l)
+        if m and m[1]:
+            seen[m[1]] = seen.get(m[1], 0) + 1
+            yield m[1], seen[m[1]]
+
+
+def test_keeper_killed_at_each_call_of_a_restart(name, tmp_path):
+    """Nothing of the box lives 200 ms later, and the next start works."""
+    calls, hits = list(calls_of_a_restart(name, tmp_path)), 0
+    assert len(calls) > 40, calls
+    for call, n in calls:
+        up(name, "restart=always 1ms")
+        k, i = keeper(name), init(name)
+        p = traced(k, f"{call}:signal=KILL:when={n}")
+        killed(i)
+        wait_for(lambda: not lives(k) or (lines(name, "restarts") == ["1"] and word(name) == "running"), 3)
+        p.terminate()
+        p.wait()
+        hits += not lives(k)
+        killed(k)
+        assert wait_for(lambda: not lives(k))
+        now = init(name)
+        assert wait_for(lambda: not lives(i) and not (now and lives(now)), 0.5), (call, n, text(name))
+        r = run("--", "/bin/true", box=name, timeout=20)
+        assert r.status == 0 and not (husk.RUNDIR / name).exists() and not leaves(name), (call, n, r)
+    assert hits > len(calls) * 0.8, (hits, len(calls))
+
+
+@pytest.mark.parametrize("call", ["clone3", "mount", "pivot_root", "execve"])
+def test_starter_killed(name, call):
+    """Whatever it was at, it is a start that has failed, and the next one works."""
+    up(name, "restart=always 20ms")
+    p = traced(keeper(name), f"{call}:signal=KILL:when=1", follow=True)
+    killed(init(name))
+    assert wait_for(lambda: len(lines(name, "last")) > 1, 10), text(name)
+    p.terminate()
+    p.wait()
+    assert wait_for(lambda: word(name) == "running", 10), text(name)
+
+
+# ------------------------------------------------------------------ waits
+
+def test_if(name, tmp_path):
+    r = run(f"if={tmp_path}/no", "--", "/bin/echo", "x", box=name)
+    assert (r.status, r.out, r.err) == (0, "", f"husk: {name}: skipped: if={tmp_path}/no\n"), r
+    r = run(f"if=!{tmp_path}/no", f"if={tmp_path}", "--", "/bin/echo", "x", box=name)
+    assert r.out == "x\n", r
+    r = run("-d", f"if=!{tmp_path}", "--", "/bin/echo", "x", box=name)
+    assert r.status == 0 and wait_for(lambda: word(name) == "skipped") and why(name) == [f"if=!{tmp_path}"], text(name)
+
+
+def test_needs_a_path(name, tmp_path):
+    """It waits, starts, is stopped and starts again with it; a directory above may come as well."""
+    path = tmp_path / "a/b"
+    r = run("-d", f"needs={path}", "--", "/bin/sleep", "100", box=name)
+    assert r.status == 0 and word(name) == "waiting" and why(name) == [f"needs {path}"], text(name)
+    for _ in range(3):
+        path.parent.mkdir()
+        path.write_text("")
+        assert wait_for(lambda: word(name) == "running"), text(name)
+        i = init(name)
+        shutil.rmtree(path.parent)
+        assert wait_for(lambda: word(name) == "waiting" and not lives(i)), text(name)
+    assert lines(name, "restarts") == ["0"]
+
+
+def test_needs_another_box(name):
+    """Of another keeper: with it, without it, with it again; also when that keeper is killed."""
+    other = husk.name("other")
+    try:
+        r = run("-d", f"needs={other}", "--", "/bin/sleep", "100", box=name)
+        assert r.status == 0 and word(name) == "waiting", text(name)
+        for sig in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+            up(other)
+            assert wait_for(lambda: word(name) == "running"), text(name)
+            killed(keeper(other), sig)
+            assert wait_for(lambda: word(name) == "waiting"), text(name)
+            assert f"needs {other}" in why(name)[0]
+    finally:
+        end(other)
+
+
+def test_needs_what_is_done(name):
+    other = husk.name("other")
+    try:
+        assert run("-d", "--", "/bin/true", box=other).status == 0
+        assert wait_for(lambda: word(other) == "done")
+        r = run(f"needs={other}", "--", "/bin/echo", "x", box=name)
+        assert r.out == "x\n", r
+        assert run("-d", "--", "/bin/false", box=other).status == 0
+        assert wait_for(lambda: word(other) == "failed")
+        r = run("-d", f"needs={other}", "--", "/bin/echo", "x", box=name)
+        assert word(name) == "waiting", text(name)
+    finally:
+        end(other)
+
+
+def test_after_is_an_order_alone(name):
+    """Nobody is waited for who is not there, has failed, or runs."""
+    other = husk.name("other")
+    try:
+        assert run(f"after={other}", "--", "/bin/echo", "x", box=name).out == "x\n"
+        r = run("-d", "needs=/does/not/exist", "--", "/bin/true", box=other)
+        assert word(other) == "waiting", r
+        r = run("-d", f"after={other}", "--", "/bin/sleep", "9", box=name)
+        assert word(name) == "waiting" and why(name) == [f"after {other}"], text(name)
+        killed(keeper(other), signal.SIGTERM)
+        assert wait_for(lambda: word(name) == "running"), text(name)
+    finally:
+        end(other)
+
+
+def test_a_wait_costs_nothing(name):
+    r = run("-d", "needs=/does/not/exist", "--", "/bin/true", box=name)
+    assert r.status == 0 and word(name) == "waiting"
+    time.sleep(0.3)		# until it has settled
+    before = husk.read(f"/proc/{keeper(name)}/status")
+    time.sleep(1.5)
+    after = husk.read(f"/proc/{keeper(name)}/status")
+    count = "voluntary_ctxt_switches"
+    assert husk.fields(before)[count] == husk.fields(after)[count]
+
+
+@pytest.mark.parametrize("files, circle", [
+    ({"a": "after=b", "b": "needs=c", "c": ""}, False), ({"a": "after=b", "b": "needs=c", "c": "after=a"}, True),
+    ({"a": "before=b", "b": "before=a"}, True), ({"a": "before=*", "b": "", "c": "after=b"}, False), ({"a": "before=*", "b": "before=a"}, True)])
+def test_circles(tmp_path, files, circle):
+    for f, l in files.items():
+        (tmp_path / f"{f}.conf").write_text(f"exec=/bin/true\n{l}\n")
+    r = husk.husk("check", *(tmp_path / f"{f}.conf" for f in files))
+    assert r.status == (2 if circle else 0) and ("a circle" in r.err) == circle, r
