@@ -239,6 +239,15 @@ static void sysctls(const struct box *b)
 	}
 }
 
+/* Who is left of a program that has gone to the background PID 1 knows of its own alone. */
+static void forks(const struct box *b)
+{
+	if (b->pid1_program)
+		cfg_error(KEY_FORKS, 0, "not with pid1=program: that one is the box");
+	if (b->ns[NS_PID] != NSM_NEW)
+		cfg_error(KEY_FORKS, 0, "not with %s: who is left is known in a namespace of its own", cfg_said(KEY_NS_PID));
+}
+
 /* A second execve, of a path that is on no page */
 static void hooks_once(const struct box *b)
 {
@@ -369,6 +378,8 @@ void cfg_check(struct box *b)
 	in_order(b);
 	if (b->nneeds || b->nafter || b->nif)
 		waits(b);
+	if (b->life.forks)
+		forks(b);
 	if (b->exec_once)
 		exec_once(b), hooks_once(b);
 	if (b->abi == ABI_32 && !(b->persona & PER_MASK))

@@ -19,11 +19,12 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-enum { KILL_MS = 5000, MOVING_MS = 200, AGAIN_MS = 1000 };
+enum { KILL_MS = 5000, MOVING_MS = 200, AGAIN_MS = 1000, TICKS = 100 };
 
 /* What is done. NO is for what cannot be, or comes too late: nothing, and it stays as it
  * is. Those up to KILL have the last word on what it becomes. */
@@ -429,6 +430,30 @@ static const char *out_of_memory(const struct live *v, const struct ended *e)
 	return oom;
 }
 
+/* A service that has ended with 0 at once, and was not alone: it went to the background, as
+ * daemons do that nobody has told not to. When it was started says the state file. */
+static void gone_behind(const struct live *v, const struct ended *e)
+{
+	static char line[64];
+	struct left *l = e->left > 0 ? keeper_left(v) : NULL;
+	unsigned at = 0;
+	struct timespec now;
+	uint64_t start;
+	unsigned lived;
+
+	if (!l)
+		return;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	if (left_get(l, "init", &at, line, sizeof line) && strstr(line, " start=")) {
+		decimal(strstr(line, " start=") + 7, &start);
+		lived = (unsigned)now.tv_sec * TICKS + (unsigned)now.tv_nsec / (1000000000 / TICKS) - (unsigned)start;
+		if (lived < 2 * TICKS)
+			say(2, "husk: %s: ended with 0 after %u.%us, %d process%s left - it went to the background: its foreground option (-n), or forks=yes\n",
+				v->name, lived / TICKS, lived % TICKS / 10, e->left, e->left > 1 ? "es" : "");
+	}
+	keeper_let(v, l);
+}
+
 /* The reason that it was ended for counts more than how it went then. */
 static void note_end(struct live *v, const struct ended *e)
 {
@@ -446,6 +471,7 @@ static void note_end(struct live *v, const struct ended *e)
 		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);
 	if (!*v->why)
 		because(v, why);
+	gone_behind(v, e);
 }
 
 void life_end(struct live *v, const struct ended *e)

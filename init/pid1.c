@@ -50,7 +50,9 @@ int init_fork(struct run *r)
 	return 0;
 }
 
+enum { ALL = -1, MANY = 1024 };		/* for kill(): when the program is in the background */
 static pid_t me STAYS;
+static bool forks STAYS;			/* of struct life, which is forgotten */
 
 /* Without a pid namespace there is no death signal that ends all of the box:
  * the keeper's end of the pipe closing is told by SIGIO. Where the descriptor
@@ -140,9 +142,28 @@ int init_filter(struct run *r)
 	return 0;
 }
 
+/* Who was left to PID 1 by a program that went to the background: a sum that nobody needs
+ * to be right, and one call where nobody was. Who asks for stops alone is not told of the
+ * dead, but that there is none of the living. */
+static int32_t left_behind(const struct run *r)
+{
+	static siginfo_t si STAYS;
+	int32_t n = 0;
+	pid_t pid;
+
+	if (r->killfd >= 0 || waitid(P_ALL, 0, &si, WSTOPPED | WNOHANG | WNOWAIT) < 0)
+		return 0;
+	for (pid = 2; pid < MANY; pid++) {
+		si.si_pid = 0;
+		n += waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && !si.si_pid;
+	}
+	return n ? n : 1;
+}
+
 static void finish(struct run *r, const siginfo_t *si)
 {
-	struct ended e = { ENDED_MAGIC, si->si_code, si->si_status, 0 };
+	bool good = si->si_code == CLD_EXITED && !si->si_status;
+	struct ended e = { ENDED_MAGIC, si->si_code, si->si_status, good && !forks ? left_behind(r) : 0 };
 	ssize_t n;
 
 	do
@@ -151,20 +172,34 @@ static void finish(struct run *r, const siginfo_t *si)
 	_exit(si->si_code == CLD_EXITED ? si->si_status : 128 + si->si_status);
 }
 
-/* Until nobody is left to reap: one SIGCHLD may stand for many. */
+/* Until nobody is left to reap: one SIGCHLD may stand for many. A program that goes to the
+ * background leaves those to us that the box is then about: the last of them is its end. */
 static void reap(struct run *r)
 {
-	static siginfo_t si STAYS;
+	static siginfo_t si STAYS, last STAYS;
+	int e;
 
 	for (;;) {
 		memset(&si, 0, sizeof si);
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 && errno == EINTR)
+		e = waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 ? errno : 0;
+		if (e == EINTR)
 			continue;
+		if (e == ECHILD && r->prog == ALL)
+			finish(r, &last);
 		if (!si.si_pid)
 			return;
-		if (si.si_pid == r->prog)
+		last = si;
+		if (si.si_pid == r->prog && (!forks || si.si_code != CLD_EXITED || si.si_status))
 			finish(r, &si);
+		if (si.si_pid == r->prog)
+			r->prog = ALL;
 	}
+}
+
+/* What comes with the signal is the kernel's: a code above 0 nobody else can give it. */
+static bool is_end(const struct run *r, const siginfo_t *si)
+{
+	return !forks && si->si_pid == r->prog && si->si_code >= CLD_EXITED && si->si_code <= CLD_DUMPED;
 }
 
 /* A fault is the affair of who has it, and never passed on. */
@@ -180,12 +215,14 @@ bool init_forwards(int sig)
  * not act on the others, and PID 1 of a namespace cannot stop itself. */
 static void forward(const struct run *r, int sig)
 {
+	pid_t group = r->prog == ALL ? ALL : -r->prog;
+
 	if (!init_forwards(sig))
 		return;
 	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
-		(void)kill(-r->prog, SIGSTOP);
+		(void)kill(group, SIGSTOP);
 	else if (sig == SIGCONT)
-		(void)kill(-r->prog, SIGCONT);
+		(void)kill(group, SIGCONT);
 	else
 		(void)kill(r->prog, sig);
 }
@@ -196,17 +233,21 @@ int init_reap(struct run *r)
 {
 	static const struct timespec brief = { .tv_nsec = BRIEF_MS * 1000000 };
 	const struct timespec *limit = &brief;
+	static siginfo_t si STAYS;
 	sigset_t all;
 	int sig, e;
 
 	entry_hide();
+	forks = r->box->life.forks;
 	if ((e = init_say_ready(r)) != 0)
 		return e;
 	close(r->sync);
 	sigfillset(&all);
 	for (;; limit = NULL) {
-		sig = sigtimedwait(&all, NULL, limit);
-		if (sig == SIGCHLD)
+		sig = sigtimedwait(&all, &si, limit);
+		if (sig == SIGCHLD && is_end(r, &si))
+			finish(r, &si);
+		else if (sig == SIGCHLD)
 			reap(r);
 		else if (sig == SIGIO && r->killfd >= 0)
 			orphaned(r);
