@@ -213,12 +213,30 @@ static bool squeezed(const struct setting *s)
 	return is <= to;
 }
 
+/* A weight is for io.cost or for BFQ, whichever the kernel has, and that disk. The first
+ * leaves it to the second, which says whether the first has taken it. errno is kept. */
+static bool other(const struct setting *s)
+{
+	int e = errno;
+	char *text = caps_status(AT_FDCWD, cg_file(NCTL, s->file[3] == 'w' ? "io.bfq.weight" : "io.weight"));
+	bool yes = text && (s->file[3] == 'w' || cg_line(text, s));
+
+	errno = e;
+	return yes;
+}
+
 static int refused(struct run *r, struct setting *s, bool v1)
 {
+	static char text[256];
+
+	copy(text, sizeof text, s->text);	/* fmts() will need its place */
+	s->text = text;
 	if (errno == EBUSY && s->ctl == CTL_MEMORY)
 		return in_use(r, s, v1);
-	if (errno == ENOENT && s->loose && !v1 && faccessat(AT_FDCWD, cg_file(NCTL, s->file[3] == 'w' ? "io.bfq.weight" : "io.weight"), F_OK, 0) == 0)
+	if (s->loose && !v1 && (errno == ENOENT || errno == EOPNOTSUPP) && other(s))
 		return 0;
+	if (errno == EOPNOTSUPP && s->row == KEY_IO_WEIGHT)
+		return without(r, s, fmts("%s: %s: that disk has neither BFQ nor io.cost", named(s), s->text));
 	if (errno == ENOENT)
 		return missing(r, s, NULL);
 	if (errno == ENODEV && s->ctl == CTL_IO)

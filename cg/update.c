@@ -111,7 +111,7 @@ static bool one_back(struct run *r, const struct change *c, const struct box *wa
 
 	if (cg_setting(r, c->gone ? was : r->box, c->row, !c->old, &s) <= 0 || !s.text || !*s.file)
 		return true;
-	return cg_put(r->cg1 >> s.ctl & 1 ? s.ctl : NCTL, s.file, c->old ? one.text + c->old : s.text) == 0;
+	return cg_put(r->cg1 >> s.ctl & 1 ? s.ctl : NCTL, s.file, c->old ? one.text + c->old : s.text) == 0 || s.loose;
 }
 
 /* Backwards, so that each step is one that the kernel took before. Who was refused may

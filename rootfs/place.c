@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -179,21 +180,34 @@ static int remount(int fd, uint32_t flags)
 	return mount(NULL, rootfs_at(fd, ""), NULL, MS_REMOUNT | MS_BIND | flags, NULL);
 }
 
+/* Before 5.14 fdinfo is closed to who has become another user: since 5.8 statx knows it, too. */
+static bool mount_id(struct run *r, int fd, unsigned *to)
+{
+	static uint64_t st[32];			/* struct statx: stx_mnt_id is at 144 */
+	const char *text = caps_status(r->proc, fmts("self/fdinfo/%d", fd)), *line = text ? caps_line(&text, "mnt_id") : NULL;
+	uint64_t id;
+
+	if (line)
+		decimal(line, &id);
+	else if (errno != EACCES || syscall(SYS_statx, fd, "", AT_EMPTY_PATH, 0x1000, st) < 0)
+		return false;
+	else
+		id = (errno = EACCES, st[0] & 0x1000) ? st[18] : 0;
+	*to = (unsigned)id;
+	return id;
+}
+
 /* Every mount that hangs on this one, by path: nothing else leads to it. What this
  * user cannot reach the program cannot reach either. */
 static int remount_below(struct run *r, int fd, uint32_t flags)
 {
 	static unsigned tree[1024];
-	const char *text = caps_status(r->proc, fmts("self/fdinfo/%d", fd)), *line = text ? caps_line(&text, "mnt_id") : NULL;
-	struct mountinfo *m = line ? mountinfo_open(r->proc) : NULL;
+	struct mountinfo *m;
 	unsigned n = 1, i;
-	uint64_t id;
 	int e = -1;
 
-	if (!m)
+	if (!mount_id(r, fd, tree) || !(m = mountinfo_open(r->proc)))
 		return -1;
-	decimal(line, &id);
-	tree[0] = (unsigned)id;
 	while ((e = mountinfo_next(m)) > 0) {
 		for (i = 0; i < n && tree[i] != m->parent; i++)
 			;

@@ -326,10 +326,10 @@ busybox poweroff -f
 ICOUNT = {"qemu-x86_64": " -cpu Nehalem-v1,+rdrand,-cx16"}
 
 
-def guest(name, script, version="6.1", layout="v2", files=None, append="", icount=None, memory=None, timeout=120):
+def guest(name, script, version="6.1", layout="v2", files=None, append="", icount=None, memory=None, timeout=120, more=""):
     """Runs a shell script as root in a guest: board NAME, Debian's kernel VERSION, cgroups mounted as LAYOUT (MOUNTS).
     husk is the board's; a busybox root for boxes is in /srv/root, with /bin/effect of test/effect.c. FILES: path -> file(text), program(bytes), ... The Boot that comes back has .text.
-    ICOUNT: the clock counts instructions, each 2**ICOUNT ns of the guest's time: a guest that sleeps costs nothing."""
+    MORE: words for QEMU. ICOUNT: the clock counts instructions, each 2**ICOUNT ns of the guest's time: a guest that sleeps costs nothing."""
     b = of(name, version)
     if memory:
         b["QEMU"] = b["QEMU"].replace("-m 256", f"-m {memory}")
@@ -337,6 +337,7 @@ def guest(name, script, version="6.1", layout="v2", files=None, append="", icoun
         b["MORE"] = f"-icount shift={icount},sleep=off" + ICOUNT.get(name, "")
     elif version == "6.12":
         b["MORE"] = ICOUNT.get(name, "")
+    b["MORE"] = f"{b.get('MORE', '')} {more}"
     tree = with_husk(b) | {"script": file(script), "init": program(GUEST % MOUNTS[layout]), "srv/root/bin/effect": program(compiled(b, "effect.c"))}
     return boot(b, tree | (files or {}), append, "/init", timeout)
 
