@@ -263,23 +263,24 @@ static int take(int dir, char *text, size_t max)
 int state_read(struct left *l, const char *name)
 {
 	struct stat st;
-	int dir, n, held;
+	int dir, n = -1, held = 0;
 
 	memset(l, 0, sizeof *l);
 	if (state_open(l, false) < 0)
 		return -1;
 	copy(l->name, sizeof l->name, name);
 	dir = open_name(l, name);
-	n = dir < 0 || fstat(dir, &st) < 0 || !own(&st) ? -1 : take(dir, l->text, sizeof l->text);
+	if (dir >= 0 && fstat(dir, &st) == 0 && own(&st)) {
+		held = flock(dir, LOCK_SH | LOCK_NB) < 0;	/* two who ask are not in each other's way */
+		n = take(dir, l->text, sizeof l->text);
+	}
+	let_go(dir);
 	if (n < 0) {
-		let_go(dir);
 		let_go(l->dir);
 		l->dir = -1;
 		return -1;
 	}
 	l->len = (uint16_t)n;
-	held = flock(dir, LOCK_SH | LOCK_NB) < 0;	/* two who ask are not in each other's way */
-	close(dir);
 	return held;
 }
 

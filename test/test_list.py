@@ -191,6 +191,18 @@ def test_an_end_out_of_order(name):
         assert not husk.husk("state", name, "pid").out
 
 
+def test_an_end_while_it_is_looked_at(name, tmp_path):
+    """Its directory is open, the lock is not yet asked for: what ended in order is no killed keeper."""
+    log = tmp_path / "log"
+    with running(name) as p:
+        s = subprocess.Popen(["strace", "-qq", "-o", log, "-e", "trace=openat,flock", "-e", "inject=flock:delay_enter=1s", husk.HUSK, "state", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert husk.wait_for(lambda: f'"{name}"' in husk.read(log))
+        p.terminate()
+        husk.status_of(p)
+        out, err = s.communicate(timeout=10)
+    assert s.returncode == 4 and not out and b"no such box" in err, (out, err)
+
+
 # ----------------------------------------------------------------- by the state file
 
 WORDS = [
@@ -556,3 +568,22 @@ kill -9 $(husk state web keeper); sleep 1; husk state web why; husk state web st
     assert text.ended and all(f"\n{l}\n" in text.text for l in ("name=web\nstate=running", "memory.max=8388608", "pids=3\npids.max=256", "list: 0")), text
     assert re.search(r'"inside":1,"user":0(?s:.*)"command":"sleep 77"}\nps: 0\n', text.text), text
     assert re.search(r"\nyes\nstate=running pid=(?s:.*)\nwhy=changed on disk: husk restart web\n(?s:.*)\nstate: 0\nkeeper killed\nfailed\ndead: 3\n", text.text), text
+
+
+def test_on_a_board():
+    """PID 1 of the machine is the keeper of all: what runs, what has ended, and what was never started."""
+    b = qemu.of("qemu-x86_64", "6.1")
+    root = "root=/srv/root\nuser=1000\n"
+    boxes = {"web": root + "exec=/bin/sleep 77\nmemory.max=8M\n", "once": root + "exec=/bin/true\n", "bad": root + "exec=/bin/sh -c \"exit 3\"\n", "off": root + "exec=/bin/true\nboot=no\n",
+             "wrong": root + "exec=/no/such\n", "look": "use=host\nexec=/bin/sh /look\n"}
+    look = """while [ "$(husk state wrong state)" != failed ] || [ "$(husk state bad state)" != failed ] || [ "$(husk state once state)" != done ]; do usleep 100000; done
+husk list >/dev/console; husk list -j >/dev/console; husk ps web >/dev/console; husk poweroff
+"""
+    text = qemu.boot(b, qemu.with_husk(b, boxes) | {"look": qemu.file(look)}, timeout=60)
+    assert text.ended, text
+    rows = {l.split()[0]: l.split() for l in bare(text.text).splitlines() if re.match(r"\S+ +[a-z]+ +\S+ +\S+ +\d ", l)}
+    assert {n: r[1] for n, r in rows.items()} == {"web": "running", "once": "done", "bad": "failed", "off": "stopped", "wrong": "failed", "look": "running"}, text
+    assert list(rows)[:2] == ["bad", "wrong"] and rows["bad"][-2:] == ["exit", "3"], text
+    web = next(json.loads(l) for l in text.text.splitlines() if l.startswith('{"name":"web"'))
+    assert web["keeper"] == 1 and web["memory.max"] == 8 << 20 and web["file"] == "/etc/husk/web.conf" and "changed" not in web, web
+    assert re.search(rf"\n{web['pid']} +1 +.*\n\d+ +2 +1000 .*sleep 77\n", text.text), text
