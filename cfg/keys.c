@@ -122,7 +122,8 @@
 	K(STOP_TIMEOUT, "stop.timeout", TIME, life.stop_ms, 0, "a time to 1d (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
 	K(RESTART, "restart", RESTART, life.restart, 0, "a restart (no, on-failure, always 1s..30s 5/1h; A..B to 1d, N to 32)", "after a delay of A to B; no more after N in TIME", "no", "1s..1m: it doubles; who lives for B begins with A again") \
 	K(GIVEUP, "giveup", CHOICE, life.giveup, 0, "stay|reboot", "then", "stay", "reboot: of a board alone") \
-	K(LOG, "log", CHOICE, life.log, 0, "inherit|none", "of its output", "inherit", "") \
+	K(LOG, "log", LOG, life.log, PATH | OPEN, "ring, none, inherit, kmsg, syslog or /PATH, then :SIZE,keep=N,mode=M (4K to 1G, 0..9)", "of its output", "ring:16K, in the foreground inherit", "SIZE: of the ring, or of a file that is kept N times; see LOG") \
+	K(LOG_RATE, "log.rate", RATE, life.log_rate, 0, "a rate (200/s, 10/m, 1/h, max)", "lines; the rest is counted", "200/s", "what is more is dropped, and one line says how many") \
 	K(HOOK, "hook.", HOOK, nhook, LIST | SUB | OPEN, "PATH ARG ... of prestart, createcontainer, startcontainer, poststart or poststop (PATH from /)", "at that moment", "", "see HOOKS; one hook a line, eight at most") \
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service|daemon|netdev|host|oci|NAME", "a preset", "service", "NAME: of the file NAME.use") \

@@ -537,6 +537,40 @@ static bool set_restart(struct life *l, char *v)
 	return ok && !w;
 }
 
+/* A word or a path, then :SIZE,keep=N,mode=M; of the ring its size alone, of others nothing. */
+static bool set_log(struct box *b, char *v)
+{
+	struct life *l = &b->life;
+	char *f[2], *w;
+	int n = cfg_fields(v, f, 2), word = cfg_index("ring|none|inherit|kmsg|syslog", f[0]);
+	bool file = word < 0, right = n == 1 || (n == 2 && word <= 0);
+	uint64_t size = 0;
+	uint32_t keep = 1;
+
+	l->log = file ? LOG_FILE : (uint8_t)(LOG_RING + word);
+	l->log_mode = 0640;
+	b->log_path = f[0];
+	if (file && (!cfg_path(f[0]) || strlen(f[0]) > LOGPATH - 8 || f[0][strlen(f[0]) - 1] == '/'))
+		return false;
+	for (v = n == 2 ? f[1] : NULL; right && (w = strsep(&v, ",")); )
+		right = starts(w, "mode=") ? file && cfg_octal(w + 5, 0777, &l->log_mode) :
+			starts(w, "keep=") ? file && size && cfg_digits(w + 5, 9, &keep) :
+			cfg_size(w, &size) && size >= 4096 && size <= 1 << 30;
+	l->log_size = (uint32_t)size;
+	l->log_keep = (uint8_t)keep;
+	return right;
+}
+
+static bool set_rate(struct life *l, char *v)
+{
+	const char *n = strsep(&v, "/");
+	int unit = v ? cfg_index("s|m|h", v) : -1;
+
+	l->log_per = unit == 2 ? 3600000 : unit == 1 ? 60000 : 1000;
+	l->log_rate = UINT32_MAX;
+	return v ? unit >= 0 && cfg_digits(n, 1000000, &l->log_rate) && l->log_rate : same(n, "max");
+}
+
 /* ------------------------------------------------------------- one for all */
 
 /* One of the words that the row has: their places */
@@ -613,6 +647,8 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_IONICE: ok = set_ionice(b, v); break;
 	case T_PERSONA: ok = set_personality(b, v); break;
 	case T_TIME: ok = cfg_time(v, 1000, 24 * 3600 * 1000, at); break;
+	case T_LOG: ok = set_log(b, v); break;
+	case T_RATE: ok = set_rate(&b->life, v); break;
 	case T_RESTART: ok = set_restart(&b->life, v); break;
 	case T_USE: case T_INCLUDE: break;	/* the reader has followed them */
 	}

@@ -78,6 +78,9 @@ int init_tty(struct run *r)
 
 	if (setsid() < 0)
 		return fail(r, "setsid");
+	for (fd = 1; r->slave < 0 && r->log >= 0 && fd < 3; fd++)
+		if (dup2(r->log, fd) < 0)
+			return fail(r, "the log as descriptor %d", fd);
 	if (r->slave < 0)
 		return 0;
 	if (ioctl(r->slave, TIOCSCTTY, 0) < 0)

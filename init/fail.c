@@ -116,6 +116,13 @@ size_t fmt(char *to, size_t max, const char *f, ...)
 	return n;
 }
 
+static void (*too)(const char *, size_t) STAYS;
+
+void say_also(void (*to)(const char *, size_t))
+{
+	too = to;
+}
+
 /* One write, so that lines of several processes do not mix. Where standard
  * error is gone there is nobody to tell. */
 void (say)(int fd, const char *f, ...)
@@ -131,6 +138,8 @@ void (say)(int fd, const char *f, ...)
 	do
 		w = write(fd, line, n);
 	while (w < 0 && errno == EINTR);
+	if (fd == 2 && too)
+		too(line, n);
 }
 
 /* Never returns 0: a failure without an errno (end of file, a short read) must

@@ -154,7 +154,9 @@ struct hook { uint8_t stage; const char *text; };	/* PATH ARG ..., as it was wri
 enum { UNSET = INT16_MIN };
 enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
-enum logkind { LOG_INHERIT, LOG_NONE };
+enum logkind { LOG_UNSET, LOG_RING, LOG_NONE, LOG_INHERIT, LOG_KMSG, LOG_SYSLOG, LOG_FILE };
+enum { LOGLINE = 900,		/* what the kernel and RFC 3164 take of a line, with room for what comes before it */
+       LOGPATH = 256 };
 enum restart { RESTART_NO, RESTART_FAILURE, RESTART_ALWAYS };
 enum giveup { GIVEUP_STAY, GIVEUP_REBOOT };
 enum readykind { READY_START, READY_EXIT, READY_NOTIFY, READY_FD, READY_PORT, READY_PATH };
@@ -166,12 +168,14 @@ struct life {
 	uint8_t	 restart, giveup, ready;	/* enum restart, giveup, readykind */
 	uint8_t	 tries;			/* of restart= in window_ms; 0: any number */
 	uint8_t	 stop_signal, reload_signal;
-	uint8_t	 log;			/* enum logkind */
+	uint8_t	 log, log_keep;		/* enum logkind */
 	bool	 forks;
+	uint16_t log_mode;
 	uint16_t ready_number;		/* fd:N, port:N */
 	uint32_t delay_ms, delay_max_ms, window_ms;	/* of restart= */
 	uint32_t ready_ms, watchdog_ms, stop_ms;	/* start.timeout=, ... 0: none */
 	char	 waits[MAXWAITS];	/* a letter of WAIT_ and a name or path each; an empty one ends */
+	uint32_t log_size, log_rate, log_per;	/* bytes, 0: no end; lines in so many ms */
 };
 enum { WAIT_AFTER = 'a', WAIT_NEEDS = 'n', WAIT_IF = 'i' };
 
@@ -213,6 +217,7 @@ struct box {
 	const char *hostname, *domainname;
 	const char *cgroup;		/* parent path asked for, or NULL */
 	const char *apparmor, *selinux;
+	const char *log_path;		/* LOG_FILE */
 	uint32_t cpu_period;		/* us */
 	uint32_t persona, securebits;
 	uint32_t sockets[2];		/* bit i: family i; 0: that it was said; all: those nobody knows, too */
@@ -271,6 +276,7 @@ struct left {
 	bool	 keep;			/* undo leaves RUNDIR/NAME, its lock and its number: it starts again, or says how it ended */
 	bool	 ended;			/* PID 1 has been seen to end */
 	bool	 stuck;			/* a row could not be undone: the state file stays */
+	bool	 log;			/* that stays, and the directory with it */
 	bool	 apart;			/* hooks are not waited for: whose they were is not all that this process keeps */
 	char	 name[MAXNAME + 1];
 	char	 text[4096];		/* 14 v1 hierarchies with a line each, names of 64 bytes, and 150 bytes of cgroup= */
@@ -278,7 +284,7 @@ struct left {
 
 /* What a keeper holds of a box. Descriptors: those up to W_POLLED are heard in keeper.c,
  * each by its function; a starter hands over what is there from W_STATUS on. */
-enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_POLLED,
+enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_LOG, W_POLLED,
 	W_STATUS = W_POLLED,		/* the pipe of struct ended */
 	W_LOCK, W_FILE,			/* RUNDIR/NAME, and its state file */
 	W_POLICY, W_PTY, NWATCH };
@@ -362,6 +368,8 @@ struct run {
 	int	 rootsrc;		/* detached clone of the root, or O_PATH of it */
 	int	 root;			/* INIT: the new root, O_PATH, before the pivot */
 	int	 pty, slave;		/* INIT makes both; the keeper holds the master */
+	int	 log;			/* the program's output, where it is not the caller's; -1 */
+	int	 logpipe;		/* the keeper's end of it */
 	int	 killfd;		/* cgroup.kill for INIT, where ns.pid is not new */
 	int	 pidfd;			/* of INIT */
 	int	 listener;		/* the keeper's end of PROG's filter */
@@ -408,7 +416,7 @@ enum { ANSWER_WAITS = INT32_MAX,	/* or however long it takes */
        ANSWER_BUSY = 256, ANSWER_UNKNOWN };	/* no status of anything */
 
 /* INIT, PROG -> HOST on r->sync, each one datagram */
-enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R' };
+enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_LOG = 'O', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R' };
 struct msg {
 	uint8_t	 kind, row;
 	uint16_t len;
@@ -453,6 +461,8 @@ void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3))
 #define fail(r, ...)	fail(r, TEXT __VA_ARGS__)
 #define fail_not(r, ...) fail_not(r, TEXT __VA_ARGS__)
 #define note(r, ...)	note(r, TEXT __VA_ARGS__)
+
+void say_also(void (*)(const char *, size_t));	/* hears what is said on standard error */
 
 /* init/entry.c */
 void entry_hide(void);			/* PID 1 of a box: the command line, from those inside */
@@ -576,6 +586,22 @@ int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
 void tty_relay(const void *fds, int n);
 void tty_drain(void);			/* what is still in the pty when the box has ended */
 void tty_over(void);			/* and there is no pty any more */
+
+/* init/log.c: what a box says, on its way to where log= wants it */
+void log_default(struct life *, bool background);	/* what log= is where nobody has said it */
+int init_log(struct run *);		/* HOST: can it be had? */
+int init_output(struct run *);		/* INIT: the pipe */
+void log_begin(const struct live *);	/* it is up */
+void log_heard(struct live *);		/* its pipe has something */
+bool log_rests(const struct live *);	/* it has said too much: its pipe is not asked before log_due() */
+uint64_t log_due(const struct live *);	/* when log_more() is to be called, or 0 */
+void log_more(struct live *);
+void log_end(struct live *);		/* its last words, and its pipe goes */
+void log_close(struct live *);		/* nothing more will be said of it */
+size_t log_clean(char *to, const char *from, size_t n);	/* without what terminals take for a command; no longer than it was */
+
+/* init/logs.c */
+int logs(const char *name, int last, bool follow);	/* husk logs; name NULL: of all boxes; last < 0: all lines */
 
 /* init/plan.c */
 void plan_print(const struct box *);
@@ -706,7 +732,7 @@ enum keyrow {
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
 	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
-	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_HOOK,
+	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
 enum keytype {
@@ -716,7 +742,7 @@ enum keytype {
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
-	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_NAME, T_HOOK,
+	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_NAME, T_HOOK,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first; LIVE: of update */

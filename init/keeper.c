@@ -81,6 +81,7 @@ void keeper_let(const struct live *v, const struct left *l)
 void keeper_descriptors(const struct run *r, int fd[NWATCH])
 {
 	fd[W_LISTENER] = r->listener;
+	fd[W_LOG] = r->logpipe;
 	fd[W_STATUS] = r->status;
 	fd[W_LOCK] = r->statedir;
 	fd[W_FILE] = r->state;
@@ -101,6 +102,7 @@ void keeper_adopt(struct live *v, const struct run *r)
 	if (r->learn)
 		v->life.restart = RESTART_NO;
 	keeper_descriptors(r, v->fd);
+	log_begin(v);
 	copy(v->why, sizeof v->why, r->held ? r->why : "");
 	(void)life_event(v, !r->held ? EV_UP : r->held == HOLD_WAIT ? EV_WAIT : EV_SKIP);
 }
@@ -195,9 +197,11 @@ static void reap(void)
 /* When something is to be done, or 0 */
 static uint64_t due(const struct live *v)
 {
-	uint64_t next = v->fd[W_LISTENER] >= 0 ? filter_due(keeper_slot(v)) : 0;
+	uint64_t next = v->fd[W_LISTENER] >= 0 ? filter_due(keeper_slot(v)) : 0, log = log_due(v);
 	int i;
 
+	if (log && (!next || log < next))
+		next = log;
 	for (i = 0; i < NDUE; i++)
 		if (v->due[i] && (!next || v->due[i] < next))
 			next = v->due[i];
@@ -222,7 +226,7 @@ static void expire(void)
 
 	while ((v = keeper_next(v)))
 		if ((next = due(v)) && next <= (now = now_ms()) && !life_due(v, now))
-			filter_more(keeper_slot(v), v->name, false);
+			filter_more(keeper_slot(v), v->name, false), log_more(v);
 }
 
 /* A short program may be over, and its PID 1 reaped as a stranger, before the
@@ -304,12 +308,13 @@ static void hear(struct live *v, int which, short events)
 	case W_WAIT: wait_heard(v); break;
 	case W_LISTENER: listen_to(v, events); break;
 	case W_CTL: ctl_heard(v); break;
+	case W_LOG: log_heard(v); break;
 	}
 }
 
 static bool rests(const struct live *v, int which)
 {
-	return which == W_LISTENER && filter_rests(keeper_slot(v));
+	return which == W_LOG ? log_rests(v) : which == W_LISTENER && filter_rests(keeper_slot(v));
 }
 
 void keeper_turn(int timeout_ms)

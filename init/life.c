@@ -141,6 +141,7 @@ static void let_all_go(struct live *v, unsigned but)
 {
 	int i;
 
+	log_end(v);
 	for (i = 0; i < NWATCH; i++)
 		if (v->fd[i] >= 0 && !(but >> i & 1)) {
 			close(v->fd[i]);
@@ -151,6 +152,7 @@ static void let_all_go(struct live *v, unsigned but)
 static int gone(struct live *v)
 {
 	ctl_tell(v, CTL_GONE, v->result);
+	log_close(v);
 	v->etc = false;
 	let_all_go(v, v->own ? ~(1u << W_LOCK) : 0);	/* the only box of this process: the rest ends with it */
 	return GONE;
@@ -476,6 +478,7 @@ static void note_end(struct live *v, const struct ended *e)
 
 void life_end(struct live *v, const struct ended *e)
 {
+	log_end(v);		/* its last words come before ours */
 	if (v->left)
 		v->left->ended = true;
 	v->result = e->code == CLD_EXITED ? e->status : 128 + e->status;

@@ -14,12 +14,12 @@
 
 /* What the words of a verb that takes a box say. */
 struct words {
-	const char *file, *pidfile, *root;
+	const char *file, *pidfile, *root, *last;
 	char **words;
 	int nwords;
 	char *const *argv;		/* behind --, or NULL */
 	bool background, made, more;	/* made: the pid file was not there; more: learn -a */
-	bool live, once;		/* stats -w, events -1 */
+	bool live, once, follow;	/* stats -w, events -1, logs -f */
 	int pid;			/* its descriptor */
 	int lines;			/* learn: standard output; or -1 */
 	char *rest[64];			/* files of check */
@@ -73,12 +73,13 @@ static int options_of(struct words *c, char **argv, const char *options)
 		case 'a': c->more = true; break;
 		case 'w': c->live = true; break;
 		case '1': c->once = true; break;
+		case 'f': c->follow = true; break;
 		case 'j': out_as(OUT_JSON); break;
 		case 'k': out_as(OUT_KEYS); break;
 		default:
 			if (p[1] || !argv[1])
 				return usage(TEXT "a word is missing behind the last option"), 0;
-			*(*p == 'p' ? &c->pidfile : &c->root) = argv[1];
+			*(*p == 'p' ? &c->pidfile : *p == 'n' ? &c->last : &c->root) = argv[1];
 			return 2;
 		}
 	} while (*++p);
@@ -197,7 +198,7 @@ static void settle(struct run *r, struct live *v, const struct words *c)
 	int keep[NWATCH + 3];
 	char status = (char)(!r->exec_errno ? 0 : r->exec_errno == ENOENT || r->exec_errno == ENOTDIR ? 127 : 126);
 
-	if (c->pidfile && write_pid(c)) {
+	if ((c->pidfile && write_pid(c)) || (c->background && asked()->life.log != LOG_INHERIT && start_stdio(true, true))) {
 		status = 125;
 		keeper_stop(NULL);
 	}
@@ -256,7 +257,8 @@ static int keep(struct words *c, bool learn)
 
 	run.left = &left;
 	run.unpriv = getauxval(AT_EUID) != 0;
-	if ((e = open_pid(c)) || (e = start_stdio(c->background, asked()->life.log == LOG_NONE)) ||
+	log_default(&asked()->life, c->background);
+	if ((e = open_pid(c)) || (e = start_stdio(c->background, false)) ||
 	    (e = start_box(&run, asked()))) {
 		if (c->made)
 			unlink(c->pidfile);
@@ -512,6 +514,20 @@ static int verb_events(char **argv)
 	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_events(c.rest[0], c.once);
 }
 
+static int verb_logs(char **argv)
+{
+	struct words c = { 0 };
+	uint64_t last = 0;
+
+	if (parse(&c, argv + 2, "fn"))
+		return 2;
+	if (c.nrest > 1 || c.nwords || c.argv)
+		return usage(TEXT "one box at a time");
+	if (c.last && number(c.last, INT32_MAX, &last))
+		return usage(fmts("%s: not a number of lines", c.last));
+	return logs(c.rest[0], c.last ? (int)last : -1, c.follow);
+}
+
 static int verb_update(char **argv)
 {
 	int n = 0;
@@ -556,7 +572,8 @@ static const char verbs[] = TEXT
 	"reload NAME ..\n\tsend it reload.signal\0"
 	"delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed\0"
 	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready\0"
-	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0";
+	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0"
+	"logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines\0";
 
 /* The number of a verb, which is the first word of its text; or that of the end. */
 static int find(const char *verb)
@@ -608,6 +625,7 @@ static int call(char **argv)
 	case 24: return verb_each(argv, 'd');
 	case 25: return verb_wait(argv);
 	case 26: return verb_kill(argv);
+	case 27: return verb_logs(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

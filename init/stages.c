@@ -50,6 +50,7 @@
 	ROW(init_state,      HOST,              init_forget, NOKEY, "lock the name")	/* locked and written before anything is made */ \
 	ROW(init_wait,       HOST,              NO_UNDO,     KEYS(IF, NEEDS), "for others")	/* nothing is made yet that would have to be kept */ \
 	ROW(init_pipes,      HOST,              init_poststop, NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
+	ROW(init_log,        HOST,              NO_UNDO,     KEYS(LOG, LOG_RATE), "")	/* a file, as any other of the host's */ \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
 	ROW(cg_devices,      HOST,              NO_UNDO,     KEY(DEVICES_ALLOW), "deny all but the listed")	/* may make a leaf, and that one anew */ \
@@ -77,6 +78,7 @@
 	ROW(rootfs_mounts,   INIT | NEW(MNT),   NO_UNDO,     KEYS(BIND, ETC), "") \
 	ROW(rootfs_dev,      INIT | NEW(MNT),   NO_UNDO,     KEY(DEVICE), "nodes and links") \
 	ROW(init_pty,        INIT,              NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
+	ROW(init_output,     INIT,              NO_UNDO,     NOKEY, "a pipe to the keeper")	/* it is the user's */ \
 	ROW(rootfs_masks,    INIT | NEW(MNT),   NO_UNDO,     KEYS(MASK, READONLY), "")	/* last of the mounts: nothing may cover a mask */ \
 	ROW(init_createcontainer, INIT,         NO_UNDO,     NOKEY, "hook.prestart, then hook.createcontainer")	/* all is mounted, and the host's programs are still there */ \
 	ROW(rootfs_pivot,    INIT | NEW(MNT),   NO_UNDO,     NOKEY, "detach the host's tree")	/* the host's tree is gone from here */ \
@@ -185,6 +187,7 @@ const char *stage_name(int row)
 	H(cg_enter, EOPNOTSUPP, "a cgroup above it is threaded, or has processes in it") \
 	H(cg_enter, ENOSPC, "cpuset is in the same hierarchy: cpuset.cpus= makes it ready for processes") \
 	H(init_fork, EAGAIN, "pids.max is too small for PID 1 and the program") \
+	H(init_log, ENOTDIR, "no link on the way is followed: write where it leads") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
 	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \
 	H(filter_load, EINVAL, "CONFIG_SECCOMP_FILTER") \

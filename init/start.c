@@ -69,7 +69,7 @@ static int answer(struct run *r)
 }
 
 /* The next message from inside: 1, 0 at end of file, or an error. A descriptor
- * that comes along is the master of the box's pty. A box that died with our
+ * that comes along is of the box's pty, output or filter. A box that died with our
  * byte unread resets the connection, once, before its last words are heard. */
 static int hear(struct run *r)
 {
@@ -101,7 +101,7 @@ static int hear(struct run *r)
 		if ((uint8_t)m.text[n] < ' ' || m.text[n] == 0x7f)
 			m.text[n] = '?';	/* a path of the image's making */
 	if (mh.msg_controllen >= CMSG_LEN(sizeof(int)) && c.h.cmsg_type == SCM_RIGHTS)
-		memcpy(m.kind == MSG_LISTENER ? &r->listener : &r->pty, CMSG_DATA(&c.h), sizeof(int));
+		memcpy(m.kind == MSG_LISTENER ? &r->listener : m.kind == MSG_LOG ? &r->logpipe : &r->pty, CMSG_DATA(&c.h), sizeof(int));
 	if (m.kind == MSG_PTY)
 		tty_size(r->pty);	/* before the program can ask */
 	return 1;
@@ -247,7 +247,7 @@ int start_what(const struct box *b)
 	return 2;
 }
 
-/* In the background, and with log=none, nothing of the caller's is held. */
+/* In the background nothing of the caller's is held. */
 int start_stdio(bool in, bool out)
 {
 	int null, fd;

@@ -49,6 +49,7 @@ static void take(struct live *v, const struct handover *h, const uint8_t *fd)
 	v->init = h->init;
 	v->life = h->life;
 	v->etc = h->etc;
+	log_begin(v);
 }
 
 /* End of file without a word: it has crashed, or was killed, here as well. */
@@ -166,8 +167,9 @@ static void child(struct live *v, const char *extra, int to)
 	r.file = v->fd[W_FILE];
 	if ((v->again ? load_again(&box, v->fd[W_LOCK]) : cfg_load(&box, file ? file : state_saved(v->name), NULL, 0, NULL)) || start_what(&box))
 		copy(r.why, sizeof r.why, "its configuration is wrong");
-	else if (start_stdio(board, box.life.log == LOG_NONE) == 0) {
+	else if (start_stdio(board, false) == 0) {
 		also(&box.life, extra);
+		log_default(&box.life, v->stays);
 		if ((e = start_box(&r, &box)))
 			copy(r.why, sizeof r.why, fmts("start: %s: %s", stage_name(r.row), r.why));
 	}

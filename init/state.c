@@ -365,7 +365,7 @@ static int lock_name(struct run *r, bool *fresh)
 	return fail(r, "open %s in the run directory", r->name);
 }
 
-/* What a killed keeper left of this name is undone first. */
+/* What a killed keeper left of this name is undone first; what the box has said stays. */
 static int sweep(struct run *r, bool *fresh)
 {
 	static struct left old;
@@ -379,11 +379,10 @@ static int sweep(struct run *r, bool *fresh)
 		return fail(r, "read what the last keeper left");
 	}
 	old.len = (uint16_t)strlen(old.text);
+	old.log = true;
 	stages_undo(&old, -1);
-	if (old.stuck)
-		return fail_not(r, "what the last keeper left could not be removed");
-	close(r->statedir);
-	return lock_name(r, fresh);
+	*fresh = !old.stuck;
+	return old.stuck ? fail_not(r, "what the last keeper left could not be removed") : 0;
 }
 
 /* The same by hand, for a name that nobody starts: 0, 1 where not all could be removed,
@@ -601,12 +600,12 @@ static void kept(struct left *l, const char *what)
  * board, or husk update, may just be writing it. */
 static int remove_dir(const struct left *l)
 {
-	static const char files[] = "box.new\0box\0state.new\0ctl\0";
+	static const char files[] = "box.new\0box\0state.new\0ctl\0log.1\0log\0";
 	const char *file;
-	int e, tries = 0;
+	int e = 0, tries = 0;
 
-	while ((e = unlinkat(l->dir, l->name, AT_REMOVEDIR)) < 0 && errno == ENOTEMPTY && tries++ < 8)
-		for (file = files; *file; file += strlen(file) + 1)
+	while (l->log ? !tries++ : (e = unlinkat(l->dir, l->name, AT_REMOVEDIR)) < 0 && errno == ENOTEMPTY && tries++ < 8)
+		for (file = files; *file && !(l->log && starts(file, "log")); file += strlen(file) + 1)
 			(void)unlinkat(l->dir, fmts("%s/%s", l->name, file), 0);
 	return e;
 }
