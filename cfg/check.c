@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/personality.h>
 
 #include "husk.h"
@@ -267,6 +268,47 @@ static void exec_once(const struct box *b)
 		cfg_error(KEY_EXEC_ONCE, 0, "needs CAP_SYS_RAWIO of the host: not with %s", cfg_said(KEY_NS_USER));
 }
 
+/* ---------------------------------------------------------------------- LIFE */
+
+bool cfg_notify(const struct life *l)
+{
+	return l->ready == READY_NOTIFY || l->watchdog_ms;
+}
+
+enum { START_MS = 30000 };		/* of start.timeout= */
+
+/* The socket of sd_notify is one more bind, whose source its start makes. */
+static void notify_socket(struct box *b)
+{
+	struct mnt m = { .kind = MNT_BIND, .flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, .src = "", .dst = READY_PLACE };
+	int key = b->life.ready == READY_NOTIFY ? KEY_READY : KEY_WATCHDOG;
+
+	if (b->ns[NS_MNT] == NSM_JOIN || (b->ns[NS_MNT] == NSM_HOST && b->uid))
+		cfg_error(key, 0, "its socket cannot be reached: this box has %s mounts (%s)%s",
+			b->ns[NS_MNT] == NSM_HOST ? "the host's" : "another's", cfg_said(KEY_NS_MNT),
+			b->ns[NS_MNT] == NSM_HOST ? ", and its user is not root" : "");
+	else if (b->ns[NS_MNT] == NSM_NEW && b->nmnt == MAXMNT)
+		cfg_error(key, 0, "its socket is one bind= too many");
+	else if (b->ns[NS_MNT] == NSM_NEW)
+		b->mnt[b->nmnt++] = m;
+}
+
+/* What takes its time, and then is over, has no limit unless one is said. */
+static void ready(struct box *b)
+{
+	struct life *l = &b->life;
+	bool limit = cfg_layer(KEY_START_TIMEOUT, 0) >= 0;
+
+	if (cfg_notify(l))
+		notify_socket(b);
+	if (limit && l->ready == READY_START)
+		cfg_error(KEY_START_TIMEOUT, 0, "ready=start waits for nothing");
+	if (l->ready == READY_EXIT && l->restart == RESTART_ALWAYS)
+		cfg_error(KEY_READY, 0, "exit: not with restart=always: it would never be");
+	if (l->ready > READY_EXIT && !limit)
+		l->ready_ms = START_MS;
+}
+
 /* What the kernel would refuse when it is written, of two that are about the same */
 static void limits(const struct box *b)
 {
@@ -375,6 +417,7 @@ void cfg_check(struct box *b)
 	rights(b);
 	sysctls(b);
 	limits(b);
+	ready(b);
 	in_order(b);
 	if (b->nneeds || b->nafter || b->nif)
 		waits(b);

@@ -120,6 +120,9 @@
 	K(STOP_SIGNAL, "stop.signal", SIGNAL, life.stop_signal, 0, "a signal", "asks it to end", "TERM", "a name with or without SIG, or 1..64") \
 	K(RELOAD_SIGNAL, "reload.signal", SIGNAL, life.reload_signal, 0, "", "by husk reload", "HUP", "") \
 	K(STOP_TIMEOUT, "stop.timeout", TIME, life.stop_ms, 0, "a time to 1d (500ms, 5s, 10m)", "then all is killed", "5s", "at most a day; ms s m h d") \
+	K(READY, "ready", READY, life.ready, 0, "one of (start, exit, notify, fd:N of 3..255, port:N, /PATH)", "when it is", "start", "see READINESS") \
+	K(START_TIMEOUT, "start.timeout", TIME, life.ready_ms, OPEN, "a time to 1d (500ms, 5s, 10m)", "not ready by then: stopped", "30s", "0, and the default of ready=exit: it may take as long as it likes") \
+	K(WATCHDOG, "watchdog", TIME, life.watchdog_ms, OPEN, "", "calls in, or is killed", "", "by sd_notify WATCHDOG=1; see READINESS") \
 	K(RESTART, "restart", RESTART, life.restart, 0, "a restart (no, on-failure, always 1s..30s 5/1h; A..B to 1d, N to 32)", "after a delay of A to B; no more after N in TIME", "no", "1s..1m: it doubles; who lives for B begins with A again") \
 	K(GIVEUP, "giveup", CHOICE, life.giveup, 0, "stay|reboot", "then", "stay", "reboot: of a board alone") \
 	K(LOG, "log", LOG, life.log, PATH | OPEN, "ring, none, inherit, kmsg, syslog or /PATH, then :SIZE,keep=N,mode=M (4K to 1G, 0..9)", "of its output", "ring:16K, in the foreground inherit", "SIZE: of the ring, or of a file that is kept N times; see LOG") \

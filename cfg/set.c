@@ -523,8 +523,8 @@ static bool set_restart(struct life *l, char *v)
 	bool ok = mode >= 0;
 
 	l->restart = (uint8_t)mode;
-	l->delay_ms = DELAY_MS;
-	l->delay_max_ms = DELAY_MAX_MS;
+	l->delay_ms = mode > 0 ? DELAY_MS : 0;
+	l->delay_max_ms = mode > 0 ? DELAY_MAX_MS : 0;
 	l->tries = 0;
 	if ((w = cfg_word(&v)) && !strchr(w, '/')) {
 		ok &= set_delay(l, w);
@@ -569,6 +569,31 @@ static bool set_rate(struct life *l, char *v)
 	l->log_per = unit == 2 ? 3600000 : unit == 1 ? 60000 : 1000;
 	l->log_rate = UINT32_MAX;
 	return v ? unit >= 0 && cfg_digits(n, 1000000, &l->log_rate) && l->log_rate : same(n, "max");
+}
+
+_Static_assert(READY_FD == 3 && READY_PORT == 4 && READY_PATH == 5, "the words of ready=");
+
+/* A word, a word with a number, or a path */
+static bool set_ready(struct box *b, char *v)
+{
+	static const uint16_t from[] = { 3, 1 }, to[] = { 255, 65535 };
+	char *f[2];
+	int n = 0, fields, word = READY_PATH;
+
+	b->ready_path = v;
+	b->life.ready = READY_PATH;
+	if (*v == '/')
+		return cfg_clean(v) && v[1] && strlen(v) < 500;
+	fields = cfg_fields(v, f, 2);
+	word = cfg_index("start|exit|notify|fd|port", f[0]);
+	b->life.ready = (uint8_t)word;
+	if (word < READY_FD)
+		return word >= 0 && fields == 1;
+	word -= READY_FD;
+	if (fields != 2 || !within(f[1], from[word], to[word], &n))
+		return false;
+	b->life.ready_number = (uint16_t)n;
+	return true;
 }
 
 /* ------------------------------------------------------------- one for all */
@@ -650,6 +675,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_LOG: ok = set_log(b, v); break;
 	case T_RATE: ok = set_rate(&b->life, v); break;
 	case T_RESTART: ok = set_restart(&b->life, v); break;
+	case T_READY: ok = set_ready(b, v); break;
 	case T_USE: case T_INCLUDE: break;	/* the reader has followed them */
 	}
 	return ok ? NULL : cfg_not();

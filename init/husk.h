@@ -71,6 +71,9 @@ enum {
 	MAXAFTER = 32,		/* names and paths of after=, before=, needs=, if= each */
 	MAXWAITS = 512,		/* bytes of them all */
 	MAXTRIES = 32,		/* of restart= */
+	MAXLISTEN = 8,
+	MAXFD	= 16,		/* of fd= */
+	MAXPASS	= MAXLISTEN + MAXFD + 1,
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
@@ -205,6 +208,7 @@ struct box {
 	int16_t	 nice, oom_score_adj;	/* UNSET: as it is */
 	uint16_t nbpf;			/* 0: syscalls=@all, no filter */
 
+	const char *ready_path;		/* READY_PATH */
 	const char *name;		/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, MAXNAME */
 	const char *file;		/* where it was read, NULL: command line only */
 	uint32_t mtime;			/* of that, in seconds */
@@ -284,12 +288,17 @@ struct left {
 
 /* What a keeper holds of a box. Descriptors: those up to W_POLLED are heard in keeper.c,
  * each by its function; a starter hands over what is there from W_STATUS on. */
-enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_LOG, W_POLLED,
+enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_LOG,
+	W_READY,			/* ready=: a newline is yes */
+	W_NOTIFY,			/* the socket of sd_notify */
+	W_POLLED,
 	W_STATUS = W_POLLED,		/* the pipe of struct ended */
 	W_LOCK, W_FILE,			/* RUNDIR/NAME, and its state file */
 	W_POLICY, W_PTY, NWATCH };
 enum { W_STAY = 1 << W_LOCK | 1 << W_FILE | 1 << W_WAIT | 1 << W_CTL };	/* over a restart */
-enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_WATCHDOG, DUE_WAIT, NDUE };
+enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_WATCHDOG, DUE_WAIT,
+	DUE_NOTIFY,			/* W_NOTIFY rests until then */
+	NDUE };
 
 /* The machine of init/life.c: what a box is, and what happens to it */
 enum livestate { FREE, WAITING, STARTING, RUNNING, STOPPING, KILLED, BACKOFF, GONE, NSTATE };
@@ -297,6 +306,7 @@ enum event { EV_UP,			/* handed over: PID 1 is there */
 	EV_WAIT, EV_SKIP,		/* needs= or after= is not so; if= */
 	EV_FAILED,			/* there is no PID 1: why says the reason */
 	EV_READY,
+	EV_UNREADY,			/* it says itself that it stops */
 	EV_ENDED,			/* PID 1 is dead, reaped, and noted */
 	EV_STOP, EV_AGAIN,		/* asked to: husk stop, husk restart */
 	EV_GO, EV_NEED,			/* what it waits for is there; what it needs has gone */
@@ -317,6 +327,8 @@ struct live {
 	bool	 etc;			/* has copies to be kept fresh */
 	bool	 paused;		/* when it was asked to stop */
 	uint8_t	 with;			/* the signal that it is to be asked by; 0: its own */
+	uint8_t	 cause;			/* EV_LATE, EV_DOG: why it was ended; 0: by itself, or asked to */
+	uint8_t	 reads;			/* of W_READY */
 	uint8_t	 nexits;
 	uint16_t restarts;
 	uint32_t delay_ms;		/* before the next start */
@@ -372,6 +384,9 @@ struct run {
 	int	 logpipe;		/* the keeper's end of it */
 	int	 killfd;		/* cgroup.kill for INIT, where ns.pid is not new */
 	int	 pidfd;			/* of INIT */
+	int	 ready, tell;		/* of ready=: the keeper's end of the pipe, and the other one */
+	int	 notify;		/* the socket of sd_notify */
+	int	 pass[MAXPASS];		/* what the program is given: init/pass.c */
 	int	 listener;		/* the keeper's end of PROG's filter */
 	int	 policy;		/* that filter as it was compiled, in a file without a name; -1: learn */
 	int	 own[NDM];		/* INIT: proc, sys and dev where we mounted them, and the directories of dev that others lie on */
@@ -416,7 +431,7 @@ enum { ANSWER_WAITS = INT32_MAX,	/* or however long it takes */
        ANSWER_BUSY = 256, ANSWER_UNKNOWN };	/* no status of anything */
 
 /* INIT, PROG -> HOST on r->sync, each one datagram */
-enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_LOG = 'O', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R' };
+enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_LOG = 'O', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R', MSG_ROOT = '/' };
 struct msg {
 	uint8_t	 kind, row;
 	uint16_t len;
@@ -520,6 +535,23 @@ enum { RUNS_ALREADY = 1 };
 int start_heard(struct run *, int n);	/* HOST: so many inside have said that they are ready; 0 or fail() */
 int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 125 */
+
+/* init/pass.c: descriptors that the program is given */
+int init_pass(struct run *);
+int init_passed(const struct run *, int keep[MAXPASS]);	/* PROG, then: their numbers; how many */
+
+/* init/ready.c: is it ready, does it call in? */
+#define READY_PLACE	"/dev/notify"	/* of the socket, inside */
+int init_notify(struct run *);
+int init_lend(struct run *);
+int init_look(struct run *);
+const char *ready_place(void);		/* of the socket, outside */
+unsigned ready_env(const struct run *, const char **env, unsigned n);
+void ready_begin(struct live *);	/* it runs */
+void ready_now(struct live *);		/* it is ready */
+void ready_end(struct live *);		/* before its descriptors are closed */
+void ready_heard(struct live *);	/* W_READY */
+void notify_heard(struct live *);	/* W_NOTIFY */
 
 /* init/life.c: the table of states and events */
 int life_event(struct live *, enum event);	/* its new state */
@@ -732,7 +764,7 @@ enum keyrow {
 	KEY_RLIMIT, KEY_NICE, KEY_SCHED, KEY_IONICE, KEY_AFFINITY, KEY_OOM_SCORE_ADJ,
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
 	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
-	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK,
+	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT, KEY_READY, KEY_START_TIMEOUT, KEY_WATCHDOG, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
 enum keytype {
@@ -742,7 +774,7 @@ enum keytype {
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
-	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_NAME, T_HOOK,
+	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first; LIVE: of update */
@@ -882,6 +914,7 @@ const char *text_full(void);			/* a phrase */
 
 /* cfg/check.c: rules between keys, what is derived, the filter */
 void cfg_check(struct box *);
+bool cfg_notify(const struct life *);		/* does it get a socket of sd_notify? */
 bool cfg_kernels(const char *path);		/* in /proc or /sys */
 
 /* --------------------------------------------------------------------- ns/ */
@@ -1037,6 +1070,7 @@ int rootfs_move(int fd, int at);
 int rootfs_list(int dir);		/* -1; 0: no more */
 const char *rootfs_name(void);	/* the next of them, its DT_ type the byte before it; NULL: no more */
 /* rootfs/sources.c */
+const char *rootfs_outer(const struct mnt *);	/* what is bound */
 uint32_t rootfs_outside(const struct run *, bool gids, uint32_t id);	/* a number of the box as the host's, or ~0 */
 /* rootfs/masks.c */
 bool rootfs_lends(const struct run *);

@@ -82,6 +82,8 @@ void keeper_descriptors(const struct run *r, int fd[NWATCH])
 {
 	fd[W_LISTENER] = r->listener;
 	fd[W_LOG] = r->logpipe;
+	fd[W_READY] = r->ready;
+	fd[W_NOTIFY] = r->notify;
 	fd[W_STATUS] = r->status;
 	fd[W_LOCK] = r->statedir;
 	fd[W_FILE] = r->state;
@@ -307,6 +309,8 @@ static void hear(struct live *v, int which, short events)
 	case W_STARTER: starter_heard(v); break;
 	case W_WAIT: wait_heard(v); break;
 	case W_LISTENER: listen_to(v, events); break;
+	case W_READY: ready_heard(v); break;
+	case W_NOTIFY: notify_heard(v); break;
 	case W_CTL: ctl_heard(v); break;
 	case W_LOG: log_heard(v); break;
 	}
@@ -314,7 +318,12 @@ static void hear(struct live *v, int which, short events)
 
 static bool rests(const struct live *v, int which)
 {
-	return which == W_LOG ? log_rests(v) : which == W_LISTENER && filter_rests(keeper_slot(v));
+	switch (which) {
+	case W_LOG: return log_rests(v);
+	case W_LISTENER: return filter_rests(keeper_slot(v));
+	case W_NOTIFY: return v->due[DUE_NOTIFY];
+	}
+	return false;
 }
 
 void keeper_turn(int timeout_ms)

@@ -27,36 +27,36 @@
 enum { KILL_MS = 5000, MOVING_MS = 200, AGAIN_MS = 1000, TICKS = 100 };
 
 /* What is done. NO is for what cannot be, or comes too late: nothing, and it stays as it
- * is. Those up to KILL have the last word on what it becomes. */
-enum { NO, START, AGAIN, FAIL, END, CLEAR, SKIP, WAIT, KILL,
-	UNKILLABLE, UP, READY, ASK, ASK_AGAIN, NEED, LATE, DOG, NOTE, NOTE_AGAIN, CUT, CUT_LATE, NACT };
+ * is. Those up to DOG have the last word on what it becomes. */
+enum { NO, START, AGAIN, FAIL, END, CLEAR, SKIP, WAIT, KILL, DOG,
+	UNKILLABLE, UP, READY, UNREADY, ASK, ASK_AGAIN, NEED, LATE, NOTE, NOTE_AGAIN, CUT, CUT_LATE, NACT };
 
 /* A row a state, a column an event, in the order of their numbers. */
 #define TO(what, state)	((what) << 3 | (state))
 _Static_assert(NSTATE <= 8 && NACT <= 32, "a state has three bits of a cell, what is done five");
 static const uint8_t cells[NSTATE][NEVENT] = {
-	[FREE] =     { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+	[FREE] =     { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO, [EV_UNREADY] = NO,
 		       [EV_ENDED] = NO,		[EV_STOP] = NO,		[EV_AGAIN] = NO,	[EV_GO] = NO,		[EV_NEED] = NO,
 		       [EV_OVERDUE] = NO,	[EV_LATE] = NO,		[EV_BACKOFF] = NO,	[EV_DOG] = NO },
-	[WAITING] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+	[WAITING] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO, [EV_UNREADY] = NO,
 		       [EV_ENDED] = NO,		[EV_STOP] = TO(CLEAR, GONE), [EV_AGAIN] = TO(AGAIN, STARTING), [EV_GO] = TO(START, STARTING), [EV_NEED] = NO,
 		       [EV_OVERDUE] = NO,	[EV_LATE] = NO,		[EV_BACKOFF] = NO,	[EV_DOG] = NO },
-	[STARTING] = { [EV_UP] = TO(UP, RUNNING), [EV_WAIT] = TO(WAIT, WAITING), [EV_SKIP] = TO(SKIP, GONE), [EV_FAILED] = TO(FAIL, BACKOFF), [EV_READY] = NO,
+	[STARTING] = { [EV_UP] = TO(UP, RUNNING), [EV_WAIT] = TO(WAIT, WAITING), [EV_SKIP] = TO(SKIP, GONE), [EV_FAILED] = TO(FAIL, BACKOFF), [EV_READY] = NO, [EV_UNREADY] = NO,
 		       [EV_ENDED] = NO,		[EV_STOP] = TO(CUT, STARTING), [EV_AGAIN] = TO(NOTE_AGAIN, STARTING), [EV_GO] = NO, [EV_NEED] = NO,
 		       [EV_OVERDUE] = NO,	[EV_LATE] = TO(CUT_LATE, STARTING), [EV_BACKOFF] = NO,	[EV_DOG] = NO },
-	[RUNNING] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = TO(READY, RUNNING),
+	[RUNNING] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = TO(READY, RUNNING), [EV_UNREADY] = TO(UNREADY, RUNNING),
 		       [EV_ENDED] = TO(END, BACKOFF), [EV_STOP] = TO(ASK, STOPPING), [EV_AGAIN] = TO(ASK_AGAIN, STOPPING), [EV_GO] = NO, [EV_NEED] = TO(NEED, STOPPING),
-		       [EV_OVERDUE] = NO,	[EV_LATE] = TO(LATE, STOPPING), [EV_BACKOFF] = NO,	[EV_DOG] = TO(DOG, STOPPING) },
-	[STOPPING] = { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+		       [EV_OVERDUE] = NO,	[EV_LATE] = TO(LATE, STOPPING), [EV_BACKOFF] = NO,	[EV_DOG] = TO(DOG, KILLED) },
+	[STOPPING] = { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO, [EV_UNREADY] = NO,
 		       [EV_ENDED] = TO(END, BACKOFF), [EV_STOP] = TO(NOTE, STOPPING), [EV_AGAIN] = TO(NOTE_AGAIN, STOPPING), [EV_GO] = NO, [EV_NEED] = NO,
 		       [EV_OVERDUE] = TO(KILL, KILLED), [EV_LATE] = NO,	[EV_BACKOFF] = NO,	[EV_DOG] = NO },
-	[KILLED] =   { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+	[KILLED] =   { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO, [EV_UNREADY] = NO,
 		       [EV_ENDED] = TO(END, BACKOFF), [EV_STOP] = TO(NOTE, KILLED), [EV_AGAIN] = TO(NOTE_AGAIN, KILLED), [EV_GO] = NO, [EV_NEED] = NO,
 		       [EV_OVERDUE] = TO(UNKILLABLE, GONE), [EV_LATE] = NO, [EV_BACKOFF] = NO,	[EV_DOG] = NO },
-	[BACKOFF] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+	[BACKOFF] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO, [EV_UNREADY] = NO,
 		       [EV_ENDED] = NO,		[EV_STOP] = TO(CLEAR, GONE), [EV_AGAIN] = TO(AGAIN, STARTING), [EV_GO] = NO,	[EV_NEED] = NO,
 		       [EV_OVERDUE] = NO,	[EV_LATE] = NO,		[EV_BACKOFF] = TO(START, STARTING), [EV_DOG] = NO },
-	[GONE] =     { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO,
+	[GONE] =     { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = NO, [EV_UNREADY] = NO,
 		       [EV_ENDED] = NO,		[EV_STOP] = NO,		[EV_AGAIN] = NO,	[EV_GO] = NO,		[EV_NEED] = NO,
 		       [EV_OVERDUE] = NO,	[EV_LATE] = NO,		[EV_BACKOFF] = NO,	[EV_DOG] = NO },
 };
@@ -100,7 +100,9 @@ static int kill_all(struct live *v)
 		cg_kill(l);
 	(void)kill(v->init, SIGKILL);	/* and with it all of its namespace, wherever they have hidden */
 	keeper_let(v, l);
-	if (v->paused)
+	if (v->cause == EV_DOG)
+		say(2, "husk: %s: %s: killed\n", v->name, v->why);
+	else if (v->paused)
 		say(2, "husk: %s: is paused, and hears no signal: killed\n", v->name);
 	else
 		say(2, "husk: %s: did not stop in %u ms: killed\n", v->name, v->life.stop_ms);
@@ -125,6 +127,7 @@ static bool undo(struct live *v, bool keep)
 	struct left *l = keeper_left(v);
 	bool stuck = false;
 
+	ready_end(v);
 	if (l) {
 		l->keep = keep;
 		l->apart = !v->own;
@@ -267,6 +270,7 @@ static void up(struct live *v)
 	v->since = v->own && !v->renewed ? 0 : now_ms();
 	v->ready = v->life.ready == READY_START;
 	v->fresh = v->renewed;
+	ready_begin(v);
 	if (needs(v)) {
 		wait_watch(v);
 		due(v, DUE_WAIT, 0);
@@ -337,6 +341,31 @@ static void ask_for(struct live *v, const char *why)
 	ask(v);
 }
 
+static void late(struct live *v)
+{
+	v->cause = EV_LATE;
+	ask_for(v, v->life.ready >= READY_FD && v->fd[W_READY] < 0 ? "not ready: the descriptor is closed that would say so" : "not ready in time");
+}
+
+static int dog(struct live *v)
+{
+	v->cause = EV_DOG;
+	because(v, "watchdog: it has not called in");
+	return kill_all(v);
+}
+
+/* Who is paused cannot call in, nor become ready: his time stands still, too. */
+static bool asleep(struct live *v, enum event e)
+{
+	struct left *l = v->state == RUNNING && (e == EV_LATE || e == EV_DOG) ? keeper_left(v) : NULL;
+	bool yes = l && cg_paused(l);
+
+	keeper_let(v, l);
+	if (yes)
+		due(v, e == EV_DOG ? DUE_WATCHDOG : DUE_START, e == EV_DOG ? v->life.watchdog_ms : v->life.ready_ms);
+	return yes;
+}
+
 static void asked(struct live *v, bool again)
 {
 	v->again = again;
@@ -362,12 +391,13 @@ static int act(struct live *v, int what, int next)
 	case KILL: return kill_all(v);
 	case UNKILLABLE: unkillable(v); break;
 	case UP: up(v); break;
-	case READY: v->ready = true; v->due[DUE_START] = 0; state_note(v, "ready", NULL); break;
+	case READY: v->ready = true; ready_now(v); state_note(v, "ready", NULL); break;
 	case ASK: asked(v, false); ask(v); break;
 	case ASK_AGAIN: asked(v, true); ask(v); break;
 	case NEED: v->need = true; ask_for(v, v->why); break;
-	case LATE: ask_for(v, "not ready in time"); break;
-	case DOG: ask_for(v, "watchdog: it has not called in"); break;
+	case UNREADY: v->ready = false; state_note(v, "running", "it says that it stops"); break;
+	case LATE: late(v); break;
+	case DOG: return dog(v);
 	case NOTE: asked(v, false); break;
 	case NOTE_AGAIN: asked(v, true); break;
 	case CUT: asked(v, false); cut(v); break;
@@ -382,7 +412,7 @@ int life_event(struct live *v, enum event e)
 	int cell = cells[v->state][e], what = cell >> 3, next = cell & 7;
 	uint64_t start_due = v->due[DUE_START];
 
-	if (what == NO)
+	if (what == NO || asleep(v, e))
 		return v->state;
 	if (next != v->state)
 		memset(v->due, 0, sizeof v->due);
@@ -410,7 +440,7 @@ bool life_due(struct live *v, uint64_t now)
 			v->due[i] = 0;
 			if (i == DUE_WAIT)
 				wait_heard(v);
-			else
+			else if (i != DUE_NOTIFY)
 				(void)life_event(v, events[i]);
 			return true;
 		}
@@ -437,7 +467,7 @@ static const char *out_of_memory(const struct live *v, const struct ended *e)
 static void gone_behind(const struct live *v, const struct ended *e)
 {
 	static char line[64];
-	struct left *l = e->left > 0 ? keeper_left(v) : NULL;
+	struct left *l = e->left > 0 && v->state == RUNNING ? keeper_left(v) : NULL;
 	unsigned at = 0;
 	struct timespec now;
 	uint64_t start;
@@ -468,7 +498,7 @@ static void note_end(struct live *v, const struct ended *e)
 		say(2, "husk: %s: %s\n", v->name, why);
 	} else
 		say(v->fd[W_FILE], "ended=%s %d%s\n", e->code == CLD_EXITED ? "exit" : "signal", e->status,
-			v->state == KILLED && !v->paused ? " stop.timeout" : "");
+			v->cause == EV_LATE ? " start.timeout" : v->cause == EV_DOG ? " watchdog" : v->state == KILLED && !v->paused ? " stop.timeout" : "");
 	if (e->code != CLD_EXITED && e->status == SIGSYS)
 		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);
 	if (!*v->why)
@@ -482,6 +512,8 @@ void life_end(struct live *v, const struct ended *e)
 	if (v->left)
 		v->left->ended = true;
 	v->result = e->code == CLD_EXITED ? e->status : 128 + e->status;
+	if (v->cause == EV_LATE && !v->result)
+		v->result = 125;	/* a start that failed, however well it took that */
 	note_end(v, e);
 	(void)life_event(v, EV_ENDED);
 }

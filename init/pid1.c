@@ -28,7 +28,9 @@ int init_close(struct run *r)
 
 	r->sync = r->inner_sync;
 	r->status = r->inner_status;
-	r->statedir = r->state = r->inner_sync = r->inner_status = r->pidfd = -1;
+	r->statedir = r->state = r->inner_sync = r->inner_status = r->pidfd = r->ready = r->notify = -1;
+	if (r->box->life.ready != READY_FD)
+		r->tell = -1;
 	for (fd = &r->proc; fd <= &r->last_fd; fd++)
 		if (*fd >= 0)
 			keep[n++] = *fd;

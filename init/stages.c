@@ -51,6 +51,7 @@
 	ROW(init_wait,       HOST,              NO_UNDO,     KEYS(IF, NEEDS), "for others")	/* nothing is made yet that would have to be kept */ \
 	ROW(init_pipes,      HOST,              init_poststop, NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(init_log,        HOST,              NO_UNDO,     KEYS(LOG, LOG_RATE), "")	/* a file, as any other of the host's */ \
+	ROW(init_notify,     HOST,              NO_UNDO,     KEYS(READY, WATCHDOG), "")	/* its socket is a source, too */ \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
 	ROW(cg_devices,      HOST,              NO_UNDO,     KEY(DEVICES_ALLOW), "deny all but the listed")	/* may make a leaf, and that one anew */ \
@@ -83,6 +84,7 @@
 	ROW(init_createcontainer, INIT,         NO_UNDO,     NOKEY, "hook.prestart, then hook.createcontainer")	/* all is mounted, and the host's programs are still there */ \
 	ROW(rootfs_pivot,    INIT | NEW(MNT),   NO_UNDO,     NOKEY, "detach the host's tree")	/* the host's tree is gone from here */ \
 	ROW(rootfs_verify,   INIT | NEW(MNT),   NO_UNDO,     NOKEY, "mounts are as planned")	/* our own mount table against the plan */ \
+	ROW(init_lend,       INIT,              NO_UNDO,     NOKEY, "a root to look in")	/* as the program will see it */ \
 	ROW(caps_bound,      INIT,              NO_UNDO,     NOKEY, "drop what caps= has not")	/* once for INIT and PROG: 41 calls */ \
 	ROW(caps_nnp,        INIT,              NO_UNDO,     KEY(NO_NEW_PRIVS), "") \
 	ROW(init_fork,       INIT,              NO_UNDO,     KEY(PID1), "the program's process") \
@@ -96,6 +98,7 @@
 	ROW(caps_ids,        PROG,              NO_UNDO,     NOKEY, "groups, gid, uid")	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
 	ROW(caps_sets,       PROG,              NO_UNDO,     KEYS(CAPS, SECUREBITS), "")	/* the five sets and securebits */ \
 	ROW(caps_readback,   PROG,              NO_UNDO,     NOKEY, "rights are as planned")	/* one read of /proc/self/status: what holds, not what was asked */ \
+	ROW(init_pass,       PROG,              NO_UNDO,     NOKEY, "to its numbers")	/* behind rlimit.nofile, which they have to be below */ \
 	ROW(caps_close,      PROG,              NO_UNDO,     NOKEY, "all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
 	ROW(init_once,       PROG,              NO_UNDO,     KEY(EXEC_ONCE), "nobody can put another one")	/* when all rights are gone */ \
 	ROW(init_cwd,        PROG,              NO_UNDO,     KEY(CWD), "")	/* as the user, with nothing open that leads out */ \
@@ -114,6 +117,7 @@
 	ROW(filter_keep,     HOST,              NO_UNDO,     KEY(SYSCALLS_LOG), "")	/* what is answered by; and INIT is born without it */ \
 	ROW(init_ready,      HOST,              NO_UNDO,     NOKEY, "wait for init.report") \
 	ROW(cg_narrow,       HOST,              NO_UNDO,     NOKEY, "devices of PID 1 alone")	/* it has made its nodes, and the program is not there yet */ \
+	ROW(init_look,       HOST,              NO_UNDO,     KEY(READY), "who looks whether it is")	/* the last that may fail */ \
 	ROW(init_release,    HOST,              NO_UNDO,     NOKEY, "the commit point")	/* the commit point */ \
 	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec") \
 	ROW(init_poststart,  HOST,              NO_UNDO,     NOKEY, "hook.poststart")

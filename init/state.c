@@ -600,7 +600,7 @@ static void kept(struct left *l, const char *what)
  * board, or husk update, may just be writing it. */
 static int remove_dir(const struct left *l)
 {
-	static const char files[] = "box.new\0box\0state.new\0ctl\0log.1\0log\0";
+	static const char files[] = "box.new\0box\0state.new\0ctl\0notify\0status\0log.1\0log\0";
 	const char *file;
 	int e = 0, tries = 0;
 

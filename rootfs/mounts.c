@@ -193,6 +193,7 @@ int rootfs_user(struct run *r, int i)
 
 	if (r->src[i] < (m.kind == MNT_BIND ? 0 : -1))
 		return 0;
+	m.src = rootfs_outer(&m);
 	return rootfs_without(r, m.skip, m.kind == MNT_BIND ? bind_row(r, &m, r->src[i]) : fs_row(r, &m, r->src[i]));
 }
 

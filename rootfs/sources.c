@@ -55,15 +55,22 @@ static int make_dir(struct run *r, const struct mnt *m)
 	return e;
 }
 
+/* The socket of ready=notify is known by its start alone: a bind of "". */
+const char *rootfs_outer(const struct mnt *m)
+{
+	return m->kind == MNT_BIND && !*m->src ? ready_place() : m->src;
+}
+
 static int take(struct run *r, int i)
 {
-	const struct mnt *m = r->box->mnt + i;
-	int e = m->create ? make_dir(r, m) : 0;
+	struct mnt m = r->box->mnt[i];
+	int e = m.create ? make_dir(r, &m) : 0;
 
 	if (e)
 		return e;
-	r->src[i] = rootfs_clone(r, m);
-	return r->src[i] < 0 ? fail(r, "%s", m->src) : 0;
+	m.src = rootfs_outer(&m);
+	r->src[i] = rootfs_clone(r, &m);
+	return r->src[i] < 0 ? fail(r, "%s", m.src) : 0;
 }
 
 static int image(struct run *r, int i)
