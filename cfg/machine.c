@@ -221,6 +221,13 @@ static int open_root(const struct box *b, int top)
 	return fd;
 }
 
+static bool process_1(void)
+{
+	static char name[8];
+
+	return read_at(AT_FDCWD, "/proc/1/comm", name, sizeof name) > 0 && starts(name, "husk");
+}
+
 int cfg_machine(const struct box *b, const char *below)
 {
 	int top = open(below ? below : "/", O_PATH | O_DIRECTORY | O_CLOEXEC), root, i;
@@ -233,6 +240,10 @@ int cfg_machine(const struct box *b, const char *below)
 		source(b, i, top, below != NULL);
 	if (!below)
 		devices(b, top);
+	if (!below && b->life.giveup && !process_1()) {
+		cfg.warning = true;
+		cfg_error(KEY_GIVEUP, 0, "of a board alone: here husk is not process 1, and it is as stay");
+	}
 	if ((root = open_root(b, top)) >= 0) {
 		targets(b, root);
 		if (b->narg)

@@ -372,6 +372,37 @@ def test_order_of_after():
     assert "/etc/husk/wrong.conf:4: memroy.max" in r.text and "after: a circle" in r.text, r
 
 
+def test_supervised():
+    """Restarts of several at once, what needs another, what is skipped, fails and waits; a clock that jumps is no matter."""
+    b = ready(QUICK)
+    forever = "while :; do sleep 1; done"
+    names = "s t u v w x"
+    f = small(b, {
+        "s": shell(f"echo @up s; {forever}", "restart=always 300ms..1s\n"),
+        "t": shell(f"echo @up t; {forever}", "needs=s\nrestart=always 300ms..1s\n"),
+        "u": shell(f"echo @up u; {forever}", "needs=/run/flag\n"),
+        "v": shell("echo @up v; exit 4", "restart=on-failure 50ms 3/1m\n"),
+        "w": shell("echo @up w", "if=/no/such\n"),
+        "x": shell("echo @up x", "before=*\nrestart=on-failure\n"),
+        "z": shell(f"sleep 2; echo @phase 1; kill -9 $(grep -h ^init= /run/husk/[st]/state | cut -d= -f2 | cut -d' ' -f1); date -s @86400 >/dev/null; sleep 3;"
+                   f" echo @phase 2; touch /run/flag; sleep 1; for n in {names}; do echo @state $n $(grep ^state= /run/husk/$n/state | tail -n 1); done; husk poweroff", "after=v\n"),
+    })
+    r = qemu.boot(b, f)
+    assert r.ended, r
+    up = said(r, "up")
+    assert up[0] == "x" and sorted(up) == sorted("x s t s t v v v u".split()), r
+    states = {l.split()[0]: l.split(" ", 1)[1] for l in said(r, "state")}
+    words = {n: re.sub(r"state=(\w+) \d+", r"\1", t) for n, t in states.items()}
+    assert words == {"s": "running", "t": "running", "u": "running", "v": "failed 3 exits in 60 s, last: exit 4; gave up",
+                     "w": "skipped if=/no/such", "x": "done exit 0"}, r
+
+
+def test_giveup_reboot():
+    b = ready(QUICK)
+    r = qemu.boot(b, small(b, {"a": shell("echo @up; exit 1", "restart=on-failure 20ms 3/1m\ngiveup=reboot\n")}))
+    assert r.ended and len(said(r, "up")) == 3 and "husk: a: giveup=reboot" in r.text and "husk: going down" in r.text, r
+
+
 def test_board_conf():
     """Host name, mounts and knobs of the machine; what is wrong there is said and no more."""
     b = ready(QUICK)

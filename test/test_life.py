@@ -257,6 +257,26 @@ def test_starter_killed(name, call):
     assert wait_for(lambda: word(name) == "running", 10), text(name)
 
 
+def test_stopped_while_it_starts(name, tmp_path):
+    """The starter is at work, here in a hook, and is not waited for."""
+    h = tmp_path / "hook"
+    h.write_text(f"#!/bin/sh\n[ -e {tmp_path}/slow ] && touch {tmp_path}/there && sleep 8\nexit 0\n")
+    h.chmod(0o755)
+    up(name, ALWAYS, f"hook.prestart={h}")
+    (tmp_path / "slow").touch()
+    k = keeper(name)
+    killed(init(name))
+    assert wait_for(lambda: (tmp_path / "there").exists())
+    killed(k, signal.SIGTERM)
+    assert wait_for(lambda: not (husk.RUNDIR / name).exists() and not lives(k), 4), text(name)
+
+
+def test_giveup_off_a_board(tmp_path):
+    (tmp_path / "x.conf").write_text("exec=/bin/true\nroot=/\ngiveup=reboot\n")
+    r = husk.husk("check", tmp_path / "x.conf")
+    assert r.status == 0 and "giveup: of a board alone" in r.err and r.err.endswith("(warning)\n"), r
+
+
 # ------------------------------------------------------------------ waits
 
 def test_if(name, tmp_path):
