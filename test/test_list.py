@@ -558,13 +558,13 @@ def test_on_32_bits(board):
     """Columns, figures, the time of a file, and who is inside."""
     text = qemu.guest(board, """
 husk run -d name=web root=/srv/root memory.max=8M -- /bin/sh -c 'sleep 77 & wait'
-n=0; while [ ! -e /run/husk/web/box ] && [ $n -lt 50 ]; do usleep 100000; n=$((n+1)); done
+while [ ! -e /run/husk/web/box ]; do usleep 100000; done
 grep -q ^file= /run/husk/web/state || { touch /etc/husk/web.conf; echo file=/etc/husk/web.conf; echo mtime=$(stat -c %Y /etc/husk/web.conf); } >>/run/husk/web/state
 husk list -k; echo "list: $?"
 husk ps -j web; echo "ps: $?"
 touch -d 2001-01-01 /etc/husk/web.conf; husk state web changed; husk state web; echo "state: $?"
-kill -9 $(husk state web keeper); sleep 1; husk state web why; husk state web state; echo "dead: $?"
-""", timeout=60)
+kill -9 $(husk state web keeper); while [ "$(husk state web state)" != failed ]; do usleep 100000; done; husk state web why; husk state web state; echo "dead: $?"
+""", timeout=150)
     assert text.ended and all(f"\n{l}\n" in text.text for l in ("name=web\nstate=running", "memory.max=8388608", "pids=3\npids.max=256", "list: 0")), text
     assert re.search(r'"inside":1,"user":0(?s:.*)"command":"sleep 77"}\nps: 0\n', text.text), text
     assert re.search(r"\nyes\nstate=running pid=(?s:.*)\nwhy=changed on disk: husk restart web\n(?s:.*)\nstate: 0\nkeeper killed\nfailed\ndead: 3\n", text.text), text
@@ -579,7 +579,7 @@ def test_on_a_board():
     look = """while [ "$(husk state wrong state)" != failed ] || [ "$(husk state bad state)" != failed ] || [ "$(husk state once state)" != done ]; do usleep 100000; done
 husk list >/dev/console; husk list -j >/dev/console; husk ps web >/dev/console; husk poweroff
 """
-    text = qemu.boot(b, qemu.with_husk(b, boxes) | {"look": qemu.file(look)}, timeout=60)
+    text = qemu.boot(b, qemu.with_husk(b, boxes) | {"look": qemu.file(look)}, timeout=150)
     assert text.ended, text
     rows = {l.split()[0]: l.split() for l in bare(text.text).splitlines() if re.match(r"\S+ +[a-z]+ +\S+ +\S+ +\d ", l)}
     assert {n: r[1] for n, r in rows.items()} == {"web": "running", "once": "done", "bad": "failed", "off": "stopped", "wrong": "failed", "look": "running"}, text

@@ -27,11 +27,11 @@ for i in $(ls -r /etc/init.d/S??*); do $i stop; done
 
 # another process 1 than that one, and the program has got as far as to wait
 WAIT = """
-wait_up() { n=0; while [ $n -lt 100 ] && { [ "$(husk state web pid 2>&1)" = "$was" ] || ! husk ps web 2>&1 | grep -q "sleep 100"; }; do n=$((n+1)); usleep 100000; done; }
+wait_up() { while [ "$(husk state web pid 2>&1)" = "$was" ] || ! husk ps web 2>&1 | grep -q "sleep 100"; do usleep 100000; done; }
 """
 
 
-def machine(inittab, script, files=None, timeout=90):
+def machine(inittab, script, files=None, timeout=180):
     """busybox's init as process 1. SCRIPT runs when sysinit is over, and ends the machine."""
     b = qemu.of("qemu-x86_64", "6.1")
     tree = qemu.with_husk(b, {"web": WEB}) | {
