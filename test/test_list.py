@@ -346,12 +346,13 @@ def test_a_file_that_has_changed_since_the_start(name, tmp_path):
 
 
 def test_what_has_ended_in_the_background(name):
-    for words, state, why in (("true", "done", "exit 0"), ("exit 3", "failed", "exit 3")):
+    for words, state, why in (("echo said", "done", "exit 0"), ("echo said; exit 3", "failed", "exit 3")):
         assert husk.husk("start", f"name={name}", f"root={husk.ROOT}", "--", "/bin/sh", "-c", words).status == 0
         assert husk.wait_for(lambda: husk.husk("state", name, "state").out == f"{state}\n"), husk.husk("state", name)
         r = husk.husk("state", "-j", name)
         b = json.loads(r.out)
         assert r.status == 3 and b["why"] == why and "pid" not in b and "keeper" not in b, b
+        assert re.search(r"\nlog: \d\d:\d\d:\d\d said\n", on_terminal("state", name)[1])
         assert husk.husk("stop", name).status == 0 and husk.husk("state", name).status == 4
 
 
