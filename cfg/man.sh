@@ -32,7 +32,7 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	gsub(/\|/, "|\\:", what)		# a line may end there
 	print ".It Ic " $2 "\\&= Ns Ar " what (what ~ /[.)]$/ ? "\\&" : "")
 	if ($6 $10 != "") print "\\&" roff($6) ($6 != "" && $10 != "" ? "; " : "") roff($10) "."
-	if ($8 != "") print "Default: " roff($8) "."
+	if ($8 != "") print (flags ~ /OPEN/ && $8 !~ /^\?/ ? "If it is not set: " : "Default: ") roff($8) "."
 	if (flags ~ /LIST/) print "A list."
 	if (flags ~ /SKIP/) print "May have a"
 	if (flags ~ /SKIP/) print ".Ql \\&? ."

@@ -136,12 +136,8 @@ static int partition(struct run *r, const struct setting *s)
 	char *disk;
 
 	if (faccessat(AT_FDCWD, fmts("/sys/dev/block/%.*s/partition", n, s->text), F_OK, 0) < 0 ||
-	    !(disk = caps_status(AT_FDCWD, fmts("/sys/dev/block/%.*s/../dev", n, s->text)))) {
-		if (!s->skip)
-			return errno = ENODEV, fail(r, "%s: write %s", s->key, s->text);
-		note(r, "%s: %s: no such device: not limited", s->key, s->text);
-		return 0;
-	}
+	    !(disk = caps_status(AT_FDCWD, fmts("/sys/dev/block/%.*s/../dev", n, s->text))))
+		return without(r, s, fmts("%s: %s: no such device", s->key, s->text));
 	disk[strcspn(disk, "\n")] = '\0';
 	return fail_not(r, "%s: %.*s is a partition: the kernel limits whole disks, this one is %s", s->key, n, s->text, disk);
 }

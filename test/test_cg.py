@@ -52,7 +52,7 @@ REFUSED = [	# what nothing may be started with, and what is said
     ("cpuset.cpus=1000", r"cpuset\.cpus: "),
     ("io.max=/dev/null:rbps=1M", r"io\.max: /dev/null: Block device required"),
     ("io.max=/dev/nosuch:rbps=1M", r"io\.max: /dev/nosuch: No such file or directory"),
-    ("io.max=0:0:rbps=1M", r"io\.max: write 0:0 .*: No such device"),
+    ("io.max=0:0:rbps=1M", r"io\.max: 0:0 .*: no such device\n"),
     ("memory.usage_in_bytes=1", r"memory\.usage_in_bytes: "),
     ("hugetlb.3MB.max=4M", r"hugetlb\.3MB\.max: (no|not in the) hugetlb controller - "),
 ]
