@@ -28,19 +28,20 @@ int caps_tether(struct run *r)
 	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? fail(r, "death signal") : 0;
 }
 
-/* PROG hangs on INIT, and as PID 1 itself on the keeper, whose socket tells if
+/* PROG hangs on INIT, and as PID 1 itself or by husk exec on the keeper, whose socket tells if
  * it died before the call. In a pid namespace INIT's end is PROG's anyway. */
 int caps_retether(struct run *r)
 {
+	bool of_keeper = r->box->pid1_program || r->side & ENTER;
 	char c;
 
 	if (!r->box->pid1_program && r->box->ns[NS_PID] == NSM_NEW)
 		return 0;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return fail(r, "death signal");
-	if (r->box->pid1_program && recv(r->sync, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+	if (of_keeper && recv(r->sync, &c, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
 		return fail_not(r, "the keeper is gone");
-	if (!r->box->pid1_program && getppid() != r->init)
+	if (!of_keeper && getppid() != r->init)
 		return fail_not(r, "PID 1 of the box is gone");
 	return 0;
 }

@@ -81,7 +81,7 @@ static int wrong(struct run *r, const char *name, const char *is, int which)
 static int find(struct run *r, int root, int which, const char *name)
 {
 	struct stat st;
-	int fd = walk_file(root, path_of(which), &st), e = -1;
+	int fd = walk_file(root, r->proc, path_of(which), &st), e = -1;
 
 	file.at = 0;
 	file.next = file.buf;

@@ -17,6 +17,7 @@
  *		it is the first word, or the first between ( )
  *	PATH	a path outside is first: ./x is relative to the file
  *	LIVE	husk update may change it in a box that runs; `key=` takes it away then
+ *	EXEC	husk exec may say it of a program that goes into a box that runs
  */
 #include <string.h>
 
@@ -25,15 +26,15 @@
 #define KEYS(K) \
 	/* PROGRAM */ \
 	K(EXEC, "exec", EXEC, narg, LIST | OPEN, "a program (/sbin/x, or x of PATH)", "then arguments", "", "a second line goes on with more arguments") \
-	K(CWD, "cwd", CWD, cwd, 0, "an absolute path inside", "", "/", "where the program starts") \
-	K(ENV, "env", ENV, nenv, LIST, "NAME=VALUE or NAME, of one line", "a NAME alone: as outside", "PATH, container", "nothing else comes in") \
-	K(USER, "user", USER, who, 0, "a user (auto, NAME, NAME:GROUP, UID, UID:GID)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
-	K(GROUPS, "groups", GROUPS, ngroup, LIST, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
-	K(UMASK, "umask", UMASK, umask, 0, "octal (022)", "", "022", "of the program") \
+	K(CWD, "cwd", CWD, cwd, EXEC, "an absolute path inside", "", "/", "where the program starts") \
+	K(ENV, "env", ENV, nenv, LIST | EXEC, "NAME=VALUE or NAME, of one line", "a NAME alone: as outside", "PATH, container", "nothing else comes in") \
+	K(USER, "user", USER, who, EXEC, "a user (auto, NAME, NAME:GROUP, UID, UID:GID)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
+	K(GROUPS, "groups", GROUPS, ngroup, LIST | EXEC, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
+	K(UMASK, "umask", UMASK, umask, EXEC, "octal (022)", "", "022", "of the program") \
 	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "where standard input ends, as a pipe does, one ^D is typed") \
 	K(FORKS, "forks", CHOICE, life.forks, 0, "no|yes", "goes to the background", "no", "the box ends with its last process, and its status is that one's; what stops it goes to all") \
 	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
-	K(ABI, "abi", CHOICE, abi, 0, "native|32|both", "whose programs run", "native", "32-bit programs on a 64-bit kernel; see SYSTEM CALLS") \
+	K(ABI, "abi", CHOICE, abi, EXEC, "native|32|both", "whose programs run", "native", "32-bit programs on a 64-bit kernel; see SYSTEM CALLS") \
 	/* FILES */ \
 	K(ROOT, "root", ROOT, root, PATH, "a root (/, /DIR, ./DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
 	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS] (from / or ./, no .. in BOX, \\: is a colon; rw exec dev suid rec slave idmap create=755)", "ro,nosuid,nodev; optional as ?; create[=MODE]; rw brings noexec", "", "") \
@@ -88,29 +89,29 @@
 	K(NET_PRIO, "net_prio.ifpriomap", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "INTERFACE:N to 4294967295", "", "", "v1 alone") \
 	K(KNOB, "CONTROLLER.", KNOB, nknob, SUB | SKIP | OPEN | LIVE, "VALUE, as the kernel prints it", "", "", "any other file of memory, cpu, cpuset, pids, io, blkio, hugetlb, rdma, misc, net_cls or net_prio (memory.swappiness)") \
 	K(CGROUP, "cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
-	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB, "SOFT[:HARD], not above HARD (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
-	K(NICE, "nice", NICE, nice, OPEN, "a number of -20..19", "-20 first", "", "") \
-	K(SCHED, "sched", SCHED, sched, OPEN, "a policy (other, batch, idle, fifo:1..99, rr:1..99)", "", "", "sched(7)") \
-	K(IONICE, "ionice", IONICE, ioprio, OPEN, "a class (rt:0..7, be:0..7, idle)", "", "", "of the disk") \
-	K(AFFINITY, "affinity", AFFINITY, affinity, OPEN, "a CPU (0, 2-3; 1023 at most)", "", "", "where it may run") \
-	K(OOM_SCORE_ADJ, "oom_score_adj", OOM, oom_score_adj, OPEN, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
+	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB | EXEC, "SOFT[:HARD], not above HARD (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
+	K(NICE, "nice", NICE, nice, OPEN | EXEC, "a number of -20..19", "-20 first", "", "") \
+	K(SCHED, "sched", SCHED, sched, OPEN | EXEC, "a policy (other, batch, idle, fifo:1..99, rr:1..99)", "", "", "sched(7)") \
+	K(IONICE, "ionice", IONICE, ioprio, OPEN | EXEC, "a class (rt:0..7, be:0..7, idle)", "", "", "of the disk") \
+	K(AFFINITY, "affinity", AFFINITY, affinity, OPEN | EXEC, "a CPU (0, 2-3; 1023 at most)", "", "", "where it may run") \
+	K(OOM_SCORE_ADJ, "oom_score_adj", OOM, oom_score_adj, OPEN | EXEC, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
 	/* RIGHTS */ \
-	K(CAPS, "caps", CAPS, caps, LIST, "none, all, oci, NAME or -NAME", "", "none", "effective for the user whoever he is; opens the system calls that it is for") \
-	K(CAPS_AMBIENT, "caps.ambient", CAPS, ambient, LIST | OPEN, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
-	K(CAPS_INHERITABLE, "caps.inheritable", CAPS, inheritable, LIST | OPEN, "", "", "caps.ambient=", "for files with inheritable capabilities") \
-	K(SECUREBITS, "securebits", SECBITS, securebits, OPEN, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
-	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST, "@GROUP NAME -NAME NAME:ERRNO NAME(TESTS), see SYSTEM CALLS in husk.conf(5)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
-	K(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, 0, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
+	K(CAPS, "caps", CAPS, caps, LIST | EXEC, "none, all, oci, NAME or -NAME", "", "none", "effective for the user whoever he is; opens the system calls that it is for") \
+	K(CAPS_AMBIENT, "caps.ambient", CAPS, ambient, LIST | OPEN | EXEC, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
+	K(CAPS_INHERITABLE, "caps.inheritable", CAPS, inheritable, LIST | OPEN | EXEC, "", "", "caps.ambient=", "for files with inheritable capabilities") \
+	K(SECUREBITS, "securebits", SECBITS, securebits, OPEN | EXEC, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
+	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST | EXEC, "@GROUP NAME -NAME NAME:ERRNO NAME(TESTS), see SYSTEM CALLS in husk.conf(5)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
+	K(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, EXEC, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
 	K(SYSCALLS_LOG, "syscalls.log", CHOICE, calls_log, 0, "no|yes", "who is refused what", "no", "a line for each call that is refused with an errno, with the key to write; from Linux 5.0") \
-	K(SOCKETS, "sockets", SOCKETS, sockets, LIST | OPEN, "none, all, NAME or -NAME", "added to these four", "unix,inet,inet6,netlink; all with syscalls=@all", "address families: packet can bluetooth vsock alg and others; how, says SYSTEM CALLS") \
+	K(SOCKETS, "sockets", SOCKETS, sockets, LIST | OPEN | EXEC, "none, all, NAME or -NAME", "added to these four", "unix,inet,inet6,netlink; all with syscalls=@all", "address families: packet can bluetooth vsock alg and others; how, says SYSTEM CALLS") \
 	K(EXEC_ONCE, "exec.once", CHOICE, exec_once, 0, "no|yes", "nothing else is executed", "no", "what exec= says is the last execve of the box") \
-	K(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, 0, "", "no: set-uid works", "yes", "") \
-	K(KEYRING, "keyring", CHOICE, keyring, 0, "", "of the session", "yes", "one of its own") \
-	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN, "a profile", "loaded before", "", "outside") \
-	K(SELINUX, "selinux", LABEL, selinux, OPEN, "a context", "", "", "user:role:type:level of the program") \
+	K(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, EXEC, "", "no: set-uid works", "yes", "") \
+	K(KEYRING, "keyring", CHOICE, keyring, EXEC, "", "of the session", "yes", "one of its own") \
+	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN | EXEC, "a profile", "loaded before", "", "outside") \
+	K(SELINUX, "selinux", LABEL, selinux, OPEN | EXEC, "a context", "", "", "user:role:type:level of the program") \
 	K(SYSCTL, "sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
 	K(REBOOT, "reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
-	K(PERSONALITY, "personality", PERSONA, persona, OPEN, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
+	K(PERSONALITY, "personality", PERSONA, persona, OPEN | EXEC, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
 	/* LIFE */ \
 	K(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
 	K(IF, "if", IF, nif, LIST, "[!]PATH, absolute", "!: it must not be there", "", "else the box is not started: state skipped") \
@@ -133,7 +134,7 @@
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
 	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box")
 
-enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH, LIVE = K_LIVE };
+enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH, LIVE = K_LIVE, EXEC = K_EXEC };
 
 #define ROW(id, name, type, at, flags, what, help, def, more) [KEY_##id] = { T_##type, flags, offsetof(struct box, at) },
 static const struct key keys[] = { KEYS(ROW) };

@@ -158,7 +158,7 @@ static void program(const struct box *b, int root, bool elsewhere)
 /* The text of a small file of the root, in what is free of the text buffer. */
 static char *slurp(int root, const char *path)
 {
-	int fd = walk_file(root, path, &seen);
+	int fd = walk_file(root, AT_FDCWD, path, &seen);
 	size_t max;
 	char *text = cfg_rest(&max);
 	ssize_t n = -1;

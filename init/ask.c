@@ -68,7 +68,7 @@ static int clear(void)
 	return e < 0 ? errno == ENOENT ? 0 : trouble("what the last keeper left") : e;
 }
 
-static int no_answer(void)
+int ask_no_answer(void)
 {
 	static char pid[16];
 	unsigned at = 0;
@@ -99,6 +99,22 @@ static int knock(void)
 	return fd;
 }
 
+/* For who stays there: a descriptor; or a line is printed, and less than 0 is the status. */
+int ask_door(const char *name)
+{
+	int fd;
+
+	if (begin(name))
+		return -2;
+	if (look() > 0 && (fd = knock()) >= 0)
+		return fd;
+	if (errno == ETIME)
+		ask_no_answer();
+	else
+		not_running();
+	return -125;
+}
+
 /* Its answers, up to the last one */
 static int listen_to(int fd)
 {
@@ -108,7 +124,7 @@ static int listen_to(int fd)
 
 	do {
 		if (poll(&p, 1, limit) == 0)
-			return no_answer();
+			return ask_no_answer();
 		if (recv(fd, &a, sizeof a, MSG_DONTWAIT) != sizeof a)
 			return LOST;
 		limit = a.ms == ANSWER_WAITS ? -1 : a.ms + SLACK_MS;
@@ -121,7 +137,7 @@ static int ask(uint8_t verb)
 	int fd = knock(), s;
 
 	if (fd < 0 && errno != ENOENT && errno != ECONNREFUSED)
-		return errno == ETIME ? no_answer() : trouble("ctl");
+		return errno == ETIME ? ask_no_answer() : trouble("ctl");
 	if (fd < 0)
 		(void)poll(NULL, 0, STEP_MS);	/* it ends, or is just killed, and its lock will be free */
 	s = send(fd, &verb, 1, MSG_NOSIGNAL) == 1 ? listen_to(fd) : LOST;

@@ -115,13 +115,6 @@ static int await(struct up *u)
 	return fail(r, "what it was made of");
 }
 
-/* For what is noted on the way */
-static void at_row(struct run *r, const char *name)
-{
-	for (r->row = 0; r->row < stage_count() && !same(stage_name(r->row), name); r->row++)
-		;
-}
-
 /* From one to the other, by what each of them needs: 0, or where it failed. */
 static const char *change(struct up *u, const struct box *from, const struct box *to)
 {
@@ -132,7 +125,7 @@ static const char *change(struct up *u, const struct box *from, const struct box
 		return "cg.make";
 	if (cg_move(u))
 		return "cg.enter";
-	at_row(r, "cg.limits");
+	stage_at(r, "cg.limits");	/* for what is noted on the way */
 	if (cg_update(r, from))
 		return "cg.limits";
 	return NULL;
@@ -194,7 +187,7 @@ int control_update(const char *name, char *words[], int n)
 	if (where)
 		leave_nothing(u);
 	else if (one.nodes) {
-		at_row(&u->run, "cg.devices");
+		stage_at(&u->run, "cg.devices");
 		note(&u->run, "device=: may be opened now; its node comes with the next start, or is made inside");
 	}
 	return where ? up_failed(u, where) : 0;

@@ -131,6 +131,10 @@ static void asked(struct client *c)
 		answer(c, (int)v->life.stop_ms, 0);
 		life_stop(v, 0);
 		break;
+	case ASK_EXEC:
+		enter_asked(v, c->fd);		/* its connection now */
+		c->fd = 0;
+		break;
 	case ASK_RELOAD:
 		answer(c, -1, v->state != RUNNING ? 3 : kill(v->init, v->life.reload_signal) < 0);
 		break;

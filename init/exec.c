@@ -1,6 +1,7 @@
 /* exec.c - the last rows of PROG, and the pty that INIT makes for it. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,19 +10,22 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "husk.h"
 
+#define PTMX		"dev/pts/ptmx"
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER	_IO('T', 0x41)	/* asm-generic/ioctls.h, from 4.13 */
 #endif
 
 /* The listener comes with the call that its filter lets through. Without it this is
  * a call as any: husk may run in a box of husk. */
-int init_give(struct run *r, uint8_t kind, int fd)
+int init_give(const struct run *r, int to, uint8_t kind, int fd)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c = {
 		.h = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
@@ -33,7 +37,7 @@ int init_give(struct run *r, uint8_t kind, int fd)
 	m.kind = kind;
 	m.row = r->row;
 	memcpy(CMSG_DATA(&c.h), &fd, sizeof fd);
-	return syscall(SYS_sendmsg, r->sync, &mh, MSG_NOSIGNAL, 0, 0, kind == MSG_LISTENER ? FILTER_OURS : 0) == sizeof m ? 0 : -1;
+	return syscall(SYS_sendmsg, to, &mh, MSG_NOSIGNAL, 0, 0, kind == MSG_LISTENER ? FILTER_OURS : 0) == sizeof m ? 0 : -1;
 }
 
 /* /dev is a file system of ours, where one name may be given to mount(). */
@@ -49,16 +53,33 @@ static int console(struct run *r)
 	return 0;
 }
 
+/* Of a box that runs, which may have put anything there since. */
+static int ptmx_inside(struct run *r)
+{
+	int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = root < 0 ? -1 : walk(root, PTMX, O_RDWR | O_NOCTTY | O_NONBLOCK);
+	struct statfs fs;
+	struct stat st;
+
+	if (fd < 0)
+		return fail(r, "open /%s", PTMX);
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return fail(r, "look at /%s", PTMX);
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2) || fs.f_type != DEVPTS_SUPER_MAGIC)
+		return fail_not(r, "/%s of the box is none", PTMX);
+	return fd;
+}
+
 /* From the box's own devpts, and never by the slave's name: what lies below
  * /dev/pts by then is not asked. */
 int init_pty(struct run *r)
 {
+	bool late = r->side & ENTER;
 	int master, unlock = 0;
 
 	if (!r->box->tty)
 		return 0;
-	if ((master = walk(r->root, "dev/pts/ptmx", O_RDWR | O_NOCTTY)) < 0)
-		return fail(r, "open /dev/pts/ptmx");
+	if ((master = late ? ptmx_inside(r) : walk(r->root, PTMX, O_RDWR | O_NOCTTY)) < 0)
+		return late ? master : fail(r, "open /%s", PTMX);
 	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return fail(r, "unlock the pty");
 	r->slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -66,29 +87,35 @@ int init_pty(struct run *r)
 		return fail(r, "open the other side of the pty");
 	if (fchown(r->slave, r->uid, (gid_t)-1) < 0)
 		return fail(r, "give the pty to the user");
-	if (init_give(r, MSG_PTY, master) < 0)	/* as soon as it is there */
+	if (late && ioctl(master, TIOCSWINSZ, &r->window) < 0)
+		return fail(r, "the size of the pty");
+	if (init_give(r, late ? r->status : r->sync, MSG_PTY, master) < 0)	/* as soon as it is there */
 		return fail(r, "hand over the pty");
 	close(master);
-	return console(r);
+	return late ? 0 : console(r);
 }
 
+int init_session(struct run *r)
+{
+	if (setsid() < 0)
+		return fail(r, "setsid");
+	if (r->slave >= 0 && ioctl(0, TIOCSCTTY, 0) < 0)
+		return fail(r, "make the pty the controlling terminal");
+	return 0;
+}
+
+/* Who goes into a box is not born yet. */
 int init_tty(struct run *r)
 {
 	int fd;
 
-	if (setsid() < 0)
-		return fail(r, "setsid");
 	for (fd = 1; r->slave < 0 && r->log >= 0 && fd < 3; fd++)
 		if (dup2(r->log, fd) < 0)
 			return fail(r, "the log as descriptor %d", fd);
-	if (r->slave < 0)
-		return 0;
-	if (ioctl(r->slave, TIOCSCTTY, 0) < 0)
-		return fail(r, "make the pty the controlling terminal");
-	for (fd = 0; fd < 3; fd++)
+	for (fd = 0; fd < 3 && r->slave >= 0; fd++)
 		if (dup2(r->slave, fd) < 0)
 			return fail(r, "the pty as descriptor %d", fd);
-	return 0;
+	return r->side & ENTER ? 0 : init_session(r);
 }
 
 /* As the user, who may be the only one to enter; before the filter, that may

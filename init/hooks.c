@@ -208,7 +208,7 @@ int init_createcontainer(struct run *r)
 
 int init_startcontainer(struct run *r)
 {
-	return run_all(r, HOOK_STARTCONTAINER, getpid());
+	return r->side & ENTER ? 0 : run_all(r, HOOK_STARTCONTAINER, getpid());	/* not of husk exec */
 }
 
 /* In a process of its own where this one is the keeper, which is then needed at once; in the

@@ -77,6 +77,8 @@ enum {
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
+	MAXEXEC	= 32,		/* of husk exec, by one keeper at once */
+	MAXWISH	= 32 * 1024,	/* the words of one: a message that is not cut */
 	MAXBOX	= 64,		/* boxes of a board */
 	MAXASK	= 32,		/* who asks one keeper, or waits for its boxes, at a time */
 	MAXHOOK	= 8,
@@ -262,7 +264,8 @@ struct planned {
 
 /* ------------------------------------------------------- what is happening */
 
-enum side { HOST = 1, INIT = 2, PROG = 4 };
+enum side { HOST = 1, INIT = 2, PROG = 4,
+	ENTER = 128 };			/* husk exec: a process that goes into a box, and is PROG there */
 
 /* Controllers that may be v1 hierarchies of their own; NCTL: the v2 tree. The
  * names are in cg/names.c. */
@@ -398,6 +401,7 @@ struct run {
 	uint64_t caps;			/* of box.caps, what the caller has to give */
 	uint32_t groups[MAXGRP];	/* of the user, too */
 	char	 home[128], user[40];
+	uint16_t window[4];		/* husk exec: a struct winsize */
 	char	 why[256];		/* set by fail() */
 };
 
@@ -422,7 +426,7 @@ struct ended {
 
 /* What a keeper is asked by: the first byte of a message on RUNDIR/NAME/ctl; and what it
  * answers, once or more often. */
-enum { ASK_STOP = 'S', ASK_RELOAD = 'H', ASK_RESTART = 'R', ASK_UP = 'U', ASK_END = 'W' };
+enum { ASK_STOP = 'S', ASK_RELOAD = 'H', ASK_RESTART = 'R', ASK_UP = 'U', ASK_END = 'W', ASK_EXEC = 'x' };
 struct answer {
 	int32_t	 ms;			/* < 0: status is the answer; else there is another one, within ms, */
 	int32_t	 status;
@@ -431,7 +435,8 @@ enum { ANSWER_WAITS = INT32_MAX,	/* or however long it takes */
        ANSWER_BUSY = 256, ANSWER_UNKNOWN };	/* no status of anything */
 
 /* INIT, PROG -> HOST on r->sync, each one datagram */
-enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_LOG = 'O', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R', MSG_ROOT = '/' };
+enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_LOG = 'O', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R', MSG_ROOT = '/',
+	MSG_BORN = 'B', MSG_UP = 'U', MSG_EXIT = 'X' };	/* of husk exec: err is a process, or the status */
 struct msg {
 	uint8_t	 kind, row;
 	uint16_t len;
@@ -451,11 +456,12 @@ const char *stage_name(int row);
 const char *stage_what(int row);
 const char *stage_hint(int row, int err);	/* what to do, or NULL */
 struct stage {
-	uint8_t	 side;			/* enum side; from bit 3: 1 + enum ns where it is for a new one alone */
+	uint8_t	 side;			/* enum side; bits 3 to 6: 1 + enum ns where it is for a new one alone */
 	uint8_t	 first, last;		/* its keys, for husk plan */
 };
 const struct stage *stage_row(int row);
 int stage_count(void);
+void stage_at(struct run *, const char *name);	/* what is said next is of that row */
 void stages_undo(struct left *, int from);	/* backwards; from < 0: all rows */
 
 /* init/fail.c: errors and log lines */
@@ -533,6 +539,7 @@ int start_box(struct run *, const struct box *);	/* 0: up; else 125, printed and
 enum { RUNS_ALREADY = 1 };
 
 int start_heard(struct run *, int n);	/* HOST: so many inside have said that they are ready; 0 or fail() */
+void start_confess(struct run *) __attribute__((noreturn));	/* inside: says why over r->sync */
 int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 125 */
 
@@ -603,11 +610,29 @@ void ctl_clients(const struct pollfd *, int n);
 int ctl_connect(int dir);		/* to the keeper of that RUNDIR/NAME; a descriptor that does not block, or -1 */
 
 /* init/ask.c: the verbs. Printed, and the exit status */
+int ask_door(const char *name);		/* of its keeper: a descriptor; or printed, and - the exit status */
+int ask_no_answer(void);		/* that he is silent: printed, and 1 */
 int ask_stop(const char *name);
 int ask_reload(const char *name);
 int ask_delete(const char *name);
 int ask_wait(const char *name, bool ready);
 int ask_kill(const char *name, const char *signal);	/* NULL: TERM */
+/* init/enter.c: husk exec, from the keeper's side */
+struct wish {				/* what a client wants; its 0, 1 and 2 come along */
+	uint16_t nwords, nargs;
+	uint16_t window[4];
+	bool	 tty;
+	char	 text[MAXWISH];		/* words, then arguments */
+};
+void enter_asked(struct live *, int client);	/* the connection is ours */
+int enter_poll(void *fds, int n);	/* adds its struct pollfd at n; how many */
+void enter_turn(const void *fds, int n, int end);
+int enter_dead(void *siginfo);			/* one of ours that has ended, where not all are asked for */
+void enter_reaped(const void *siginfo);	/* perhaps one of ours */
+void enter_over(const struct live *);	/* that box is no more */
+int init_enter(struct run *);
+/* init/attach.c: and from the client's */
+int attach_exec(const char *name, char *words[], int n, char *const argv[], int tty, bool background, const char *pidfile);	/* tty < 0: where 0 and 1 are one */
 
 /* init/tty.c: the caller's terminal and the pty of the box */
 void tty_open(int pty);			/* raw mode, window size */
@@ -681,11 +706,12 @@ int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */
 int init_release(struct run *);		/* the commit point */
 int init_up(struct run *);		/* end of file: exec worked */
-int init_give(struct run *, uint8_t kind, int fd);	/* a message with a descriptor, through any filter of ours: 0 or -1 */
+int init_give(const struct run *, int to, uint8_t kind, int fd);	/* a message with a descriptor, through any filter of ours: 0 or -1 */
 int init_close(struct run *);
 int init_pty(struct run *);
 int init_fork(struct run *);
 int init_tty(struct run *);
+int init_session(struct run *);		/* of its own, and the pty on 0 its terminal */
 /* exec.once: where the paths lie. Kernels for ARM have nothing below 8192; the word is for the filter. */
 #ifdef __arm__
 #define ONLY_PAGE	8192
@@ -777,7 +803,8 @@ enum keytype {
 	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
-enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64 };	/* SUB: rlimit.X, the name goes on; PATH: one outside is first; LIVE: of update */
+enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64, K_EXEC = 128 };
+	/* SUB: rlimit.X, the name goes on; PATH: one outside is first; LIVE: of update, EXEC: of exec */
 struct key {
 	uint8_t	 type, flags;
 	uint16_t at;			/* offset into struct box; of a list's count */
@@ -938,6 +965,7 @@ bool ns_late(const struct run *);	/* INIT makes its cgroup namespace after HOST 
 int ns_find(const struct left *, int proc, uint64_t *pid);	/* PID 1 of a box, by its state file: its directory in /proc, or -1; ESRCH, ENOENT: gone */
 /* ns/join.c, ns/sysctl.c */
 int ns_into(struct run *, int ns);	/* by r->nsfd; 0 or fail() */
+int ns_theirs(struct run *, int who);	/* opens what differs, by PID 1's directory in /proc; 0 or fail() */
 int ns_home(struct run *);		/* HOST comes back from what ns_join has entered */
 int ns_knob(int proc, const char *key, const char *val);	/* key with dots; 0 or -1 */
 
@@ -950,6 +978,7 @@ int cg_narrow(struct run *);
 int cg_devices_update(struct up *, const struct box *now);	/* device= and devices.allow= of a box that runs: the policy alone; 0, or fail() and it is as before */
 int cg_devices_back(struct up *);	/* as it was before that: 0 or fail() */
 int cg_enter(struct run *);
+int cg_join(struct run *, int who);	/* where PID 1 of that directory in /proc is; 0 or fail() */
 void cg_kill(const struct left *);	/* the whole tree, as far as it has a cgroup */
 /* cg/names.c */
 const char *cg_name(int ctl);		/* "memory", "io" */
@@ -1038,7 +1067,7 @@ int rootfs_verify(struct run *);
  * added) or -1. As strong without openat2. */
 int walk(int dir, const char *path, int flags);
 struct stat;
-int walk_file(int dir, const char *path, struct stat *);	/* a regular file, for reading; -1 */
+int walk_file(int dir, int proc, const char *path, struct stat *);	/* a regular file, for reading; -1. proc: the host's, where we may be in a box, or AT_FDCWD */
 /* rootfs/dev.c: each node of the host that a row of device= means; a missing one
  * is fail(), with r->err == ENOENT */
 struct stat;

@@ -175,11 +175,10 @@ static bool dead(siginfo_t *si)
 	if (!v)
 		while (waitid(P_ALL, 0, si, WEXITED | WNOHANG) < 0 && errno == EINTR)
 			;
-	else
-		for (v = keeper_next(NULL); v && !si->si_pid; v = keeper_next(v))
-			if (v->state != STARTING)
-				(void)waitid(P_PID, (id_t)v->init, si, WEXITED | WNOHANG);
-	return si->si_pid;
+	for (v = v ? keeper_next(NULL) : NULL; v && !si->si_pid; v = keeper_next(v))
+		if (v->state != STARTING)
+			(void)waitid(P_PID, (id_t)v->init, si, WEXITED | WNOHANG);
+	return si->si_pid || enter_dead(si);
 }
 
 static void reap(void)
@@ -187,13 +186,15 @@ static void reap(void)
 	static siginfo_t si STAYS;
 	struct live *v;
 
-	while (dead(&si))
+	while (dead(&si)) {
+		enter_reaped(&si);
 		for (v = keeper_next(NULL); v; v = keeper_next(v))
 			if (v->init == si.si_pid) {
 				box_ended(v, si.si_code, si.si_status);
 				if (v->left)
 					return;
 			}
+	}
 }
 
 /* When something is to be done, or 0 */
@@ -328,11 +329,11 @@ static bool rests(const struct live *v, int which)
 
 void keeper_turn(int timeout_ms)
 {
-	__attribute__((uninitialized)) struct pollfd p[MAXLIVE * W_POLLED + MAXASK + 4];
+	__attribute__((uninitialized)) struct pollfd p[MAXLIVE * W_POLLED + MAXASK + 2 * MAXEXEC + 4];
 	__attribute__((uninitialized)) uint16_t who[MAXLIVE * W_POLLED + 4];
 	struct live *v = NULL;
 	struct signalfd_siginfo si;
-	int n = 2, clients, tty, i;
+	int n = 2, clients, tty, guests, i;
 
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
 	p[1] = (struct pollfd){ watch, POLLIN, 0 };
@@ -346,6 +347,8 @@ void keeper_turn(int timeout_ms)
 	n += ctl_poll(p + n);
 	tty = n;
 	n += tty_poll(p, n);
+	guests = n;
+	n += enter_poll(p, n);
 	if (poll(p, (nfds_t)n, time_left(timeout_ms)) > 0) {
 		if (p[1].revents)
 			news();
@@ -354,6 +357,7 @@ void keeper_turn(int timeout_ms)
 				hear(table + who[i] / W_POLLED, who[i] % W_POLLED, p[i].revents);
 		ctl_clients(p + clients, tty - clients);
 		tty_relay(p, tty);
+		enter_turn(p, guests, n);
 		if (p[0].revents && read(signals, &si, sizeof si) == sizeof si)
 			heard(&si);
 	}

@@ -509,6 +509,7 @@ static void note_end(struct live *v, const struct ended *e)
 void life_end(struct live *v, const struct ended *e)
 {
 	log_end(v);		/* its last words come before ours */
+	enter_over(v);
 	if (v->left)
 		v->left->ended = true;
 	v->result = e->code == CLD_EXITED ? e->status : 128 + e->status;

@@ -527,7 +527,7 @@ int init_output(struct run *r)
 		return fail(r, "pipe");
 	if (fcntl(p[0], F_SETFL, O_NONBLOCK) < 0 || fchown(p[1], r->uid, r->gid) < 0)
 		return fail(r, "give the pipe to the user");
-	if (init_give(r, MSG_LOG, p[0]) < 0)
+	if (init_give(r, r->sync, MSG_LOG, p[0]) < 0)
 		return fail(r, "hand over the pipe");
 	close(p[0]);
 	r->log = p[1];

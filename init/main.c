@@ -20,6 +20,7 @@ struct words {
 	char *const *argv;		/* behind --, or NULL */
 	bool background, made, more;	/* made: the pid file was not there; more: learn -a */
 	bool live, once, follow;	/* stats -w, events -1, logs -f */
+	int tty;			/* exec -t, -T: 1, 0; else -1 */
 	int pid;			/* its descriptor */
 	int lines;			/* learn: standard output; or -1 */
 	char *rest[64];			/* files of check */
@@ -74,6 +75,8 @@ static int options_of(struct words *c, char **argv, const char *options)
 		case 'w': c->live = true; break;
 		case '1': c->once = true; break;
 		case 'f': c->follow = true; break;
+		case 't': c->tty = 1; break;
+		case 'T': c->tty = 0; break;
 		case 'j': out_as(OUT_JSON); break;
 		case 'k': out_as(OUT_KEYS); break;
 		default:
@@ -537,6 +540,18 @@ static int verb_update(char **argv)
 	return argv[2] && (!n || argv[3 + n]) ? usage(TEXT "key=value behind the name") : control_update(argv[2], argv + 3, n);
 }
 
+/* With -d nobody looks at a terminal. */
+static int verb_exec(char **argv)
+{
+	struct words c = { .tty = -1 };
+
+	if (parse(&c, argv + 2, "dptT"))
+		return 2;
+	if (c.nrest > 1 || (c.background && c.tty > 0))
+		return usage(c.nrest > 1 ? TEXT "what is executed stands behind --" : TEXT "-d and -t: a terminal is for who waits");
+	return attach_exec(c.rest[0], c.words, c.nwords, c.argv, c.tty, c.background, c.pidfile);
+}
+
 static int verb_version(void)
 {
 	say(1, "husk " VERSION "\n");
@@ -573,7 +588,8 @@ static const char verbs[] = TEXT
 	"delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed\0"
 	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready\0"
 	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0"
-	"logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines\0";
+	"logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines\0"
+	"exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background\0";
 
 /* The number of a verb, which is the first word of its text; or that of the end. */
 static int find(const char *verb)
@@ -626,6 +642,7 @@ static int call(char **argv)
 	case 25: return verb_wait(argv);
 	case 26: return verb_kill(argv);
 	case 27: return verb_logs(argv);
+	case 28: return verb_exec(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

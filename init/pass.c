@@ -28,7 +28,7 @@ static int wanted(const struct box *b, int i)
 /* For caps_close: the numbers that they have by then */
 int init_passed(const struct run *r, int keep[MAXPASS])
 {
-	int i, n = count(r->box);
+	int i, n = r->side & ENTER ? 0 : count(r->box);	/* none for husk exec */
 
 	for (i = 0; i < n; i++)
 		keep[i] = wanted(r->box, i);
@@ -50,7 +50,7 @@ static int aside(int *fd, int above)
  * may have the number of the other. caps.close closes what is left of it. */
 int init_pass(struct run *r)
 {
-	int i, n = count(r->box), above = 0, e;
+	int i, n = r->side & ENTER ? 0 : count(r->box), above = 0, e;
 
 	for (i = 0; i < n; i++)
 		if (wanted(r->box, i) >= above)

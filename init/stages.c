@@ -67,26 +67,26 @@
 	ROW(caps_tether,     INIT,              NO_UNDO,     NOKEY, "die with the keeper")	/* not dumpable, and dies with the keeper */ \
 	ROW(cg_enter,        INIT,              NO_UNDO,     NOKEY, "into the leaf")	/* may take milliseconds, so the tether holds before it; nothing else runs outside the limits */ \
 	ROW(ns_wait,         INIT,              NO_UNDO,     NOKEY, "for ns.go")	/* end of file here: the keeper died before the tether held */ \
-	ROW(ns_enter,        INIT,              NO_UNDO,     NOKEY, "the others")	/* the cgroup namespace roots where we stand: after cg.enter */ \
-	ROW(ns_root,         INIT,              NO_UNDO,     NOKEY, "become root")	/* uid 0 of the box, as its maps have it */ \
+	ROW(ns_enter,        INIT | ENTER,      NO_UNDO,     NOKEY, "the others")	/* the cgroup namespace roots where we stand: after cg.enter */ \
+	ROW(ns_root,         INIT | ENTER,      NO_UNDO,     NOKEY, "become root")	/* uid 0 of the box, as its maps have it */ \
 	ROW(ns_sysctl,       INIT,              NO_UNDO,     KEY(SYSCTL), "")	/* before /proc/sys is read-only */ \
 	ROW(ns_host,         INIT | NEW(UTS),   NO_UNDO,     KEYS(HOSTNAME, DOMAINNAME), "") \
 	ROW(ns_loopback,     INIT | NEW(NET),   NO_UNDO,     NOKEY, "lo up") \
 	ROW(ns_clock,        INIT | NEW(TIME),  NO_UNDO,     KEYS(CLOCK_MONOTONIC, CLOCK_BOOTTIME), "")	/* frozen by the next fork, and only children are in it */ \
 	ROW(rootfs_private,  INIT | NEW(MNT),   NO_UNDO,     NOKEY, "no mount shows outside")	/* before any mount: nothing of ours shows outside */ \
 	ROW(rootfs_root,     INIT | NEW(MNT),   NO_UNDO,     KEY(ROOT), "") \
-	ROW(caps_user,       INIT,              NO_UNDO,     KEYS(USER, UMASK), "")	/* names are the box's own: looked up in its root, before mounts that they own */ \
+	ROW(caps_user,       INIT | ENTER,      NO_UNDO,     KEYS(USER, UMASK), "")	/* names are the box's own: looked up in its root, before mounts that they own */ \
 	ROW(rootfs_mounts,   INIT | NEW(MNT),   NO_UNDO,     KEYS(BIND, ETC), "") \
 	ROW(rootfs_dev,      INIT | NEW(MNT),   NO_UNDO,     KEY(DEVICE), "nodes and links") \
-	ROW(init_pty,        INIT,              NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
+	ROW(init_pty,        INIT | ENTER,      NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
 	ROW(init_output,     INIT,              NO_UNDO,     NOKEY, "a pipe to the keeper")	/* it is the user's */ \
 	ROW(rootfs_masks,    INIT | NEW(MNT),   NO_UNDO,     KEYS(MASK, READONLY), "")	/* last of the mounts: nothing may cover a mask */ \
 	ROW(init_createcontainer, INIT,         NO_UNDO,     NOKEY, "hook.prestart, then hook.createcontainer")	/* all is mounted, and the host's programs are still there */ \
 	ROW(rootfs_pivot,    INIT | NEW(MNT),   NO_UNDO,     NOKEY, "detach the host's tree")	/* the host's tree is gone from here */ \
 	ROW(rootfs_verify,   INIT | NEW(MNT),   NO_UNDO,     NOKEY, "mounts are as planned")	/* our own mount table against the plan */ \
 	ROW(init_lend,       INIT,              NO_UNDO,     NOKEY, "a root to look in")	/* as the program will see it */ \
-	ROW(caps_bound,      INIT,              NO_UNDO,     NOKEY, "drop what caps= has not")	/* once for INIT and PROG: 41 calls */ \
-	ROW(caps_nnp,        INIT,              NO_UNDO,     KEY(NO_NEW_PRIVS), "") \
+	ROW(caps_bound,      INIT | ENTER,      NO_UNDO,     NOKEY, "drop what caps= has not")	/* once for INIT and PROG: 41 calls */ \
+	ROW(caps_nnp,        INIT | ENTER,      NO_UNDO,     KEY(NO_NEW_PRIVS), "") \
 	ROW(init_fork,       INIT,              NO_UNDO,     KEY(PID1), "the program's process") \
 	\
 	ROW(init_tty,        PROG,              NO_UNDO,     NOKEY, "a session")	/* a session of its own, the pty its terminal */ \
@@ -101,6 +101,7 @@
 	ROW(init_pass,       PROG,              NO_UNDO,     NOKEY, "to its numbers")	/* behind rlimit.nofile, which they have to be below */ \
 	ROW(caps_close,      PROG,              NO_UNDO,     NOKEY, "all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
 	ROW(init_once,       PROG,              NO_UNDO,     KEY(EXEC_ONCE), "nobody can put another one")	/* when all rights are gone */ \
+	ROW(init_enter,      ENTER,             NO_UNDO,     NOKEY, "")	/* exec: what is seen inside has no more rights than this; nothing of the host is open */ \
 	ROW(init_cwd,        PROG,              NO_UNDO,     KEY(CWD), "")	/* as the user, with nothing open that leads out */ \
 	ROW(init_startcontainer, PROG,          NO_UNDO,     NOKEY, "hook.startcontainer")	/* a program of the box has the rights of the box; the start may still fail */ \
 	ROW(init_report,     PROG,              NO_UNDO,     NOKEY, "ready")	/* ready; waits for the release byte */ \
@@ -180,6 +181,12 @@ const char *stage_name(int row)
 	return name;
 }
 
+void stage_at(struct run *r, const char *name)
+{
+	for (r->row = 0; r->row < NSTAGES && !same(stage_name(r->row), name); r->row++)
+		;
+}
+
 /* What to do, where an error of a row has one usual cause. */
 #define HINTS(H) \
 	H(ns_clone, EPERM, "not root: ns.user=new; or CONFIG_USER_NS, user.max_user_namespaces, kernel.unprivileged_userns_clone") \
@@ -192,6 +199,7 @@ const char *stage_name(int row)
 	H(cg_enter, ENOSPC, "cpuset is in the same hierarchy: cpuset.cpus= makes it ready for processes") \
 	H(init_fork, EAGAIN, "pids.max is too small for PID 1 and the program") \
 	H(init_log, ENOTDIR, "no link on the way is followed: write where it leads") \
+	H(init_enter, EAGAIN, "pids.max or rlimit.nproc is reached") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
 	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \
 	H(filter_load, EINVAL, "CONFIG_SECCOMP_FILTER") \

@@ -214,8 +214,8 @@ int init_report(struct run *r)
 	return init_say_ready(r) < 0 ? -EPIPE : ns_wait(r);
 }
 
-/* Inside: the loop has failed. HOST prints it. */
-static void confess(struct run *r)
+/* Inside: the loop has failed. HOST prints it, or the client of husk exec. */
+void start_confess(struct run *r)
 {
 	int status = 125;
 
@@ -297,7 +297,7 @@ int start_box(struct run *r, const struct box *b)
 	e = r->board || r->sigfd >= 0 ? stages_run(r) : fail(r, "signalfd");
 	making_a_box(false);
 	if (r->side != HOST)
-		confess(r);
+		start_confess(r);
 	if (r->held)
 		return 0;
 	already = r->again && r->err == EALREADY;

@@ -1,10 +1,12 @@
 /* join.c - namespaces of others: opened by HOST, while their names still mean
  * what the configuration meant. Of what kind they are the kernel looks at when
  * they are entered. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -15,7 +17,7 @@ static int failed(struct run *r, int i)
 {
 	const char *box = r->box->nsbox[i];
 
-	return fail(r, "join %s as %s namespace", box ? box : r->box->nspath[i], ns_name(i));
+	return fail(r, "join %s as %s namespace", box ? box : r->side == HOST ? r->box->nspath[i] : "PID 1's", ns_name(i));
 }
 
 static int open_ns(struct run *r, int i)
@@ -90,6 +92,27 @@ int ns_join(struct run *r)
 		if (r->nsfd[i] >= 0)
 			e = enter(r, i);
 	return e;
+}
+
+/* husk exec: what PID 1 of a box is in, and this process is not. The clock is that of
+ * its children. What is opened here belongs to a process that still lives. */
+int ns_theirs(struct run *r, int who)
+{
+	struct stat own, other;
+	const char *path;
+	int i;
+
+	r->pidfd = (int)syscall(SYS_pidfd_open, r->init, 0);
+	for (i = 0; i < NNS; i++) {
+		path = fmts("ns/%s%s", ns_name(i), i == NS_TIME ? "_for_children" : "");
+		own.st_ino = 0;
+		if (fstatat(r->proc, fmts("self/%s", path), &own, 0) < 0 && errno == ENOENT && fstatat(who, path, &other, 0) < 0 && errno == ENOENT)
+			continue;		/* there are none of that kind */
+		if (!own.st_ino || fstatat(who, path, &other, 0) < 0 ||
+		    (own.st_ino != other.st_ino && (r->nsfd[i] = openat(who, path, O_RDONLY | O_CLOEXEC)) < 0))
+			return fail(r, "the %s namespace of PID 1", ns_name(i));
+	}
+	return 0;
 }
 
 int ns_home(struct run *r)

@@ -36,7 +36,7 @@ int ns_root(struct run *r)
 		    !(errno == EINVAL && b->ns[NS_USER] == NSM_JOIN && r->unpriv))
 			return fail(r, "become root of the user namespace");
 	}
-	if ((e = caps_hide(r)) != 0 || (e = caps_tether(r)) != 0)
+	if ((e = caps_hide(r)) != 0 || r->side & ENTER || (e = caps_tether(r)) != 0)
 		return e;
 	return recv(r->sync, &c, 1, MSG_PEEK | MSG_DONTWAIT) ? 0 : fail_not(r, "the keeper is gone");
 }

@@ -143,7 +143,7 @@ int walk(int dir, const char *path, int flags)
 
 /* A regular file for reading. What it is, is looked at before it is opened: to
  * open a device is to use it, and one can be called etc/passwd. */
-int walk_file(int dir, const char *path, struct stat *st)
+int walk_file(int dir, int proc, const char *path, struct stat *st)
 {
 	int at = walk(dir, path, O_PATH), e;
 
@@ -152,7 +152,7 @@ int walk_file(int dir, const char *path, struct stat *st)
 	errno = EINVAL;
 	e = fstat(at, st) == 0 && S_ISREG(st->st_mode) ? 0 : -1;
 	if (!e)
-		e = openat(AT_FDCWD, rootfs_at(at, ""), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		e = openat(proc, rootfs_at(at, "") + (proc < 0 ? 0 : sizeof "/proc/" - 1), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	let_go(at);
 	return e;
 }

@@ -10,7 +10,9 @@
  *	inject -o LOG hook ROLE N COMMAND     -- PROG ARG...	sh -c COMMAND first; $PID is the process
  *	inject -o LOG never NR,NR,path=NAME.. -- PROG ARG...	ENOSYS (ENOENT for a file) in every role
  *
- * A role is the order of birth: 0 the keeper, 1 INIT, 2 PROG. With -b behind LOG
+ *	inject -o LOG each LIST               -- PROG ARG...	of the Kth husk exec the Kth line: ROLE N ERRNO
+ *
+ * A role is the order of birth: 0 the keeper, 1 INIT, 2 PROG, and of each husk exec 3 the starter, 4 its child. With -b behind LOG
  * the first process is the one that waits for a keeper in the background, role 3;
  * LOG gets its status. -r ORDER names the roles by digits where there are more processes, 9: left
  * alone. N is NR.K, the Kth call with the number NR of that process, from the
@@ -39,12 +41,12 @@
 #include <linux/ptrace.h>
 
 enum { WAITER = 3, BRIEF_MS = 100, MAXNR = 512 };
-enum mode { LIST, FAIL, EVER, BEFORE, AFTER, FAKE, HOOK, NEVER };
-static const char *const modes[] = { "list", "fail", "ever", "before", "after", "fake", "hook", "never" };
+enum mode { LIST, FAIL, EVER, BEFORE, AFTER, FAKE, HOOK, NEVER, EACH };
+static const char *const modes[] = { "list", "fail", "ever", "before", "after", "fake", "hook", "never", "each" };
 
 struct task {
 	pid_t	 pid;
-	int	 role;
+	int	 role, turn;	/* turn: of which husk exec */
 	int	 n[MAXNR];	/* calls so far, by number */
 	int	 skip, error;	/* not done: the answer to be put in at the exit stop */
 	int	 dead;		/* kill at the exit stop */
@@ -52,7 +54,9 @@ struct task {
 	char	 text[256];
 };
 
-static struct task tasks[64];
+static struct { int role, nr, point, error; } each[1024];
+static int turns;
+static struct task tasks[2048];
 static int ntasks, alive, counting, background;
 static enum mode mode;
 static int role = -1, target = -1, point, wanted;
@@ -212,6 +216,8 @@ static int chosen(struct task *t, long nr)
 {
 	if (mode == NEVER)
 		return is_never(t, nr);
+	if (mode == EACH)
+		return t->turn && each[t->turn].role == t->role && each[t->turn].nr == nr && each[t->turn].point == *count(t) ? each[t->turn].error : 0;
 	if (t->role != role || nr != target || *count(t) < point || (mode != EVER && *count(t) > point))
 		return 0;
 	return mode == FAIL || mode == EVER ? wanted : -1;
@@ -291,8 +297,15 @@ static void born(pid_t parent)
 {
 	unsigned long pid;
 
-	if (ptrace(PTRACE_GETEVENTMSG, parent, 0, &pid) == 0)
-		task_of((pid_t)pid);
+	struct task *p = task_of(parent), *t;
+
+	if (ptrace(PTRACE_GETEVENTMSG, parent, 0, &pid) < 0)
+		return;
+	t = task_of((pid_t)pid);
+	if (background || ntasks < 4 || p->role == 1)
+		return;
+	t->role = p->role == 0 ? 3 : 4;		/* husk exec */
+	t->turn = p->role == 0 ? ++turns : p->turn;
 }
 
 /* one stop of one process; then it goes on */
@@ -399,6 +412,17 @@ static pid_t start(char **argv)
 	return pid;
 }
 
+static void read_each(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	int i;
+
+	for (i = 1; f && i < 1024 && fscanf(f, "%d %d.%d %d", &each[i].role, &each[i].nr, &each[i].point, &each[i].error) == 4; i++)
+		;
+	if (!f || fclose(f))
+		die(path);
+}
+
 static void parse_never(char *list)
 {
 	char *w;
@@ -428,12 +452,14 @@ int main(int argc, char **argv)
 	}
 	if (argc < 6 || strcmp(argv[1], "-o") || !(out = fopen(argv[2], "we")))
 		die("usage: inject -o LOG [-b] MODE [ROLE N [ERRNO]] -- PROG ARG...");
-	while (mode <= NEVER && strcmp(modes[mode], argv[3]))
+	while (mode <= EACH && strcmp(modes[mode], argv[3]))
 		mode++;
-	if (mode > NEVER)
+	if (mode > EACH)
 		die("no such mode");
 	if (mode == NEVER)
 		parse_never(argv[i++]);
+	else if (mode == EACH)
+		read_each(argv[i++]);
 	else if (mode != LIST && (role = atoi(argv[i++]), sscanf(argv[i++], "%d.%d", &target, &point) != 2))
 		die("NR.K is missing");
 	if (mode == FAIL || mode == EVER)

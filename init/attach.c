@@ -1,0 +1,236 @@
+/*
+ * attach.c - husk exec, where it was typed: asks the keeper, and stays between the
+ * terminal and the program. What is done to the program is done by the keeper, with
+ * whom this process may be stopped or killed at any time.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { GOING_ON = -1, PATIENCE_MS = 40000 };
+
+struct one {
+	const char *name, *pidfile;
+	bool	 background, up;
+	int	 door, signals;
+	size_t	 used;			/* of wish.text */
+	struct msg m;
+	struct wish wish;
+};
+
+static BASE struct one *at(void)
+{
+	static struct one one;
+
+	return &one;
+}
+#define one (*at())
+
+static int bad(const char *what)
+{
+	say(2, "husk: %s: %s: %s\n", one.name, what, strerror(errno));
+	return 125;
+}
+
+/* A text of the wish, in two parts. */
+static bool add(const char *s, const char *more)
+{
+	size_t room = sizeof one.wish.text - one.used, n = fmt(one.wish.text + one.used, room, "%s%s", s, more);
+
+	one.used += n + 1;
+	return n < room - 1;
+}
+
+/* A NAME of env= alone is what it is here, not where the keeper is. */
+static bool add_word(const char *w)
+{
+	const char *val = starts(w, "env=") && !strchr(w + 4, '=') ? getenv(w + 4) : NULL;
+
+	one.wish.nwords++;
+	return val ? add(fmts("%s=", w), val) : add(w, "");
+}
+
+static int fill(char *words[], int n, char *const argv[], bool tty)
+{
+	bool fits = !tty || add_word(getenv("TERM") ? "env=TERM" : "env=TERM=linux");
+
+	for (; n > 0 && fits; n--)
+		fits = add_word(*words++);
+	for (; argv && *argv && fits; argv++, one.wish.nargs++)
+		fits = add(*argv, "");
+	if (!one.wish.nargs) {
+		fits = fits && add("/bin/sh", "");
+		one.wish.nargs = 1;
+	}
+	one.wish.tty = tty;
+	if (tty)
+		(void)ioctl(0, TIOCGWINSZ, one.wish.window);
+	if (!fits)
+		say(2, "husk: %s: its words are longer than %d bytes\n", one.name, MAXWISH);
+	return fits ? 0 : 2;
+}
+
+static int ask(void)
+{
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(3 * sizeof(int))]; } c = {
+		.h = { .cmsg_len = CMSG_LEN(3 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+	int fd[3] = { 0, 1, 2 };
+	struct iovec v = { .iov_len = offsetof(struct wish, text) + one.used };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+
+	v.iov_base = &one.wish;		/* a constant with an address would be a table with a pointer */
+	memcpy(CMSG_DATA(&c.h), fd, sizeof fd);
+	if (send(one.door, (uint8_t[]){ ASK_EXEC }, 1, MSG_NOSIGNAL) != 1 || (sendmsg(one.door, &mh, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET))
+		return bad(TEXT "ask its keeper");
+	return 0;			/* who refuses does not read */
+}
+
+static int write_pid(int pid)
+{
+	int fd = one.pidfile ? open(one.pidfile, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0644) : -1;
+
+	if (one.pidfile && fd < 0)
+		return bad(one.pidfile);
+	if (fd >= 0)
+		say(fd, "%d\n", pid);
+	return 0;
+}
+
+/* What a process of the box has said, or its image, is no text for a terminal. */
+static void print(struct msg *m)
+{
+	bool row = m->row < stage_count();
+	const char *h = row && m->kind == MSG_ERROR ? stage_hint(m->row, m->err) : NULL;
+	char *p;
+
+	m->text[m->len < sizeof m->text ? m->len : sizeof m->text - 1] = '\0';
+	for (p = m->text; *p; p++)
+		*p = (uint8_t)*p < ' ' || *p == 127 ? '?' : *p;
+	say(2, "husk: %s: %s%s%s%s%s\n", one.name, row ? stage_name(m->row) : "", row ? ": " : "", m->text, h ? " - " : "", h ? h : "");
+}
+
+/* It runs. Who does not wait for it says so, and is not missed. */
+static int up(int pid)
+{
+	int e = write_pid(pid);
+
+	one.up = true;
+	if (!e && !one.background)
+		return GOING_ON;
+	if (!e)
+		(void)send(one.door, "", 1, MSG_NOSIGNAL);
+	return e;
+}
+
+/* The keeper's next word: the status to end with, or GOING_ON */
+static int hear(void)
+{
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
+	struct iovec v = { .iov_len = sizeof one.m };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	ssize_t n;
+	int pty;
+
+	v.iov_base = &one.m;
+	n = recvmsg(one.door, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
+		return GOING_ON;	/* ECONNRESET once: something of ours was not read */
+	if (n != sizeof one.m) {
+		say(2, "husk: %s: %s\n", one.name, n > 0 ? TEXT "too many ask its keeper, or that is another husk" : "the box has ended");
+		return n > 0 ? 125 : 128 + SIGKILL;
+	}
+	switch (one.m.kind) {
+	case MSG_PTY:
+		if (mh.msg_controllen < CMSG_LEN(sizeof pty) || c.h.cmsg_type != SCM_RIGHTS)
+			break;
+		memcpy(&pty, CMSG_DATA(&c.h), sizeof pty);
+		tty_open(pty);
+		break;
+	case MSG_UP:
+		return up(one.m.err);
+	case MSG_EXIT:
+		return one.m.err & 255;
+	case MSG_ERROR: case MSG_NOTE:
+		print(&one.m);
+	}
+	return GOING_ON;
+}
+
+/* Ctrl-Z: first the program, then this process; the shell has its terminal in between. */
+static void suspend(uint8_t sig)
+{
+	(void)send(one.door, &sig, 1, MSG_NOSIGNAL);
+	tty_close();
+	(void)kill(getpid(), SIGSTOP);
+	tty_open(-1);
+	sig = SIGCONT;
+	(void)send(one.door, &sig, 1, MSG_NOSIGNAL);
+}
+
+static void heard(const struct signalfd_siginfo *si)
+{
+	uint8_t sig = (uint8_t)si->ssi_signo;
+
+	if (sig == SIGWINCH && tty_resize())
+		return;
+	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
+		suspend(sig);
+	else if (sig != SIGCHLD && sig != SIGCONT && (sig != SIGPIPE || si->ssi_code <= 0))
+		(void)send(one.door, &sig, 1, MSG_NOSIGNAL);
+}
+
+static int stay(void)
+{
+	struct signalfd_siginfo si;
+	struct pollfd p[4] = { { one.door, POLLIN, 0 }, { one.signals, POLLIN, 0 } };
+	int status = GOING_ON, n;
+
+	while (status == GOING_ON) {
+		n = poll(p, 2 + (nfds_t)tty_poll(p, 2), one.up ? -1 : PATIENCE_MS);
+		if (n == 0)
+			return ask_no_answer(), 125;
+		if (n < 0)
+			continue;
+		tty_relay(p, 2);
+		if (p[1].revents && read(one.signals, &si, sizeof si) == sizeof si)
+			heard(&si);
+		if (p[0].revents)
+			status = hear();
+	}
+	tty_drain();
+	tty_close();
+	return status;
+}
+
+int attach_exec(const char *name, char *words[], int n, char *const argv[], int tty, bool background, const char *pidfile)
+{
+	int e;
+
+	one.background = background;
+	one.pidfile = pidfile;
+	one.name = name;
+	if ((e = init_stdio()))
+		return e;
+	if ((one.door = ask_door(name)) < 0)
+		return -one.door;
+	if (tty < 0)
+		tty = !background && isatty(0) && isatty(1);
+	keeper_block();
+	if ((one.signals = keeper_listen()) < 0)
+		return bad("signalfd");
+	if ((e = fill(words, n, argv, tty)) || (e = start_stdio(background, false)) || (e = ask()))
+		return e;
+	e = stay();
+	if (pidfile && !background)
+		(void)unlink(pidfile);
+	return e;
+}
