@@ -186,7 +186,8 @@ static int open_in(int dir, const char *base, const struct life *l)
 			return fd;
 		}
 		shift(dir, base, l->log_keep);
-	}
+	} else if (errno != ENOENT)
+		return -1;
 	fd = openat(dir, base, flags | O_CREAT | O_EXCL, 0600);
 	if (fd >= 0)
 		(void)fchmod(fd, l->log_mode);		/* whatever the umask is */

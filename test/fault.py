@@ -81,7 +81,8 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "user": ["ns.user=new"],
     "tty": ["tty=yes"],
     "abi": ["abi=both", "personality=linux32"],
-    "background": ["-d"],
+    "background": ["-d", "log=inherit"],
+    "lines": ["log=OUTPUT:1M"],
     "hooks": [f"hook.{s}=/bin/true" for s in ("prestart", "createcontainer", "startcontainer", "poststart", "poststop")],
     "log": ["syscalls.log=yes", "syscalls=-sched_getaffinity"],		# which the program makes
     "learn": [],
@@ -110,10 +111,22 @@ def disk():
     return next(((d / "dev").read_text().strip() for d in dirs), "")
 
 
+def output():
+    """Where log=FILE writes to."""
+    return husk.OUT / f"fault.{os.getpid()}.log"
+
+
+def printed():
+    """What the program has said there, and nothing of it is left."""
+    text = husk.read(output())
+    output().unlink(missing_ok=True)
+    return "".join(re.findall(r"^\S+Z (.*\n)", text, re.M))
+
+
 def words(box, *program, variant=""):
     """The start under test: a full default box with two limits, and a program that says what it sees and feels (by thousands
     of calls: not where each is learned)."""
-    more = [w.replace("IMAGE", image()).replace("DISK", disk()) for w in VARIANTS.get(variant, []) if ("IMAGE" not in w or image()) and ("DISK" not in w or disk())]
+    more = [w.replace("OUTPUT", str(output())).replace("IMAGE", image()).replace("DISK", disk()) for w in VARIANTS.get(variant, []) if ("IMAGE" not in w or image()) and ("DISK" not in w or disk())]
     return [husk.HUSK, "learn" if variant == "learn" else "run", *[w for w in more if w[0] == "-"], f"name={box}", f"root={husk.ROOT}", "memory.max=8M", "memory.swap.max=0", "pids.max=16",
             "stop.timeout=1s", *[w for w in more if w[0] != "-"], "--", *(program or ("/bin/inside", "rights", "7", "felt")[:3 if variant == "learn" else 4])]
 
@@ -124,6 +137,8 @@ SAID = r"husk: [^\n]*\n"
 def inject(log, *mode, box, timeout=TIME, before=(), variant=""):
     back = ["-b"] if variant == "background" else ["-r", "014929999"] if variant == "hooks" else []
     r = husk.command(*before, husk.INJECT, "-o", log, *back, *mode, "--", *words(box, variant=variant), timeout=timeout)
+    if variant == "lines":
+        r.out += printed()
     if variant == "learn":		# the program's own output is on standard error, and what was learned must be the same, too
         text = re.sub(SAID, "", r.err)
         r.out, r.err = text + (r.out if text or r.status == 125 else ""), "".join(re.findall(SAID, r.err))
