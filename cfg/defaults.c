@@ -34,7 +34,8 @@ static const char defaults[] =
 	"boot=yes\n"
 	"stop.signal=TERM\n"
 	"stop.timeout=5s\n"
-	"reload.signal=HUP\n";
+	"reload.signal=HUP\n"
+	"log.rate=200/s\n";
 
 static const char presets[] =
 	"service\0"

@@ -38,6 +38,11 @@ void ctl_tell(const struct live *v, enum ctl_news what, int status) { (void)v; (
 int state_renew(struct live *v, bool over_) { (void)v; note_it(over_ ? 'R' : 'r'); return cannot_renew ? -1 : 0; }
 void state_note(const struct live *v, const char *word, const char *why) { (void)v; (void)why; note_it(*word - 32); }
 const char *left_get(const struct left *l, const char *key, unsigned *at, char *buf, size_t max) { (void)l; (void)key; (void)at; (void)buf; (void)max; return NULL; }
+void log_end(struct live *v) { (void)v; }
+void log_close(struct live *v) { (void)v; }
+void ready_begin(struct live *v) { (void)v; }
+void ready_end(struct live *v) { (void)v; }
+void ready_now(struct live *v) { (void)v; }
 uint32_t state_seconds(void) { return 1; }
 void wait_watch(struct live *v) { (void)v; note_it('w'); }
 void wait_heard(struct live *v) { (void)v; }
@@ -74,7 +79,7 @@ static struct live fresh(int state, int restart, int flags)
 
 /* Which states may follow, by the rules of the machine and not by its table */
 static const char may[NSTATE][NSTATE + 1] = {	/* FREE WAITING STARTING RUNNING STOPPING KILLED BACKOFF GONE */
-	[FREE] = "10000000", [WAITING] = "01100011", [STARTING] = "01111011", [RUNNING] = "01111011",
+	[FREE] = "10000000", [WAITING] = "01100011", [STARTING] = "01111011", [RUNNING] = "01111111",
 	[STOPPING] = "01101111", [KILLED] = "01100111", [BACKOFF] = "00100011", [GONE] = "00000001",
 };
 
