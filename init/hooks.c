@@ -231,26 +231,44 @@ int init_poststart(struct run *r)
 	return 0;
 }
 
-/* Whoever keeps other boxes, too, waits for none of this: the box has ended, and what the
- * hooks of its end do is done beside it. */
+/* A keeper that goes on waits for none of this: the box has ended, and what the hooks of
+ * its end do is done beside it. The next start of the box waits for the end of a pipe. */
+static bool aside(struct left *l)
+{
+	int p[2];
+	pid_t pid = -1;
+
+	if (pipe2(p, O_CLOEXEC) == 0 && (pid = fork()) > 0) {
+		close(p[1]);
+		l->hook = p[0];
+	}
+	if (pid < 0)
+		say(2, "husk: %s: init.poststop: %s\n", l->name, strerror(errno));
+	if (pid == 0 && close_others(AT_FDCWD, 3, &p[1], 1) < 0)
+		_exit(125);
+	return pid == 0;
+}
+
+void hooks_over(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+
+	if (fd >= 0)
+		(void)poll(&p, 1, MAXHOOK * (LIMIT_MS + GONE_MS));
+}
+
 void init_poststop(struct left *l)
 {
 	static char text[MAXHOOKTEXT];
 	unsigned at = 0;
 	const char *e;
-	pid_t pid = 0;
 
 	if (runner > 0)
 		(void)waitpid(runner, NULL, 0);		/* has been reaped, mostly */
 	if (!left_get(l, "hook", &at, text, sizeof text))
 		return;
-	if (l->apart && (pid = fork()) != 0) {
-		if (pid < 0)
-			say(2, "husk: %s: init.poststop: fork: %s\n", l->name, strerror(errno));
+	if (l->apart && !aside(l))
 		return;
-	}
-	if (l->apart && close_others(AT_FDCWD, 3, &pid, 0) < 0)
-		_exit(125);
 	for (at = 0; left_get(l, "hook", &at, text, sizeof text);)
 		if ((e = run_hook(text, HOOK_POSTSTOP, l->name, 0, NULL)))
 			say(2, "husk: %s: init.poststop: %s: %s\n", l->name, hook.argv[0], e);

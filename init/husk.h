@@ -284,7 +284,8 @@ struct left {
 	bool	 ended;			/* PID 1 has been seen to end */
 	bool	 stuck;			/* a row could not be undone: the state file stays */
 	bool	 log;			/* that stays, and the directory with it */
-	bool	 apart;			/* hooks are not waited for: whose they were is not all that this process keeps */
+	bool	 apart;			/* hooks are not waited for: this process has more to do */
+	int	 hook;			/* apart: W_HOOK, or 0 */
 	char	 name[MAXNAME + 1];
 	char	 text[4096];		/* 14 v1 hierarchies with a line each, names of 64 bytes, and 150 bytes of cgroup= */
 };
@@ -297,8 +298,10 @@ enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_LOG,
 	W_POLLED,
 	W_STATUS = W_POLLED,		/* the pipe of struct ended */
 	W_LOCK, W_FILE,			/* RUNDIR/NAME, and its state file */
-	W_POLICY, W_PTY, NWATCH };
-enum { W_STAY = 1 << W_LOCK | 1 << W_FILE | 1 << W_WAIT | 1 << W_CTL };	/* over a restart */
+	W_POLICY, W_PTY,
+	W_HOOK,				/* a pipe that ends with the last hook.poststop */
+	NWATCH };
+enum { W_STAY = 1 << W_LOCK | 1 << W_FILE | 1 << W_WAIT | 1 << W_CTL | 1 << W_HOOK };	/* over a restart */
 enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_WATCHDOG, DUE_WAIT,
 	DUE_NOTIFY,			/* W_NOTIFY rests until then */
 	NDUE };
@@ -732,6 +735,7 @@ int init_prestart(struct run *);		void init_poststop(struct left *);
 int init_createcontainer(struct run *);
 int init_startcontainer(struct run *);
 int init_poststart(struct run *);
+void hooks_over(int fd);		/* waits for the end of W_HOOK */
 int init_rights(struct run *);
 int init_filter(struct run *);
 int init_reap(struct run *);

@@ -130,8 +130,13 @@ static bool undo(struct live *v, bool keep)
 	ready_end(v);
 	if (l) {
 		l->keep = keep;
-		l->apart = !v->own;
+		l->apart = !v->own || keep;
+		l->hook = 0;
 		stages_undo(l, -1);
+		if (l->hook && v->fd[W_HOOK] >= 0)
+			close(v->fd[W_HOOK]);
+		if (l->hook)
+			v->fd[W_HOOK] = l->hook;
 		stuck = l->stuck;
 	}
 	keeper_let(v, l);

@@ -168,6 +168,7 @@ static void child(struct live *v, const char *extra, int to)
 	if ((v->again ? load_again(&box, v->fd[W_LOCK]) : cfg_load(&box, file ? file : state_saved(v->name), NULL, 0, NULL)) || start_what(&box))
 		copy(r.why, sizeof r.why, "its configuration is wrong");
 	else if (start_stdio(board, false) == 0) {
+		hooks_over(v->fd[W_HOOK]);
 		also(&box.life, extra);
 		log_default(&box.life, v->stays);
 		if ((e = start_box(&r, &box)))

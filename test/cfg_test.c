@@ -104,6 +104,8 @@ static char *dump(const struct box *b)
 		fprintf(f, "knob %d %d <%s> <%s> <%s>\n", b->knob[i].row, b->knob[i].skip, b->knob[i].file, b->knob[i].of ? b->knob[i].of : "-", b->knob[i].text);
 	for (i = 0; i < b->ndev; i++)
 		fprintf(f, "dev <%s> <%s> %d %d %o\n", b->dev[i].host, b->dev[i].dst, b->dev[i].perm, b->dev[i].skip, b->dev[i].mode);
+	for (i = 0; i < b->nhook; i++)
+		fprintf(f, "hook %d <%s>\n", b->hook[i].stage, b->hook[i].text);
 	for (i = 0; i < b->ndevrule; i++)
 		fprintf(f, "device rule %x %u\n", b->devrule[i].key, b->devrule[i].perm);
 	for (i = 0; i < b->nmnt; i++) {

@@ -254,3 +254,35 @@ def test_a_stage_is_emptied_alone(tmp_path):
     assert [l for l in husk.husk("show", again).out.splitlines() if l.startswith("hook.")] == ['hook.poststop=/bin/b "x y"', "hook.poststart=/bin/d", "hook.prestart=/bin/e"]
     plan = husk.husk("plan", conf).out
     assert "HOST init.prestart\n\thook.prestart=/bin/a 1\n" in plan, plan
+
+
+def test_each_restart_has_its_hooks_one_after_the_other(tmp_path):
+    """poststop of one life is over before prestart of the next."""
+    box = husk.name("thk")
+    for s, do in (("prestart", "echo prestart"), ("poststart", "echo poststart"), ("poststop", "echo begin; sleep 0.2; echo poststop")):
+        (tmp_path / s).write_text(f"#!/bin/sh\n{{ {do}; }} >>{tmp_path}/log\n")
+        (tmp_path / s).chmod(0o755)
+    with husk.box("restart=always 10ms..10ms", *[f"hook.{s}={tmp_path}/{s}" for s in ("prestart", "poststart", "poststop")], "--", "/bin/sleep", "0.3", box=box) as p:
+        assert husk.wait_for(lambda: husk.read(tmp_path / "log").count("poststop") >= 3, 20)
+        p.terminate()
+        husk.status_of(p)
+    said = "".join(l + " " for l in husk.read(tmp_path / "log").split() if l != "poststart")
+    # the last start may be cut off before its hook has said anything: poststop is due all the same
+    assert re.fullmatch(r"(prestart begin poststop ){3,}(begin poststop )?", said), said
+    husk.nothing_left(box, 1)
+
+
+def test_a_keeper_that_restarts_is_there_while_poststop_works(tmp_path):
+    box = husk.name("thk")
+    os.mkfifo(tmp_path / "gate")
+    (tmp_path / "stop").write_text(f"#!/bin/sh\necho begin >>{tmp_path}/log\nread x <{tmp_path}/gate\necho end >>{tmp_path}/log\n")
+    (tmp_path / "stop").chmod(0o755)
+    r = husk.husk("run", "-d", f"name={box}", f"root={husk.ROOT}", "restart=always 1s..1s", f"hook.poststop={tmp_path}/stop", "--", "/bin/sleep", "0.3")
+    assert r.status == 0, r
+    assert husk.wait_for(lambda: "begin" in husk.read(tmp_path / "log"))
+    r = husk.husk("stop", box)
+    assert r.status == 0 and "end" not in husk.read(tmp_path / "log"), r
+    with open(tmp_path / "gate", "w") as f:
+        f.write("go\n")
+    assert husk.wait_for(lambda: husk.read(tmp_path / "log").split() == ["begin", "end"])
+    husk.nothing_left(box, 1)
