@@ -10,6 +10,7 @@ import time
 import pytest
 
 import husk
+import qemu
 
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 LINE = re.compile(rf"^({STAMP})(!?) (.*)$")
@@ -554,3 +555,34 @@ def test_no_such_box(rundir, name):
 def test_the_language(word, good):
     r = husk.husk("check", "name=x", "exec=/bin/true", word)
     assert (r.status == 0) == bool(good), r
+
+
+# ------------------------------------------------------------------ a board
+
+TALKS = """exec=/bin/sh -c "echo up; echo out >/dev/stdout; n=0; while [ $n -lt 1000 ]; do echo flood $n; n=$((n+1)); done; exec sleep 1000"
+root=/srv/root
+user=1000
+log.rate=20/h
+"""
+LOOKS = """use=host
+log=inherit
+after=talks
+exec=/bin/sh -c "n=0; while [ $n -lt 50 ] && ! husk logs talks | grep -q 'flood 17'; do sleep .2; n=$((n+1)); done; husk logs talks | sed 's/^/@talks /'; husk logs -n 2 | sed 's/^/@last /'; dmesg | grep -o 'kernel: into.*' | sed 's/^/@kernel /'; husk poweroff"
+"""
+KERNEL = """use=host
+log=kmsg
+exec=/bin/sh -c "echo into the kernel; exec sleep 1000"
+"""
+
+
+@pytest.mark.parametrize("board", ["qemu-armv7", "qemu-x86_64"])
+def test_a_board(board):
+    """The ring is the default there; PID 1 writes it, and the console has none of it."""
+    if not (husk.OUT / board / "husk").exists() or not husk.shutil.which(qemu.board(board)["QEMU"].split()[0]):
+        pytest.skip(f"make BOARD={board}, and QEMU")
+    files = qemu.with_husk(qemu.board(board), {"talks": TALKS, "looks": LOOKS, "kernel": KERNEL}, conf="")
+    r = qemu.boot(qemu.board(board), files)
+    got = [LINE.match(s) for s in re.findall(r"^@talks (.*?)\r?$", r.text, re.M)]
+    assert r.ended and got and all(got), r
+    assert [m[3] for m in got if not m[2]] == ["up", "out"] + [f"flood {i}" for i in range(18)], r
+    assert re.search(r"^@kernel kernel: into the kernel", r.text, re.M) and re.search(r"^@last .* talks: flood 17", r.text, re.M) and "\nflood" not in r.text, r
