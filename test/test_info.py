@@ -187,3 +187,12 @@ def test_guest_v1_joined():
     assert cpus and abs(sum(cpus) - total) < 50_000_000 and total > 10_000_000, b
     assert int(k["cpuacct.usage_percpu.0"]) > 0 and int(k["cpu.stat.usage_usec"]) > 10_000
     assert d["cpu"]["usage"]["user"] + d["cpu"]["usage"]["kernel"] > 0		# by the tick: 5.10 does not scale it
+
+
+def test_help_knows_verbs_and_keys():
+    """boot is both; update is a verb alone."""
+    assert husk.husk("help", "update").out.startswith("husk update NAME key=value ..\n") and "husk run" not in husk.husk("help", "update").out
+    assert husk.husk("help", "boot").out.startswith("husk boot\n") and "boot=no|yes" in husk.husk("help", "boot").out
+    assert husk.husk("help", "nice").out.startswith("nice=") and husk.husk("help").out.count("\nhusk ") > 15
+    r = husk.husk("help", "updat")
+    assert r.status == 2 and "no such key" in r.err, r
