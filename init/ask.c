@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,7 +17,7 @@
 enum { DOOR_MS = 40000,			/* until it has one: a start may take 30 s */
        ANSWER_MS = 10000,		/* to the first word, */
        SLACK_MS = 12000,		/* and longer than it said: to kill takes 5 s, and to undo */
-       STEP_MS = 10,
+       STEP_MS = 10, LOOK_MS = 100,
        LOST = -1 };			/* there is no answer: the keeper has ended */
 
 static struct {
@@ -78,23 +79,26 @@ int ask_no_answer(void)
 	return 1;
 }
 
-/* The keeper's door, which is there when the box is up; -1: errno, ETIME: it does not come */
+/* The keeper's door, which is there when the box is up; -1: errno, ETIME: it does not come.
+ * Nothing tells that he dies on the way there but the lock, which is looked at meanwhile. */
 static int knock(void)
 {
 	uint64_t end = now_ms() + DOOR_MS;
 	int fd;
 
 	while ((fd = ctl_connect(one.dir)) < 0) {
-		if (errno == ENOENT && state_await(one.dir, "ctl", DOOR_MS) < 0)
-			return -1;
 		if (errno == EAGAIN)		/* as many as it lets wait: if it runs, not for long */
 			(void)poll(NULL, 0, STEP_MS);
-		else if (errno != ENOENT)
+		else if (errno != ENOENT || (state_await(one.dir, "ctl", LOOK_MS) < 0 && errno != ETIME))
 			return -1;
-		if (now_ms() >= end) {
-			errno = ETIME;
+		if (flock(one.dir, LOCK_SH | LOCK_NB) == 0) {
+			(void)flock(one.dir, LOCK_UN);
+			errno = ECONNREFUSED;
 			return -1;
 		}
+		errno = ETIME;
+		if (now_ms() >= end)
+			return -1;
 	}
 	return fd;
 }
@@ -193,22 +197,76 @@ int ask_reload(const char *name)
 	return s == LOST || s == 3 ? not_running() : s < 0 ? 1 : s;
 }
 
-/* The last words of a box that has ended; nobody's: its keeper was killed, and it with him. */
+/* The file that it was read from, or NULL, and the words of its keeper's command line, as
+ * he was given them, where he was: 1, 0: it does not run, -1: printed. PID 1 of a board
+ * was given none. */
+int ask_words(const char *name, const char **file, char *words[], int max)
+{
+	static char text[16384], path[512], cwd[512], pid[16];
+	unsigned at = 0;
+	int held, n, i;
+	char *w;
+
+	*words = NULL;
+	if (begin(name))
+		return -1;
+	if ((held = look()) < 0)
+		return errno == ENOENT ? 0 : (trouble("run directory"), -1);
+	*file = left_get(&one.left, "file", &at, path, sizeof path);
+	at = 0;
+	if (!held || !left_get(&one.left, "keeper", &at, pid, sizeof pid) || same(pid, "1"))
+		return held;
+	n = read_at(AT_FDCWD, fmts("/proc/%s/cmdline", pid), text, sizeof text);
+	at = 0;
+	if (n < 0 || n > (int)sizeof text - 2 ||
+	    chdir(left_get(&one.left, "cwd", &at, cwd, sizeof cwd) ? cwd : fmts("/proc/%s/cwd", pid)) < 0)
+		return trouble("how it was started"), -1;
+	for (w = text, i = -2; w < text + n && i < max - 1; w += strlen(w) + 1)
+		if (++i > 0)
+			words[i - 1] = w;
+	words[i > 0 ? i : 0] = NULL;
+	return 1;
+}
+
+/* What was read last is what it is started with from now on: by its keeper, who has
+ * saved what it runs with when it had lived for a moment. */
+int ask_restart(void)
+{
+	int s;
+
+	if (state_await(one.dir, "box", ANSWER_MS) < 0 || state_save(one.dir) < 0)
+		return trouble("what it is made of");
+	s = settled(ASK_RESTART);
+	return s == LOST ? not_running() : s < 0 ? 1 : s;
+}
+
+/* The last word of a box that has ended, and why; any other is that of one whose keeper
+ * was killed, and it with him. */
 static int last_words(bool ready)
 {
-	static char word[64];
-	const char *w = NULL;
+	static char word[160];
 	unsigned at = 0;
+	const char *why;
 	uint64_t n;
 
-	while (left_get(&one.left, ready ? "state" : "ended", &at, word, sizeof word))
-		w = word;
+	*word = '\0';
+	while (left_get(&one.left, "state", &at, word, sizeof word))
+		;
+	if (starts(word, "done") || starts(word, "skipped"))
+		return ready && *word == 's';
 	if (ready)
-		return !w || !starts(w, "done");
-	if (!w)
+		return 1;
+	if (!starts(word, "failed") || strstr(word, "killed: "))
 		return 128 + SIGKILL;
-	decimal(word + strcspn(word, "0123456789"), &n);
-	return starts(w, "exit") ? (int)n : starts(w, "signal") ? 128 + (int)n : starts(w, "oom") ? 128 + SIGKILL : 125;
+	if ((why = strstr(word, "signal ")))
+		return decimal(why + 7, &n), 128 + (int)n;
+	return (why = strstr(word, "exit ")) ? decimal(why + 5, &n), (int)n : 125;
+}
+
+/* 0 when it is up, or -1: it does not become so */
+int ask_up(const char *name)
+{
+	return begin(name) || settled(ASK_UP) ? -1 : 0;
 }
 
 int ask_wait(const char *name, bool ready)

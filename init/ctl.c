@@ -43,7 +43,7 @@ static socklen_t address(struct sockaddr_un *a, int dir)
 int ctl_connect(int dir)
 {
 	static struct sockaddr_un a;
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, address(&a, dir)) == 0)
 		return fd;
@@ -116,7 +116,7 @@ void ctl_tell(const struct live *v, enum ctl_news what, int status)
 		if (!c->fd || c->of != v || !c->verb)
 			continue;
 		if (what == CTL_GONE)
-			answer(c, -1, c->verb == ASK_STOP ? 0 : c->verb == ASK_UP ? 1 : status);
+			answer(c, -1, c->verb == ASK_STOP ? 0 : c->verb == ASK_UP || (c->verb == ASK_RESTART && !status) ? 1 : status);
 		else if (what == CTL_STUCK || c->verb == ASK_RESTART || (what == CTL_UP && c->verb == ASK_UP))
 			answer(c, -1, status);
 	}
@@ -135,11 +135,15 @@ static void asked(struct client *c)
 		enter_asked(v, c->fd);		/* its connection now */
 		c->fd = 0;
 		break;
+	case ASK_RESTART:
+		answer(c, ANSWER_WAITS, 0);
+		(void)life_event(v, EV_AGAIN);
+		break;
 	case ASK_RELOAD:
 		answer(c, -1, v->state != RUNNING ? 3 : kill(v->init, v->life.reload_signal) < 0);
 		break;
 	case ASK_UP:
-		answer(c, v->state == RUNNING ? -1 : ANSWER_WAITS, 0);
+		answer(c, v->state == RUNNING && v->ready ? -1 : ANSWER_WAITS, 0);
 		break;
 	case ASK_END:
 		answer(c, ANSWER_WAITS, 0);

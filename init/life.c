@@ -157,8 +157,11 @@ static void let_all_go(struct live *v, unsigned but)
 		}
 }
 
+/* Who is told may start it again at once. */
 static int gone(struct live *v)
 {
+	close(v->fd[W_LOCK]);
+	v->fd[W_LOCK] = -1;
 	ctl_tell(v, CTL_GONE, v->result);
 	log_close(v);
 	v->etc = false;
@@ -282,8 +285,9 @@ static void up(struct live *v)
 	}
 	if (v->renewed && v->fd[W_PTY] >= 0)
 		tty_open(v->fd[W_PTY]);
-	if (v->renewed || !v->own)
+	if (v->ready && !v->again)
 		ctl_tell(v, CTL_UP, 0);
+	v->file = NULL;			/* from here on it is what was saved */
 }
 
 /* What comes after an end, or a start that failed. good: it has ended by itself, with 0. */
@@ -322,10 +326,15 @@ static int end(struct live *v)
 /* Nobody has locked the name: another keeper has, or nobody can. */
 static int fail_start(struct live *v)
 {
+	int next;
+
 	v->result = 125;
 	if (!*v->why)
 		because(v, "the start was ended");
-	return v->fd[W_LOCK] < 0 ? gone(v) : and_then(v, false);
+	next = v->fd[W_LOCK] < 0 ? gone(v) : and_then(v, false);
+	if (next != GONE)
+		ctl_tell(v, CTL_FAILED, 125);
+	return next;
 }
 
 static int skip(struct live *v)
@@ -377,6 +386,14 @@ static void asked(struct live *v, bool again)
 	v->stop_asked = !again;
 }
 
+static void ready(struct live *v)
+{
+	v->ready = true;
+	ready_now(v);
+	state_note(v, "ready", NULL);
+	ctl_tell(v, CTL_UP, 0);
+}
+
 /* What the starter has made ends with it, or by the state file. */
 static void cut(struct live *v)
 {
@@ -396,7 +413,7 @@ static int act(struct live *v, int what, int next)
 	case KILL: return kill_all(v);
 	case UNKILLABLE: unkillable(v); break;
 	case UP: up(v); break;
-	case READY: v->ready = true; ready_now(v); state_note(v, "ready", NULL); break;
+	case READY: ready(v); break;
 	case ASK: asked(v, false); ask(v); break;
 	case ASK_AGAIN: asked(v, true); ask(v); break;
 	case NEED: v->need = true; ask_for(v, v->why); break;

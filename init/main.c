@@ -179,18 +179,22 @@ static int background(int *up)
 	return -1;
 }
 
-/* A keeper in the background holds no directory of its caller's busy. */
-static void go_to_root(const char **pidfile)
+/* A keeper in the background holds no directory of its caller's busy. What the paths of
+ * the command line are relative to is said to husk restart. */
+static void go_to_root(struct words *c)
 {
 	static char path[512] APART;
-	size_t n;
+	size_t n = 0;
 
-	if (*pidfile && **pidfile != '/') {
-		if (sys_getcwd(path, sizeof path / 2) < 0)
-			return;
+	if ((c->nwords || c->pidfile) && sys_getcwd(path, sizeof path / 2) >= 0)
 		n = strlen(path);
-		fmt(path + n, sizeof path - n, "/%s", *pidfile);
-		*pidfile = path;
+	if (c->nwords && n && cfg_plain(path))
+		(void)left_add(&run, "cwd=%s\n", path);
+	if (c->pidfile && *c->pidfile != '/') {
+		if (!n)
+			return;
+		fmt(path + n, sizeof path - n, "/%s", c->pidfile);
+		c->pidfile = path;
 	}
 	(void)!chdir("/");
 }
@@ -248,7 +252,6 @@ static int prepare(char **argv)
 	if ((e = init_seal(argv)) || (caps_reset(), e = init_stdio()))
 		return e;
 	making_a_box(false);
-	keeper_block();
 	return 0;
 }
 
@@ -270,7 +273,7 @@ static int keep(struct words *c, bool learn)
 		return e;
 	}
 	if (c->background)
-		go_to_root(&c->pidfile);
+		go_to_root(c);
 	if (run.held)
 		(void)state_save(run.statedir);		/* what will start it then */
 	v = keeper_add(run.name);
@@ -287,7 +290,7 @@ static int verb_run(char **argv, bool learn)
 	struct words c = { .lines = -1 };
 	int e;
 
-	if ((e = prepare(argv)) || (e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(asked())))
+	if ((e = prepare(argv)) || (keeper_block(), e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(asked())))
 		return e;
 	if (c.background && (e = background(&run.up)) >= 0)
 		return e;
@@ -306,14 +309,15 @@ static int start_one(struct words *c)
 {
 	int e, tries = 3;
 
+	keeper_block();
 	do {
 		if ((e = cfg_load(asked(), c->file, c->words, c->nwords, c->argv)) || (e = start_what(asked())))
 			return e;
 		run.again = true;
 		if ((e = background(&run.up)) < 0)
 			_exit(keep(c, false));
-	} while (e == RUNS_ALREADY && (e = ask_wait(asked()->name, true)) && --tries);
-	return e;
+	} while (e == RUNS_ALREADY && --tries && ask_up(asked()->name) < 0);
+	return e == RUNS_ALREADY && tries ? 0 : e;
 }
 
 static int verb_start(char **argv)
@@ -401,31 +405,61 @@ static int verb_filter(char **argv)
 }
 
 /* The box of a file, by its base name */
-static const char *named(const char *word)
+static const char *named(const char *word, char to[MAXNAME + 6])
 {
-	static char name[MAXNAME + 6];
 	const char *base = strrchr(word, '/');
-	size_t n;
+	size_t n = copy(to, MAXNAME + 6, base ? base + 1 : word);
 
-	if (!base)
-		return word;
-	n = copy(name, sizeof name, base + 1);
-	if (n > 5 && n < sizeof name && same(name + n - 5, ".conf"))
-		name[n - 5] = '\0';
-	return name;
+	if (base && n > 5 && n < MAXNAME + 6 && same(to + n - 5, ".conf"))
+		to[n - 5] = '\0';
+	return to;
+}
+
+/* The words of its keeper's command line, where they are of this box. */
+static int as_started(struct words *c, const char *name, char **words)
+{
+	static char other[MAXNAME + 6];
+	int i, e = *words ? parse(c, words, "dap") : 0;
+
+	for (i = 0; !e && !c->file && i < c->nrest; i++)
+		if (same(named(c->rest[i], other), name))
+			c->file = conf(c->rest[i]);
+	return e;
+}
+
+/* What is wrong with its configuration is found before it is stopped. */
+static int restart_one(const char *word, const char *name)
+{
+	static char *words[MAXWORD];
+	struct words c = { .lines = -1, .background = true };
+	int held = ask_words(name, &c.file, words, MAXWORD), e;
+
+	if (held < 0)
+		return 1;
+	if (!held) {
+		c.file = c.file ? c.file : conf(word);
+		return start_one(&c);
+	}
+	if ((e = as_started(&c, name, words)) || (e = cfg_load(asked(), c.file, c.words, c.nwords, c.argv)) || (e = start_what(asked())) ||
+	    (e = cfg_machine(asked(), NULL)))
+		return e;
+	return same(asked()->name, name) ? ask_restart() : usage(fmts("%s: it calls itself %s now", name, asked()->name));
 }
 
 /* One after the other, whatever becomes of those before: the worst counts. */
 static int verb_each(char **argv, char which)
 {
-	const char *name;
+	static char name[MAXNAME + 6];
 	int e, worst = 0;
 
 	if (!argv[2])
 		return up_name(NULL);
+	if (which == 'n' && (e = prepare(argv)))
+		return e;
 	for (argv += 2; *argv; argv++) {
-		name = named(*argv);
-		e = **argv == '-' ? no_option(*argv) : which == 's' ? ask_stop(name) : which == 'r' ? ask_reload(name) : ask_delete(name);
+		named(*argv, name);
+		e = **argv == '-' ? no_option(*argv) : which == 'n' ? restart_one(*argv, name) : which == 's' ? ask_stop(name) :
+			which == 'r' ? ask_reload(name) : ask_delete(name);
 		worst = e ? e : worst;
 	}
 	return worst;
@@ -433,10 +467,11 @@ static int verb_each(char **argv, char which)
 
 static int verb_wait(char **argv)
 {
+	static char name[MAXNAME + 6];
 	bool ready = argv[2] && same(argv[2], "--ready");
 
 	argv += 2 + ready;
-	return *argv && argv[1] ? usage(TEXT "one box at a time") : ask_wait(*argv ? named(*argv) : NULL, ready);
+	return *argv && argv[1] ? usage(TEXT "one box at a time") : ask_wait(*argv ? named(*argv, name) : NULL, ready);
 }
 
 static int verb_kill(char **argv)
@@ -493,10 +528,11 @@ static int verb_list(char **argv)
 
 static int verb_state(char **argv)
 {
+	static char name[MAXNAME + 6];
 	struct words c = { 0 };
 	int e = looks(&c, argv, 2);
 
-	return e ? e : list_state(c.nrest ? named(c.rest[0]) : NULL, c.rest[1]);
+	return e ? e : list_state(c.nrest ? named(c.rest[0], name) : NULL, c.rest[1]);
 }
 
 static int verb_ps(char **argv)
@@ -569,7 +605,7 @@ static const char verbs[] = TEXT
 	"filter [-a ARCH] FILE [key=value ..] [CALL [ARG ..]]\n\tits filter, or the answer to a call and the line that gives it\0"
 	"pause NAME\n\tall of a box stands still\0"
 	"resume NAME\n\tand goes on\0"
-	"help [VERB|KEY]\n\tthis page, or one of it, or one key\0"
+	"help [VERB|KEY|all]\n\tthis page, a verb, a key, or the other verbs\0"
 	"version\0"
 	"halt\0"
 	"poweroff\0"
@@ -584,6 +620,7 @@ static const char verbs[] = TEXT
 	"ps [-jk] NAME\n\tthe processes of a box\0"
 	"start FILE|key=value .. [-- argv]\n\tin the background; done, where it runs\0"
 	"stop NAME ..\n\tuntil it is gone; done, where it does not run\0"
+	"restart NAME ..\n\tby its file as that is now, if nothing is wrong with it\0"
 	"reload NAME ..\n\tsend it reload.signal\0"
 	"delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed\0"
 	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready\0"
@@ -603,14 +640,37 @@ static int find(const char *verb)
 	return i;
 }
 
-/* All verbs, one of them, or a key. */
-static int help(const char *of)
+static bool say_verb(int i)
 {
-	int i, n = of ? find(of) : 0;
+	const char *v = nth(verbs, i);
 
-	for (i = n; *nth(verbs, i) && (!of || i == n); i++)
-		say(1, "husk %s\n", nth(verbs, i));
-	return of && (i == n || key_find(of) >= 0) ? cfg_help(of) : 0;		/* boot is both */
+	if (*v)
+		say(1, "husk %s\n", v);
+	return *v;
+}
+
+/* What a day needs comes first; "all" is the rest. A word may be a verb and a key. */
+static int help(const char *word)
+{
+	static const char daily[] = "run\0check\0list\0start\0stop\0restart\0logs\0exec\0state\0help\0";
+	uint64_t said = 0;
+	const char *d;
+	int i;
+
+	if (word && !same(word, "all"))
+		return say_verb(find(word)) && key_find(word) < 0 ? 0 : cfg_help(word);
+	for (d = daily; *d; d += strlen(d) + 1) {
+		i = find(d);
+		said |= (uint64_t)1 << i;
+		if (!word)
+			(void)say_verb(i);
+	}
+	for (i = 0; word && *nth(verbs, i); i++)
+		if (!(said >> i & 1))
+			(void)say_verb(i);
+	if (!word)
+		say(1, "husk help all\n\tthe other verbs\n");
+	return 0;
 }
 
 static int call(char **argv)
@@ -637,12 +697,13 @@ static int call(char **argv)
 	case 20: return verb_ps(argv);
 	case 21: return verb_start(argv);
 	case 22: return verb_each(argv, 's');
-	case 23: return verb_each(argv, 'r');
-	case 24: return verb_each(argv, 'd');
-	case 25: return verb_wait(argv);
-	case 26: return verb_kill(argv);
-	case 27: return verb_logs(argv);
-	case 28: return verb_exec(argv);
+	case 23: return verb_each(argv, 'n');
+	case 24: return verb_each(argv, 'r');
+	case 25: return verb_each(argv, 'd');
+	case 26: return verb_wait(argv);
+	case 27: return verb_kill(argv);
+	case 28: return verb_logs(argv);
+	case 29: return verb_exec(argv);
 	default: return usage(fmts("%s: no such verb", argv[1]));
 	}
 }

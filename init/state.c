@@ -136,7 +136,7 @@ void state_note(const struct live *v, const char *word, const char *why)
 /* Lines that hold from one start to the next, in the order of the file. */
 static size_t stay(char *to, size_t max, const struct left *l, bool over)
 {
-	static const char keys[] = "version\0keeper\0boot\0uid\0file\0mtime\0word\0";
+	static const char keys[] = "version\0keeper\0boot\0uid\0file\0mtime\0cwd\0";
 	static char line[1024];
 	const char *key;
 	size_t n = 0;

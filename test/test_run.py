@@ -580,6 +580,7 @@ def test_background_reports_a_failed_start(name, tmp_path):
     assert not (tmp_path / "pid").exists()
     r = run("-d", "--", "/absent", box=name)
     assert r.status == 127, r
+    assert husk.husk("stop", name).status == 0		# that it failed stays until then
 
 
 @pytest.mark.parametrize("background", [[], ["-d"]])
