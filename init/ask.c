@@ -230,13 +230,17 @@ int ask_words(const char *name, const char **file, char *words[], int max)
 
 /* What was read last is what it is started with from now on: by its keeper, who has
  * saved what it runs with when it had lived for a moment. */
-int ask_restart(void)
+int ask_restart(const struct box *b)
 {
-	int s;
+	int s, fd;
 
 	if (state_await(one.dir, "box", ANSWER_MS) < 0 || state_save(one.dir) < 0)
 		return trouble("what it is made of");
 	s = settled(ASK_RESTART);
+	if (b->file && s == 0 && (fd = openat(one.dir, "state", O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC)) >= 0) {
+		say(fd, "mtime=%u\n", b->mtime);
+		close(fd);
+	}
 	return s == LOST ? not_running() : s < 0 ? 1 : s;
 }
 

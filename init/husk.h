@@ -621,7 +621,7 @@ int ask_delete(const char *name);
 int ask_up(const char *name);		/* waits; 0, or -1: it does not become so */
 int ask_wait(const char *name, bool ready);
 int ask_words(const char *name, const char **file, char *words[], int max);	/* how it was started: 1, 0: it does not run, -1 */
-int ask_restart(void);			/* that box, by what cfg/ has read last */
+int ask_restart(const struct box *);			/* that box, by what cfg/ has read last */
 int ask_kill(const char *name, const char *signal);	/* NULL: TERM */
 /* init/enter.c: husk exec, from the keeper's side */
 struct wish {				/* what a client wants; its 0, 1 and 2 come along */

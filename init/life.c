@@ -287,7 +287,6 @@ static void up(struct live *v)
 		tty_open(v->fd[W_PTY]);
 	if (v->ready && !v->again)
 		ctl_tell(v, CTL_UP, 0);
-	v->file = NULL;			/* from here on it is what was saved */
 }
 
 /* What comes after an end, or a start that failed. good: it has ended by itself, with 0. */

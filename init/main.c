@@ -443,7 +443,7 @@ static int restart_one(const char *word, const char *name)
 	if ((e = as_started(&c, name, words)) || (e = cfg_load(asked(), c.file, c.words, c.nwords, c.argv)) || (e = start_what(asked())) ||
 	    (e = cfg_machine(asked(), NULL)))
 		return e;
-	return same(asked()->name, name) ? ask_restart() : usage(fmts("%s: it calls itself %s now", name, asked()->name));
+	return same(asked()->name, name) ? ask_restart(asked()) : usage(fmts("%s: it calls itself %s now", name, asked()->name));
 }
 
 /* One after the other, whatever becomes of those before: the worst counts. */

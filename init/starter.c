@@ -3,7 +3,7 @@
  * that was started by hand, and those of a board. It may fail, block or crash; what is
  * left then is in the state file. The box's PID 1 is the keeper's own child.
  *
- * What it is made of is the configuration file, or, when it starts again by itself,
+ * What it is made of is the configuration file, or, when it starts again,
  * what was saved of it. Its last word goes to the keeper: numbers, and what it has
  * opened for him; or a text, why there is no box.
  */
@@ -126,25 +126,6 @@ static void also(struct life *l, const char *extra)
 	*to = '\0';
 }
 
-/* husk restart: the file that it was started from, if there was one, and the words of the
- * command line over it. */
-static int load_again(struct box *b, int dir)
-{
-	static struct left l;
-	static char file[512], room[sizeof l.text], *words[MAXENV];
-	unsigned at = 0;
-	char *to = room;
-	int n = 0;
-
-	if (read_at(dir, "state", l.text, sizeof l.text) < 0)
-		return -1;
-	if (!left_get(&l, "file", &at, file, sizeof file))
-		*file = '\0';
-	for (at = 0; n < MAXENV && left_get(&l, "word", &at, to, (size_t)(room + sizeof room - to)); to += strlen(to) + 1)
-		words[n++] = to;
-	return cfg_load(b, *file ? file : NULL, words, n, NULL);
-}
-
 /* It ends with the keeper, and so does what it has made: PID 1 is his child. */
 static void child(struct live *v, const char *extra, int to)
 {
@@ -165,7 +146,7 @@ static void child(struct live *v, const char *extra, int to)
 	r.up = to;
 	r.lock = v->fd[W_LOCK] < 0 ? 0 : v->fd[W_LOCK];
 	r.file = v->fd[W_FILE];
-	if ((v->again ? load_again(&box, v->fd[W_LOCK]) : cfg_load(&box, file ? file : state_saved(v->name), NULL, 0, NULL)) || start_what(&box))
+	if (cfg_load(&box, file ? file : state_saved(v->name), NULL, 0, NULL) || start_what(&box))
 		copy(r.why, sizeof r.why, "its configuration is wrong");
 	else if (start_stdio(board, false) == 0) {
 		hooks_over(v->fd[W_HOOK]);

@@ -139,12 +139,14 @@ static size_t stay(char *to, size_t max, const struct left *l, bool over)
 	static const char keys[] = "version\0keeper\0boot\0uid\0file\0mtime\0cwd\0";
 	static char line[1024];
 	const char *key;
-	size_t n = 0;
+	size_t n = 0, begin;
 	unsigned at;
 
 	for (key = keys; *key; key += strlen(key) + 1)
-		for (at = 0; !(over && same(key, "uid")) && left_get(l, key, &at, line, sizeof line); )
+		for (at = 0, begin = n; !(over && same(key, "uid")) && left_get(l, key, &at, line, sizeof line); ) {
+			n = same(key, "mtime") ? begin : n;		/* the last one counts: a husk restart adds one */
 			n += fmt(to + n, max - n, "%s=%s\n", key, line);
+		}
 	return n;
 }
 
