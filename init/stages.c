@@ -199,6 +199,7 @@ void stage_at(struct run *r, const char *name)
 	H(cg_enter, ENOSPC, "cpuset is in the same hierarchy: cpuset.cpus= makes it ready for processes") \
 	H(init_fork, EAGAIN, "pids.max is too small for PID 1 and the program") \
 	H(init_log, ENOTDIR, "no link on the way is followed: write where it leads") \
+	H(init_enter, EACCES, "PID 1 shows its namespaces to root alone") \
 	H(init_enter, EAGAIN, "pids.max or rlimit.nproc is reached") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
 	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \

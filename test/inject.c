@@ -252,7 +252,7 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 		list_fds(t);
 	if (!(e = chosen(t, t->nr)))
 		return;
-	fprintf(out, "hit %d %ld.%d\n", t->role, t->nr, *count(t));
+	fprintf(out, "hit %d %ld.%d %d\n", t->role, t->nr, *count(t), t->turn);
 	fflush(out);
 	if (e > 0 || mode == FAKE) {
 		t->skip = 1;

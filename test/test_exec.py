@@ -592,12 +592,12 @@ def test_every_call_fails_once(name, tmp_path, variant, words, options):
     calls = starts_of(log)
     assert len(calls[3]) > 60 and len(calls[4]) > 4, calls
     calls[4].append((f"{fault.number('execve')}.1", "execve", ""))		# the last one that is seen of it
-    points, wrong, ways = list(faults(calls)), [], {}
+    points, wrong, ways, missed = list(faults(calls)), [], {}, 0
     for at in range(0, len(points), 100):
         some = points[at:at + 100]
         (tmp_path / "each").write_text("".join(f"{role} {n} {getattr(errno, e)}\n" for role, n, _, _, e in some))
         with injected(name, log, "each", tmp_path / "each", words=words):
-            for role, n, call, text, e in some:
+            for k, (role, n, call, text, e) in enumerate(some, 1):
                 what = f"role {role} {call}({text}) {e}"
                 try:
                     r = husk.husk(*rights, timeout=8)
@@ -606,6 +606,9 @@ def test_every_call_fails_once(name, tmp_path, variant, words, options):
                     continue
                 out = same(re.sub("\r", "", r.out))
                 ways[r.status] = ways.get(r.status, 0) + 1
+                if r.status == 7 and f"hit {role} {n} {k}\n" not in log.read_text(errors="replace"):
+                    missed += 1		# its calls are not always the same
+                    continue
                 if r.status == 7 and (call not in HARMLESS or normal(out) != normal(own)):
                     wrong.append(f"{what}: the program runs: {fault.difference(own, out)}")
                 elif r.status != 7 and (r.status not in ((125, 126, 127) if call.startswith("exec") else (125, 2)) or not re.search(r"husk: |/box: ", r.err + r.out)):
@@ -615,6 +618,7 @@ def test_every_call_fails_once(name, tmp_path, variant, words, options):
         husk.nothing_left(name)
     with open(husk.OUT / "fault.count", "a") as f:
         f.write(f"exec {len(points)}\n")
+    assert missed < 5, missed
     assert not wrong, f"{len(wrong)} of {len(points)} {ways}:\n" + "\n".join(wrong)
 
 
