@@ -302,7 +302,7 @@ static void born(pid_t parent)
 	if (ptrace(PTRACE_GETEVENTMSG, parent, 0, &pid) < 0)
 		return;
 	t = task_of((pid_t)pid);
-	if (background || ntasks < 4 || p->role == 1)
+	if (background || *order || ntasks < 4 || p->role == 1)
 		return;
 	t->role = p->role == 0 ? 3 : 4;		/* husk exec */
 	t->turn = p->role == 0 ? ++turns : p->turn;

@@ -73,6 +73,8 @@ def test_fault_of_another_start(recorded, mode, variant, tmp_path):
     points = list(fault.points(fault.few(fault.differing(calls, recorded[0])), mode))
     if variant == "learn" and mode in ("fail", "ever"):		# the injector's call that is none waits for an answer, too; "log" has these
         points = [p for p in points if p[0].role != 2]
+    if variant == "hooks" and mode == "ever":		# how often a hook is waited for differs from start to start: it may be the keeper's own wait
+        points = [p for p in points if p[0].name not in fault.WAITS]
     if mode == "ever":		# all errnos take one way out by now: the first of each call
         points = [p for i, p in enumerate(points) if not i or points[i - 1][0] != p[0]]
     go_through(points, mode, baseline, tmp_path / "log", variant)
