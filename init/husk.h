@@ -71,9 +71,7 @@ enum {
 	MAXAFTER = 32,		/* names and paths of after=, before=, needs=, if= each */
 	MAXWAITS = 512,		/* bytes of them all */
 	MAXTRIES = 32,		/* of restart= */
-	MAXLISTEN = 8,
-	MAXFD	= 16,		/* of fd= */
-	MAXPASS	= MAXLISTEN + MAXFD + 1,
+	MAXPASS	= 1,		/* descriptors that a program is given */
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
@@ -392,7 +390,6 @@ struct run {
 	int	 pidfd;			/* of INIT */
 	int	 ready, tell;		/* of ready=: the keeper's end of the pipe, and the other one */
 	int	 notify;		/* the socket of sd_notify */
-	int	 pass[MAXPASS];		/* what the program is given: init/pass.c */
 	int	 listener;		/* the keeper's end of PROG's filter */
 	int	 policy;		/* that filter as it was compiled, in a file without a name; -1: learn */
 	int	 own[NDM];		/* INIT: proc, sys and dev where we mounted them, and the directories of dev that others lie on */
