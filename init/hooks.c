@@ -140,7 +140,7 @@ static const char *await(pid_t pid, int err)
 }
 
 /* NULL, or what was wrong. The state fits into a pipe, and whoever does not read it
- * hurts nobody. pid: 0: this process; prog: this process is to become the program of the box. */
+ * hurts nobody. pid: 0: it is gone, -1: this process; prog: this process is to become the program of the box. */
 static const char *run_hook(const char *text, int stage, const char *name, pid_t pid, struct run *prog)
 {
 	int p[4] = { -1, -1, -1, -1 }, i;
@@ -149,7 +149,7 @@ static const char *run_hook(const char *text, int stage, const char *name, pid_t
 	size_t n;
 
 	prepare(text, stage, name);
-	n = describe(stage, name, pid ? pid : me);
+	n = describe(stage, name, pid < 0 ? me : pid);
 	if (pipe2(p, O_CLOEXEC) == 0 && pipe2(p + 2, O_CLOEXEC) == 0 &&
 	    write(p[1], hook.state, n) == (ssize_t)n && (child = fork()) == 0)
 		become(prog, me, p[0], p[3]);
@@ -203,12 +203,12 @@ int init_createcontainer(struct run *r)
 
 	if (wanted(r, HOOK_PRESTART) && ((e = init_say_ready(r)) != 0 || (e = ns_wait(r)) != 0))
 		return e;
-	return run_all(r, HOOK_CREATECONTAINER, 0);
+	return run_all(r, HOOK_CREATECONTAINER, -1);
 }
 
 int init_startcontainer(struct run *r)
 {
-	return r->side & ENTER ? 0 : run_all(r, HOOK_STARTCONTAINER, 0);	/* not of husk exec */
+	return r->side & ENTER ? 0 : run_all(r, HOOK_STARTCONTAINER, -1);	/* not of husk exec */
 }
 
 /* In a process of its own where this one is the keeper, which is then needed at once; in the
