@@ -25,7 +25,7 @@ const char *cg_line(char *text, const struct setting *s)
 		if (!(end = strchr(text, '\n')))
 			end = strchr(text, '\0');
 		if (!s->keyed || (!strncmp(text, s->text, n) && text[n] == ' ')) {
-			*end = '\0';
+			end[end > text && end[-1] == ' ' ? -1 : 0] = '\0';	/* rdma.max ends so */
 			return text;
 		}
 		if (!*end)

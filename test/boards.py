@@ -17,3 +17,26 @@ def test_a_full_boot(name):
     r = qemu.boot(b, test_boot.full(b), "loglevel=1", timeout=300, until="reboot: System halted" if halts else None)
     r.text = re.sub(r"^X+(?=@)", "", r.text, flags=re.M)		# the small line of a Raspberry Pi 3 says so when it is set up
     test_boot.check_full(r, name, halts=halts)
+
+
+# Soft-RoCE is in Debian's full kernel alone, which the Raspberry Pi 3 boots.
+RDMA = "crc32_generic udp_tunnel ip6_udp_tunnel ib_core ib_uverbs rdma_rxe".split()
+LIMITED = """
+for m in %s; do insmod /$m.ko; done
+ifconfig lo up; /rdma lo
+echo +rdma >/sys/fs/cgroup/cgroup.subtree_control
+husk run -d name=x root=/srv/root %s -- /bin/sleep 100; echo "@status $?"
+sed 's/^/@max /' /sys/fs/cgroup/husk/x/rdma.max; husk stop x
+husk run name=x root=/srv/root rdma.max=rxe9:hca_handle=2 -- /bin/true; echo "@other $?"
+husk run name=x root=/srv/root rdma.max=rxe0:hca_handle=-2 -- /bin/true; echo "@bad $?"
+"""
+
+
+def test_rdma():
+    b = test_boot.ready("qemu-arm64") | {"KERNEL": qemu.board("raspi3b")["KERNEL"]}
+    files = {m + ".ko": qemu.file(qemu.module(b, m)) for m in RDMA} | {"rdma": qemu.program(qemu.compiled(b, "rdma.c"))}
+    files |= {"script": qemu.file(LIMITED % (" ".join(RDMA), "rdma.max=rxe0:hca_handle=2,hca_object=100")), "init": qemu.program(qemu.GUEST % qemu.MOUNTS["v2"])}
+    r = qemu.boot(b, qemu.with_husk(b) | files, "", "/init", 120)
+    assert test_boot.said(r, "rdma") == ["No error information"], r		# of musl
+    assert test_boot.said(r, "max") == ["rxe0 hca_handle=2 hca_object=100 "] and test_boot.said(r, "status") == ["0"], r
+    assert test_boot.said(r, "other") == ["125"] and test_boot.said(r, "bad") == ["2"], r
