@@ -330,6 +330,7 @@ struct live {
 	bool	 fresh;			/* just started again: what that took can be given back */
 	bool	 etc;			/* has copies to be kept fresh */
 	bool	 paused;		/* when it was asked to stop */
+	bool	 leaves;		/* it has said that it stops: not ready again */
 	uint8_t	 with;			/* the signal that it is to be asked by; 0: its own */
 	uint8_t	 cause;			/* EV_LATE, EV_DOG: why it was ended; 0: by itself, or asked to */
 	uint8_t	 reads;			/* of W_READY */

@@ -258,7 +258,7 @@ void ready_begin(struct live *v)
 {
 	const struct life *l = &v->life;
 
-	v->cause = v->reads = 0;
+	v->cause = v->reads = v->leaves = 0;
 	if (!v->due[DUE_START])		/* else it has begun with the starter */
 		soon(v, DUE_START, l->ready_ms);
 	if (l->ready != READY_NOTIFY)
@@ -292,13 +292,9 @@ void ready_heard(struct live *v)
 static void note_status(const struct live *v, char *text)
 {
 	int fd = openat(v->fd[W_LOCK], "status", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	size_t n;
 
-	for (n = 0; text[n] && n < MAXSTATUS; n++)
-		if ((uint8_t)text[n] < ' ' || text[n] == 0x7f)
-			text[n] = '?';
 	if (fd >= 0) {
-		(void)!write(fd, text, n);
+		(void)!write(fd, text, log_clean(text, text, strnlen(text, MAXSTATUS)));
 		close(fd);
 	}
 }
@@ -315,16 +311,19 @@ static void extend(struct live *v, const char *us)
 		v->due[DUE_START] = end;
 }
 
+/* Ready and not ready are each a line of the state file: once, and no more. */
 static void one_line(struct live *v, char *s)
 {
 	if (starts(s, "STATUS="))
 		note_status(v, s + 7);
 	else if (starts(s, "EXTEND_TIMEOUT_USEC="))
 		extend(v, s + 20);
-	else if (same(s, "READY=1") && v->life.ready == READY_NOTIFY)
+	else if (same(s, "READY=1") && v->life.ready == READY_NOTIFY && !v->ready && !v->leaves)
 		(void)life_event(v, EV_READY);
-	else if (same(s, "STOPPING=1"))
+	else if (same(s, "STOPPING=1") && !v->leaves) {
+		v->leaves = true;
 		(void)life_event(v, EV_UNREADY);
+	}
 	else if (same(s, "WATCHDOG=1") && v->due[DUE_WATCHDOG])
 		soon(v, DUE_WATCHDOG, v->life.watchdog_ms);
 	else if (same(s, "WATCHDOG=trigger") && v->life.watchdog_ms)

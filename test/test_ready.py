@@ -135,6 +135,16 @@ def test_it_says_that_it_stops(name):
         end(p)
 
 
+@debian
+def test_its_mind_changes_once(name):
+    script = "say('READY=1\\nSTOPPING=1\\n' * 50)\nfor _ in range(50): say('READY=1\\nSTOPPING=1\\n' * 50)\nprint('said', flush=True); time.sleep(60)"
+    with debian_box("ready=notify", *py(script), box=name) as p:
+        assert husk.line(p) == "said"
+        time.sleep(0.3)
+        assert states(name) == ["starting", "ready", "running"]
+        end(p)
+
+
 def test_without_it_there_is_no_socket(name):
     r = husk.run("env=X=1", "--", "/bin/sh", "-c", "env; ls /dev", box=name)
     assert r.status == 0 and "NOTIFY" not in r.out and "WATCHDOG" not in r.out and "notify" not in r.out
@@ -151,10 +161,10 @@ def test_nobody_outside_reaches_it(name):
 
 @debian
 def test_status_is_one_short_plain_line(name):
-    script = "say('STATUS=' + 'x' * 500); say('STATUS=a\\x1b[31m\\x7f\\tb'); say('READY=1'); time.sleep(60)"
+    script = "say('STATUS=' + 'x' * 500); say('STATUS=a\\x1b[31m\\x7f\\u009b\\tb'); say('READY=1'); time.sleep(60)"
     with debian_box("ready=notify", *py(script), box=name) as p:
         assert ready(name)
-        assert husk.read(husk.RUNDIR / name / "status") == "a?[31m??b"
+        assert husk.read(husk.RUNDIR / name / "status") == "a?[31m???\tb"
         end(p)
     with debian_box("ready=notify", *py("say('STATUS=' + 'x' * 500 + '\\nREADY=1'); time.sleep(60)"), box=name) as p:
         assert ready(name)
