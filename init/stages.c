@@ -3,8 +3,9 @@
  *
  * Theory of operation
  *
- * Three processes make a box. HOST is outside: the keeper of a box started by
- * hand, or a short-lived starter of a board's PID 1. INIT is PID 1 of the box.
+ * Three processes make a box. HOST is outside: the keeper itself at the first start
+ * of a box by hand; a short-lived child of the keeper, the starter, at each further
+ * one and on a board (starter.c). INIT is PID 1 of the box.
  * PROG is the process that becomes the program. One loop, stages_run(), goes
  * through the rows in all three; each process does the rows of its own side.
  * ns.clone returns in HOST and in INIT, init.fork in INIT and in PROG.
@@ -19,7 +20,10 @@
  *	       <------------------------------------------- reports, waits
  *	init.release ---------------------------------------> filter, exec
  *	init.up: end of file       reaps, forwards             the program
- *	supervises
+ *
+ * What comes then is no row: the keeper supervises (life.c), hears the log by the
+ * pipe that init.output gave it (log.c), and a restart goes through all rows again.
+ * husk exec makes the rows of ENTER and those of PROG, in processes of its own (enter.c).
  *
  * The order of the rows is the security argument; the reasons stand in the
  * margin. A row with nothing to do returns 0: the table never branches.
