@@ -302,6 +302,7 @@ enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_LOG,
 enum { W_STAY = 1 << W_LOCK | 1 << W_FILE | 1 << W_WAIT | 1 << W_CTL | 1 << W_HOOK };	/* over a restart */
 enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_WATCHDOG, DUE_WAIT,
 	DUE_NOTIFY,			/* W_NOTIFY rests until then */
+	DUE_NEWS,			/* W_WAIT rests until then */
 	NDUE };
 
 /* The machine of init/life.c: what a box is, and what happens to it */
@@ -576,6 +577,7 @@ void starter_heard(struct live *);
 enum hold { HOLD_NOT, HOLD_WAIT, HOLD_SKIP };
 int init_wait(struct run *);
 int wait_for(const char *waits, int rundir, const char *self, bool started, const char **why);	/* enum hold; started: needs= alone counts */
+void wait_news(struct live *);
 void wait_heard(struct live *);		/* something has changed, maybe */
 void wait_watch(struct live *);		/* from here on that is heard */
 

@@ -308,7 +308,7 @@ static void hear(struct live *v, int which, short events)
 {
 	switch (which) {
 	case W_STARTER: starter_heard(v); break;
-	case W_WAIT: wait_heard(v); break;
+	case W_WAIT: wait_news(v); break;
 	case W_LISTENER: listen_to(v, events); break;
 	case W_READY: ready_heard(v); break;
 	case W_NOTIFY: notify_heard(v); break;
@@ -323,6 +323,7 @@ static bool rests(const struct live *v, int which)
 	case W_LOG: return log_rests(v);
 	case W_LISTENER: return filter_rests(keeper_slot(v));
 	case W_NOTIFY: return v->due[DUE_NOTIFY];
+	case W_WAIT: return v->due[DUE_NEWS];
 	}
 	return false;
 }

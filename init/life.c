@@ -469,7 +469,7 @@ bool life_due(struct live *v, uint64_t now)
 			v->due[i] = 0;
 			if (i == DUE_WAIT)
 				wait_heard(v);
-			else if (i != DUE_NOTIFY)
+			else if (i != DUE_NOTIFY && i != DUE_NEWS)
 				(void)life_event(v, events[i]);
 			return true;
 		}

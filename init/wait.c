@@ -10,11 +10,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-enum { ASK_MS = 1000, LIVES = 1, DONE = 2, WAITS = 4, STARTS = 8 };
+enum { ASK_MS = 1000, REST_MS = 10, NOTED = 1024, LIVES = 1, DONE = 2, WAITS = 4, STARTS = 8 };
 #define NEWS	(IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_MODIFY | IN_ATTRIB)
 
 /* A state file without a word is that of a start. */
@@ -147,6 +148,7 @@ void wait_heard(struct live *v)
 	static struct left l;
 	static char news[2048];
 	const char *why;
+	struct stat st;
 	bool started = v->state != WAITING;
 	int hold;
 
@@ -164,6 +166,14 @@ void wait_heard(struct live *v)
 		(void)life_event(v, EV_GO);
 	else if (!started && !same(v->why, why)) {
 		copy(v->why, sizeof v->why, why);
-		state_note(v, "waiting", why);
+		if (fstat(v->fd[W_FILE], &st) == 0 && st.st_size < NOTED)	/* that may change all the time, and a start needs room there */
+			state_note(v, "waiting", why);
 	}
+}
+
+/* The directory of a path may be one that a box writes to, as fast as it can. */
+void wait_news(struct live *v)
+{
+	v->due[DUE_NEWS] = now_ms() + REST_MS;
+	wait_heard(v);
 }

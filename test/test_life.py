@@ -303,6 +303,23 @@ def test_needs_a_path(name, tmp_path):
     assert lines(name, "restarts") == ["0"]
 
 
+def test_who_makes_news_all_the_time_fills_nothing(name, tmp_path):
+    """A directory that another box writes to: the file and the keeper's time are bounded, and the box starts when both are there."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert run("-d", f"needs={a} {b}", "--", "/bin/sleep", "100", box=name).status == 0
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        a.touch()
+        a.unlink()
+    assert state_file(name).stat().st_size < 1200
+    with open(f"/proc/{keeper(name)}/stat") as f:
+        assert sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13])) < 15, "ticks"
+    a.touch()
+    b.touch()
+    assert wait_for(lambda: word(name) == "running", 3), text(name)
+    end(name)
+
+
 def test_needs_another_box(name):
     """Of another keeper: with it, without it, with it again; also when that keeper is killed."""
     other = husk.name("other")
