@@ -660,6 +660,7 @@ bool log_rests(const struct live *);	/* it has said too much: its pipe is not as
 uint64_t log_due(const struct live *);	/* when log_more() is to be called, or 0 */
 void log_more(struct live *);
 void log_end(struct live *);		/* its last words, and its pipe goes */
+void log_let_go(void);			/* close_others(): what it had open is closed */
 void log_close(struct live *);		/* nothing more will be said of it */
 size_t log_clean(char *to, const char *from, size_t n);	/* without what terminals take for a command; no longer than it was */
 

@@ -50,11 +50,24 @@ struct out {
 
 static struct out outs[MAXBOX] APART;
 static bool busy STAYS;
+static bool holds STAYS;		/* some of outs[].file, or this one: */
 static int syslog_fd STAYS;		/* of all boxes; 0: not made yet */
 
 static struct out *out_of(const struct live *v)
 {
 	return outs + keeper_slot(v);
+}
+
+/* The numbers are somebody else's by the next open. */
+void log_let_go(void)
+{
+	int i;
+
+	for (i = 0; holds && i < MAXBOX; i++)
+		outs[i].file = 0;
+	if (holds)
+		syslog_fd = 0;
+	holds = false;
 }
 
 /* Is there somewhere to write lines to? */
@@ -232,6 +245,7 @@ static bool opened(const struct live *v, struct out *o, size_t n)
 	close(dir);
 	if (o->file < 0)
 		o->file = 0;
+	holds |= o->file > 0;
 	return o->file;
 }
 
@@ -277,6 +291,7 @@ static bool to_syslog(const char *s, size_t n)
 	if (!fd)
 		fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	syslog_fd = fd < 0 ? 0 : fd;
+	holds |= fd > 0;
 	return fd >= 0 && sendmsg(fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
 }
 

@@ -67,12 +67,14 @@ static int close_listed(int proc, unsigned from, const int *keep, int n)
 	return i < n || proc < 0 ? 0 : close(proc);
 }
 
-/* Closes the gaps between what is kept; without close_range one by one. */
+/* Closes the gaps between what is kept; without close_range one by one. The log opens
+ * what it has anew. */
 int close_others(int proc, unsigned from, const int *keep, int n)
 {
 	unsigned next, first = from;
 	int i;
 
+	log_let_go();
 	while (from != ~0u) {
 		for (next = ~0u, i = 0; i < n; i++)
 			if (keep[i] >= (int)from && (unsigned)keep[i] < next)

@@ -586,3 +586,14 @@ def test_a_board(board):
     assert r.ended and got and all(got), r
     assert [m[3] for m in got if not m[2]] == ["up", "out"] + [f"flood {i}" for i in range(18)], r
     assert re.search(r"^@kernel kernel: into the kernel", r.text, re.M) and re.search(r"^@last .* talks: flood 17", r.text, re.M) and "\nflood" not in r.text, r
+
+
+@pytest.mark.parametrize("more", ([], ["ready=notify"], ["ready=fd:9"]))
+def test_what_was_said_while_it_waited_does_not_go_elsewhere(box, name, tmp_path, more):
+    """The log is open while it waits; what a start has opened is closed when that has come to its wait."""
+    go = tmp_path / "go"
+    box(name, f"needs={go}", *more, *SH, "for i in 1 2 3; do echo line $i; done; exec sleep 100")
+    assert husk.wait_for(lambda: any("waits" in s for s in said(name, own=True))), logs(name)
+    go.touch()
+    until(name, "line 3")
+    assert said(name) == ["line 1", "line 2", "line 3"] and not any("dropped" in s for s in said(name, own=True)), logs(name)
