@@ -640,6 +640,16 @@ static int find(const char *verb)
 	return i;
 }
 
+/* Of which one was meant; NULL: no more */
+static const char *verb_name(int i)
+{
+	static char name[16];
+	const char *v = unpacked(verbs, i);
+
+	fmt(name, sizeof name, "%.*s", (int)strcspn(v, " \n"), v);
+	return *name ? name : NULL;
+}
+
 static bool say_verb(int i)
 {
 	const char *v = nth(verbs, i);
@@ -704,7 +714,7 @@ static int call(char **argv)
 	case 27: return verb_kill(argv);
 	case 28: return verb_logs(argv);
 	case 29: return verb_exec(argv);
-	default: return usage(fmts("%s: no such verb", argv[1]));
+	default: return usage(fmts("%s: no such verb%s", argv[1], near_of(argv[1], verb_name)));
 	}
 }
 
