@@ -110,11 +110,9 @@ static void print(struct msg *m)
 {
 	bool row = m->row < stage_count();
 	const char *h = row && m->kind == MSG_ERROR ? stage_hint(m->row, m->err) : NULL;
-	char *p;
+	size_t n = m->len < sizeof m->text ? m->len : sizeof m->text - 1;
 
-	m->text[m->len < sizeof m->text ? m->len : sizeof m->text - 1] = '\0';
-	for (p = m->text; *p; p++)
-		*p = (uint8_t)*p < ' ' || *p == 127 ? '?' : *p;
+	m->text[log_clean(m->text, m->text, n)] = '\0';
 	say(2, "husk: %s: %s%s%s%s%s\n", one.name, row ? stage_name(m->row) : "", row ? ": " : "", m->text, h ? " - " : "", h ? h : "");
 }
 

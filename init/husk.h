@@ -655,6 +655,7 @@ void log_default(struct life *, bool background);	/* what log= is where nobody h
 int init_log(struct run *);		/* HOST: can it be had? */
 int init_output(struct run *);		/* INIT: the pipe */
 void log_begin(const struct live *);	/* it is up */
+int log_directory(const char *path, const char **base, bool make);	/* of log=FILE, O_PATH; or -1 */
 void log_heard(struct live *);		/* its pipe has something */
 bool log_rests(const struct live *);	/* it has said too much: its pipe is not asked before log_due() */
 uint64_t log_due(const struct live *);	/* when log_more() is to be called, or 0 */

@@ -142,9 +142,9 @@ static const char *stamp(void)
 
 /* ------------------------------------------------------------- where it goes to */
 
-/* The directory of a file outside, made where it is not there. No link is followed on
- * the way: a box may have some of these directories, too, and its root is uid 0. */
-static int directory(const char *path, const char **base)
+/* No link is followed on the way: a box may have some of these directories, too, and its
+ * root is uid 0. */
+int log_directory(const char *path, const char **base, bool make)
 {
 	int fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), up;
 	const char *end, *name;
@@ -153,7 +153,7 @@ static int directory(const char *path, const char **base)
 		up = fd;
 		name = fmts("%.*s", (int)(end - *base), *base);
 		fd = openat(up, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT && mkdirat(up, name, 0755) == 0)
+		if (fd < 0 && errno == ENOENT && make && mkdirat(up, name, 0755) == 0)
 			fd = openat(up, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		let_go(up);
 	}
@@ -220,7 +220,7 @@ static int place(const struct live *v, const char **base)
 		return openat(v->fd[W_LOCK], ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (read_at(v->fd[W_LOCK], "state", l.text, sizeof l.text) < 0 || !left_get(&l, "log", &at, path, sizeof path))
 		return -1;
-	return directory(path, base);
+	return log_directory(path, base, true);
 }
 
 /* Open, of this name, and not full: or made so. */
@@ -518,7 +518,7 @@ int init_log(struct run *r)
 		return fail(r, "write the state file");
 	if (l->log == LOG_SYSLOG)
 		return 0;		/* who listens there may come later */
-	dir = l->log == LOG_FILE ? directory(path, &base) : AT_FDCWD;
+	dir = l->log == LOG_FILE ? log_directory(path, &base, true) : AT_FDCWD;
 	fd = l->log != LOG_FILE ? openat(dir, path, O_WRONLY | O_NOCTTY | O_CLOEXEC) : dir < 0 ? -1 : open_in(dir, base, l);
 	if (dir >= 0)
 		let_go(dir);

@@ -146,7 +146,7 @@ static int place(const struct left *l, const char *name, char base[MAXNAME])
 {
 	static char path[LOGPATH];
 	unsigned at = 0;
-	char *p;
+	const char *p;
 
 	copy(base, MAXNAME, "log");
 	if (!left_get(l, "log", &at, path, sizeof path))
@@ -155,10 +155,7 @@ static int place(const struct left *l, const char *name, char base[MAXNAME])
 		g.why = starts(path + 5, "log") ? "it goes to syslog" : "it goes to the kernel's log: dmesg";
 		return -1;
 	}
-	*p = '\0';
-	if (copy(base, MAXNAME, p + 1) >= MAXNAME)
-		return -1;
-	return openat(AT_FDCWD, *path ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return copy(base, MAXNAME, p + 1) >= MAXNAME ? -1 : log_directory(path, &p, false);
 }
 
 /* One box more, if it is none that we have */

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -330,6 +331,17 @@ static void one_line(struct live *v, char *s)
 		(void)life_event(v, EV_DOG);
 }
 
+/* Those who have taken descriptors and are dead. They end without a signal, so no other
+ * waitid() of the keeper sees them, nor takes the number of one for that of a box. */
+static void bury(void)
+{
+	static siginfo_t si;
+
+	do
+		si.si_pid = 0;
+	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WCLONE) == 0 && si.si_pid);
+}
+
 /* The message in front goes, and with it the descriptors that it has. To close one may
  * take as long as its sender likes, a socket that lingers; but not where a process ends.
  * So a child takes them, and ends: it holds this one up until then, and no longer. */
@@ -339,7 +351,8 @@ static void drop(int fd)
 	struct msghdr m = { .msg_control = room, .msg_controllen = sizeof room };
 	sigset_t none;
 
-	if (syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0) == 0) {
+	bury();
+	if (syscall(SYS_clone, CLONE_VFORK, 0, 0, 0, 0) == 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		(void)alarm(1);		/* where rlimit.nofile has no room for all of them */
@@ -392,4 +405,5 @@ void ready_end(struct live *v)
 		shut(v, W_READY);		/* first: the helper holds a root */
 	for (i = 0; i < MOST && v->fd[W_NOTIFY] >= 0 && next(v->fd[W_NOTIFY], text) >= 0; i++)
 		;
+	bury();
 }

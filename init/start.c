@@ -96,10 +96,7 @@ static int hear(struct run *r)
 		return 0;
 	if (n != sizeof m || m.len >= sizeof m.text || m.row >= stage_count())
 		return fail_not(r, "a message of the box is damaged");
-	m.text[m.len] = '\0';
-	for (n = 0; n < m.len; n++)
-		if ((uint8_t)m.text[n] < ' ' || m.text[n] == 0x7f)
-			m.text[n] = '?';	/* a path of the image's making */
+	m.text[log_clean(m.text, m.text, m.len)] = '\0';	/* a path of the image's making */
 	if (mh.msg_controllen >= CMSG_LEN(sizeof(int)) && c.h.cmsg_type == SCM_RIGHTS)
 		memcpy(m.kind == MSG_LISTENER ? &r->listener : m.kind == MSG_LOG ? &r->logpipe :
 			m.kind == MSG_ROOT ? &r->root : &r->pty, CMSG_DATA(&c.h), sizeof(int));

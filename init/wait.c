@@ -74,9 +74,9 @@ static bool holds(const char *w, int rundir, const char *self)
 int wait_for(const char *waits, int rundir, const char *self, bool started, const char **why)
 {
 	const char *w;
-	int skip;
+	int skip, turns = started ? 1 : 2;
 
-	for (skip = 0; skip <= !started; skip++)
+	for (skip = 0; skip < turns; skip++)
 		for (w = waits; *w; w += strlen(w) + 1)
 			if ((*w == WAIT_IF) == skip && (!started || *w == WAIT_NEEDS) && !holds(w, rundir, self)) {
 				*why = fmts("%s%s", *w == WAIT_IF ? "if=" : *w == WAIT_NEEDS ? "needs " : "after ", w + 1);

@@ -190,6 +190,20 @@ print("said", flush=True); sys.stdin.readline(); say("FOO=1\\nREADY=1\\nBAR"); t
 
 
 @debian
+def test_who_takes_descriptors_is_buried(name):
+    """At the latest by the next one that comes: a box cannot fill its keeper's table of processes."""
+    script = """
+for i in range(200): say("STATUS=%d" % i, 0)
+say("READY=1"); sys.stdin.readline()
+"""
+    with debian_box("ready=notify", *py(script), box=name, stdin=subprocess.PIPE) as p:
+        assert ready(name, 10)
+        dead = [c for c in husk.children(p.pid) if husk.read(f"/proc/{c}/stat").rpartition(") ")[2].startswith("Z")]
+        assert len(dead) <= 2, dead
+        assert end(p) == 143
+
+
+@debian
 def test_descriptors_that_come_along_are_closed(name):
     """The last copy of a socket that lingers would halt who closes it."""
     script = """
