@@ -36,9 +36,11 @@ static int same_as(struct run *r, int who)
 
 	if (!q || read_at(r->proc, "self/cgroup", own, sizeof own) < 0)
 		return fail(r, "read /proc/%d/cgroup", r->init);
-	for (; *p && *q; p += n + (p[n] == '\n'), q = strchrnul(q, '\n'), q += *q == '\n')
-		if (n = strcspn(p, "\n"), strncmp(p, q, n))
+	for (; *p && *q; p += n + (p[n] == '\n'), q = strchrnul(q, '\n'), q += *q == '\n') {
+		n = strcspn(p, "\n");
+		if (strncmp(p, q, n) != 0)
 			break;
+	}
 	return *p || *q ? fail_not(r, "it is not where PID 1 is: %.*s", (int)strcspn(p, "\n"), p) : 0;
 }
 

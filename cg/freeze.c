@@ -207,7 +207,7 @@ static pid_t watchman(struct up *u, const struct freezer *f, int *pipe)
 int cg_while_frozen(struct up *u, int work(struct up *))
 {
 	struct freezer f;
-	int e, word;
+	int e, word = -1;
 	pid_t pid;
 
 	if (cg_paused(&u->left))

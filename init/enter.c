@@ -419,8 +419,8 @@ static void starter(const char *name, int client, int sync)
 	r->sync = sync;
 	r->status = client;
 	r->side = ENTER | PROG;
-	if ((e = prepare(r)) == 0)
-		e = stages_run(r);
+	if (prepare(r) == 0)
+		(void)stages_run(r);
 	start_confess(r);
 }
 

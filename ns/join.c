@@ -17,7 +17,7 @@ static int failed(struct run *r, int i)
 {
 	const char *box = r->box->nsbox[i];
 
-	return fail(r, "join %s as %s namespace", box ? box : r->side == HOST ? r->box->nspath[i] : "PID 1's", ns_name(i));
+	return fail(r, "join %s as %s namespace", r->side & ENTER ? "PID 1's" : box ? box : r->box->nspath[i], ns_name(i));
 }
 
 static int open_ns(struct run *r, int i)

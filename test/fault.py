@@ -352,6 +352,8 @@ def leftovers(box, got, mode, r):
     things = husk.left(box)
     wrong = [t for t in things if t.startswith("process")]
     state = husk.read(husk.RUNDIR / box / "state")
+    if re.search(r"^state=failed ", state, re.M):
+        things = [t for t in things if not t.startswith("state")]		# of the background: stays until it is asked for
     if not got.startswith("137") and not (r.err.strip() and mode in ("fail", "ever")):
         wrong += [t for t in things if not t.startswith("process")]
     for t in things:

@@ -276,7 +276,7 @@ def test_a_keeper_that_is_killed_takes_it_along(name, words):
     with box(*words, name=name) as p:
         e = subprocess.Popen([husk.HUSK, "exec", name, *SLEEP], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert husk.line(e) == "up"
-        pid = guest(p.pid) if words != ["ns.pid=host"] else next(q for q in husk.children(p.pid) if b"sleep" in open(f"/proc/{q}/cmdline", "rb").read())
+        pid = guest(p.pid) if words != ["ns.pid=host"] else next(q for q in husk.children(p.pid) if "sleep" in husk.read(f"/proc/{q}/cmdline"))
         p.kill()
         p.wait()
         assert husk.wait_for(lambda: not husk.alive(pid), 0.2)
