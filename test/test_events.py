@@ -231,6 +231,7 @@ def test_a_box_that_runs_already(name):
             assert w.quiet()
             p.terminate()
             assert w.until("exited") == "reason=signal 15"
+            assert husk.status_of(p) == 143		# it is told before all is undone
 
 
 def test_until_it_has_ended(name):
