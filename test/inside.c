@@ -324,13 +324,13 @@ static int do_ignore(int argc, char **argv)
 {
 	int i, n = argc > 0 ? atoi(argv[0]) : 1;
 
+	for (i = 1; i < 65; i++)
+		signal(i, SIG_IGN);		/* before there are others who say that they are ready */
 	for (i = 0; i < n; i++)
 		if (fork() == 0) {
 			setsid();
 			break;
 		}
-	for (i = 1; i < 65; i++)
-		signal(i, SIG_IGN);
 	if (write(1, "ready\n", 6) != 6)
 		return 1;
 	for (;;)
