@@ -420,8 +420,10 @@ __attribute__((noinline)) int keeper_loop(bool learn)
 			forget();
 	}
 	while (v->state != GONE) {
-		if ((sig = keeper_signal()))
+		if ((sig = keeper_signal())) {
 			for_the_box(v, sig);
+			continue;		/* it may be over */
+		}
 		keeper_turn(-1);
 		if (v->fresh) {
 			v->fresh = false;

@@ -64,14 +64,15 @@ def killed(pid, sig=signal.SIGKILL):
 
 
 def end(n):
-    """Whatever it is, it is not there afterwards."""
+    """Whatever it is, it is not there afterwards, and nobody who keeps it."""
+    pid = keeper(n) if lines(n, "keeper") else 0
     if lines(n, "keeper") and word(n) not in ("done", "failed", "skipped"):
         killed(keeper(n), signal.SIGTERM)
         if not wait_for(lambda: not state_file(n).exists(), 8):
             killed(keeper(n))
     wait_for(lambda: not (husk.RUNDIR / n).exists() or husk.husk("delete", n, timeout=20).status == 0)
     assert not (husk.RUNDIR / n).exists()
-    assert not leaves(n)
+    assert not leaves(n) and wait_for(lambda: not pid or not lives(pid))
 
 
 def leaves(n):
