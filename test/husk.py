@@ -229,9 +229,10 @@ def left(box_name):
     return found
 
 
-def nothing_left(box_name, timeout=0.2):
+def nothing_left(box_name, timeout=5):
     wait_for(lambda: not left(box_name), timeout)
-    assert left(box_name) == []
+    found = left(box_name)
+    assert not found, found
 
 
 def loops(path):
