@@ -166,12 +166,40 @@ boards()
 	python test/boards.py
 }
 
+tests()		# WORD...: words of pytest
+{
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rfEs "$@"
+}
+
+# What failed beside others is run once more, alone, and both results are shown: a machine
+# that has no time for its two workers breaks no test, and a broken one fails again. Many
+# are no accident. What is an attack counts at once: who got out once is out.
+again_alone()
+{
+	failures=$(sed -n 's/^FAILED \(test.*\)/\1/p' out/python.log | sed 's/ - .*//' | sort -u)
+	case $failures in "" | *test_escape* | *hunt* | *hostile*) return ;; esac
+	[ "$(echo "$failures" | wc -l)" -le 4 ] && ! grep -q '^ERROR' out/python.log || return
+	while read -r t; do
+		if tests "$t" >out/alone.log 2>&1; then
+			echo "unsteady: $t: failed beside others, passed alone"
+			failed=$((failed - 1)) passed=$((passed + 1))
+		else
+			echo "failed alone, too: $t"
+			tail -n 40 out/alone.log
+		fi
+	done <<-END
+	$failures
+	END
+	status=$failed
+}
+
 python()
 {
 	rm -f out/fault.count out/fault.wrong
-	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -n 2 -rfEs "${1:-test}" >out/python.log 2>&1
+	tests -n 2 "${1:-test}" >out/python.log 2>&1
 	status=$?
 	grep -E '^(FAILED|ERROR|SKIPPED|fault points)' out/python.log
+	grep -E '^E  ' out/python.log | head -n 30
 	last=$(grep -E '(passed|failed|error).* in [0-9.]+' out/python.log | tail -n 1)
 	echo "python: $last"
 	for w in passed failed errors error skipped; do
@@ -182,6 +210,7 @@ python()
 		*) failed=$((failed + ${n:-0})) ;;
 		esac
 	done
+	again_alone
 	[ $status = 0 ] || [ $failed != 0 ] || bad "pytest: status $status"
 }
 
