@@ -290,7 +290,7 @@ static const char *no_signal(int sig, const char *word)
 	return sig == SIGSTOP ? TEXT "STOP: husk pause" : init_forwards(sig) ? NULL : TEXT "a fault is passed on by nobody";
 }
 
-/* KILL is for all of it. */
+/* KILL is for all of it: by its cgroup, then by its PID 1, which may be dead and reaped by then. */
 int ask_kill(const char *name, const char *signal)
 {
 	static struct up u;
@@ -308,5 +308,5 @@ int ask_kill(const char *name, const char *signal)
 		cg_kill(&u.left);
 	if (sys_pidfd_send(u.who, sig) == 0 || (errno == ENOSYS && kill(u.run.init, sig) == 0))
 		return 0;
-	return errno == ESRCH ? not_running() : trouble("kill");
+	return errno != ESRCH ? trouble("kill") : sig == SIGKILL ? 0 : not_running();
 }
