@@ -37,7 +37,7 @@ def name(request):
     n = husk.name(request.node.name.split("[")[0].replace("test_", "").replace("_", "-")[:30])
     yield n
     try:
-        husk.nothing_left(n, 0.5)
+        husk.nothing_left(n)
     finally:
         for p in husk.tagged(n):
             husk.send(p, 9)

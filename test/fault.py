@@ -329,12 +329,12 @@ def check_once(call, mode, err, box, baseline, log, variant):
     if waited and call.role != 3 and not call.released and (got == "own") != (waited[1] == "0"):
         wrong.append(f"who waited says {waited[1]}")
     if "alive " in said:
-        wrong.append("outlives the keeper by 200 ms: " + said[said.index("alive "):].strip())
+        wrong.append("outlives the keeper: " + said[said.index("alive "):].strip())
     wrong += leftovers(box, got, mode, r)
     again = husk.command(*words(box, "/bin/inside", "exit", "7"), timeout=TIME)
     if again.status != 7:
         wrong.append(f"the next start does not work: {again}")
-    if variant and not husk.wait_for(lambda: not husk.loops(image() or "-"), 0.5):
+    if variant and not husk.wait_for(lambda: not husk.loops(image() or "-")):
         wrong.append("a loop device is left")
     if husk.left(box):
         wrong.append(f"left after the next start: {husk.left(box)}")
@@ -348,7 +348,7 @@ def leftovers(box, got, mode, r):
     things = husk.left(box)
     if not things:
         return []
-    husk.wait_for(lambda: not husk.tagged(box), 0.2)
+    husk.wait_for(lambda: not husk.tagged(box))
     things = husk.left(box)
     wrong = [t for t in things if t.startswith("process")]
     state = husk.read(husk.RUNDIR / box / "state")

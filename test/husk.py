@@ -194,6 +194,19 @@ def alive(pid):
     return state_of(pid) not in ("gone", "Z", "X")
 
 
+def sleeps(seconds, *processes, timeout=20):
+    """For so long at a stretch none of them runs; until then they may have had something to do."""
+    def count():
+        return [re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", read(f"/proc/{p}/status"), re.M) for p in processes]
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        before = count()
+        time.sleep(seconds)
+        if [] not in before and count() == before:
+            return True
+    return False
+
+
 # ----------------------------------------------------------- what is left over
 
 def mounts():

@@ -230,7 +230,7 @@ def test_e9_nothing_outlives_the_keeper(name, words):
         inside = [init] + husk.children(init)
         p.kill()
         p.wait()
-        assert husk.wait_for(lambda: not [q for q in inside if husk.alive(q)], 0.5)
+        assert husk.wait_for(lambda: not [q for q in inside if husk.alive(q)])
     r = run(*words, "--", "/bin/true", box=name)
     assert r.status == 0, "the next start sweeps"
 
@@ -244,5 +244,5 @@ def test_e9_keeper_killed_while_it_starts(name):
         except subprocess.TimeoutExpired:
             p.kill()
         p.wait()
-        assert husk.wait_for(lambda: not husk.tagged(name), 1), ms
+        assert husk.wait_for(lambda: not husk.tagged(name)), ms
     assert run("--", "/bin/true", box=name).status == 0

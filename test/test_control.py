@@ -110,7 +110,7 @@ def test_a_paused_box_whose_keeper_is_killed(name, tmp_path, before):
         assert control("pause", name).status == 0
         c.keeper.kill()
         c.keeper.wait()
-        assert before or husk.wait_for(lambda: not husk.alive(init), 0.2)
+        assert before or husk.wait_for(lambda: not husk.alive(init))
         assert control("resume", name).status == 3
         assert husk.run("--", "/bin/true", box=name).status == 0
         assert not husk.alive(init)

@@ -186,11 +186,7 @@ def test_wait_sleeps(name):
     p = waiting("wait", name)
     waits(p)
     husk.wait_for(lambda: (husk.RUNDIR / name / "box").exists())
-    count = lambda: [re.search(r"voluntary_ctxt_switches:\s*(\d+)", husk.read(f"/proc/{n}/status"))[1] for n in (p.pid, keeper(name), init(name))]
-    husk.wait_for(lambda: count() == (time.sleep(0.1), count())[1])
-    before = count()
-    time.sleep(0.5)
-    assert count() == before
+    assert husk.sleeps(0.5, p.pid, keeper(name), init(name))
     verb("stop", name)
     assert husk.status_of(p) == 143
 
@@ -390,7 +386,7 @@ def dead(name):
     husk.wait_for(lambda: (husk.RUNDIR / name / "box").exists())
     pid = init(name)
     os.kill(keeper(name), signal.SIGKILL)
-    assert husk.wait_for(lambda: not husk.alive(pid), 0.2)
+    assert husk.wait_for(lambda: not husk.alive(pid))
     yield name
 
 
@@ -601,11 +597,9 @@ def calls_of_a_life(name, log):
 
 
 def killed_at(name, log, mode, point):
-    """At that call of the keeper: the box is gone with it, stop clears what is left, and the next one starts. Once more
-    if something lived for 200 ms: a machine under load can be late."""
+    """At that call of the keeper: the box is gone with it, stop clears what is left, and the next one starts. How
+    soon is measured in a guest, whose time is its own: test_pid1.py."""
     text, s, _ = life(name, log, mode, 0, point)
-    if "alive " in text:
-        text, s, _ = life(name, log, mode, 0, point)
     assert s.status == 0, (mode, point, s)
     assert "alive " not in text, (mode, point, text)
     husk.nothing_left(name)
@@ -628,7 +622,7 @@ def test_a_keeper_killed_at_any_call_of_its_stop(name, tmp_path, mode):
 def test_a_keeper_killed_at_any_moment_takes_its_box_along(name):
     """At moments by chance from its start to its stop: nothing of the box lives on, and the next start works."""
     dice = random.Random(5)
-    for _ in range(25):
+    for _ in range(50):
         p = husk.start("stop.timeout=1s", *SLEEP, box=name)
         s = None
         time.sleep(dice.random() * 0.06)
@@ -637,7 +631,7 @@ def test_a_keeper_killed_at_any_moment_takes_its_box_along(name):
             time.sleep(dice.random() * 0.03)
         p.kill()
         p.wait()
-        assert husk.wait_for(lambda: not [q for q in husk.tagged(name) if not s or q != s.pid], 5, 0.005)
+        assert husk.wait_for(lambda: not [q for q in husk.tagged(name) if not s or q != s.pid], step=0.005)
         if s:
             assert husk.status_of(s) == 0, s.stderr.read()
         p.stdout.close(), p.stderr.close()

@@ -350,8 +350,8 @@ def test_e4_passwd_is_not_a_plain_file(name, root, shape):
     else:
         p.mkdir()
     began = time.monotonic()
-    r = run("user=user", "--", "/bin/inside", "rights", box=name, root=root, timeout=5)
-    assert time.monotonic() - began < 2
+    r = run("user=user", "--", "/bin/inside", "rights", box=name, root=root)
+    assert time.monotonic() - began < 5
     assert r.status == 125 or husk.fields(r.out)["Uid"].split()[0] == "1000", r
 
 
@@ -439,10 +439,10 @@ def test_h3_fork_bomb(name):
         time.sleep(0.5)
         began = time.monotonic()
         assert run("--", "/bin/true", box=name + "b").status == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
         p.terminate()
         husk.status_of(p, 8)
-    husk.nothing_left(name, 1)
+    husk.nothing_left(name)
 
 
 def test_h3_memory_and_tmpfs(name):
@@ -488,7 +488,7 @@ def test_h6_cgroup_of_our_name_with_a_process_in_it(name):
     finally:
         sleeper.kill()
         sleeper.wait()
-        husk.wait_for(lambda: not d.exists() or not d.rmdir(), 1)
+        husk.wait_for(lambda: not d.exists() or not d.rmdir())
 
 
 # --------------------------------------------------------------------------- J: state

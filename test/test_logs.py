@@ -184,10 +184,7 @@ def test_no_rate(box, name, tmp_path):
 def test_idle_means_no_wake_ups(box, name):
     pid = box(name, "log.rate=2/s", *SH, "for i in 1 2 3 4 5; do echo $i; done; sleep 60")
     husk.wait_for(lambda: any("dropped" in s for s in said(name, own=True)))
-    time.sleep(.3)
-    switches = re.search(r"^voluntary.*$", husk.read(f"/proc/{pid}/status"), re.M)[0]
-    time.sleep(2)
-    assert re.search(r"^voluntary.*$", husk.read(f"/proc/{pid}/status"), re.M)[0] == switches
+    assert husk.sleeps(2, pid)
 
 
 def test_who_holds_the_pipe_does_not_hold_up_the_end(box, name, tmp_path):
@@ -201,7 +198,7 @@ def test_who_holds_the_pipe_does_not_hold_up_the_end(box, name, tmp_path):
         t = time.monotonic()
         os.kill(pid, signal.SIGTERM)
         ends(pid)
-        assert time.monotonic() - t < 2
+        assert time.monotonic() - t < 5
     finally:
         flood.kill()
         flood.wait()
@@ -514,10 +511,7 @@ def test_follow_does_not_poll_and_ends_with_its_reader(box, name):
     box(name, *SH, "echo x; sleep 9")
     with following(name) as p:
         husk.line(p)
-        time.sleep(.3)
-        switches = re.search(r"^voluntary.*$", husk.read(f"/proc/{p.pid}/status"), re.M)[0]
-        time.sleep(1)
-        assert re.search(r"^voluntary.*$", husk.read(f"/proc/{p.pid}/status"), re.M)[0] == switches
+        assert husk.sleeps(1, p.pid)
         p.stdout.close()
         assert husk.wait_for(lambda: not husk.alive(p.pid))
 

@@ -303,12 +303,12 @@ def test_who_looks_is_gone_with_the_box(name):
             p.stdin.close()
             p.stdin = None
             assert husk.status_of(p) == 1
-        assert husk.wait_for(lambda: not any(map(husk.alive, looks)), 0.5)
+        assert husk.wait_for(lambda: not any(map(husk.alive, looks)))
         with husk.box(f"ready={kind}", *sh("echo up; sleep 60"), box=name) as p:
             assert husk.line(p) == "up"
             looks = [c for c in husk.children(p.pid) if c != husk.init_of(p.pid)]
             p.kill()
-            assert husk.wait_for(lambda: not any(map(husk.alive, looks)), 0.5)
+            assert husk.wait_for(lambda: not any(map(husk.alive, looks)))
         husk.run(*sh("true"), box=name)
 
 
@@ -320,7 +320,7 @@ def test_not_ready_in_time(name, kind):
     with husk.box(f"ready={kind}", "start.timeout=300ms", *sh("trap 'exit 0' TERM; sleep 60 & wait"), box=name) as p:
         assert husk.status_of(p) == 125
         assert husk.errors(p) == f"husk: {name}: not ready in time: stopped\n"
-    assert 0.3 < time.monotonic() - begun < 2
+    assert 0.3 < time.monotonic() - begun < 5
 
 
 def test_not_ready_and_not_willing_to_go(name):
@@ -330,14 +330,14 @@ def test_not_ready_and_not_willing_to_go(name):
 
 
 def test_who_is_ready_in_time_stays(name):
-    with husk.box("ready=fd:5", "start.timeout=300ms", *sh("echo >&5; sleep 0.6; exit 4"), box=name) as p:
+    with husk.box("ready=fd:5", "start.timeout=2s", *sh("echo >&5; sleep 2.2; exit 4"), box=name) as p:
         assert husk.status_of(p) == 4 and husk.errors(p) == ""
 
 
 @debian
 def test_the_time_can_be_extended_while_it_starts(name):
-    script = "say('EXTEND_TIMEOUT_USEC=5000000'); time.sleep(0.6); say('READY=1'); print('ready', flush=True); time.sleep(60)"
-    with debian_box("ready=notify", "start.timeout=400ms", *py(script), box=name) as p:
+    script = "say('EXTEND_TIMEOUT_USEC=9000000'); time.sleep(3.2); say('READY=1'); print('ready', flush=True); time.sleep(60)"
+    with debian_box("ready=notify", "start.timeout=3s", *py(script), box=name) as p:
         assert husk.line(p) == "ready" and ready(name)
         end(p)
 
@@ -348,18 +348,18 @@ def test_the_time_to_stop_cannot(name):
     with debian_box("ready=notify", "stop.timeout=300ms", *py(script), box=name) as p:
         assert husk.line(p) == "up"
         begun = time.monotonic()
-        assert end(p) == 137 and time.monotonic() - begun < 2
+        assert end(p) == 137 and time.monotonic() - begun < 5
 
 
 @debian
 def test_who_does_not_call_in_is_killed(name):
-    script = "print(*(os.environ[k] for k in ('WATCHDOG_USEC', 'WATCHDOG_PID')), os.getpid(), flush=True)\nfor i in range(3): time.sleep(0.4); say('WATCHDOG=1')\ntime.sleep(60)"
+    script = "print(*(os.environ[k] for k in ('WATCHDOG_USEC', 'WATCHDOG_PID')), os.getpid(), flush=True)\nfor i in range(3): time.sleep(0.8); say('WATCHDOG=1')\ntime.sleep(60)"
     begun = time.monotonic()
-    with debian_box("watchdog=1s", *py(script), box=name) as p:
-        assert husk.line(p) == "1000000 2 2"
+    with debian_box("watchdog=2s", *py(script), box=name) as p:
+        assert husk.line(p) == "2000000 2 2"
         assert husk.status_of(p) == 137
         assert husk.errors(p) == f"husk: {name}: watchdog: it has not called in: killed\n"
-    assert time.monotonic() - begun > 2
+    assert time.monotonic() - begun > 4
 
 
 @debian

@@ -299,7 +299,7 @@ def images(where):
 @pytest.fixture
 def no_loops_left(public):
     yield
-    assert husk.wait_for(lambda: not husk.loops(public), 2), husk.loops(public)
+    assert husk.wait_for(lambda: not husk.loops(public)), husk.loops(public)
 
 
 READ = "cat /mnt/f; echo more >>/mnt/f && cat /mnt/f; grep ' /mnt ' /proc/self/mountinfo; ls /dev"

@@ -571,7 +571,7 @@ def test_background_and_pid_file(name, tmp_path):
     assert os.getsid(keeper) == keeper or os.getsid(keeper) != os.getsid(0)
     os.kill(keeper, signal.SIGTERM)
     assert husk.wait_for(lambda: not husk.alive(keeper), 5)
-    husk.nothing_left(name, 1)
+    husk.nothing_left(name)
 
 
 def test_background_reports_a_failed_start(name, tmp_path):
@@ -619,7 +619,7 @@ def test_a_run_directory_that_survives_a_boot(name):
 def test_pid_file_in_the_foreground(name, tmp_path):
     with husk.box("-p", tmp_path / "pid", "--", "/bin/inside", "sleep", "20000", box=name) as p:
         assert husk.line(p) == "up"
-        assert husk.wait_for(lambda: husk.read(tmp_path / "pid").strip() == str(p.pid), 2)
+        assert husk.wait_for(lambda: husk.read(tmp_path / "pid").strip() == str(p.pid))
         p.terminate()
         husk.status_of(p)
 
@@ -672,7 +672,7 @@ def test_stop_timeout(name):
         began = time.monotonic()
         p.terminate()
         assert husk.status_of(p) == 137
-        assert 0.4 < time.monotonic() - began < 1.5
+        assert 0.4 < time.monotonic() - began < 5
     husk.nothing_left(name)
 
 
@@ -684,7 +684,7 @@ def test_stop_of_a_stopped_program(name):
         began = time.monotonic()
         p.terminate()
         assert husk.status_of(p) in (7, 137)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5
 
 
 def test_stop_twice(name):
@@ -693,7 +693,7 @@ def test_stop_twice(name):
         p.terminate()
         time.sleep(0.05)
         p.terminate()
-        assert husk.status_of(p, 4) == 137
+        assert husk.status_of(p) == 137
 
 
 def test_program_that_changes_its_own_uid_gets_term(name):
@@ -714,7 +714,7 @@ def test_killed_keeper(name, delay):
             assert husk.line(p) == "ready"
         p.kill()
         assert husk.status_of(p) == 137
-        assert husk.wait_for(lambda: not husk.tagged(name), 0.2), husk.left(name)
+        assert husk.wait_for(lambda: not husk.tagged(name)), husk.left(name)
         state = "".join(husk.read(f) for f in (husk.RUNDIR / name).glob("*")) if (husk.RUNDIR / name).is_dir() else ""
         for d in husk.cgroup_dirs(name):
             assert "husk/" + name in state, f"{d} is not in the state file: {state!r}"
@@ -740,7 +740,7 @@ def test_two_boxes_at_once(name):
         assert uids[0] != uids[1]
         a.kill()
         husk.status_of(a)
-        assert husk.wait_for(lambda: not husk.tagged(name), 0.2)
+        assert husk.wait_for(lambda: not husk.tagged(name))
         assert husk.alive(b.pid) and husk.tagged(other)
         b.terminate()
         assert husk.status_of(b) == 7
@@ -807,13 +807,7 @@ def test_idle_box_is_small(name):
 def test_idle_box_sleeps(name):
     with husk.box("--", "/bin/inside", "sleep", "30000", box=name) as p:
         assert husk.line(p) == "up"
-        time.sleep(0.3)
-
-        def switches():
-            return [re.findall(r"ctxt_switches:\s+(\d+)", husk.read(f"/proc/{q}/status")) for q in (p.pid, husk.init_of(p.pid))]
-        before = switches()
-        time.sleep(3)
-        assert switches() == before
+        assert husk.sleeps(3, p.pid, husk.init_of(p.pid))
         p.terminate()
         husk.status_of(p)
 
@@ -962,7 +956,7 @@ def test_hang_up_ends_the_box(name):
     os.close(t.slave)
     os.close(t.master)
     assert husk.status_of(t.p, 8) != 0
-    husk.nothing_left(name, 1)
+    husk.nothing_left(name)
 
 
 def test_tty_without_a_terminal(name):

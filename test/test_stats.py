@@ -306,7 +306,7 @@ def test_live_until_told(name, how):
     with running(name), terminal("-w", name, rows=12, columns=50) as t:
         began = time.monotonic()
         t.until(lambda text: text.count(FRAME) >= 3)
-        assert 0.5 < time.monotonic() - began < 8
+        assert time.monotonic() - began > 0.5
         assert termios.tcgetattr(t.slave) != t.was
         if len(how) == 1:
             os.write(t.master, how.encode())
