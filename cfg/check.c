@@ -249,6 +249,19 @@ static void forks(const struct box *b)
 		cfg_error(KEY_FORKS, 0, "not with %s: who is left is known in a namespace of its own", cfg_said(KEY_NS_PID));
 }
 
+/* A number is one file's. */
+static void numbers(const struct box *b)
+{
+	int i, j;
+
+	for (i = 0; i < b->nfd; i++) {
+		for (j = 0; j < i && b->fd[j].number != b->fd[i].number; j++)
+			;
+		if (j < i || (b->life.ready == READY_FD && b->life.ready_number == b->fd[i].number))
+			cfg_error(KEY_FD, i, "%u is %s already", b->fd[i].number, j < i ? b->fd[j].path : cfg_said(KEY_READY));
+	}
+}
+
 /* A second execve, of a path that is on no page */
 static void hooks_once(const struct box *b)
 {
@@ -425,6 +438,7 @@ void cfg_check(struct box *b)
 		forks(b);
 	if (b->exec_once)
 		exec_once(b), hooks_once(b);
+	numbers(b);
 	if (b->abi == ABI_32 && !(b->persona & PER_MASK))
 		b->persona |= PER_LINUX32;
 	if (b->ns[NS_UTS] == NSM_NEW && !b->hostname)

@@ -129,6 +129,7 @@
 	K(LOG, "log", LOG, life.log, PATH | OPEN, "ring, none, inherit, kmsg, syslog or /PATH, then :SIZE,keep=N,mode=M (4K to 1G, 0..9)", "of its output", "ring:16K, in the foreground inherit", "SIZE: of the ring, or of a file that is kept N times; see LOG") \
 	K(LOG_RATE, "log.rate", RATE, life.log_rate, 0, "a rate (200/s, 10/m, 1/h, max)", "lines; the rest is counted", "200/s", "what is more is dropped, and one line says how many") \
 	K(HOOK, "hook.", HOOK, nhook, LIST | SUB | OPEN, "PATH ARG ... of prestart, createcontainer, startcontainer, poststart or poststop (PATH from /)", "at that moment", "", "see HOOKS; one hook a line, eight at most") \
+	K(FD, "fd", FD, nfd, LIST | SKIP | OPEN, "N:PATH[:OPT] (N of 3..255, PATH from /; ro, rw, append)", "a file of outside", "", "opened at each start, and passed on as descriptor N; eight at most") \
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service|daemon|netdev|host|oci|NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \

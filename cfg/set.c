@@ -494,6 +494,24 @@ static const char *set_hook(struct box *b, const char *sub, const char *v)
 	return e;
 }
 
+static const char *set_fd(struct box *b, char *v, bool skip)
+{
+	const char *e = cfg_add(&b->nfd, MAXFD);
+	struct passed *p = &b->fd[b->nfd - 1];
+	uint32_t number = 0;
+	char *f[3];
+	int n, how;
+
+	if (e)
+		return e;
+	n = cfg_fields(v, f, 3);
+	how = n == 3 ? cfg_index("ro|rw|append", f[2]) : FD_RO;
+	if (n < 2 || n > 3 || how < 0 || !cfg_digits(f[0], 255, &number) || number < 3 || !cfg_path(f[1]))
+		return cfg_not();
+	*p = (struct passed){ (uint8_t)number, (uint8_t)how, skip, f[1] };
+	return NULL;
+}
+
 enum { DAY_MS = 24 * 3600 * 1000, DELAY_MS = 1000, DELAY_MAX_MS = 60 * 1000 };
 
 /* A..B, or A for both */
@@ -654,6 +672,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_ENV: return set_env(b, v);
 	case T_RLIMIT: return set_rlimit(b, sub, v);
 	case T_HOOK: return set_hook(b, sub, v);
+	case T_FD: return set_fd(b, v, skip);
 	case T_SYSCTL: return set_sysctl(b, sub, v);
 	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
 	case T_DEVICE: return cfg_set_device(b, v, skip);

@@ -71,7 +71,8 @@ enum {
 	MAXAFTER = 32,		/* names and paths of after=, before=, needs=, if= each */
 	MAXWAITS = 512,		/* bytes of them all */
 	MAXTRIES = 32,		/* of restart= */
-	MAXPASS	= 1,		/* descriptors that a program is given */
+	MAXFD	= 8,
+	MAXPASS	= 1 + MAXFD,	/* descriptors that a program is given */
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
@@ -124,6 +125,13 @@ struct dev {
 enum { DEVICE_CHAR = 1 << 10, ANY_MAJOR = DEVICE_CHAR - 1, ANY_MINOR = (1 << 20) - 1,
        MAXNODE = 256 };			/* rules of a box, of all keys and nodes */
 struct devrule { uint32_t key, perm; };
+
+enum { FD_RO, FD_RW, FD_APPEND };
+struct passed {			/* one fd= */
+	uint8_t	 number, how;	/* 3..255, FD_* */
+	bool	 skip;
+	const char *path;
+};
 
 struct idmap { uint32_t in, out, count; };
 struct named { const char *name; uint32_t id; };	/* name NULL: id counts */
@@ -185,7 +193,7 @@ enum { WAIT_AFTER = 'a', WAIT_NEEDS = 'n', WAIT_IF = 'i' };
 /* Small things first: near the start an access is a short instruction. */
 struct box {
 	uint8_t	 narg, nenv, ngroup, nmnt, ndev, ndevrule, netc, nmask, nro, nuidmap, ngidmap,
-		 nsysctl, nafter, nbefore, nneeds, nif, nsyscall, nknob, nhook;
+		 nsysctl, nafter, nbefore, nneeds, nif, nsyscall, nknob, nfd, nhook;
 	uint8_t	 ns[NNS];		/* enum nsmode */
 	bool	 tty, pid1_program;
 	bool	 root_rw;
@@ -242,6 +250,7 @@ struct box {
 	const char *mask[MAXPATHS], *ro[MAXPATHS];	/* absolute; a / at the end: a directory */
 	bool	 mask_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
 	struct named groups[MAXGRP];
+	struct passed fd[MAXFD];
 	struct idmap uidmap[MAXMAP], gidmap[MAXMAP];
 	struct pair sysctl[MAXSYSCTL];	/* key in dotted form, checked */
 	struct knob knob[MAXKNOB];
@@ -398,6 +407,7 @@ struct run {
 	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
 	int	 etcsrc[8];		/* of the copies of etc=, by row of box.etc */
 	int	 src[MAXMNT];		/* by row of box.mnt: detached clones of bind sources, and loop devices */
+	int	 pass[MAXFD];		/* by row of box.fd */
 	int	 last_fd;		/* always -1 */
 
 	uint64_t caps;			/* of box.caps, what the caller has to give */
@@ -546,6 +556,7 @@ int start_what(const struct box *);	/* is there a program? prints, 0 or 2 */
 int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 125 */
 
 /* init/pass.c: descriptors that the program is given */
+int init_fd(struct run *);
 int init_pass(struct run *);
 int init_passed(const struct run *, int keep[MAXPASS]);	/* PROG, then: their numbers; how many */
 
@@ -800,7 +811,7 @@ enum keyrow {
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
 	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
 	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT,
-	KEY_READY, KEY_START_TIMEOUT, KEY_WATCHDOG, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK,
+	KEY_READY, KEY_START_TIMEOUT, KEY_WATCHDOG, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK, KEY_FD,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 };
 enum keytype {
@@ -810,7 +821,7 @@ enum keytype {
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
-	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK,
+	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK, T_FD,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64, K_EXEC = 128 };

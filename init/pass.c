@@ -1,43 +1,89 @@
 /*
- * pass.c - descriptors that the program gets on purpose: so far the end of the pipe of
- * ready=fd:N. HOST opens them, INIT holds them until PROG is born, and there they get
- * their numbers. What husk exec starts has none.
+ * pass.c - descriptors that the program gets on purpose: the files of fd=, and the end of
+ * the pipe of ready=fd:N. HOST opens them, INIT holds them until PROG is born, and there
+ * they get their numbers. What husk exec starts has none.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-static bool passes(const struct run *r)
+/* A device or a FIFO where nobody answers does not hold up the start. */
+static int open_one(struct run *r, const struct passed *p, int *to)
 {
-	return r->box->life.ready == READY_FD && !(r->side & ENTER);
+	static const uint16_t how[] = { O_RDONLY, O_RDWR, O_WRONLY | O_APPEND };
+	int fd = *to = openat(AT_FDCWD, p->path, how[p->how] | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && p->skip) {
+		note(r, "%s: %s: not passed on", p->path, strerror(errno));
+		return 0;
+	}
+	if (fd < 0)
+		return fail(r, "%s", p->path);
+	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
+		return fail_not(r, "%s: a directory would lead out of the box - bind=", p->path);
+	return fcntl(fd, F_SETFL, how[p->how]) < 0 ? fail(r, "%s", p->path) : 0;
 }
 
-/* For caps_close: the number that it has by then */
+int init_fd(struct run *r)
+{
+	int i, e = 0;
+
+	for (i = 0; i < r->box->nfd && !e; i++)
+		e = open_one(r, &r->box->fd[i], &r->pass[i]);
+	return e;
+}
+
+/* For caps_close: the numbers that they have by then */
 int init_passed(const struct run *r, int keep[MAXPASS])
 {
-	keep[0] = r->box->life.ready_number;
-	return passes(r);
+	int i, n = 0;
+
+	if (r->side & ENTER)
+		return 0;
+	if (r->box->life.ready == READY_FD)
+		keep[n++] = r->box->life.ready_number;
+	for (i = 0; i < r->box->nfd; i++)
+		if (r->pass[i] >= 0)
+			keep[n++] = r->box->fd[i].number;
+	return n;
 }
 
-/* Out of the way of the number that is wanted */
-static int aside(int *fd, int above)
+/* Out of the way of all numbers that are wanted */
+static bool aside(int *fd, int above)
 {
-	int to = fcntl(*fd, F_DUPFD_CLOEXEC, above);
+	int to = *fd < 0 ? -1 : fcntl(*fd, F_DUPFD_CLOEXEC, above);
 
-	if (to >= 0)
-		*fd = to;
-	return to < 0;
+	if (to < 0)
+		return *fd < 0;
+	*fd = to;
+	return true;
+}
+
+static bool place(int from, int to)
+{
+	return from < 0 || dup2(from, to) >= 0;
 }
 
 /* PROG. What is ours goes out of the way first; caps.close closes what is left of it. */
 int init_pass(struct run *r)
 {
-	int n = r->box->life.ready_number;
+	int keep[MAXPASS], n = init_passed(r, keep), top = 0, i;
+	bool ok;
 
-	if (!passes(r))
+	if (!n)
 		return 0;
-	if (aside(&r->sync, n + 1) || aside(&r->proc, n + 1) || aside(&r->tell, n + 1) || dup2(r->tell, n) < 0)
-		return fail(r, "descriptor %d (rlimit.nofile)", n);
-	return 0;
+	for (i = 0; i < n; i++)
+		top = keep[i] > top ? keep[i] : top;
+	ok = aside(&r->sync, top + 1) && aside(&r->proc, top + 1) && aside(&r->tell, top + 1);
+	for (i = 0; i < r->box->nfd; i++)
+		ok = ok && aside(&r->pass[i], top + 1);
+	ok = ok && (r->box->life.ready != READY_FD || place(r->tell, r->box->life.ready_number));
+	for (i = 0; i < r->box->nfd; i++)
+		ok = ok && place(r->pass[i], r->box->fd[i].number);
+	return ok ? 0 : fail(r, "descriptors up to %d, and above (rlimit.nofile)", top);
 }

@@ -56,6 +56,7 @@
 	ROW(init_pipes,      HOST,              init_poststop, NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(init_log,        HOST,              NO_UNDO,     KEYS(LOG, LOG_RATE), "")	/* a file, as any other of the host's */ \
 	ROW(init_notify,     HOST,              NO_UNDO,     KEYS(READY, WATCHDOG), "")	/* its socket is a source, too */ \
+	ROW(init_fd,         HOST,              NO_UNDO,     KEY(FD), "open what is passed on") \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
 	ROW(cg_devices,      HOST,              NO_UNDO,     KEY(DEVICES_ALLOW), "deny all but the listed")	/* may make a leaf, and that one anew */ \

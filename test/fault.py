@@ -86,7 +86,7 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "hooks": [f"hook.{s}=/bin/true" for s in ("prestart", "createcontainer", "startcontainer", "poststart", "poststop")],
     "log": ["syscalls.log=yes", "syscalls=-sched_getaffinity"],		# which the program makes
     "learn": [],
-    "ready": ["ready=fd:9", "watchdog=1m"],
+    "ready": ["ready=fd:9", "watchdog=1m", "fd=5:/dev/null", "fd=6:/dev/zero:rw"],
     "limits": ["cpu.max=50%", "cpu.max.burst=1000", "cpu.weight.nice=1", "cpu.rt_runtime_us=1001", "cpuset.cpus=0", "io.max=DISK:rbps=1G,wiops=10000",
                "io.weight=200", "memory.swappiness=10"],
     "full": ["net=host", "etc=group", "mount=IMAGE:/data:squashfs", "user=user", "groups=44", "caps=net_raw,kill", "bind=/usr/share:/mnt:rec", "tmpfs=/srv:1M", "readonly=/srv",
