@@ -7,7 +7,7 @@
 #include "husk.h"
 
 #define LINKER	__attribute__((visibility("hidden")))	/* husk.ld says where */
-extern const char code_start[] LINKER, code_end[] LINKER, bss_start[] LINKER, bss_end[] LINKER;
+extern const char waits_end[] LINKER, code_end[] LINKER, bss_start[] LINKER, bss_end[] LINKER;
 
 enum { PAGE = 4096 };
 
@@ -22,5 +22,5 @@ static void drop(uintptr_t from, uintptr_t to)
 void forget(void)
 {
 	drop((uintptr_t)bss_start, (uintptr_t)bss_end);
-	drop((uintptr_t)code_start, (uintptr_t)code_end);
+	drop((uintptr_t)waits_end, (uintptr_t)code_end + PAGE - 1);	/* to the end of its last page, where nothing else is */
 }
