@@ -455,7 +455,7 @@ def test_what_it_can_do_without(name, call):
 GUESTS = [("qemu-x86_64", "5.10", "v1"), ("qemu-arm64", "6.12", "v2"), ("qemu-armv7", "6.1", "v2")]		# not 6.12 on x86_64: see qemu.py's ICOUNTS
 SCRIPT = """
 husk events blob >/ev & w=$!
-until_said() { n=0; while [ $n -lt 200 ] && ! grep -q "$1" /ev; do usleep 50000; n=$((n+1)); done; }
+until_said() { n=0; while [ $n -lt 600 ] && ! grep -q "$1" /ev; do usleep 50000; n=$((n+1)); done; }
 box() { husk run name=blob root=/srv/root "$@"; echo "@status $?"; }
 until_said stopped
 box memory.max=8M pids.max=8 -- /bin/sh -c 'effect eat 40; setsid effect bomb 20; sleep 1; exit 3'
@@ -463,7 +463,7 @@ until_said 'exit 3'
 box memory.max=8M -- /bin/effect eat 40
 until_said 'reason="oom'
 husk run name=blob root=/srv/root -- /bin/sleep 100 & k=$!
-sleep 1
+n=0; while [ $n -lt 600 ] && ! grep -q ^state=running /run/husk/blob/state 2>/dev/null; do usleep 50000; n=$((n+1)); done
 husk pause blob; until_said frozen
 husk resume blob; until_said thawed
 kill -9 $k; until_said 'keeper was'
