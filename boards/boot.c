@@ -17,8 +17,10 @@
 enum { STOP_MS = 30000, TURN_MS = 1000 };
 
 struct plans {
-	int	 from;			/* the child that reads sends them, one message each */
+	int	 from;			/* the child that reads: what, and then box[], one message each; -1: no more */
+	bool	 heard;			/* what is there */
 	unsigned known, begun;
+	struct board_plan what;
 	struct planned box[MAXBOX];
 };
 
@@ -48,38 +50,90 @@ static int begin_plan(void)
 	return p[0];
 }
 
+/* What the child that reads has to say, as it comes; it may be at a slow disk in between. */
+static void hear_plan(void)
+{
+	ssize_t n;
+
+	if (plan.from < 0)
+		return;
+	for (;;) {
+		n = !plan.heard ? read(plan.from, &plan.what, sizeof plan.what) :
+			plan.known < MAXBOX ? read(plan.from, plan.box + plan.known, sizeof *plan.box) : 0;
+		if (n <= 0)
+			break;
+		if (plan.heard) {
+			plan.known++;
+			continue;
+		}
+		plan.heard = true;
+		board_watchdog(&plan.what);
+		board_good(&plan.what);
+	}
+	if (n < 0 && errno == EAGAIN)
+		return;
+	keeper_wakes(-1);
+	close(plan.from);
+	plan.from = -1;
+}
+
 /* One at a time: the next when the last is up or has failed. */
 static void start_next(void)
 {
 	struct planned *p = plan.box + plan.begun;
 
-	while (plan.known < MAXBOX && read(plan.from, plan.box + plan.known, sizeof *p) == sizeof *p)
-		plan.known++;
 	for (; plan.begun < plan.known && (!plan.begun || keeper_state(p[-1].name) != 1); p++, plan.begun++)
 		(void)keeper_start(p->file, p->name, p->extra);
+}
+
+/* Until something is due at the latest; -1: however long it takes */
+static int patience(void)
+{
+	const uint64_t due[] = { board_watchdog_due(), board_good_due() };
+	uint64_t now, next = 0;
+	unsigned i;
+
+	for (i = 0; i < sizeof due / sizeof *due; i++)
+		if (due[i] && (!next || due[i] < next))
+			next = due[i];
+	if (!next)
+		return -1;
+	now = now_ms();
+	return next > now ? (int)(next - now) : 0;
 }
 
 /* Asked, and waited for. All where there is no name. */
 static void stop(const char *name, uint64_t end)
 {
-	for (keeper_stop(name); keeper_state(name) && now_ms() < end; (void)keeper_signal())
+	for (keeper_stop(name); keeper_state(name) && now_ms() < end; (void)keeper_signal()) {
 		keeper_turn(TURN_MS);
+		board_watchdog(NULL);
+	}
 }
 
-int board_boot(char **argv)
+/* In reverse, one after the other, each within its own time; all within the board's. */
+static void go_down(char how)
 {
+	unsigned ms = plan.heard ? plan.what.stop_ms : STOP_MS;
 	uint64_t end;
-	char how = 0;
 
-	if (getpid() != 1) {
-		say(2, "husk: boot: only as process 1: init=/sbin/husk\n");
-		return 2;
-	}
+	say(2, "husk: going down\n");
+	for (end = now_ms() + ms; plan.begun; )
+		stop(plan.box[--plan.begun].name, end);
+	stop(NULL, end + ms / 3);
+	board_off(how);
+}
+
+static void begin(char **argv)
+{
 	umask(0);
-	board_root();
+	board_proc();
+	if (!board_inside())
+		board_root();
 	board_mounts();
 	board_guard();
-	(void)reboot(RB_DISABLE_CAD);
+	if (!board_inside())
+		(void)reboot(RB_DISABLE_CAD);
 	plan.from = -1;
 	if (keeper_listen() < 0) {
 		board_failed("boot: ", "CONFIG_SIGNALFD");
@@ -88,17 +142,25 @@ int board_boot(char **argv)
 		caps_reset();
 		if ((plan.from = begin_plan()) < 0)
 			board_failed("boot: ", CONFDIR);
+		keeper_wakes(plan.from);
 	}
-	while (!how) {
-		keeper_turn(-1);
+}
+
+int board_boot(char **argv)
+{
+	char how = 0;
+
+	if (getpid() != 1) {
+		say(2, "husk: boot: only as process 1: init=/sbin/husk\n");
+		return 2;
+	}
+	for (begin(argv); !how; how = board_asked(keeper_signal())) {
+		keeper_turn(patience());
+		hear_plan();
 		start_next();
-		how = board_asked(keeper_signal());
+		board_watchdog(NULL);
+		board_good(NULL);
 	}
-	say(2, "husk: going down\n");
-	/* in reverse, one after the other, each within its own time; all within the board's */
-	for (end = now_ms() + STOP_MS; plan.begun; )
-		stop(plan.box[--plan.begun].name, end);
-	stop(NULL, end + STOP_MS / 3);
-	board_off(how);
+	go_down(how);
 	return 1;
 }

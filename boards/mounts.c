@@ -59,6 +59,28 @@ void board_console(bool wait)
 		close(fd);
 }
 
+/* Before all else: it says where we are. */
+void board_proc(void)
+{
+	(void)mkdir("/proc", 0555);
+	if (!is_mounted("/proc"))
+		(void)mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+/* The number of the first PID namespace, of all kernels. What has no entry in the
+ * /proc that is there has a namespace of its own, too. */
+bool board_inside(void)
+{
+	static uint8_t known;		/* 1: no, 2: yes */
+	struct stat st;
+
+	if (!known) {
+		known = stat("/proc/self/ns/pid", &st) == 0 ? 1 + (st.st_ino != 0xEFFFFFFC) :
+			1 + (stat("/proc/self", &st) < 0 && stat("/proc/version", &st) == 0);
+	}
+	return known == 2;
+}
+
 void board_mounts(void)
 {
 	const char *row, *dst, *data;

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -49,35 +47,50 @@ static const char knobs[] =
 	"fs.protected_symlinks\0" "1\0" "fs.protected_hardlinks\0" "1\0"
 	"fs.protected_fifos\0" "2\0" "fs.protected_regular\0" "2\0";
 
-static int mount_one(struct mnt *m)
+static void sysctls(const struct box *b, int proc)
 {
-	int device = image_device(m);
+	int i;
 
-	(void)mkdir(m->dst, 0755);
-	if (m->kind == MNT_BIND)
-		return mount(m->src, m->dst, NULL, MS_BIND | (m->rec ? MS_REC : 0), NULL);
-	if (m->kind == MNT_TMPFS && !m->mode)
-		m->mode = 0755;
-	return device < -1 ? -1 : image_mount(m, device, m->dst);
-}
-
-static void board_conf(void)
-{
-	struct box *b = asked();
-	int i, proc = proc_fd();
-	const char *k;
-
-	for (k = knobs; *k; k += strlen(k) + 1, k += strlen(k) + 1)
-		(void)ns_knob(proc, k, k + strlen(k) + 1);
-	(void)cfg_board(b, CONFDIR "/board.conf");	/* has said what is wrong: the rest counts */
-	if (b->hostname && sethostname(b->hostname, strlen(b->hostname)) < 0)
-		board_failed("plan: hostname ", b->hostname);
-	for (i = 0; i < b->nmnt; i++)
-		if (mount_one(&b->mnt[i]) < 0)
-			board_failed("plan: mount ", b->mnt[i].dst);
 	for (i = 0; i < b->nsysctl; i++)
 		if (ns_knob(proc, b->sysctl[i].key, b->sysctl[i].val) < 0)
 			board_failed("plan: sysctl.", b->sysctl[i].key);
+}
+
+/* A file of the directory that all is read from */
+static const char *file_of(const char *name)
+{
+	const char *dir = board_cmdline()->conf;
+
+	return fmts("%s/%s", dir ? dir : CONFDIR, name);
+}
+
+/* What is wrong has been said: the rest counts. PID 1 hears of it before a disk is
+ * touched, but after the modules, which may bring its watchdog. */
+static void board_conf(int to)
+{
+	static struct board_plan p;
+	const struct cmdline *c = board_cmdline();
+	struct box *b = asked();
+	int proc = proc_fd();
+	static char path[MAXDIR + 16];
+	const char *k, *file = path;
+
+	for (k = knobs; *k && !board_inside(); k += strlen(k) + 1, k += strlen(k) + 1)
+		(void)ns_knob(proc, k, k + strlen(k) + 1);
+	copy(path, sizeof path, file_of("board.conf"));
+	if (faccessat(AT_FDCWD, file, F_OK, 0) < 0 && errno == ENOENT)
+		file = NULL;
+	p.broken = cfg_board(b, file, c->over, c->nover);
+	p.single = c->single;
+	p.stop_ms = b->board.stop_ms;
+	if (b->hostname && !board_inside() && sethostname(b->hostname, strlen(b->hostname)) < 0)
+		board_failed("plan: hostname ", b->hostname);
+	if (!board_inside())
+		board_modules(&b->board);
+	(void)!write(to, &p, sizeof p);
+	board_disks(b);
+	if (!board_inside())
+		sysctls(b, proc);
 }
 
 static void also_after(struct waiting *w, const char *name)
@@ -137,25 +150,25 @@ static void turn_round(void)
 /* A name below CONFDIR: of a file of a box that is to be started? */
 static void read_box(const char *name)
 {
-	static char file[sizeof CONFDIR + MAXNAME + 6];
+	static char file[sizeof boxes[0].what.file];
 	struct box *b = asked();
 	size_t n = strlen(name);
 
 	if (*name == '.' || n < 6 || n >= MAXNAME + 6 || !same(name + n - 5, ".conf") || same(name, "board.conf"))
 		return;
-	fmt(file, sizeof file, CONFDIR "/%s", name);
-	if (cfg_load(b, file, NULL, 0, NULL) || !b->boot)
+	copy(file, sizeof file, file_of(name));
+	if (cfg_load(b, file, NULL, 0, NULL) || !b->boot || board_skips(b->name))
 		return;			/* it has said what is wrong */
 	board_add(b, file);
 }
 
 static void read_boxes(void)
 {
-	int dir = open(CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *name;
+	const char *at = file_of(""), *name;
+	int dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
-		board_failed("plan: ", CONFDIR);
+		board_failed("plan: ", at);
 	while (rootfs_list(dir) > 0)
 		while ((name = rootfs_name()))
 			read_box(name);
@@ -205,11 +218,13 @@ void board_plan(int to)
 {
 	struct waiting *w;
 
-	board_conf();
+	board_conf(to);
 	read_boxes();
 	turn_round();
 	while ((w = next(true))) {
 		w->placed = true;
+		if (board_cmdline()->debug)
+			say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);
 		(void)!write(to, &w->what, sizeof w->what);
 	}
 	_exit(0);

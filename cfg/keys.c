@@ -11,7 +11,7 @@
  * stands, a value is what the row above says. A LIST of things is found by its count. Flags:
  *	LIST	several lines add up, `key=` empties it
  *	SKIP	`?` may stand before it; never before rights
- *	BOARD	board.conf knows it too
+ *	BOARD	board.conf knows it too; and from board.* on it alone does
  *	SUB	the name goes on: rlimit.nofile
  *	OPEN	is not set unless somebody says it; of all others that nobody has said
  *		it is the first word, or the first between ( )
@@ -38,7 +38,7 @@
 	/* FILES */ \
 	K(ROOT, "root", ROOT, root, PATH, "a root (/, /DIR, ./DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
 	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS] (from / or ./, no .. in BOX, \\: is a colon; rw exec dev suid rec slave idmap create=755)", "ro,nosuid,nodev; optional as ?; create[=MODE]; rw brings noexec", "", "") \
-	K(TMPFS, "tmpfs", TMPFS, nmnt, LIST, "BOX[:SIZE,mode=M,exec] (from /, no ..)", "in memory", "", "replaces a default mount on the same BOX") \
+	K(TMPFS, "tmpfs", TMPFS, nmnt, LIST | BOARD, "BOX[:SIZE,mode=M,exec] (from /, no ..)", "in memory", "", "replaces a default mount on the same BOX") \
 	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD | PATH, "SRC:BOX[:TYPE,OPTS] (a device or a type; from /, no ..)", "", "", "any file system") \
 	K(MOUNTS, "mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
 	K(ETC, "etc", ETC, netc, LIST, "none, or a name below /etc", "copied", "resolv.conf,hosts,localtime", "without net: localtime only") \
@@ -133,7 +133,9 @@
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service|daemon|netdev|host|oci|NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
-	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box")
+	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box") \
+	/* BOARD */ \
+	K(BOARD_STOP, "board.stop.timeout", TIME, board.stop_ms, BOARD, "a time to 1d (30s, 2m)", "then all is ended", "30s", "how long all boxes together may take to stop")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH, LIVE = K_LIVE, EXEC = K_EXEC };
 

@@ -36,8 +36,8 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	if (flags ~ /LIST/) print "A list."
 	if (flags ~ /SKIP/) print "May have a"
 	if (flags ~ /SKIP/) print ".Ql \\&? ."
-	if (flags ~ /BOARD/) print "Also in"
-	if (flags ~ /BOARD/) print ".Pa board.conf ."
+	if (flags ~ /BOARD/ && $2 !~ /^board/) print "Also in"
+	if (flags ~ /BOARD/ && $2 !~ /^board/) print ".Pa board.conf ."
 	if (flags ~ /LIVE/) print "May change while the box runs."
 }
 END {

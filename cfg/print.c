@@ -112,10 +112,11 @@ bool cfg_show(int fd, bool origins)
 	int row;
 
 	begin();
-	put("use=service\n");	/* all that other presets say stands below */
-	for (row = 0; row < key_find("use"); row++)
-		show(row, "", origins);
-	show(key_find("name"), "", origins);
+	if (!cfg.board)
+		put("use=service\n");	/* all that other presets say stands below */
+	for (row = 0; key_name(row); row++)
+		if (cfg.board ? key_row(row)->flags & K_BOARD : row < KEY_USE || row == KEY_NAME)
+			show(row, "", origins);
 	return end(fd);
 }
 
@@ -134,7 +135,7 @@ int cfg_help(const char *key)
 	say(1, "%s%s=%s\n%s%s%s%sdefault:\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row),
 		flags & K_LIST ? TEXT "\ta list: lines add up, an empty value empties it\n" : "",
 		flags & K_SKIP ? TEXT "\t? before it: go on without\n" : "",
-		flags & K_BOARD ? TEXT "\talso in board.conf\n" : "",
+		row > KEY_NAME ? TEXT "\tin board.conf alone\n" : flags & K_BOARD ? TEXT "\talso in board.conf\n" : "",
 		flags & K_LIVE ? TEXT "\tmay change while the box runs: husk update\n" : "");
 	cfg_load(&b, NULL, NULL, 0, NULL);
 	cfg_show_key(row, 1, "", false);

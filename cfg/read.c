@@ -16,12 +16,18 @@ enum { MAXERRORS = 20 };
 
 /* -------------------------------------------------------------------- lines */
 
+/* Is it a key of this kind of file? */
+static bool may(int row)
+{
+	return cfg.board ? key_row(row)->flags & K_BOARD : row <= KEY_NAME;
+}
+
 /* One of the keys that this file may have, or "" */
 static const char *known(int row)
 {
 	const char *name = key_name(row);
 
-	return !name || !cfg.board || key_row(row)->flags & K_BOARD ? name : "";
+	return !name || may(row) ? name : "";
 }
 
 static bool is_controller(const char *word)
@@ -113,8 +119,10 @@ static void line(struct box *b, const char *p, size_t n)
 	*eq = '\0';
 	cfg.key = key_find(key);
 	cfg.text = p;
-	if (cfg.key < 0 || (cfg.board && !(key_row(cfg.key)->flags & K_BOARD)))
+	if (cfg.key < 0)
 		e = no_such_key(key);
+	else if (!may(cfg.key))
+		e = cfg.board ? TEXT "a box's, not the board's" : TEXT "the board's: in board.conf";
 	else
 		e = value(b, s, key, eq + 1);
 	if (e)
@@ -305,13 +313,20 @@ static int layers(struct box *b, const char *file, char *const argv[])
 	return cfg.errors ? 2 : 0;
 }
 
+bool cfg_is_board(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return same(slash ? slash + 1 : file, "board.conf");
+}
+
 int cfg_load(struct box *b, const char *file, char *const words[], int nwords, char *const argv[])
 {
 	const char *slash = file ? strrchr(file, '/') : NULL, *e = NULL, *end;
 
 	reset(b, false);
 	b->file = file;
-	if (file && same(slash ? slash + 1 : file, "board.conf"))
+	if (file && cfg_is_board(file))
 		e = TEXT "the board's own file, not a box: husk boot reads it";
 	else if (file && (e = text_file(file, L_FILE)) && slash && (end = strstr(slash, ".conf.conf")))
 		e = cfg_wrong("%s; .%.*s?", e, (int)(end + 5 - slash), slash);	/* NAME is without .conf */
@@ -339,15 +354,21 @@ int cfg_parse(struct box *b, const char *name, const char *text)
 	return layers(b, name, NULL);
 }
 
-/* board.conf has the language, but neither defaults nor layers below it. */
-int cfg_board(struct box *b, const char *file)
+enum { BOARD_STOP_MS = 30000 };
+
+/* board.conf has the language, but neither defaults nor presets below it. */
+int cfg_board(struct box *b, const char *file, char *const words[], int nwords)
 {
+	const struct source *s;
 	const char *e;
 
 	reset(b, true);
-	if (!(e = text_file(file, L_FILE)))
-		lines(b, cfg.source);
-	else if (errno != ENOENT)
+	b->board.stop_ms = BOARD_STOP_MS;
+	if (file && (e = text_file(file, L_FILE)))
 		cfg_complain(file, 0, NULL, e);
+	if ((e = text_words(words, nwords)))
+		cfg_complain(NULL, 0, NULL, e);
+	for (s = cfg.source; s < cfg.source + cfg.nsources; s++)
+		lines(b, s);
 	return cfg.errors ? 2 : 0;
 }

@@ -79,6 +79,8 @@ enum {
 	MAXEXEC	= 32,		/* of husk exec, by one keeper at once */
 	MAXWISH	= 32 * 1024,	/* the words of one: a message that is not cut */
 	MAXBOX	= 64,		/* boxes of a board */
+	MAXDIR	= 48,		/* bytes of husk.conf=DIR */
+	MAXOVER	= 24,		/* husk.KEY=VALUE of the kernel's command line */
 	MAXASK	= 32,		/* who asks one keeper, or waits for its boxes, at a time */
 	MAXHOOK	= 8,
 	MAXHOOKARG = 16,	/* words of one */
@@ -190,6 +192,31 @@ struct life {
 };
 enum { WAIT_AFTER = 'a', WAIT_NEEDS = 'n', WAIT_IF = 'i' };
 
+/* The keys of board.conf that are of nobody else: cfg/board.c */
+struct board {
+	uint32_t stop_ms;		/* board.stop.timeout= */
+};
+
+/* What PID 1 has to know of all that: numbers and short texts, the first message of the
+ * child that reads it. It fits into PIPE_BUF. */
+struct board_plan {
+	uint32_t stop_ms;
+	bool	 broken;		/* board.conf: what was wrong has been said */
+	bool	 single;		/* a shell before anything is started */
+};
+_Static_assert(sizeof(struct board_plan) <= 4096, "one message of a pipe");
+
+/* What the kernel's command line says to husk: boards/cmdline.c */
+struct cmdline {
+	const char *conf;		/* husk.conf=DIR, or NULL */
+	const char *skip;		/* husk.skip=NAME,... */
+	bool	 single;		/* single, emergency, husk.single, and their short forms */
+	bool	 debug;			/* husk.debug */
+	bool	 ro, rw;		/* of the root */
+	uint8_t	 nover;
+	char	*over[MAXOVER];		/* KEY=VALUE of husk.KEY=VALUE: above board.conf */
+};
+
 /* Small things first: near the start an access is a short instruction. */
 struct box {
 	uint8_t	 narg, nenv, ngroup, nmnt, ndev, ndevrule, netc, nmask, nro, nuidmap, ngidmap,
@@ -260,12 +287,13 @@ struct box {
 	struct dev dev[MAXDEV];
 	struct devrule devrule[MAXDEVRULE];
 	struct mnt mnt[MAXMNT];
+	struct board board;
 	struct sock_filter bpf[MAXBPF];	/* last: only what a filter needs of it is touched */
 };
 
 /* What PID 1 of a machine knows of a box */
 struct planned {
-	char	 name[MAXNAME + 1], file[sizeof CONFDIR + MAXNAME + 6];
+	char	 name[MAXNAME + 1], file[MAXDIR + MAXNAME + 6];
 	char	 extra[MAXWAITS];	/* what others' before= makes it wait for, as life.waits */
 };
 
@@ -610,6 +638,7 @@ int keeper_loop(bool learn);		/* of one box: until it has ended; its status. lea
 void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what is over its time */
 void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
 int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, 2: there; NULL: of any box */
+void keeper_wakes(int fd);		/* what is there for PID 1 of a board ends a turn, too; -1: nothing */
 int keeper_signal(void);		/* the next signal that is not the loop's own business, or 0 */
 
 /* init/ctl.c: who asks the keeper */
@@ -788,7 +817,8 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
 int cfg_again(struct box *, const char *file, char *const words[], int nwords);	/* of husk update; the box loaded last stays as it is; key= takes away what may change */
 int cfg_parse(struct box *, const char *name, const char *text);	/* the same from memory that stays, no words */
-int cfg_board(struct box *, const char *file);	/* board.conf, hostname, mnt and sysctl of it; a missing file is fine: 0 */
+bool cfg_is_board(const char *file);	/* is it called board.conf? */
+int cfg_board(struct box *, const char *file, char *const words[], int nwords);	/* struct board, and what board.conf takes of a box; file may be NULL. 0, or printed, and 2 */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
  * -r ROOTFS, below which all paths are looked for, or NULL */
 int cfg_machine(const struct box *, const char *root);
@@ -813,6 +843,7 @@ enum keyrow {
 	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT,
 	KEY_READY, KEY_START_TIMEOUT, KEY_WATCHDOG, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK, KEY_FD,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
+	KEY_BOARD_STOP,			/* from here on: of board.conf alone */
 };
 enum keytype {
 	T_EXEC, T_SYSCALLS,		/* of words, which may be quoted */
@@ -1377,9 +1408,23 @@ void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says e
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
 void board_mounts(void);
 void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, or not */
+void board_proc(void);			/* /proc, before all else */
+bool board_inside(void);		/* not the machine's first PID namespace: the hardware is somebody else's */
+const struct cmdline *board_cmdline(void);	/* boards/cmdline.c: read when it is asked for first; a child's business */
+void board_cmdline_of(struct cmdline *, char *text);	/* of that text, which is cut */
+bool board_skips(const char *name);	/* husk.skip= */
 void board_add(const struct box *, const char *file);	/* to those whose order is made */
 int board_circle(void);			/* can it be? 0, or 2: printed */
-void board_plan(int to);		/* a child's whole life: board.conf; one struct planned after the other; never returns */
+void board_plan(int to);		/* a child's whole life: board.conf; struct board_plan, one struct planned after the other; never returns */
+/* What that child does with board.conf, in this order. boards/modules.c, boards/disks.c */
+void board_modules(const struct board *);
+void board_disks(struct box *);		/* mount= and what goes with it */
+/* PID 1, in this order: when the plan is there, and after each turn of its loop. When it is to be called
+ * next at the latest: now_ms(), or 0: nothing waits for a time. boards/watchdog.c, boards/good.c */
+void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it */
+uint64_t board_watchdog_due(void);
+void board_good(const struct board_plan *);	/* takes it up, or NULL: are all ready, or is it too late? */
+uint64_t board_good_due(void);
 void board_guard(void);			/* PID 1 that crashes says so, and reboots */
 char board_asked(int sig);		/* 'h', 'p', 'r', or 0 */
 void board_off(char how);		/* reboot(2) after all that comes before it; never returns */

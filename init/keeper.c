@@ -23,6 +23,7 @@ static struct live table[MAXLIVE] APART;
 static int signals STAYS;		/* the signalfd */
 static int watch STAYS;			/* inotify, for etc=; -1: nobody needs it */
 static int pending STAYS;
+static int also STAYS;			/* of a board; -1 */
 static bool settled STAYS;		/* the box has lived for longer than BRIEF_MS */
 
 struct live *keeper_next(struct live *v)
@@ -298,9 +299,14 @@ int keeper_listen(void)
 	sigset_t all;
 
 	sigfillset(&all);
-	watch = -1;
+	watch = also = -1;
 	signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	return signals;
+}
+
+void keeper_wakes(int fd)
+{
+	also = fd;
 }
 
 /* Who is heard by which function */
@@ -334,10 +340,11 @@ void keeper_turn(int timeout_ms)
 	__attribute__((uninitialized)) uint16_t who[MAXLIVE * W_POLLED + 4];
 	struct live *v = NULL;
 	struct signalfd_siginfo si;
-	int n = 2, clients, tty, guests, i;
+	int n = 3, clients, tty, guests, i;
 
 	p[0] = (struct pollfd){ signals, POLLIN, 0 };
 	p[1] = (struct pollfd){ watch, POLLIN, 0 };
+	p[2] = (struct pollfd){ also, POLLIN, 0 };
 	while ((v = keeper_next(v)))
 		for (i = 0; i < W_POLLED; i++)
 			if (v->fd[i] >= 0 && !rests(v, i)) {
@@ -353,7 +360,7 @@ void keeper_turn(int timeout_ms)
 	if (poll(p, (nfds_t)n, time_left(timeout_ms)) > 0) {
 		if (p[1].revents)
 			news();
-		for (i = 2; i < clients; i++)	/* one that was heard before may have closed it */
+		for (i = 3; i < clients; i++)	/* one that was heard before may have closed it */
 			if (p[i].revents && table[who[i] / W_POLLED].fd[who[i] % W_POLLED] == p[i].fd)
 				hear(table + who[i] / W_POLLED, who[i] % W_POLLED, p[i].revents);
 		ctl_clients(p + clients, tty - clients);

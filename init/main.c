@@ -334,21 +334,30 @@ static int verb_start(char **argv)
 	return i ? worst : usage(TEXT "start what?");
 }
 
+static int check_one(const struct words *c, const char *word)
+{
+	const char *file = word ? conf(word) : NULL;
+	int e;
+
+	if (file && cfg_is_board(file))
+		return cfg_board(asked(), file, c->words, c->nwords);
+	e = cfg_load(asked(), file, c->words, c->nwords, c->argv);
+	if (!e)
+		e = cfg_machine(asked(), c->root);
+	if (!e && word)
+		board_add(asked(), word);
+	return e;
+}
+
 static int verb_check(char **argv)
 {
 	struct words c = { 0 };
-	int i, e, worst = 0;
+	int i, worst = 0, e;
 
 	if (parse(&c, argv + 2, "r"))
 		return 2;
-	for (i = 0; i < c.nrest || (i == 0 && c.nwords); i++) {
-		e = cfg_load(asked(), c.nrest ? conf(c.rest[i]) : NULL, c.words, c.nwords, c.argv);
-		if (!e)
-			e = cfg_machine(asked(), c.root);
-		if (!e && c.nrest)
-			board_add(asked(), c.rest[i]);
-		worst = e ? e : worst;
-	}
+	for (i = 0; i < c.nrest || (i == 0 && c.nwords); i++)
+		worst = (e = check_one(&c, c.nrest ? c.rest[i] : NULL)) ? e : worst;
 	if (!worst && c.nrest > 1)
 		worst = board_circle();
 	return i ? worst : usage(TEXT "check what?");
@@ -357,7 +366,9 @@ static int verb_check(char **argv)
 static int verb_show(char **argv, bool plan)
 {
 	struct words c = { 0 };
-	int e = load(&c, argv + 2, "");
+	const char *file = argv[2] ? conf(argv[2]) : "";
+	int e = plan || !cfg_is_board(file) ? load(&c, argv + 2, "") :
+		parse(&c, argv + 3, "") ? 2 : cfg_board(asked(), file, c.words, c.nwords);
 
 	if (!e && plan)
 		plan_print(asked());

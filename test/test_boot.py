@@ -415,6 +415,19 @@ def test_board_conf():
     assert r.ended and said(r, "up") == [""] and "hostnmae: no such key" in r.text, r
 
 
+def test_kernel_command_line():
+    """husk.KEY= lies above board.conf, husk.skip= leaves boxes out; a wrong word is said, and no more."""
+    b = ready(QUICK)
+    boxes = {"a": shell("echo @up $(hostname) $(cat /proc/sys/kernel/panic); sleep 1; husk poweroff"), "b": shell("echo @up b"), "c": shell("echo @up c")}
+    append = 'husk.skip=b,c husk.hostname=other husk.sysctl.kernel.panic="9" husk.hostnmae=x husk.single.x=1 -- husk.skp=a no.husk.word'
+    r = qemu.boot(b, small(b, boxes, conf="hostname=one\nboard.stop.timeout=1m\n"), append)
+    assert r.ended and said(r, "up") == ["other 9"], r
+    wrong = re.findall(r"^husk: kernel command line: (\S+): (.*)$", r.text, re.M)
+    assert wrong == [("husk.hostnmae", "no such word; hostname?"), ("husk.single.x", "no such word; single?"), ("husk.skp", "no such word; skip?")], r
+    r = qemu.boot(b, small(b, boxes) | {"etc/other/d.conf": qemu.file("use=host\nlog=inherit\n" + shell("echo @up d; husk poweroff"))}, "husk.conf=/etc/other husk.debug")
+    assert r.ended and said(r, "up") == ["d"] and "husk: plan: d /etc/other/d.conf" in r.text, r
+
+
 def test_images_and_copies(tmp_path):
     """A squashfs is mounted for the board and for a box; the copies of etc= follow the board's, of which PID 1 is the keeper."""
     b = ready(QUICK)
