@@ -126,6 +126,17 @@ static int find_user(struct run *r, int root)
 	return r->uid && (r->gid || b->group || b->gid != ~0u) ? 0 : wrong(r, name, ZERO, PASSWD);
 }
 
+int caps_host(struct run *r, const char *name, uint32_t *uid, uint32_t *gid)
+{
+	int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), e = root < 0 ? fail(r, "/") : find(r, root, PASSWD, name);
+
+	if (root >= 0)
+		close(root);
+	*uid = file.id;
+	*gid = file.gid;
+	return e;
+}
+
 /* Who the file says is a member of what does not count: a box has the groups
  * that are written down, and no others. */
 static int find_group(struct run *r, int root, const char *name, uint32_t *gid)

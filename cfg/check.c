@@ -439,6 +439,7 @@ void cfg_check(struct box *b)
 	if (b->exec_once)
 		exec_once(b), hooks_once(b);
 	numbers(b);
+	cfg_check_listen(b);
 	if (b->abi == ABI_32 && !(b->persona & PER_MASK))
 		b->persona |= PER_LINUX32;
 	if (b->ns[NS_UTS] == NSM_NEW && !b->hostname)

@@ -130,6 +130,7 @@
 	K(LOG_RATE, "log.rate", RATE, life.log_rate, 0, "a rate (200/s, 10/m, 1/h, max)", "lines; the rest is counted", "200/s", "what is more is dropped, and one line says how many") \
 	K(HOOK, "hook.", HOOK, nhook, LIST | SUB | OPEN, "PATH ARG ... of prestart, createcontainer, startcontainer, poststart or poststop (PATH from /)", "at that moment", "", "see HOOKS; one hook a line, eight at most") \
 	K(FD, "fd", FD, nfd, LIST | SKIP | OPEN, "N:PATH[:OPT] (N of 3..255, PATH from /; ro, rw, append)", "a file of outside", "", "opened at each start, and passed on as descriptor N; eight at most") \
+	K(LISTEN, "listen", LISTEN, nlisten, LIST | OPEN, "PORT, ADDRESS:PORT (127.0.0.1:80, [::1]:80; udp: before it) or /PATH[:mode=M,user=U]", "a socket of outside", "", "made outside, passed on as descriptor 3 and up (LISTEN_FDS), open as long as the box is supervised; eight at most") \
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service|daemon|netdev|host|oci|NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \

@@ -128,15 +128,17 @@ static bool set_user(struct box *b, char *v)
 	return true;
 }
 
+bool cfg_named(const char *v, struct named *who)
+{
+	who->name = is_login(v) ? v : NULL;
+	return who->name || is_id(v, &who->id);
+}
+
 static const char *set_group(struct box *b, const char *v)
 {
 	const char *e = cfg_add(&b->ngroup, MAXGRP);
-	struct named *g = &b->groups[b->ngroup - 1];
 
-	if (e)
-		return e;
-	g->name = is_login(v) ? v : NULL;
-	return g->name || is_id(v, &g->id) ? NULL : cfg_not();
+	return e || cfg_named(v, &b->groups[b->ngroup - 1]) ? e : cfg_not();
 }
 
 /* -------------------------------------------------------------------- FILES */
@@ -673,6 +675,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_RLIMIT: return set_rlimit(b, sub, v);
 	case T_HOOK: return set_hook(b, sub, v);
 	case T_FD: return set_fd(b, v, skip);
+	case T_LISTEN: return cfg_set_listen(b, v);
 	case T_SYSCTL: return set_sysctl(b, sub, v);
 	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
 	case T_DEVICE: return cfg_set_device(b, v, skip);

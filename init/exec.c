@@ -155,7 +155,7 @@ static bool has(const char *const *env, const char *name)
 /* HOME, USER and LOGNAME of the user as the box knows him, unless env= says. */
 static const char **environment(const struct run *r)
 {
-	static const char *env[MAXENV + 12];
+	static const char *env[MAXENV + 16];
 	static char add[3][sizeof r->home + 8];
 	static const char names[3][8] = { "HOME", "USER", "LOGNAME" };
 	unsigned n = r->box->nenv, i;
@@ -167,7 +167,7 @@ static const char **environment(const struct run *r)
 		fmt(add[i], sizeof add[i], "%s=%s", names[i], i ? r->user : r->home);
 		env[n++] = add[i];
 	}
-	n = ready_env(r, env, n);
+	n = listen_env(r, env, ready_env(r, env, n));
 	env[n] = NULL;
 	return env;
 }

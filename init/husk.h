@@ -72,7 +72,8 @@ enum {
 	MAXWAITS = 512,		/* bytes of them all */
 	MAXTRIES = 32,		/* of restart= */
 	MAXFD	= 8,
-	MAXPASS	= 1 + MAXFD,	/* descriptors that a program is given */
+	MAXLISTEN = 8,
+	MAXPASS	= 1 + MAXFD + MAXLISTEN,	/* descriptors that a program is given */
 	MAXWORD	= 160,		/* words of syscalls= */
 	MAXBPF	= 4096,		/* BPF_MAXINSNS, the kernel's own limit */
 	MAXCPU	= 1024,
@@ -137,6 +138,14 @@ struct passed {			/* one fd= */
 
 struct idmap { uint32_t in, out, count; };
 struct named { const char *name; uint32_t id; };	/* name NULL: id counts */
+struct listening {		/* one listen= */
+	uint8_t	 family;	/* AF_*; 0: both */
+	bool	 udp;
+	uint16_t port, mode;
+	uint8_t	 addr[16];
+	const char *path;	/* AF_UNIX */
+	struct named owner;
+};
 struct pair { const char *key, *val; };
 struct rlim { uint64_t soft, hard; bool set; };		/* ~0: unlimited */
 
@@ -220,7 +229,7 @@ struct cmdline {
 /* Small things first: near the start an access is a short instruction. */
 struct box {
 	uint8_t	 narg, nenv, ngroup, nmnt, ndev, ndevrule, netc, nmask, nro, nuidmap, ngidmap,
-		 nsysctl, nafter, nbefore, nneeds, nif, nsyscall, nknob, nfd, nhook;
+		 nsysctl, nafter, nbefore, nneeds, nif, nsyscall, nknob, nfd, nlisten, nhook;
 	uint8_t	 ns[NNS];		/* enum nsmode */
 	bool	 tty, pid1_program;
 	bool	 root_rw;
@@ -278,6 +287,7 @@ struct box {
 	bool	 mask_skip[MAXPATHS];	/* from the defaults: absent on this kernel is fine */
 	struct named groups[MAXGRP];
 	struct passed fd[MAXFD];
+	struct listening listen[MAXLISTEN];
 	struct idmap uidmap[MAXMAP], gidmap[MAXMAP];
 	struct pair sysctl[MAXSYSCTL];	/* key in dotted form, checked */
 	struct knob knob[MAXKNOB];
@@ -335,8 +345,9 @@ enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_LOG,
 	W_LOCK, W_FILE,			/* RUNDIR/NAME, and its state file */
 	W_POLICY, W_PTY,
 	W_HOOK,				/* a pipe that ends with the last hook.poststop */
-	NWATCH };
-enum { W_STAY = 1 << W_LOCK | 1 << W_FILE | 1 << W_WAIT | 1 << W_CTL | 1 << W_HOOK };	/* over a restart */
+	W_LISTEN,			/* the sockets of listen= */
+	NWATCH = W_LISTEN + MAXLISTEN };
+enum { W_STAY = 1 << W_LOCK | 1 << W_FILE | 1 << W_WAIT | 1 << W_CTL | 1 << W_HOOK | ((1 << MAXLISTEN) - 1) << W_LISTEN };	/* over a restart */
 enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_WATCHDOG, DUE_WAIT,
 	DUE_NOTIFY,			/* W_NOTIFY rests until then */
 	DUE_NEWS,			/* W_WAIT rests until then */
@@ -409,6 +420,7 @@ struct run {
 	uint32_t number;		/* of the box alone, from 0: user=auto, and ranges of ns.user=new */
 	int	 up;			/* of -d: who waits; 0: nobody */
 	int	 lock, file;		/* RUNDIR/NAME and its state file, where the keeper has them already; 0: not */
+	const int *have;		/* and what he has of listen=; NULL: nothing */
 	int	 sigfd;			/* the keeper's, for all signals; -1 in a starter */
 	int	 exec_errno;		/* of a failed exec, for 126 and 127 */
 	int	 err;			/* errno of the last fail(), 0: none */
@@ -435,7 +447,7 @@ struct run {
 	int	 nsfd[NNS];		/* NSM_JOIN: opened by ns_join */
 	int	 etcsrc[8];		/* of the copies of etc=, by row of box.etc */
 	int	 src[MAXMNT];		/* by row of box.mnt: detached clones of bind sources, and loop devices */
-	int	 pass[MAXFD];		/* by row of box.fd */
+	int	 pass[MAXFD], listen[MAXLISTEN];	/* by row of box.fd, box.listen */
 	int	 last_fd;		/* always -1 */
 
 	uint64_t caps;			/* of box.caps, what the caller has to give */
@@ -586,7 +598,12 @@ int start_stdio(bool in, bool out);	/* /dev/null on 0, on 1 and 2; prints, 0 or 
 /* init/pass.c: descriptors that the program is given */
 int init_fd(struct run *);
 int init_pass(struct run *);
-int init_passed(const struct run *, int keep[MAXPASS]);	/* PROG, then: their numbers; how many */
+int init_passed(struct run *, int keep[MAXPASS]);	/* PROG, then: their numbers; how many */
+/* init/listen.c: the sockets of listen= */
+int init_listen(struct run *);
+unsigned listen_env(const struct run *, const char **env, unsigned n);
+void listen_end(struct live *);		/* the keeper: nobody can come any more */
+void listen_undo(const struct left *);	/* their paths */
 
 /* init/ready.c: is it ready, does it call in? */
 #define READY_PLACE	"/dev/notify"	/* of the socket, inside */
@@ -841,7 +858,7 @@ enum keyrow {
 	KEY_CAPS, KEY_CAPS_AMBIENT, KEY_CAPS_INHERITABLE, KEY_SECUREBITS, KEY_SYSCALLS, KEY_SYSCALLS_DEFAULT,
 	KEY_SYSCALLS_LOG, KEY_SOCKETS, KEY_EXEC_ONCE, KEY_NO_NEW_PRIVS, KEY_KEYRING, KEY_APPARMOR, KEY_SELINUX, KEY_SYSCTL, KEY_REBOOT, KEY_PERSONALITY,
 	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT,
-	KEY_READY, KEY_START_TIMEOUT, KEY_WATCHDOG, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK, KEY_FD,
+	KEY_READY, KEY_START_TIMEOUT, KEY_WATCHDOG, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK, KEY_FD, KEY_LISTEN,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 	KEY_BOARD_STOP,			/* from here on: of board.conf alone */
 };
@@ -852,7 +869,7 @@ enum keytype {
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
-	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK, T_FD,
+	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK, T_FD, T_LISTEN,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64, K_EXEC = 128 };
@@ -908,6 +925,10 @@ const char *cfg_set(struct box *, int row, const char *sub, char *value, bool sk
 void cfg_empty(struct box *, int row);		/* key= of a list */
 int cfg_env(const struct box *, const char *name, size_t len);	/* which of env begins so; nenv: none */
 const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
+/* cfg/listen.c */
+const char *cfg_set_listen(struct box *, char *value);
+void cfg_check_listen(const struct box *);
+bool cfg_named(const char *, struct named *);	/* a user or a group of the system */
 const char *cfg_set_device(struct box *, char *value, bool skip);
 const char *cfg_set_devrule(struct box *, char *value);
 int cfg_devrule(char *text, struct devrule *);	/* "c 1:3 rw": 0 block, 1 character, 2 all of both (c is to be added), -1: it is none */
@@ -1224,6 +1245,7 @@ extern bool caps_no_groups;	/* and who has none since */
 void caps_reset(void);		/* HOST, first: umask, signals, nice: nothing is inherited by accident */
 /* caps/user.c */
 int caps_find(struct run *, int root);	/* caps_user in that root */
+int caps_host(struct run *, const char *name, uint32_t *uid, uint32_t *gid);	/* of the host's; 0 or fail() */
 /* caps/ids.c */
 int caps_setgroups(int n, const uint32_t *);	/* the bare call */
 int caps_groups(struct run *, int n, const uint32_t *);	/* a stage's: 0 or fail() */

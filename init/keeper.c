@@ -90,6 +90,7 @@ void keeper_descriptors(const struct run *r, int fd[NWATCH])
 	fd[W_FILE] = r->state;
 	fd[W_POLICY] = r->policy;
 	fd[W_PTY] = r->pty;
+	memcpy(fd + W_LISTEN, r->listen, sizeof r->listen);
 }
 
 /* The box that this process has made, or what of it is there: who waits has no more than

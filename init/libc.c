@@ -520,6 +520,8 @@ int clock_gettime(clockid_t clock, struct timespec *t)
 	E(ENOSYS, "Function not implemented") E(ENOTEMPTY, "Directory not empty") \
 	E(ELOOP, "Symbolic link loop") E(EOPNOTSUPP, "Not supported") \
 	E(ENOBUFS, "No buffer space available") E(ETIMEDOUT, "Operation timed out") \
+	E(EAFNOSUPPORT, "Address family not supported by protocol") \
+	E(EADDRINUSE, "Address in use") E(EADDRNOTAVAIL, "Address not available") E(ECONNREFUSED, "Connection refused") \
 	E(EUCLEAN, "Structure needs cleaning") E(EDQUOT, "Quota exceeded")
 #define ERROR(number, text)	number,
 #define WORDS(number, text)	text "\0"

@@ -136,6 +136,8 @@ static bool undo(struct live *v, bool keep)
 	bool stuck = false;
 
 	ready_end(v);
+	if (!keep)
+		listen_end(v);		/* first: a path of theirs goes if nobody listens there */
 	if (l) {
 		l->keep = keep;
 		l->apart = !v->own || keep;
@@ -217,6 +219,7 @@ static int over(struct live *v, const char *word)
 {
 	if (v->stays || v->life.restart != RESTART_NO)
 		say(2, "husk: %s: %s: %s\n", v->name, word, v->why);
+	listen_end(v);
 	if (state_renew(v, true) < 0 || !v->stays)
 		return clear(v);
 	state_note(v, word, v->why);

@@ -1,7 +1,7 @@
 /*
- * pass.c - descriptors that the program gets on purpose: the files of fd=, and the end of
- * the pipe of ready=fd:N. HOST opens them, INIT holds them until PROG is born, and there
- * they get their numbers. What husk exec starts has none.
+ * pass.c - descriptors that the program gets on purpose: the sockets of listen=, the files
+ * of fd=, and the end of the pipe of ready=fd:N. HOST opens them, INIT holds them until
+ * PROG is born, and there they get their numbers. What husk exec starts has none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,19 +38,30 @@ int init_fd(struct run *r)
 	return e;
 }
 
-/* For caps_close: the numbers that they have by then */
-int init_passed(const struct run *r, int keep[MAXPASS])
+/* What there is, and the number that it is to have */
+static int list(struct run *r, int *fd[MAXPASS], int number[MAXPASS])
 {
+	const struct box *b = r->box;
 	int i, n = 0;
 
 	if (r->side & ENTER)
 		return 0;
-	if (r->box->life.ready == READY_FD)
-		keep[n++] = r->box->life.ready_number;
-	for (i = 0; i < r->box->nfd; i++)
+	if (b->life.ready == READY_FD)
+		fd[n] = &r->tell, number[n++] = b->life.ready_number;
+	for (i = 0; i < b->nlisten; i++)
+		fd[n] = &r->listen[i], number[n++] = 3 + i;
+	for (i = 0; i < b->nfd; i++)
 		if (r->pass[i] >= 0)
-			keep[n++] = r->box->fd[i].number;
+			fd[n] = &r->pass[i], number[n++] = b->fd[i].number;
 	return n;
+}
+
+/* For caps_close: the numbers that they have by then */
+int init_passed(struct run *r, int keep[MAXPASS])
+{
+	int *fd[MAXPASS];
+
+	return list(r, fd, keep);
 }
 
 /* Out of the way of all numbers that are wanted */
@@ -64,26 +75,20 @@ static bool aside(int *fd, int above)
 	return true;
 }
 
-static bool place(int from, int to)
-{
-	return from < 0 || dup2(from, to) >= 0;
-}
-
 /* PROG. What is ours goes out of the way first; caps.close closes what is left of it. */
 int init_pass(struct run *r)
 {
-	int keep[MAXPASS], n = init_passed(r, keep), top = 0, i;
+	int *fd[MAXPASS], number[MAXPASS], n = list(r, fd, number), top = 0, i;
 	bool ok;
 
 	if (!n)
 		return 0;
 	for (i = 0; i < n; i++)
-		top = keep[i] > top ? keep[i] : top;
-	ok = aside(&r->sync, top + 1) && aside(&r->proc, top + 1) && aside(&r->tell, top + 1);
-	for (i = 0; i < r->box->nfd; i++)
-		ok = ok && aside(&r->pass[i], top + 1);
-	ok = ok && (r->box->life.ready != READY_FD || place(r->tell, r->box->life.ready_number));
-	for (i = 0; i < r->box->nfd; i++)
-		ok = ok && place(r->pass[i], r->box->fd[i].number);
+		top = number[i] > top ? number[i] : top;
+	ok = aside(&r->sync, top + 1) && aside(&r->proc, top + 1);
+	for (i = 0; i < n; i++)
+		ok = ok && aside(fd[i], top + 1);
+	for (i = 0; i < n; i++)
+		ok = ok && dup2(*fd[i], number[i]) >= 0;
 	return ok ? 0 : fail(r, "descriptors up to %d, and above (rlimit.nofile)", top);
 }

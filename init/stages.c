@@ -57,6 +57,7 @@
 	ROW(init_log,        HOST,              NO_UNDO,     KEYS(LOG, LOG_RATE), "")	/* a file, as any other of the host's */ \
 	ROW(init_notify,     HOST,              NO_UNDO,     KEYS(READY, WATCHDOG), "")	/* its socket is a source, too */ \
 	ROW(init_fd,         HOST,              NO_UNDO,     KEY(FD), "open what is passed on") \
+	ROW(init_listen,     HOST,              NO_UNDO,     KEY(LISTEN), "sockets of this side")	/* in our network; the keeper holds them over all restarts */ \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
 	ROW(cg_devices,      HOST,              NO_UNDO,     KEY(DEVICES_ALLOW), "deny all but the listed")	/* may make a leaf, and that one anew */ \
@@ -204,6 +205,11 @@ void stage_at(struct run *r, const char *name)
 	H(cg_enter, ENOSPC, "cpuset is in the same hierarchy: cpuset.cpus= makes it ready for processes") \
 	H(init_fork, EAGAIN, "pids.max is too small for PID 1 and the program") \
 	H(init_log, ENOTDIR, "no link on the way is followed: write where it leads") \
+	H(init_listen, ENOTDIR, "no link on the way is followed: write where it leads") \
+	H(init_listen, EADDRINUSE, "somebody listens there") \
+	H(init_listen, EADDRNOTAVAIL, "no interface has this address") \
+	H(init_listen, EACCES, "ports below net.ipv4.ip_unprivileged_port_start are root's") \
+	H(init_listen, EAFNOSUPPORT, "CONFIG_IPV6, or ipv6.disable=1") \
 	H(init_enter, EACCES, "PID 1 shows its namespaces to root alone") \
 	H(init_enter, EAGAIN, "pids.max or rlimit.nproc is reached") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \

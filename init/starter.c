@@ -38,6 +38,8 @@ static void take(struct live *v, const struct handover *h, const uint8_t *fd)
 {
 	int i;
 
+	if (h->init)
+		listen_end(v);		/* all that are asked for come along, those that were there, too */
 	for (i = 0; i < NWATCH; i++)
 		if (h->fds >> i & 1) {
 			memcpy(&v->fd[i], fd, sizeof(int));
@@ -102,7 +104,7 @@ static void hand_over(const struct live *v, int to, const struct run *r, bool up
 	memset(fd, -1, sizeof fd);
 	keeper_descriptors(r, fd);
 	for (i = 0; i < NWATCH; i++)
-		if (fd[i] >= 0 && v->fd[i] < 0 && (i != W_PTY || v->own) && (up || i == W_LOCK || (i == W_FILE && r->held))) {
+		if (fd[i] >= 0 && (v->fd[i] < 0 || i >= W_LISTEN) && (i != W_PTY || v->own) && (up || i == W_LOCK || (i == W_FILE && r->held))) {
 			h.fds |= 1u << i;
 			memcpy((int *)(void *)CMSG_DATA(&c.h) + n++, &fd[i], sizeof(int));
 		}
@@ -146,6 +148,7 @@ static void child(struct live *v, const char *extra, int to)
 	r.up = to;
 	r.lock = v->fd[W_LOCK] < 0 ? 0 : v->fd[W_LOCK];
 	r.file = v->fd[W_FILE];
+	r.have = v->fd + W_LISTEN;
 	if (cfg_load(&box, file ? file : state_saved(v->name), NULL, 0, NULL) || start_what(&box))
 		copy(r.why, sizeof r.why, "its configuration is wrong");
 	else if (start_stdio(board, false) == 0) {

@@ -136,14 +136,14 @@ void state_note(const struct live *v, const char *word, const char *why)
 /* Lines that hold from one start to the next, in the order of the file. */
 static size_t stay(char *to, size_t max, const struct left *l, bool over)
 {
-	static const char keys[] = "version\0keeper\0boot\0uid\0file\0mtime\0cwd\0";
+	static const char keys[] = "version\0keeper\0boot\0file\0mtime\0cwd\0uid\0listen\0";
 	static char line[1024];
 	const char *key;
 	size_t n = 0, begin;
 	unsigned at;
 
-	for (key = keys; *key; key += strlen(key) + 1)
-		for (at = 0, begin = n; !(over && same(key, "uid")) && left_get(l, key, &at, line, sizeof line); ) {
+	for (key = keys; *key && !(over && same(key, "uid")); key += strlen(key) + 1)
+		for (at = 0, begin = n; left_get(l, key, &at, line, sizeof line); ) {
 			n = same(key, "mtime") ? begin : n;		/* the last one counts: a husk restart adds one */
 			n += fmt(to + n, max - n, "%s=%s\n", key, line);
 		}
@@ -165,15 +165,24 @@ static size_t reasons(char *to, size_t max, const struct left *l, const char *wh
 
 static int owns(const struct left *l, const char *link);
 
-static void give_number_back(const struct left *l)
+static void kept(struct left *l, const char *what)
+{
+	say(2, "husk: %s: init.state: %s could not be removed: %s\n", l->name, what, strerror(errno));
+	l->stuck = true;
+}
+
+/* What others may have from now on: the number, and the paths of sockets */
+static void give_back(struct left *l)
 {
 	static char link[24];
 	unsigned at = 0;
+	int n;
 
 	memcpy(link, ".uid.", 5);
 	while (left_get(l, "uid", &at, link + 5, sizeof link - 5))
-		if (owns(l, link) == 1)
-			(void)unlinkat(l->dir, link, 0);
+		if ((n = owns(l, link)) < 0 || (n && unlinkat(l->dir, link, 0) < 0))
+			kept(l, link);
+	listen_undo(l);
 }
 
 /* By a rename. What has been undone is not in it any more; who is killed before that
@@ -190,7 +199,7 @@ int state_renew(struct live *v, bool over)
 		n += fmt(text + n, max - n, "restarts=%u\n", v->restarts);
 		n += reasons(text + n, max - n, l, v->why);
 		if (over)
-			give_number_back(l);
+			give_back(l);
 		if (write(fd, text, n) != (ssize_t)n || syscall(SYS_renameat2, v->fd[W_LOCK], "state.new", v->fd[W_LOCK], "state", 0) < 0)
 			let_go(fd), fd = -1;
 	}
@@ -592,12 +601,6 @@ int init_state(struct run *r)
 	return own_number(r, false);
 }
 
-static void kept(struct left *l, const char *what)
-{
-	say(2, "husk: %s: init.state: %s could not be removed: %s\n", l->name, what, strerror(errno));
-	l->stuck = true;
-}
-
 /* What it was started with is there when it has lived for some time; a starter of a
  * board, or husk update, may just be writing it. */
 static int remove_dir(const struct left *l)
@@ -617,7 +620,6 @@ void init_forget(struct left *l)
 {
 	static char buf[MAXNAME + 9];
 	unsigned at = 0;
-	int n;
 
 	if (l->stuck || l->dir < 0 || !*l->name)
 		return;
@@ -625,11 +627,7 @@ void init_forget(struct left *l)
 		(void)unlinkat(l->dir, fmts("%s/etc.%s", l->name, buf), 0);
 	if (l->keep)
 		return;
-	while (left_get(l, "uid", &at, buf + 5, sizeof buf - 5)) {
-		memcpy(buf, ".uid.", 5);
-		if ((n = owns(l, buf)) < 0 || (n && unlinkat(l->dir, buf, 0) < 0))
-			kept(l, buf);
-	}
+	give_back(l);
 	if (l->stuck)
 		return;
 	for (at = 0; left_get(l, "etc", &at, buf, sizeof buf); )

@@ -86,6 +86,7 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "hooks": [f"hook.{s}=/bin/true" for s in ("prestart", "createcontainer", "startcontainer", "poststart", "poststop")],
     "log": ["syscalls.log=yes", "syscalls=-sched_getaffinity"],		# which the program makes
     "learn": [],
+    "listen": ["listen=127.0.0.1:PORT", "listen=[::1]:PORT", "listen=SOCKET:user=www-data"],
     "ready": ["ready=fd:9", "watchdog=1m", "fd=5:/dev/null", "fd=6:/dev/zero:rw"],
     "limits": ["cpu.max=50%", "cpu.max.burst=1000", "cpu.weight.nice=1", "cpu.rt_runtime_us=1001", "cpuset.cpus=0", "io.max=DISK:rbps=1G,wiops=10000",
                "io.weight=200", "memory.swappiness=10"],
@@ -127,7 +128,7 @@ def printed():
 def words(box, *program, variant=""):
     """The start under test: a full default box with two limits, and a program that says what it sees and feels (by thousands
     of calls: not where each is learned)."""
-    more = [w.replace("OUTPUT", str(output())).replace("IMAGE", image()).replace("DISK", disk()) for w in VARIANTS.get(variant, []) if ("IMAGE" not in w or image()) and ("DISK" not in w or disk())]
+    more = [w.replace("OUTPUT", str(output())).replace("IMAGE", image()).replace("DISK", disk()).replace("PORT", str(20000 + os.getpid() % 10000)).replace("SOCKET", str(output()) + ".sock") for w in VARIANTS.get(variant, []) if ("IMAGE" not in w or image()) and ("DISK" not in w or disk())]
     return [husk.HUSK, "learn" if variant == "learn" else "run", *[w for w in more if w[0] == "-"], f"name={box}", f"root={husk.ROOT}", "memory.max=8M", "memory.swap.max=0", "pids.max=16",
             "stop.timeout=1s", *[w for w in more if w[0] != "-"], "--", *(program or ("/bin/inside", "rights", "7", "felt")[:3 if variant == "learn" else 4])]
 
