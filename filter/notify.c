@@ -107,7 +107,7 @@ int filter_watch(struct run *r)
 		fd = load(f, n, SECCOMP_FILTER_FLAG_NEW_LISTENER);
 	if (fd < 0)
 		return fail(r, "seccomp filter of %u instructions, with a listener", (unsigned)n);
-	if (init_give(r, r->sync, MSG_LISTENER, fd) < 0)
+	if (init_give(r->row, r->sync, MSG_LISTENER, fd) < 0)
 		syscall(SYS_exit_group, 125, 0, 0, 0, 0, FILTER_OURS);
 	return load(hole, FILTER_HOLE + 1, 0) < 0 ? fail(r, "the filter that closes the other") : 0;
 }

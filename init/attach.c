@@ -1,7 +1,11 @@
 /*
- * attach.c - husk exec, where it was typed: asks the keeper, and stays between the
- * terminal and the program. What is done to the program is done by the keeper, with
- * whom this process may be stopped or killed at any time.
+ * attach.c - husk exec and husk attach, where they were typed: ask the keeper, and stay
+ * between the terminal and the program. What is done to the program is done by the keeper,
+ * with whom this process may be stopped or killed at any time.
+ *
+ * The terminal of who is attached writes to that of the box itself, which comes along with
+ * the keeper's answer, and anew when the box is started again. What it shows is read by the
+ * keeper alone, for the log as well: he sends it on, and what is not taken is lost.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +24,7 @@ enum { GOING_ON = -1, PATIENCE_MS = 40000 };
 
 struct one {
 	const char *name, *pidfile;
-	bool	 background, up;
+	bool	 background, attached, up, over;
 	int	 door, signals;
 	size_t	 used;			/* of wish.text */
 	struct msg m;
@@ -163,27 +167,84 @@ static int hear(void)
 	return GOING_ON;
 }
 
+/* For the program; of who is attached its own terminal has sent them. */
+static void pass_on(uint8_t sig)
+{
+	if (!one.attached)
+		(void)send(one.door, &sig, 1, MSG_NOSIGNAL);
+}
+
 /* Ctrl-Z: first the program, then this process; the shell has its terminal in between. */
 static void suspend(uint8_t sig)
 {
-	(void)send(one.door, &sig, 1, MSG_NOSIGNAL);
+	pass_on(sig);
 	tty_close();
 	(void)kill(getpid(), SIGSTOP);
 	tty_open(-1);
-	sig = SIGCONT;
-	(void)send(one.door, &sig, 1, MSG_NOSIGNAL);
+	pass_on(SIGCONT);
 }
 
-static void heard(const struct signalfd_siginfo *si)
+/* Who is attached is ended by a signal, and nobody else. */
+static int heard(const struct signalfd_siginfo *si)
 {
 	uint8_t sig = (uint8_t)si->ssi_signo;
 
 	if (sig == SIGWINCH && tty_resize())
-		return;
+		return GOING_ON;
 	if (sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU)
 		suspend(sig);
-	else if (sig != SIGCHLD && sig != SIGCONT && (sig != SIGPIPE || si->ssi_code <= 0))
-		(void)send(one.door, &sig, 1, MSG_NOSIGNAL);
+	else if (sig != SIGCHLD && sig != SIGCONT && sig != SIGWINCH && (sig != SIGPIPE || si->ssi_code <= 0)) {
+		pass_on(sig);
+		return one.attached ? 128 + sig : GOING_ON;
+	}
+	return GOING_ON;
+}
+
+static void show(const char *s)
+{
+	tty_put(s, strlen(s));
+}
+
+static int over(int status)
+{
+	static const char why[] = TEXT "too many ask its keeper\0its keeper is another husk, and does not know this verb\0it is not up\0"
+		"it has no terminal, tty=yes gives it one - husk logs -f shows what it says\0its terminal is where it was started\0";
+
+	if (status < ANSWER_BUSY)
+		return status;
+	say(2, "husk: %s: %s\n", one.name, nth(why, status - ANSWER_BUSY));
+	return 125;
+}
+
+/* A terminal; what it shows; or the last word. */
+static int look(void)
+{
+	static struct { struct answer a; char text[2040]; } got;
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
+	struct iovec v = { .iov_len = sizeof got };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	ssize_t n;
+	int pty;
+
+	v.iov_base = &got;
+	n = recvmsg(one.door, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return GOING_ON;
+	one.over = n < (ssize_t)sizeof got.a || (n == sizeof got.a && got.a.ms < 0);
+	if (one.over)
+		return n < (ssize_t)sizeof got.a ? 128 + SIGKILL : over(got.a.status);	/* with his keeper */
+	if (mh.msg_controllen >= CMSG_LEN(sizeof pty) && c.h.cmsg_type == SCM_RIGHTS) {
+		memcpy(&pty, CMSG_DATA(&c.h), sizeof pty);
+		tty_share(pty);
+		if (one.up)
+			show(fmts(TEXT "husk: %s: it has been started again\r\n", one.name));
+		one.up = true;
+	} else {
+		if (got.a.status)
+			show(fmts(TEXT "\r\nhusk: %s: %d bytes are missing here\r\n", one.name, got.a.status));
+		tty_put(got.text, (size_t)n - sizeof got.a);
+	}
+	return GOING_ON;
 }
 
 static int stay(void)
@@ -193,6 +254,7 @@ static int stay(void)
 	int status = GOING_ON, n;
 
 	while (status == GOING_ON) {
+		p[0].fd = one.attached && tty_busy() ? -1 : one.door;
 		n = poll(p, 2 + (nfds_t)tty_poll(p, 2), one.up ? -1 : PATIENCE_MS);
 		if (n == 0)
 			return ask_no_answer(), 125;
@@ -200,13 +262,36 @@ static int stay(void)
 			continue;
 		tty_relay(p, 2);
 		if (p[1].revents && read(one.signals, &si, sizeof si) == sizeof si)
-			heard(&si);
-		if (p[0].revents)
-			status = hear();
+			status = heard(&si);
+		if (one.attached && tty_left())
+			status = 0;
+		if (p[0].revents && status == GOING_ON)
+			status = one.attached ? look() : hear();
 	}
 	tty_drain();
 	tty_close();
 	return status;
+}
+
+int attach_box(const char *name)
+{
+	int e;
+
+	one.name = name;
+	one.attached = true;
+	if ((e = init_stdio()))
+		return e;
+	if ((one.door = ask_door(name)) < 0)
+		return -one.door;
+	keeper_block();
+	if ((one.signals = keeper_listen()) < 0)
+		return bad("signalfd");
+	if (send(one.door, (uint8_t[]){ ASK_ATTACH }, 1, MSG_NOSIGNAL) != 1)
+		return bad(TEXT "ask its keeper");
+	e = stay();
+	if (one.up)
+		say(2, "\nhusk: %s: %s\n", name, one.over ? "the box has ended" : TEXT "left alone");
+	return e;
 }
 
 int attach_exec(const char *name, char *words[], int n, char *const argv[], int tty, bool background, const char *pidfile)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct client {
 	int	 fd;			/* 0: this place is free */
 	uint32_t turn;			/* when it came */
 	uint8_t	 verb;			/* 0: has not asked yet */
+	uint32_t lost;			/* attached: bytes that did not fit */
 	struct live *of;
 };
 
@@ -107,6 +109,34 @@ static struct client *place(void)
 	return old;
 }
 
+/* His keys go to the terminal itself, and so does the size of his window. */
+static void lend(struct client *c)
+{
+	const struct live *v = c->of;
+	int fd = v->fd[W_LOG];
+
+	if (fd < 0 || !isatty(fd))
+		answer(c, -1, v->fd[W_PTY] >= 0 ? ANSWER_THEIRS : v->state == RUNNING || v->state == STOPPING ? ANSWER_NONE : ANSWER_DOWN);
+	else if (init_give(0, c->fd, MSG_PTY, fd) < 0)
+		drop(c);
+}
+
+/* A message of an answer and a text. Who is halted, or has a slow terminal, loses what does
+ * not fit into his socket, and is told how much. */
+void ctl_show(const struct live *v, const char *s, size_t n, const char *end)
+{
+	struct answer a = { ANSWER_WAITS, 0 };
+	struct iovec iov[3] = { { &a, sizeof a }, { (char *)(uintptr_t)s, n }, { (char *)(uintptr_t)end, strlen(end) } };
+	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 3 };
+	struct client *c;
+
+	for (c = door.client; c < door.client + MAXASK; c++)
+		if (c->fd && c->of == v && c->verb == ASK_ATTACH) {
+			a.status = (int32_t)c->lost;
+			c->lost = sendmsg(c->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? c->lost + (uint32_t)n : 0;
+		}
+}
+
 /* What has happened to a box is the answer for some: all, where it is over. */
 void ctl_tell(const struct live *v, enum ctl_news what, int status)
 {
@@ -117,6 +147,8 @@ void ctl_tell(const struct live *v, enum ctl_news what, int status)
 			continue;
 		if (what == CTL_GONE)
 			answer(c, -1, c->verb == ASK_STOP ? 0 : c->verb == ASK_UP || (c->verb == ASK_RESTART && !status) ? 1 : status);
+		else if (what == CTL_TERMINAL && c->verb == ASK_ATTACH)
+			lend(c);
 		else if (what == CTL_STUCK || c->verb == ASK_RESTART || (what == CTL_UP && c->verb == ASK_UP))
 			answer(c, -1, status);
 	}
@@ -147,6 +179,9 @@ static void asked(struct client *c)
 		break;
 	case ASK_END:
 		answer(c, ANSWER_WAITS, 0);
+		break;
+	case ASK_ATTACH:
+		lend(c);
 		break;
 	default:
 		answer(c, -1, ANSWER_UNKNOWN);
@@ -183,7 +218,7 @@ void ctl_heard(struct live *v)
 		return;
 	}
 	c = place();
-	*c = (struct client){ fd, door.turn++, 0, v };
+	*c = (struct client){ fd, door.turn++, 0, 0, v };
 	hear(c);
 }
 

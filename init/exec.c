@@ -19,13 +19,10 @@
 #include "husk.h"
 
 #define PTMX		"dev/pts/ptmx"
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER	_IO('T', 0x41)	/* asm-generic/ioctls.h, from 4.13 */
-#endif
 
 /* The listener comes with the call that its filter lets through. Without it this is
  * a call as any: husk may run in a box of husk. */
-int init_give(const struct run *r, int to, uint8_t kind, int fd)
+int init_give(int row, int to, uint8_t kind, int fd)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c = {
 		.h = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
@@ -35,7 +32,7 @@ int init_give(const struct run *r, int to, uint8_t kind, int fd)
 
 	v.iov_base = &m;		/* a constant with an address would be a table with a pointer */
 	m.kind = kind;
-	m.row = r->row;
+	m.row = (uint8_t)row;
 	memcpy(CMSG_DATA(&c.h), &fd, sizeof fd);
 	return syscall(SYS_sendmsg, to, &mh, MSG_NOSIGNAL, 0, 0, kind == MSG_LISTENER ? FILTER_OURS : 0) == sizeof m ? 0 : -1;
 }
@@ -78,7 +75,7 @@ int init_pty(struct run *r)
 
 	if (!r->box->tty)
 		return 0;
-	if ((master = late ? ptmx_inside(r) : walk(r->root, PTMX, O_RDWR | O_NOCTTY)) < 0)
+	if ((master = late ? ptmx_inside(r) : walk(r->root, PTMX, O_RDWR | O_NOCTTY | O_NONBLOCK)) < 0)
 		return late ? master : fail(r, "open /%s", PTMX);
 	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		return fail(r, "unlock the pty");
@@ -89,7 +86,7 @@ int init_pty(struct run *r)
 		return fail(r, "give the pty to the user");
 	if (late && ioctl(master, TIOCSWINSZ, &r->window) < 0)
 		return fail(r, "the size of the pty");
-	if (init_give(r, late ? r->status : r->sync, MSG_PTY, master) < 0)	/* as soon as it is there */
+	if (init_give(r->row, late ? r->status : r->sync, MSG_PTY, master) < 0)	/* as soon as it is there */
 		return fail(r, "hand over the pty");
 	close(master);
 	return late ? 0 : console(r);

@@ -343,10 +343,13 @@ enum watched { W_STARTER, W_LISTENER, W_CTL, W_WAIT, W_LOG,
 	W_POLLED,
 	W_STATUS = W_POLLED,		/* the pipe of struct ended */
 	W_LOCK, W_FILE,			/* RUNDIR/NAME, and its state file */
-	W_POLICY, W_PTY,
+	W_POLICY,
+	W_PTY,				/* of who waits in the foreground; in the background it is W_LOG */
+	W_PEER,				/* the other side of W_LOG, where nobody else has it open */
 	W_HOOK,				/* a pipe that ends with the last hook.poststop */
 	W_LISTEN,			/* the sockets of listen= */
-	NWATCH = W_LISTEN + MAXLISTEN };
+	W_NS = W_LISTEN + MAXLISTEN,	/* PID 1's namespaces, which it shows to root alone, where that is not us */
+	NWATCH = W_NS + NNS };
 enum { W_STAY = 1 << W_LOCK | 1 << W_FILE | 1 << W_WAIT | 1 << W_CTL | 1 << W_HOOK | ((1 << MAXLISTEN) - 1) << W_LISTEN };	/* over a restart */
 enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_WATCHDOG, DUE_WAIT,
 	DUE_NOTIFY,			/* W_NOTIFY rests until then */
@@ -407,6 +410,7 @@ struct run {
 	uint8_t	 held;			/* enum hold: why it does not start now */
 	bool	 learn;			/* every call is told to filter_seen() and goes on; there is no filter */
 	bool	 unpriv;		/* the caller is not root: user namespace, one id */
+	bool	 kept;			/* HOST: nsfd[] are PID 1's */
 	bool	 into_cgroup;		/* clone3 put INIT into the cgroup2 leaf */
 	bool	 paths;			/* no open_tree or move_mount: INIT opens sources again by path */
 	bool	 etc;			/* there are copies to keep fresh */
@@ -478,13 +482,14 @@ struct ended {
 
 /* What a keeper is asked by: the first byte of a message on RUNDIR/NAME/ctl; and what it
  * answers, once or more often. */
-enum { ASK_STOP = 'S', ASK_RELOAD = 'H', ASK_RESTART = 'R', ASK_UP = 'U', ASK_END = 'W', ASK_EXEC = 'x' };
+enum { ASK_STOP = 'S', ASK_RELOAD = 'H', ASK_RESTART = 'R', ASK_UP = 'U', ASK_END = 'W', ASK_EXEC = 'x', ASK_ATTACH = 'a' };
 struct answer {
 	int32_t	 ms;			/* < 0: status is the answer; else there is another one, within ms, */
 	int32_t	 status;
 };
 enum { ANSWER_WAITS = INT32_MAX,	/* or however long it takes */
-       ANSWER_BUSY = 256, ANSWER_UNKNOWN };	/* no status of anything */
+       ANSWER_BUSY = 256, ANSWER_UNKNOWN,	/* no status of anything */
+       ANSWER_DOWN, ANSWER_NONE, ANSWER_THEIRS };	/* of ASK_ATTACH: it is not up; has no terminal; the caller's is it */
 
 /* INIT, PROG -> HOST on r->sync, each one datagram */
 enum { MSG_ERROR = 'E', MSG_LISTENER = 'L', MSG_LOG = 'O', MSG_NOTE = 'N', MSG_PTY = 'T', MSG_READY = 'R', MSG_ROOT = '/',
@@ -647,7 +652,7 @@ void keeper_block(void);		/* all signals wait from here on */
 int keeper_listen(void);		/* from here all signals come as reads; descriptor or -1 */
 struct live *keeper_add(const char *name);
 void keeper_adopt(struct live *, const struct run *);	/* it is up, or waits */
-void keeper_descriptors(const struct run *, int fd[NWATCH]);	/* by the rows of fd[] */
+void keeper_descriptors(const struct run *, bool stays, int fd[NWATCH]);	/* by the rows of fd[] */
 void keeper_fetch(struct live *);	/* has it ended already? */
 int keeper_start(const char *file, const char *name, const char *extra);	/* by a starter; 0 or -1 */
 void keeper_refresh(const struct live *);	/* its copies of etc= */
@@ -659,11 +664,13 @@ void keeper_wakes(int fd);		/* what is there for PID 1 of a board ends a turn, t
 int keeper_signal(void);		/* the next signal that is not the loop's own business, or 0 */
 
 /* init/ctl.c: who asks the keeper */
-enum ctl_news { CTL_UP, CTL_FAILED, CTL_STUCK, CTL_GONE };
+enum ctl_news { CTL_UP, CTL_FAILED, CTL_STUCK, CTL_GONE,
+	CTL_TERMINAL };			/* another one, for who is attached */
 void ctl_open(struct live *);		/* RUNDIR/NAME/ctl; once */
 void ctl_close(struct live *);		/* that nobody gets in any more */
 void ctl_heard(struct live *);		/* W_CTL: somebody is there */
 void ctl_tell(const struct live *, enum ctl_news, int status);	/* to those who wait for it */
+void ctl_show(const struct live *, const char *, size_t n, const char *end);	/* to who is attached: what its terminal shows */
 struct pollfd;
 int ctl_poll(struct pollfd *);		/* MAXASK at most: how many */
 void ctl_clients(const struct pollfd *, int n);
@@ -695,11 +702,19 @@ void enter_reaped(const void *siginfo);	/* perhaps one of ours */
 void enter_over(const struct live *);	/* that box is no more */
 int init_enter(struct run *);
 /* init/attach.c: and from the client's */
+int attach_box(const char *name);	/* husk attach */
 int attach_exec(const char *name, char *words[], int n, char *const argv[], int tty, bool background, const char *pidfile);	/* tty < 0: where 0 and 1 are one */
 
 /* init/tty.c: the caller's terminal and the pty of the box */
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER	_IO('T', 0x41)	/* asm-generic/ioctls.h, from 4.13 */
+#endif
 void tty_open(int pty);			/* raw mode, window size */
 void tty_close(void);			/* as it was */
+void tty_share(int pty);		/* the keys go there; what it shows comes by tty_put() */
+void tty_put(const char *s, size_t n);
+bool tty_busy(void);			/* not all of it is written yet */
+bool tty_left(void);			/* Ctrl-P Ctrl-Q, or no more keys will come */
 void tty_size(int pty);			/* the window of standard input, on it */
 bool tty_resize(void);			/* false: there is no pty */
 int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
@@ -771,7 +786,7 @@ int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */
 int init_release(struct run *);		/* the commit point */
 int init_up(struct run *);		/* end of file: exec worked */
-int init_give(const struct run *, int to, uint8_t kind, int fd);	/* a message with a descriptor, through any filter of ours: 0 or -1 */
+int init_give(int row, int to, uint8_t kind, int fd);	/* a message with a descriptor, through any filter of ours: 0 or -1 */
 int init_close(struct run *);
 int init_pty(struct run *);
 int init_fork(struct run *);
@@ -1038,6 +1053,7 @@ bool ns_late(const struct run *);	/* INIT makes its cgroup namespace after HOST 
 int ns_find(const struct left *, int proc, uint64_t *pid);	/* PID 1 of a box, by its state file: its directory in /proc, or -1; ESRCH, ENOENT: gone */
 /* ns/join.c, ns/sysctl.c */
 int ns_into(struct run *, int ns);	/* by r->nsfd; 0 or fail() */
+int ns_keep(struct run *);
 int ns_theirs(struct run *, int who);	/* opens what differs, by PID 1's directory in /proc; 0 or fail() */
 int ns_home(struct run *);		/* HOST comes back from what ns_join has entered */
 int ns_knob(int proc, const char *key, const char *val);	/* key with dots; 0 or -1 */

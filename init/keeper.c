@@ -79,7 +79,8 @@ void keeper_let(const struct live *v, const struct left *l)
 		close(l->dir);
 }
 
-void keeper_descriptors(const struct run *r, int fd[NWATCH])
+/* What a terminal shows in the background is read as a log is. */
+void keeper_descriptors(const struct run *r, bool stays, int fd[NWATCH])
 {
 	fd[W_LISTENER] = r->listener;
 	fd[W_LOG] = r->logpipe;
@@ -89,7 +90,11 @@ void keeper_descriptors(const struct run *r, int fd[NWATCH])
 	fd[W_LOCK] = r->statedir;
 	fd[W_FILE] = r->state;
 	fd[W_POLICY] = r->policy;
-	fd[W_PTY] = r->pty;
+	if (r->kept)
+		memcpy(fd + W_NS, r->nsfd, sizeof r->nsfd);
+	fd[W_PTY] = -1;
+	if (r->pty >= 0)
+		fd[stays ? W_LOG : W_PTY] = r->pty;
 	memcpy(fd + W_LISTEN, r->listen, sizeof r->listen);
 }
 
@@ -105,7 +110,7 @@ void keeper_adopt(struct live *v, const struct run *r)
 	v->stays = r->up;
 	if (r->learn)
 		v->life.restart = RESTART_NO;
-	keeper_descriptors(r, v->fd);
+	keeper_descriptors(r, v->stays, v->fd);
 	log_begin(v);
 	copy(v->why, sizeof v->why, r->held ? r->why : "");
 	(void)life_event(v, !r->held ? EV_UP : r->held == HOLD_WAIT ? EV_WAIT : EV_SKIP);

@@ -296,6 +296,8 @@ static void up(struct live *v)
 	}
 	if (v->renewed && v->fd[W_PTY] >= 0)
 		tty_open(v->fd[W_PTY]);
+	if (v->renewed)
+		ctl_tell(v, CTL_TERMINAL, 0);
 	if (v->ready && !v->again)
 		ctl_tell(v, CTL_UP, 0);
 }
@@ -328,8 +330,9 @@ static int end(struct live *v)
 {
 	if (v->fd[W_LISTENER] >= 0)
 		keeper_deaf(v);
-	if (v->fd[W_PTY] >= 0 && v->own)
+	if (v->fd[W_PTY] >= 0)
 		tty_over();
+	log_end(v);		/* who is attached sees it, and is told then */
 	return and_then(v, !v->result && !v->need);
 }
 

@@ -7,6 +7,9 @@
  * that open writes lines of other names and priorities, gets EINVAL for a write of more
  * than a line, and is cut short by the kernel without a word.
  *
+ * In the background the terminal of a box (tty=) is such a pipe, too: whoever is attached to
+ * it gets what is read, as far as he takes it, and the log has lines of it.
+ *
  * A line is bounded, and its control characters are gone. Beyond log.rate= it is counted
  * and dropped; what cannot be delivered is counted, too, and one line says how many, as
  * soon as one can be said. The keeper never waits: it reads READS pieces at a time, and
@@ -26,6 +29,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -301,6 +305,11 @@ static bool deliver(const struct live *v, struct out *o, bool own, const char *s
 	static char text[LOGLINE + MAXNAME + 32];
 	size_t at;
 
+	if (v->life.log == LOG_INHERIT) {	/* a terminal's: nothing else of it comes here */
+		at = log_clean(text, s, n);
+		text[at++] = '\n';
+		return poll(&(struct pollfd){ 1, POLLOUT, 0 }, 1, 0) > 0 && write(1, text, at) == (ssize_t)at;
+	}
 	if (v->life.log == LOG_KMSG || v->life.log == LOG_SYSLOG) {
 		at = fmt(text, sizeof text, own ? "<29>husk: %s: " : "<30>%s: ", v->name);	/* daemon.notice, daemon.info */
 		at += log_clean(text + at, s, n);
@@ -362,6 +371,8 @@ static void renew(const struct live *v, struct out *o, uint64_t now)
 
 static void line(const struct live *v, struct out *o, const char *s, size_t n)
 {
+	if (v->life.log == LOG_NONE)
+		return;
 	if (!o->left || !put(v, o, false, s, n))
 		o->dropped++;
 	else
@@ -388,8 +399,18 @@ static void take(const struct live *v, struct out *o, size_t n)
 	memmove(o->line, p, o->n);
 }
 
+/* Nobody has the terminal of the box open, and it may be opened again. Until then it is
+ * held here: it would be ready to be read all the time. */
+static bool hold(struct live *v)
+{
+	if (v->fd[W_PEER] >= 0)
+		close(v->fd[W_PEER]);
+	v->fd[W_PEER] = ioctl(v->fd[W_LOG], TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return v->fd[W_PEER] >= 0;
+}
+
 /* Some of what is in the pipe. false: nobody can write to it any more */
-static bool listen_to(const struct live *v, struct out *o)
+static bool listen_to(struct live *v, struct out *o)
 {
 	int reads = READS;
 	size_t room;
@@ -398,10 +419,12 @@ static bool listen_to(const struct live *v, struct out *o)
 	do {
 		room = LOGLINE - o->n;
 		n = read(v->fd[W_LOG], o->line + o->n, room);
-		if (n > 0)
+		if (n > 0) {
+			ctl_show(v, o->line + o->n, (size_t)n, "");
 			take(v, o, (size_t)n);
-	} while (n == (ssize_t)room && --reads);
-	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+		}
+	} while (n > 0 && --reads);	/* of a terminal some is less than there is */
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR || (errno == EIO && hold(v))));
 }
 
 void log_heard(struct live *v)
@@ -490,7 +513,10 @@ static void log_own(const char *s, size_t n)
 	busy = true;
 	while ((v = keeper_next(v))) {
 		len = strlen(v->name);
-		if (speaks(v) && v->fd[W_LOCK] >= 0 && n > len + 9 && !strncmp(s + 6, v->name, len) && s[6 + len] == ':')
+		if (v->fd[W_LOCK] < 0 || n <= len + 9 || strncmp(s + 6, v->name, len) != 0 || s[6 + len] != ':')
+			continue;
+		ctl_show(v, s, n - (s[n - 1] == '\n'), "\r\n");
+		if (speaks(v))
 			(void)put(v, out_of(v), true, s + len + 8, n - len - 8 - (s[n - 1] == '\n'));
 	}
 	busy = false;
@@ -498,7 +524,7 @@ static void log_own(const char *s, size_t n)
 
 void log_begin(const struct live *v)
 {
-	if (speaks(v))
+	if (speaks(v) || v->fd[W_LOG] >= 0)
 		say_also(log_own);
 }
 
@@ -543,7 +569,7 @@ int init_output(struct run *r)
 		return fail(r, "pipe");
 	if (fcntl(p[0], F_SETFL, O_NONBLOCK) < 0 || fchown(p[1], r->uid, r->gid) < 0)
 		return fail(r, "give the pipe to the user");
-	if (init_give(r, r->sync, MSG_LOG, p[0]) < 0)
+	if (init_give(r->row, r->sync, MSG_LOG, p[0]) < 0)
 		return fail(r, "hand over the pipe");
 	close(p[0]);
 	r->log = p[1];

@@ -637,7 +637,8 @@ static const char verbs[] = TEXT
 	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready\0"
 	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0"
 	"logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines\0"
-	"exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background\0";
+	"exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background\0"
+	"attach NAME\n\tthe terminal of a box in the background; Ctrl-P Ctrl-Q leaves it alone\0";
 
 /* The number of a verb, which is the first word of its text; or that of the end. */
 static int find(const char *verb)
@@ -725,6 +726,7 @@ static int call(char **argv)
 	case 27: return verb_kill(argv);
 	case 28: return verb_logs(argv);
 	case 29: return verb_exec(argv);
+	case 30: return argv[2] && argv[3] ? usage(TEXT "one box at a time") : attach_box(argv[2]);
 	default: return usage(fmts("%s: no such verb%s", argv[1], near_of(argv[1], verb_name)));
 	}
 }

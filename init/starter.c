@@ -29,6 +29,7 @@ struct handover {
 	char	 why[sizeof ((struct live *)NULL)->why];
 };
 
+_Static_assert(NWATCH <= 32, "a bit each");
 union control {
 	struct cmsghdr h;
 	uint8_t	 room[CMSG_SPACE(NWATCH * sizeof(int))];
@@ -83,8 +84,7 @@ void starter_heard(struct live *v)
 	}
 }
 
-/* The lock and the state file are the keeper's own where he gave them. The pty of a
- * box on a board: nobody would read it. */
+/* The lock and the state file are the keeper's own where he gave them. */
 static void hand_over(const struct live *v, int to, const struct run *r, bool up)
 {
 	static struct handover h;
@@ -102,9 +102,9 @@ static void hand_over(const struct live *v, int to, const struct run *r, bool up
 	}
 	copy(h.why, sizeof h.why, r->why);	/* as much of it as there is room for */
 	memset(fd, -1, sizeof fd);
-	keeper_descriptors(r, fd);
+	keeper_descriptors(r, v->stays, fd);
 	for (i = 0; i < NWATCH; i++)
-		if (fd[i] >= 0 && (v->fd[i] < 0 || i >= W_LISTEN) && (i != W_PTY || v->own) && (up || i == W_LOCK || (i == W_FILE && r->held))) {
+		if (fd[i] >= 0 && (v->fd[i] < 0 || (i >= W_LISTEN && i < W_NS)) && (up || i == W_LOCK || (i == W_FILE && r->held))) {
 			h.fds |= 1u << i;
 			memcpy((int *)(void *)CMSG_DATA(&c.h) + n++, &fd[i], sizeof(int));
 		}

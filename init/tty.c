@@ -12,6 +12,8 @@
 
 /* One direction. It reads only when it has written all: a side that does not
  * take holds up its own direction and nothing else. */
+enum { CTRL_P = 16, CTRL_Q = 17 };
+
 struct pipe {
 	int from, to;
 	size_t at, n;
@@ -21,7 +23,7 @@ struct pipe {
 
 static struct pipe in APART, out APART;		/* terminal to pty, pty to terminal */
 static struct termios saved STAYS;
-static bool raw STAYS;
+static bool raw STAYS, shared STAYS, held STAYS, left STAYS;	/* held: a Ctrl-P, until it is known what follows */
 static int master STAYS;			/* the pty's; 0: none */
 
 void tty_size(int pty)
@@ -57,7 +59,6 @@ void tty_open(int pty)
 		master = pty;
 		in = (struct pipe){ .from = 0, .to = pty };
 		out = (struct pipe){ .from = pty, .to = own_terminal() };
-		(void)fcntl(pty, F_SETFL, O_RDWR | O_NONBLOCK);
 	}
 	if (master <= 0)
 		return;
@@ -69,11 +70,43 @@ void tty_open(int pty)
 	raw = tcsetattr(0, TCSADRAIN, &t) == 0;
 }
 
+/* What a terminal answers to what a box has asked it is not for the shell behind it. */
 void tty_close(void)
 {
 	if (raw)
-		(void)tcsetattr(0, TCSADRAIN, &saved);
+		(void)tcsetattr(0, shared ? TCSAFLUSH : TCSADRAIN, &saved);
 	raw = false;
+}
+
+void tty_share(int pty)
+{
+	tty_close();
+	if (master > 0)
+		close(master);
+	if (out.to > 2)
+		close(out.to);
+	tty_open(pty);
+	out.from = -1;
+	out.ended = shared = true;
+}
+
+bool tty_busy(void)
+{
+	return out.at < out.n;
+}
+
+bool tty_left(void)
+{
+	return left;
+}
+
+void tty_put(const char *s, size_t n)
+{
+	if (!tty_busy())
+		out.at = out.n = 0;
+	n = n < sizeof out.buf - out.n ? n : sizeof out.buf - out.n;
+	memcpy(out.buf + out.n, s, n);
+	out.n += n;
 }
 
 static void want(struct pollfd *p, const struct pipe *d)
@@ -96,20 +129,36 @@ int tty_poll(void *fds, int n)
 }
 
 /* The end of standard input is an end of file for the program too: what the
- * terminal's own driver makes of ^D. */
+ * terminal's own driver makes of ^D. Who is only attached leaves. */
 static void ended(struct pipe *d)
 {
 	d->ended = true;
-	if (d == &in) {
+	left |= d == &in;
+	if (d == &in && !shared) {
 		d->buf[0] = 4;
 		d->at = 0;
 		d->n = 1;
 	}
 }
 
+/* How much of what was typed is for the box, when Ctrl-P Ctrl-Q is not */
+static size_t keys(char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < n && !left; i++)
+		if (s[i] == CTRL_P && s[i + 1] == CTRL_Q) {
+			left = true;
+			return i;
+		}
+	held = n && s[n - 1] == CTRL_P;
+	return n - held;
+}
+
 static void move(struct pipe *d, short revents)
 {
 	ssize_t n;
+	size_t i;
 
 	if (!revents)
 		return;
@@ -121,9 +170,13 @@ static void move(struct pipe *d, short revents)
 			d->at = d->n, d->ended = true;
 		return;
 	}
-	n = read(d->from, d->buf, sizeof d->buf);
+	d->buf[0] = CTRL_P;
+	i = d == &in && held;
+	n = read(d->from, d->buf + i, sizeof d->buf - i);
 	d->at = 0;
-	d->n = n > 0 ? (size_t)n : 0;
+	d->n = n > 0 ? (size_t)n + i : 0;
+	if (n > 0 && d == &in && shared)
+		d->n = keys(d->buf, d->n);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		ended(d);
 }

@@ -1,13 +1,18 @@
 """What all tests share: the program, a root directory, boxes, and the host before and after."""
 import contextlib
+import fcntl
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -114,7 +119,6 @@ def errors(p):
 
 def line(p, timeout=5):
     """The next line of a box's output."""
-    import select
     text = b""
     end = time.monotonic() + timeout
     while not text.endswith(b"\n"):
@@ -135,6 +139,71 @@ def wait_for(what, timeout=5.0, step=0.01):
         if value or time.monotonic() > end:
             return value
         time.sleep(step)
+
+
+# ------------------------------------------------------------------ terminals
+
+class Terminal:
+    """A terminal, and husk WORDS on it."""
+    def __init__(self, *words, size=(24, 80), env=None):
+        self.master, self.slave = pty.openpty()
+        self.size(*size)
+        self.was = termios.tcgetattr(self.slave)
+        self.text = ""
+        self.run(*words, env=env)
+
+    def run(self, *words, env=None):
+        self.p = subprocess.Popen([HUSK, *[str(w) for w in words]], stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True,
+                                  preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 1), env={**os.environ, "TERM": "vt220", **(env or {})})
+
+    def size(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+    def raw(self):
+        return termios.tcgetattr(self.slave) != self.was
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def until(self, what, timeout=10):
+        """Until what(text) is so. Once the program has ended what it has said is all."""
+        end = time.monotonic() + timeout
+        while not what(self.text) and time.monotonic() < end:
+            ended = self.p.poll() is not None
+            if select.select([self.master], [], [], 0 if ended else 0.05)[0]:
+                self.text += os.read(self.master, 65536).decode(errors="replace")
+            elif ended:
+                break
+        assert what(self.text), self.text[-3000:]
+
+    def expect(self, pattern, timeout=10):
+        """What matches, and all before it is done with."""
+        self.until(lambda text: re.search(pattern, text), timeout)
+        m = re.search(pattern, self.text)
+        self.text = self.text[m.end():]
+        return m
+
+    def end(self, timeout=10):
+        """Its status; what it says meanwhile is read."""
+        self.until(lambda text: self.p.poll() is not None, timeout)
+        with contextlib.suppress(AssertionError):
+            self.until(lambda text: False, timeout)
+        return status_of(self.p)
+
+    def close(self):
+        self.p.kill()
+        self.p.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@contextlib.contextmanager
+def terminal(*words, **more):
+    t = Terminal(*words, **more)
+    try:
+        yield t
+    finally:
+        t.close()
 
 
 # ------------------------------------------------------------------ processes

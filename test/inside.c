@@ -720,6 +720,13 @@ static int do_tty(int argc, char **argv)
 	return 0;
 }
 
+static int do_hangup(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	signal(SIGHUP, SIG_IGN);
+	return ioctl(0, TIOCVHANGUP) < 0;
+}
+
 static int do_euid(int argc, char **argv)
 {
 	(void)argc, (void)argv;
@@ -767,7 +774,7 @@ int main(int argc, char **argv)
 		{ "signals", do_signals }, { "setuid", do_setuid }, { "ignore", do_ignore },
 		{ "orphans", do_orphans }, { "bomb", do_bomb }, { "memory", do_memory },
 		{ "sockets", do_sockets }, { "calls", do_calls }, { "ask", do_ask }, { "foreign", do_foreign },
-		{ "knobs", do_knobs }, { "exe", do_exe }, { "attack", do_attack }, { "tty", do_tty },
+		{ "knobs", do_knobs }, { "exe", do_exe }, { "attack", do_attack }, { "tty", do_tty }, { "hangup", do_hangup },
 		{ "euid", do_euid }, { "fill", do_fill }, { "sleep", do_sleep },
 		{ "mount", do_mount }, { "spy", do_spy },
 	};

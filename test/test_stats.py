@@ -1,13 +1,10 @@
 """husk stats: its figures against the files of the kernel, and against what a program did; on whatever layout this machine has."""
 import contextlib
-import fcntl
 import json
 import os
-import pty
 import re
 import select
 import signal
-import struct
 import subprocess
 import tempfile
 import termios
@@ -242,40 +239,8 @@ def test_nothing_to_write_to(name):
 
 # ------------------------------------------------------------------- on a terminal
 
-class Terminal:
-    def __init__(self, *words, rows=40, columns=80, verb="stats"):
-        self.master, self.slave = pty.openpty()
-        self.size(rows, columns)
-        self.was = termios.tcgetattr(self.slave)
-        self.p = subprocess.Popen([husk.HUSK, verb, *words], stdin=self.slave, stdout=self.slave, stderr=self.slave, start_new_session=True)
-        self.text = ""
-
-    def size(self, rows, columns):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def until(self, what, timeout=10):
-        end = time.monotonic() + timeout
-        while not what(self.text) and time.monotonic() < end:
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.text += os.read(self.master, 65536).decode(errors="replace")
-            elif self.p.poll() is not None:
-                break
-        assert what(self.text), self.text[-3000:]
-
-    def end(self):
-        self.p.kill()
-        self.p.wait()
-        os.close(self.master)
-        os.close(self.slave)
-
-
-@contextlib.contextmanager
-def terminal(*words, **more):
-    t = Terminal(*words, **more)
-    try:
-        yield t
-    finally:
-        t.end()
+def terminal(*words, rows=40, columns=80):
+    return husk.terminal("stats", *words, size=(rows, columns))
 
 
 def on_terminal(*words, **more):
