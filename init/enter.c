@@ -26,6 +26,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -52,6 +53,8 @@ struct one {
 	struct up up;
 	struct box box;
 	struct wish wish;
+	bool	 host;			/* root=/ */
+	char	 preset[9];
 	char	*words[MAXENV], *argv[MAXARG + 1];
 };
 
@@ -254,16 +257,20 @@ void enter_reaped(const void *siginfo)
 	}
 }
 
-/* Who shares the host's processes is ended by the cgroup, and reaped later. */
+/* Who shares the host's processes has not ended with PID 1. They are reaped later. */
 void enter_over(const struct live *v)
 {
 	struct guest *g;
 
-	for (g = guests; g < guests + MAXEXEC; g++)
-		if (used(g) && g->of == keeper_slot(v) && g->client >= 0) {
+	for (g = guests; g < guests + MAXEXEC; g++) {
+		if (!used(g) || g->of != keeper_slot(v))
+			continue;
+		if (g->pid)
+			(void)kill(g->pid, SIGKILL);
+		if (g->client >= 0)
 			close(g->client);
-			g->client = -1;
-		}
+		g->client = -1;
+	}
 }
 
 /* ---------------------------------------------------------------- the starter */
@@ -313,7 +320,7 @@ static int hear_wish(int client)
 }
 
 /* What the program is, and not what the box is. Of a key that there is not the reader
- * says so. */
+ * says so. root=/ stands for the host's own files and rights. */
 static int its_own(char *words[], int n)
 {
 	const char *w;
@@ -321,10 +328,17 @@ static int its_own(char *words[], int n)
 
 	for (; n > 0; n--, words++) {
 		w = **words == '?' ? *words + 1 : *words;
+		if (same(w, "root=/") && !getauxval(AT_EUID)) {
+			one.host = true;
+			copy(one.preset, sizeof one.preset, "use=host");
+			*words = one.preset;
+			continue;
+		}
 		row = key_find(fmts("%.*s", (int)strcspn(w, "="), w));
 		if (row < 0 || key_row(row)->flags & K_EXEC)
 			continue;
-		cfg_complain(NULL, 0, w, TEXT "is of the box, not of a program that goes into it");
+		cfg_complain(NULL, 0, w, same(w, "root=/") ? TEXT "for root alone" : row == KEY_EXEC ? TEXT "the program stands behind --" :
+			TEXT "is of the box, not of a program that goes into it");
 		return 2;
 	}
 	return 0;
@@ -336,7 +350,7 @@ static int load(const char *name)
 	int e;
 
 	if ((e = its_own(one.words, one.wish.nwords)) || (e = up_open(&one.up, name)) ||
-	    (e = cfg_load(&one.box, state_saved(name), one.words, one.wish.nwords, one.argv)))
+	    (e = cfg_load(&one.box, one.host ? NULL : state_saved(name), one.words, one.wish.nwords, one.argv)))
 		return e == 2 ? 2 : 125;
 	one.box.tty = one.wish.tty;
 	one.box.calls_log = false;
@@ -372,15 +386,22 @@ static int who(struct run *r, const struct box *b)
 
 /* What HOST does for a start, as far as it is not there yet; then the cgroups, whose
  * namespace is that of the host here. Files below /proc of who is not dumpable are root's. */
-static int prepare(struct run *r)
+static int prepare(struct run *r, const struct live *v)
 {
-	int e;
+	int e, i;
 
 	stage_at(r, "init.enter");
 	if (cg_paused(r->left))
 		return fail_not(r, "it is paused, and would not come to it - husk resume %s", r->name);
-	if ((e = who(r, &one.box)) || (e = ns_theirs(r, one.up.who)))
+	if ((e = who(r, &one.box)))
 		return e;
+	if (v->fd[W_NS + NS_USER] >= 0)
+		memcpy(r->nsfd, v->fd + W_NS, sizeof r->nsfd);
+	else if ((e = ns_theirs(r, one.up.who)))
+		return e;
+	for (i = 0; one.host && i < NNS; i++)
+		if (i != NS_NET && i != NS_IPC && i != NS_UTS)
+			r->nsfd[i] = -1;
 	stage_at(r, "caps.oom");
 	r->init = getpid();
 	if ((e = caps_oom(r)) || (e = caps_hide(r)))
@@ -400,12 +421,13 @@ static void limit_time(void)
 	alarm(PATIENCE_S);
 }
 
-static void starter(const char *name, int client, int sync)
+static void starter(const struct live *v, int client, int sync)
 {
 	struct run *r = &one.up.run;
-	int keep[2] = { client, sync }, e;
+	int keep[NNS + 2] = { client, sync }, e;
 
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_others(AT_FDCWD, 3, keep, 2) < 0) {
+	memcpy(keep + 2, v->fd + W_NS, sizeof r->nsfd);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_others(AT_FDCWD, 3, keep, NNS + 2) < 0) {
 		refuse(client, strerror(errno));
 		_exit(125);
 	}
@@ -414,12 +436,12 @@ static void starter(const char *name, int client, int sync)
 		refuse(client, TEXT "its request is damaged, or has more than 128 words");
 		_exit(125);
 	}
-	if ((e = load(name)))
+	if ((e = load(v->name)))
 		_exit(e);
 	r->sync = sync;
 	r->status = client;
 	r->side = ENTER | PROG;
-	if (prepare(r) == 0)
+	if (prepare(r, v) == 0)
 		(void)stages_run(r);
 	start_confess(r);
 }
@@ -463,7 +485,7 @@ void enter_asked(struct live *v, int client)
 		refuse(client, strerror(errno));
 		close(s[0]);
 	} else if (!g->starter) {
-		starter(v->name, client, s[1]);
+		starter(v, client, s[1]);
 	} else {
 		g->sync = s[0];
 		g->client = client;

@@ -67,6 +67,7 @@
 	ROW(ns_idmap,        HOST | NEW(USER),  NO_UNDO,     KEYS(UIDMAP, GIDMAP), "") \
 	ROW(rootfs_idmap,    HOST | NEW(USER),  NO_UNDO,     NOKEY, "shift mounts")	/* by the maps just written, on mounts that INIT has not placed yet */ \
 	ROW(caps_oom,        HOST,              NO_UNDO,     KEY(OOM_SCORE_ADJ), "")	/* below /proc/PID: INIT is not dumpable and may not */ \
+	ROW(ns_keep,         HOST,              NO_UNDO,     NOKEY, "for husk exec")	/* while PID 1 shows its own to who is not root */ \
 	ROW(ns_go,           HOST,              NO_UNDO,     NOKEY, "let PID 1 go on") \
 	\
 	ROW(init_close,      INIT,              NO_UNDO,     NOKEY, "what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \

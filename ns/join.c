@@ -94,15 +94,13 @@ int ns_join(struct run *r)
 	return e;
 }
 
-/* husk exec: what PID 1 of a box is in, and this process is not. The clock is that of
- * its children. What is opened here belongs to a process that still lives. */
-int ns_theirs(struct run *r, int who)
+/* What PID 1 of a box is in, and this process is not. The clock is that of its children. */
+static int open_theirs(struct run *r, int who)
 {
 	struct stat own, other;
 	const char *path;
 	int i;
 
-	r->pidfd = (int)syscall(SYS_pidfd_open, r->init, 0);
 	for (i = 0; i < NNS; i++) {
 		path = fmts("ns/%s%s", ns_name(i), i == NS_TIME ? "_for_children" : "");
 		own.st_ino = 0;
@@ -113,6 +111,29 @@ int ns_theirs(struct run *r, int who)
 			return fail(r, "the %s namespace of PID 1", ns_name(i));
 	}
 	return 0;
+}
+
+/* husk exec: what is opened here belongs to a process that still lives. */
+int ns_theirs(struct run *r, int who)
+{
+	r->pidfd = (int)syscall(SYS_pidfd_open, r->init, 0);
+	return open_theirs(r, who);
+}
+
+/* HOST, who is not root: later PID 1 is not dumpable, and nobody but root may look. What
+ * it makes itself, and later, is not there yet: without that nobody goes in. */
+int ns_keep(struct run *r)
+{
+	int who, e;
+
+	if (!r->unpriv || ns_late(r) || r->box->ns[NS_TIME] == NSM_NEW)
+		return 0;
+	if ((who = openat(r->proc, fmts("%d", r->init), O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return fail(r, "PID 1");
+	e = open_theirs(r, who);
+	close(who);
+	r->kept = !e;
+	return e;
 }
 
 int ns_home(struct run *r)

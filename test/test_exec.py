@@ -1,15 +1,11 @@
 """husk exec: another program in a box that runs."""
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
-import pty
 import re
-import select
 import shutil
 import signal
-import struct
 import subprocess
 import termios
 import time
@@ -18,6 +14,7 @@ import pytest
 
 import fault
 import husk
+import qemu
 
 DOOR = 5
 SLEEP = ("--", "/bin/inside", "sleep", "60000")
@@ -138,13 +135,142 @@ def test_env_by_its_name_is_the_client_s(name):
         assert r.out == "yes\n", r
 
 
-@pytest.mark.parametrize("word", ["root=/", "hostname=x", "net=host", "ns.user=new", "memory.max=1G", "bind=/srv", "device=/dev/null", "cgroup=x", "sysctl.net.x=1", "exec=/bin/sh",
+@pytest.mark.parametrize("word", ["root=/srv", "hostname=x", "net=host", "ns.user=new", "memory.max=1G", "bind=/srv", "device=/dev/null", "cgroup=x", "sysctl.net.x=1",
                                   "pid1=program", "use=host", "include=x", "name=x", "stop.timeout=1s", "mask=", "uidmap=0:0:1"])
 def test_keys_of_the_box_may_not(name, word):
     with box(name=name):
         r = ex(name, word, "--", "/bin/true")
         assert r.status == 2 and f"{word.split('=')[0]}: is of the box" in r.err and r.err.count("\n") == 1, r
         assert ex(name, "--", "/bin/true").status == 0
+
+
+def test_what_is_executed_is_no_key(name):
+    with box(name=name):
+        r = ex(name, "exec=/bin/true")
+        assert r.status == 2 and "exec: the program stands behind --" in r.err, r
+
+
+def namespaces(pid):
+    return {ns: os.readlink(f"/proc/{pid}/ns/{ns}") for ns in husk.NAMESPACES if os.path.exists(f"/proc/{pid}/ns/{ns}")}
+
+
+@pytest.mark.parametrize("words", [[], ["ns.user=new"], ["user=user"]])
+def test_tools_of_the_host(name, words):
+    """root=/: the box's network, IPC and name, and nothing else of it; it does not see that, and ends it."""
+    with box(*words, name=name) as p:
+        r = ex(name, "root=/", "--", "/bin/sh", "-c", "cat /proc/net/dev; hostname; id -u; ls -d /proc/$PPID /proc/1/ns; grep NoNew /proc/self/status")
+        assert r.status == 0 and husk.interface(r.out)[-1:] != [] and f"\n{name}\n0\n" in r.out and "/proc/1/ns" in r.out and "NoNewPrivs:\t0" in r.out, r
+        assert "eth" not in r.out
+        assert ex(name, "root=/", "user=nobody", "--", "/usr/bin/id", "-un").out == "nobody\n"
+        e = subprocess.Popen([husk.HUSK, "exec", name, "root=/", "--", str(husk.INSIDE), "sleep", "60000"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert husk.line(e) == "up"
+        pid = next(q for q in husk.children(p.pid) if "sleep" in husk.read(f"/proc/{q}/cmdline") and os.readlink(f"/proc/{q}/root") == "/" and "pid:[" in namespaces(q)["pid"]
+                   and namespaces(q)["pid"] == namespaces("self")["pid"])
+        its, own, init = namespaces(pid), namespaces("self"), namespaces(husk.init_of(p.pid))
+        assert all(its[n] == (init if n in ("net", "ipc", "uts") else own)[n] for n in its), (its, own, init)
+        assert husk.read(f"/proc/{pid}/cgroup") == husk.read(f"/proc/{husk.init_of(p.pid)}/cgroup")
+        assert str(pid) not in ex(name, "--", "/bin/ls", "/proc").out.split()
+        p.terminate()
+        assert husk.status_of(e) == 137 and husk.status_of(p) == 143
+        assert husk.wait_for(lambda: not husk.alive(pid))
+        e.stdout.close()
+        e.stderr.close()
+    husk.nothing_left(name)
+
+
+OWNER = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
+
+
+@pytest.fixture
+def owner(tmp_path):
+    """Who is not root, and has a run directory."""
+    os.chown(tmp_path, 65534, 65534)
+    for up in (tmp_path, *tmp_path.parents):
+        if not up.stat().st_mode & 1 and str(up) != "/":
+            up.chmod(up.stat().st_mode | 0o111)
+    env = {"HUSK_RUN": str(tmp_path / "run"), "PATH": os.environ["PATH"]}
+    call = lambda *words, **more: husk.husk(*words, env=env, **OWNER, **more)
+    r = call("run", f"root={husk.ROOT}", "ns.user=new", "--", "/bin/true")
+    if r.status == 125 and re.search(r"ns\.(clone|idmap)", r.err):
+        pytest.skip(f"no user namespaces without root here: {r.err}")
+    call.env, call.run = env, tmp_path / "run"
+    return call
+
+
+def test_an_owner_who_is_not_root(owner, name):
+    """All verbs, before and after another start; the rights are those of the program; nothing of it shows inside."""
+    script = "/bin/inside rights > /tmp/rights; echo up; trap 'exit 0' TERM; while :; do usleep 10000; done"
+    r = owner("start", f"name={name}", f"root={husk.ROOT}", "ns.user=new", "tty=yes", "restart=always 100ms..100ms", "--", "/bin/sh", "-c", script)
+    assert r.status == 0, r
+    try:
+        for again in (False, True):
+            assert husk.wait_for(lambda: "Z up" in owner("logs", name).out)
+            init = int(owner("state", name, "pid").out)
+            own = owner("exec", "-T", name, "--", "/bin/cat", "/tmp/rights")
+            r = owner("exec", "-T", name, "--", "/bin/inside", "rights")
+            assert r.status == 0 and len(r.out) > 500 and same(r.out) == same(own.out), (r, own)
+            e = subprocess.Popen([husk.HUSK, "exec", name, *SLEEP], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=owner.env, **OWNER)
+            assert husk.line(e) == "up"
+            keeper = int(owner("state", name, "keeper").out)
+            pid = husk.wait_for(lambda: next((q for q in husk.children(keeper) if q != init), None))
+            assert namespaces(pid) == namespaces(init) and os.readlink(f"/proc/{pid}/root") == os.readlink(f"/proc/{init}/root")
+            e.terminate()
+            assert husk.status_of(e) == 143
+            e.stdout.close()
+            assert owner("exec", "-t", name, "--", "/bin/inside", "tty").out.startswith("isatty 111")
+            assert owner("attach", name).status == 0 and "left alone" in owner("attach", name).err
+            assert "command=/bin/sh" in owner("ps", name).out
+            r = owner("exec", name, "root=/", "--", "/bin/true")
+            assert r.status == 2 and "for root alone" in r.err, r
+            assert again or owner("restart", name).status == 0
+    finally:
+        assert owner("stop", name).status == 0
+    assert not (owner.run / name).exists() and not husk.tagged(name)
+
+
+def test_an_owner_who_is_not_root_and_a_clock(owner, name):
+    r = owner("start", f"name={name}", f"root={husk.ROOT}", "ns.user=new", "clock.boottime=60s", *SLEEP)
+    try:
+        if r.status == 0:
+            r = owner("exec", name, "--", "/bin/true")
+            assert r.status == 125 and "init.enter: " in r.err, r
+    finally:
+        assert owner("stop", name).status == 0
+
+
+def test_while_it_is_started_again(name):
+    """Each of them is in, or told at once that it cannot be."""
+    r = husk.husk("start", f"name={name}", f"root={husk.ROOT}", "restart=always 100ms..100ms", "--", "/bin/usleep", "60000")
+    assert r.status == 0, r
+    ways = {}
+    try:
+        for _ in range(60):
+            r = ex(name, "--", "/bin/echo", "in")
+            assert (r.status, r.out, r.err) == (0, "in\n", "") or (r.status == 125 and r.err.count("\n") == 1) or \
+                (r.status == 137 and r.err.count("\n") <= 1), r
+            ways[r.status] = ways.get(r.status, 0) + 1
+            time.sleep(0.005)
+    finally:
+        assert husk.husk("stop", name).status == 0
+    assert ways.get(0) and ways.get(125), ways
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the injector is for x86_64 only")
+@pytest.mark.parametrize("words", [[], ["ns.user=new", "ns.time=new", "clock.boottime=1s"]])
+def test_one_namespace_after_the_other(name, tmp_path, words):
+    """Before Linux 5.8 setns() knows no process, before 5.3 there is nothing that it could know."""
+    with injected(name, tmp_path / "log", "never", str(fault.number("pidfd_open")), words=words):
+        keeper = int(re.search(r"^keeper=(\d+)", husk.read(husk.RUNDIR / name / "state"), re.M)[1])
+        e = subprocess.Popen([husk.HUSK, "exec", name, *SLEEP], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert husk.line(e) == "up"
+        pid, init = guest(keeper), husk.init_of(keeper)
+        its, own = namespaces(pid), namespaces(init)
+        own["time"] = os.readlink(f"/proc/{init}/ns/time_for_children")
+        assert its == own
+        assert ex(name, "--", "/bin/inside", "rights", "7").status == 7
+        e.terminate()
+        assert husk.status_of(e) == 143
+        e.stdout.close()
 
 
 @pytest.mark.parametrize("words, status, says", [
@@ -364,41 +490,8 @@ def test_a_flood_is_bounded(name):
 
 # ------------------------------------------------------------------ terminals
 
-class Terminal:
-    def __init__(self, *words, size=(31, 77)):
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
-        self.was = termios.tcgetattr(slave)
-        self.p = subprocess.Popen([husk.HUSK, "exec", *[str(w) for w in words]], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-                                  preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), env={**os.environ, "TERM": "vt220"})
-        self.slave, self.text = slave, ""
-
-    def expect(self, pattern, timeout=5):
-        end = time.monotonic() + timeout
-        while not (m := re.search(pattern, self.text)):
-            assert time.monotonic() < end, self.text
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.text += os.read(self.master, 4096).decode(errors="replace")
-        self.text = self.text[m.end():]
-        return m
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def close(self):
-        self.p.kill()
-        self.p.wait()
-        os.close(self.master)
-        os.close(self.slave)
-
-
-@contextlib.contextmanager
-def terminal(*words, **more):
-    t = Terminal(*words, **more)
-    try:
-        yield t
-    finally:
-        t.close()
+def terminal(*words):
+    return husk.terminal("exec", *words, size=(31, 77))
 
 
 @pytest.mark.parametrize("words", [[], ["user=root"], ["ns.user=new", "user=root"], ["pid1=program"]])
@@ -406,8 +499,7 @@ def test_a_terminal(name, words):
     with box(*words, name=name), terminal(name, "--", "/bin/inside", "tty") as t:
         m = t.expect(r"isatty 111 name (\S+) leader 1 foreground 1 size (\d+)x(\d+)")
         assert m[1].startswith("/dev/pts/") and (m[2], m[3]) in (("31", "77"), ("77", "31"))
-        assert husk.status_of(t.p) == 0
-        assert termios.tcgetattr(t.slave) == t.was
+        assert t.end() == 0 and not t.raw()
 
 
 def test_a_terminal_is_used(name):
@@ -415,15 +507,14 @@ def test_a_terminal_is_used(name):
         t.type("echo $TERM; stat -c %u $(tty); id -u\r")
         m = t.expect(r"vt220\r\n(\d+)\r\n(\d+)\r\n")
         assert m[1] == m[2]
-        fcntl.ioctl(t.slave, termios.TIOCSWINSZ, struct.pack("4H", 20, 60, 0, 0))
+        t.size(20, 60)
         t.type("until stty size | grep '20 60'; do usleep 1000; done\r")
         t.expect("\n20 60\r")
         t.type("sleep 100\r")
         time.sleep(0.2)
         t.type("\x03")
         t.type("exit 5\r")
-        assert husk.wait_for(lambda: (select.select([t.master], [], [], 0)[0] and os.read(t.master, 4096), t.p.poll())[1] is not None)
-        assert t.p.returncode == 5 and termios.tcgetattr(t.slave) == t.was
+        assert t.end() == 5 and not t.raw()
 
 
 def test_a_terminal_or_not(name):
@@ -624,3 +715,51 @@ def test_every_call_fails_once(name, tmp_path, variant, words, options):
 def normal(text):
     """A box that is started anew has other inodes."""
     return fault.normal(text)
+
+
+# ------------------------------------------------------------------ other machines
+
+GUEST = """
+own='grep -E "^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp:)" /proc/self/status; cat /proc/self/cgroup /proc/self/uid_map; readlink /proc/self/ns/net /proc/self/ns/mnt /proc/self/ns/user; hostname'
+go() {
+	tag=$1; shift
+	husk start name=b root=/srv/root memory.max=16M pids.max=20 "$@" -- /bin/sh -c "($own) >/tmp/own; echo up; exec sleep 1000" || return
+	while ! husk logs b | grep -q up; do usleep 50000; done
+	husk exec b -- /bin/cat /tmp/own >/tmp/a; husk exec b -- /bin/sh -c "$own" >/tmp/b; echo "@$tag $? $(cat /tmp/a | wc -l) $(cat /tmp/a | grep -vxFf /tmp/b | wc -l) $(husk exec b -- /bin/sh -c 'exit 7'; echo $?)"
+	husk exec -t b -- /bin/sh -c 'readlink /proc/self/fd/0; exit 3'; echo "@$tag-tty $?"
+	husk exec b root=/ -- /bin/sh -c "ls -d /srv/root; hostname; ifconfig -a | grep -c Link"; echo "@$tag-host $?"
+	husk pause b; husk exec b -- /bin/true; echo "@$tag-paused $?"; husk resume b; husk exec b -- /bin/true; echo "@$tag-resumed $?"
+	husk stop b; echo "@$tag-stop $?"
+}
+go plain; go user ns.user=new; go one pid1=program
+husk start name=t root=/srv/root tty=yes -- /bin/sh -c 'while read x; do echo "got $x"; done'
+(echo one; while ! husk logs t | grep -q 'got one'; do usleep 50000; done; sleep 1) | husk attach t; echo "@attach $?"
+husk stop t; echo "@end $(ls -A /run/husk | wc -l)"
+"""
+
+
+@pytest.mark.parametrize("board, version, layout", [("qemu-armv7", "5.10", "v1"), ("qemu-arm64", "6.1", "v2")])
+def test_on_another_machine(board, version, layout):
+    text = qemu.guest(board, GUEST, version, layout, timeout=300)
+    assert text.ended, text
+    said = dict(re.findall(r"^@(\S+) (.*?)\r?$", text.text, re.M))
+    for tag in ("plain", "user", "one"):
+        status, lines, others, seven = said[tag].split()
+        assert (status, others, seven) == ("0", "0", "7") and int(lines) > 12, text
+        assert [said[f"{tag}-{w}"] for w in ("tty", "host", "paused", "resumed", "stop")] == ["3", "0", "125", "0", "0"], text
+    assert text.text.count("\n/srv/root\nb\n") == 3 and re.search(r"\n/dev/pts/\d+\r?\n@plain-tty", text.text), text
+    assert said["attach"] == "0" and "got one" in text.text and said["end"] == "0", text
+
+
+def test_on_a_board():
+    """PID 1 of the machine is the keeper."""
+    b = qemu.of("qemu-x86_64", "6.1")
+    look = """(while husk exec t -- /bin/sh -c 'echo in; exit 4'; [ $? != 4 ]; do usleep 100000; done
+husk exec -t t -- /bin/readlink /proc/self/fd/0
+(echo one; while ! husk logs t | grep -q 'got one'; do usleep 50000; done; echo end; while ! husk logs t | grep -q 'Z! exit 6'; do usleep 50000; done; sleep 1) | husk attach t; echo "attach $?"
+husk exec t root=/ -- /bin/ls -d /look) >/dev/console 2>&1; husk poweroff
+"""
+    boxes = {"t": "root=/srv/root\ntty=yes\nrestart=always 100ms..100ms\nexec=/bin/sh -c \"while read x; do echo got $x; [ $x = one ] || exit 6; done\"\n", "look": "use=host\nexec=/bin/sh /look\n"}
+    text = qemu.boot(b, qemu.with_husk(b, boxes) | {"look": qemu.file(look)}, timeout=150)
+    assert text.ended and re.search(r"\nin\r?\n/dev/pts/1\r?\n", text.text), text
+    assert re.search(r"got one(?s:.*)got end(?s:.*)husk: t: exit 6: again(?s:.*)started again(?s:.*)left alone\r?\nattach 0\r?\n/look", text.text), text
