@@ -761,5 +761,5 @@ husk exec t root=/ -- /bin/ls -d /look) >/dev/console 2>&1; husk poweroff
 """
     boxes = {"t": "root=/srv/root\ntty=yes\nrestart=always 100ms..100ms\nexec=/bin/sh -c \"while read x; do echo got $x; [ $x = one ] || exit 6; done\"\n", "look": "use=host\nexec=/bin/sh /look\n"}
     text = qemu.boot(b, qemu.with_husk(b, boxes) | {"look": qemu.file(look)}, timeout=150)
-    assert text.ended and re.search(r"\nin\r?\n/dev/pts/1\r?\n", text.text), text
+    assert text.ended and re.search(r"^in\r?\n/dev/pts/1\r?\n", text.text, re.M), text
     assert re.search(r"got one(?s:.*)got end(?s:.*)husk: t: exit 6: again(?s:.*)started again(?s:.*)left alone\r?\nattach 0\r?\n/look", text.text), text
