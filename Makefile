@@ -1,7 +1,7 @@
 # husk: make            builds out/husk for this machine
 #       make BOARD=NAME builds out/NAME/husk (boards/NAME.mk)
 #       make run        sets all up, builds, runs a real box and shows what it is
-#       make BOARD=NAME image   what it boots: its kernel, initramfs and device tree, in out/NAME
+#       make BOARD=NAME image   what it boots: its kernel, initramfs, device tree and disk, in out/NAME
 #       make BOARD=NAME boot    boots that in QEMU, on this terminal
 #       make test       everything
 #       make test-boards        the boards that are not in it

@@ -67,6 +67,7 @@ static void hear_plan(void)
 			continue;
 		}
 		plan.heard = true;
+		board_mark("plan", "");
 		board_watchdog(&plan.what);
 		board_good(&plan.what);
 	}
@@ -127,10 +128,12 @@ static void go_down(char how)
 static void begin(char **argv)
 {
 	umask(0);
+	board_mark(NULL, "");
 	board_proc();
 	if (!board_inside())
 		board_root();
 	board_mounts();
+	board_mark("mounts", "");
 	board_guard();
 	if (!board_inside())
 		(void)reboot(RB_DISABLE_CAD);
@@ -138,6 +141,7 @@ static void begin(char **argv)
 	if (keeper_listen() < 0) {
 		board_failed("boot: ", "CONFIG_SIGNALFD");
 	} else if (init_seal(argv) == 0) {
+		board_mark("sealed", "");
 		(void)prctl(PR_SET_NAME, "husk");	/* older kernels call it by the descriptor's number */
 		caps_reset();
 		if ((plan.from = begin_plan()) < 0)

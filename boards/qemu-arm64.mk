@@ -10,3 +10,6 @@ QEMU	= qemu-system-aarch64 -M virt -cpu cortex-a53 -m 256
 CONSOLE	= ttyAMA0
 DEBARCH	= arm64
 KERNEL	= linux-image-6.1.0-*-cloud-arm64
+MODULES	= virtio_mmio virtio_blk crc32c_generic ext4
+DISK	= /dev/vda
+DRIVE	= -drive if=none,id=d,format=raw,file=DISK -device virtio-blk-device,drive=d

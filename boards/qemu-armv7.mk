@@ -10,3 +10,6 @@ QEMU	= qemu-system-arm -M virt -cpu cortex-a7 -m 256
 CONSOLE	= ttyAMA0
 DEBARCH	= armhf
 KERNEL	= linux-image-6.1.0-*-armmp
+MODULES	= virtio_mmio virtio_blk crc32c_generic ext4
+DISK	= /dev/vda
+DRIVE	= -drive if=none,id=d,format=raw,file=DISK -device virtio-blk-device,drive=d

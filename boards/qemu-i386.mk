@@ -10,3 +10,6 @@ QEMU	= qemu-system-i386 -M q35 -m 256
 CONSOLE	= ttyS0
 DEBARCH	= i386
 KERNEL	= linux-image-6.1.0-*-686
+MODULES	= ahci sd_mod crc32c_generic ext4
+DISK	= /dev/sda
+DRIVE	= -drive if=ide,format=raw,file=DISK

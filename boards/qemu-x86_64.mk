@@ -13,3 +13,6 @@ QEMU	= qemu-system-x86_64 -M q35 -m 256
 CONSOLE	= ttyS0
 DEBARCH	= amd64
 KERNEL	= linux-image-6.1.0-*-cloud-amd64
+MODULES	= virtio_pci virtio_blk crc32c_generic ext4
+DISK	= /dev/vda
+DRIVE	= -drive if=none,id=d,format=raw,file=DISK -device virtio-blk-pci,drive=d

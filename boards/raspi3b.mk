@@ -4,3 +4,6 @@ QEMU	= qemu-system-aarch64 -M raspi3b -m 1G -serial null
 KERNEL	= linux-image-6.1.0-*-arm64
 CONSOLE	= ttyS1
 DTB	= broadcom/bcm2837-rpi-3-b.dtb
+MODULES	= bcm2835 crc32c_generic ext4
+DISK	= /dev/mmcblk0
+DRIVE	= -drive if=sd,format=raw,file=DISK

@@ -1463,6 +1463,9 @@ void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it *
 uint64_t board_watchdog_due(void);
 void board_good(const struct board_plan *);	/* takes it up, or NULL: are all ready, or is it too late? */
 uint64_t board_good_due(void);
+/* boards/chart.c */
+void board_mark(const char *name, const char *what);	/* it is so now; NULL: this is the beginning */
+int board_chart(const char *how);	/* husk boot -t, -k */
 void board_guard(void);			/* PID 1 that crashes says so, and reboots */
 char board_asked(int sig);		/* 'h', 'p', 'r', or 0 */
 void board_off(char how);		/* reboot(2) after all that comes before it; never returns */

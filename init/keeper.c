@@ -275,6 +275,7 @@ int keeper_start(const char *file, const char *name, const char *extra)
 	v->file = file;
 	v->stays = true;
 	v->since = now_ms();
+	board_mark(name, ".start");
 	if (starter_begin(v, extra) == 0)
 		return 0;
 	v->state = FREE;

@@ -251,8 +251,16 @@ static int back_off(struct live *v)
 
 /* ------------------------------------------------------------------- a start */
 
+/* Of a board, where it starts for the first time */
+static void mark(const struct live *v, const char *what)
+{
+	if (!v->own && !v->renewed)
+		board_mark(v->name, what);
+}
+
 static int start(struct live *v)
 {
+	mark(v, ".go");
 	v->ready = false;
 	v->since = now_ms();
 	if (starter_begin(v, NULL) < 0) {
@@ -298,6 +306,9 @@ static void up(struct live *v)
 		tty_open(v->fd[W_PTY]);
 	if (v->renewed)
 		ctl_tell(v, CTL_TERMINAL, 0);
+	mark(v, ".up");
+	if (v->ready)
+		mark(v, ".ready");
 	if (v->ready && !v->again)
 		ctl_tell(v, CTL_UP, 0);
 }
@@ -328,6 +339,7 @@ static int and_then(struct live *v, bool good)
 
 static int end(struct live *v)
 {
+	mark(v, ".ended");
 	if (v->fd[W_LISTENER] >= 0)
 		keeper_deaf(v);
 	if (v->fd[W_PTY] >= 0)
@@ -402,6 +414,7 @@ static void asked(struct live *v, bool again)
 static void ready(struct live *v)
 {
 	v->ready = true;
+	mark(v, ".ready");
 	ready_now(v);
 	state_note(v, "ready", NULL);
 	ctl_tell(v, CTL_UP, 0);

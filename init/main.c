@@ -621,7 +621,7 @@ static const char verbs[] = TEXT
 	"halt\0"
 	"poweroff\0"
 	"reboot\n\task PID 1 of the board\0"
-	"boot\n\twhat PID 1 of a board does\0"
+	"boot [-tk]\n\twhat PID 1 of a board does; -t: when what began of it, -k: key=value\0"
 	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0"
 	"events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends\0"
 	"info [-jk]\n\twhat this kernel offers, and the option that would bring the rest\0"
@@ -709,7 +709,7 @@ static int call(char **argv)
 	case 8: return help(argv[2]);
 	case 9: return verb_version();
 	case 10: case 11: case 12: return board_ask(argv[1]);
-	case 13: return board_boot(argv);
+	case 13: return argv[2] ? board_chart(argv[2]) : board_boot(argv);
 	case 14: return verb_stats(argv);
 	case 15: return verb_events(argv);
 	case 16: return verb_info(argv);

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Boards in QEMU: Debian's kernel, an initramfs with husk and busybox, the console as text.
 
-    qemu.py BOARD            boots out/BOARD/husk as PID 1, on this terminal
-    qemu.py image BOARD      makes what that boots, in out/BOARD: kernel, initrd, dtb of a real board, and append, the words
+    qemu.py BOARD            makes the image of BOARD, and boots it on this terminal
+    qemu.py image BOARD      makes it, in out/BOARD: kernel, initrd, dtb of a real board, disk, and append, the words
     qemu.py fetch BOARD ...  kernels and busyboxes only
 """
 import contextlib
@@ -343,23 +343,148 @@ def guest(name, script, version="6.1", layout="v2", files=None, append="", icoun
     return boot(b, tree | (files or {}), append, "/init", timeout)
 
 
-DEMO = """exec=/bin/sh -c "echo; echo hello from a box on $(uname -m); grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status; id; exec sleep 1000000"
+# ------------------------------------------------------------------------ the image
+
+# What an image shows: a server that anybody may ask, a shell on the console, and one that crashes.
+BOXES = {
+    "web": """exec=/bin/busybox httpd -f -p 0.0.0.0:8080 -h /www
 root=/srv/root
-user=1000
+bind=/data/www:/www
+net=host
+ready=port:8080
 memory.max=32M
 pids.max=20
+restart=always 1s..30s
+""",
+    "shell": """use=host
+exec=/bin/sh -c "exec sh -i </dev/console >/dev/console 2>&1"
+stop.signal=HUP
+restart=always 1s..30s
+after=web
+""",
+    "crash": """exec=/bin/sh -c "sleep 1; kill -SEGV $$"
+root=/srv/root
+restart=always 300ms..10s
+after=shell
+""",
+}
+INIT = """#!/bin/sh
+# what the disk needs, from Debian's package of the kernel; then husk
+mount -t proc proc /proc; mount -t devtmpfs dev /dev
+for m in %s; do modprobe -q $m $(tr " " "\\n" </proc/cmdline | sed -n "s/^$m\\.//p"); done
+n=0; while [ ! -b %s ] && [ $n -lt 100 ]; do usleep 100000; n=$((n+1)); done
+ifconfig lo up; umount /proc
+exec /husk
 """
 
 
-def image(b):
-    where = TOP / "out" / b["NAME"]
-    (where / "initrd").write_bytes(cpio(with_husk(b, {"hello": DEMO})))
+def modules(b):
+    """What MODULES of the board names, and what those need, with the list of it that busybox's depmod makes."""
+    at, known, todo, files = kernel(b), {}, b.get("MODULES", "").replace("-", "_").split(), {}
+    for f in sorted(at.glob("lib/modules/**/*.ko*")):
+        known.setdefault(f.name.split(".")[0].replace("-", "_"), f)
+    if not set(todo) & set(known):
+        return {}
+    with tempfile.TemporaryDirectory() as to:
+        while todo:
+            f = known.get(todo.pop())
+            path = f and f"{f.relative_to(at)}".removesuffix(".xz")
+            if not f or path in files:
+                continue		# it is in this kernel, or has been found
+            data = module(b, f.name.split(".")[0])
+            files[path] = file(data)
+            todo += re.search(rb"\0depends=([^\0]*)\0", data)[1].decode().replace("-", "_").replace(",", " ").split()
+            (pathlib.Path(to) / path).parent.mkdir(parents=True, exist_ok=True)
+            (pathlib.Path(to) / path).write_bytes(data)
+        version = path.split("/")[2]
+        subprocess.run(["busybox", "depmod", "-b", to, version], check=True)
+        return files | {f"lib/modules/{version}/modules.dep": file((pathlib.Path(to) / f"lib/modules/{version}/modules.dep").read_bytes())}
+
+
+def tree(files, at):
+    """Files of the guest as files of a directory; no devices."""
+    for path, (mode, data) in sorted(files.items()):
+        p = at / path
+        p.parent.mkdir(parents=True, exist_ok=True)
+        if stat.S_ISDIR(mode):
+            p.mkdir(exist_ok=True)
+        elif stat.S_ISLNK(mode):
+            p.symlink_to(data.decode())
+        elif stat.S_ISREG(mode):
+            p.write_bytes(data)
+            p.chmod(mode & 0o777)
+    return at
+
+
+def disk(files, at, size="32M"):
+    """An ext4 file system of these files, labelled data, without a mount."""
+    with tempfile.TemporaryDirectory() as to:
+        at.unlink(missing_ok=True)
+        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "data", "-E", "root_owner=0:0", "-d", tree(files, pathlib.Path(to)), at, size],
+                       check=True, stdout=subprocess.DEVNULL, env=os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"})
+
+
+def image(b, boxes=None, more=None, where=None):
+    """All that the board boots, in out/NAME."""
+    where = where or TOP / "out" / b["NAME"]
+    conf = (TOP / "boards" / f"{b['NAME']}.conf").read_text() + (f"mount={b['DISK']}:/data:ext4\n" if b.get("DISK") else "")
+    files = with_husk(b, BOXES if boxes is None else boxes, conf) | {"data/www/index.html": file("hello from a box\n"), "srv/root/www": directory()}
+    if b.get("DISK"):
+        files |= modules(b) | {"bin/modprobe": link("busybox"), "init": program(INIT % (b["MODULES"], b["DISK"]))}
+        disk({"www/index.html": file("hello from the disk\n")}, where / "disk")
+    (where / "initrd").write_bytes(cpio(files | (more or {})))
     (where / "kernel").write_bytes(vmlinuz(b).read_bytes())
     if "DTB" in b:
         (where / "dtb").write_bytes(pathlib.Path(dtb(b)[1]).read_bytes())
-    (where / "append").write_text(words(b) + "\n")
-    print(*(f"{f.stat().st_size:10} {f.relative_to(TOP)}" for f in (where / n for n in ("kernel", "initrd", "dtb", "append")) if f.exists()), sep="\n")
-    return 0
+    (where / "append").write_text(words(b, "/init" if b.get("DISK") else "/husk") + "\n")
+    return where
+
+
+def machine(b, where, append="", serial="stdio"):
+    """QEMU's words for an image. Nobody cuts the power of this machine: its disk need not wait for ours."""
+    drive = b["DRIVE"].replace("DISK", f"{where / 'disk'},cache=unsafe").split() if b.get("DRIVE") else []
+    return [*b["QEMU"].split(), *b.get("MORE", "").split(), "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot", "-serial", serial,
+            *drive, "-kernel", str(where / "kernel"), "-initrd", str(where / "initrd"), "-append", (where / "append").read_text().strip() + " " + append,
+            *(["-dtb", str(where / "dtb")] if "DTB" in b else [])]
+
+
+class Console:
+    """A machine at whose serial line somebody types."""
+    def __init__(self, args, timeout):
+        self.text, self.end = "", time.monotonic() + timeout
+        self.p = subprocess.Popen(args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.p.kill()
+        self.p.wait()
+        self.p.stdin.close()
+        self.p.stdout.close()
+
+    def __str__(self):
+        return self.text[-6000:]
+
+    def more(self):
+        """Reads on; False at the end of the machine, or of the time."""
+        got = select.select([self.p.stdout], [], [], max(0, self.end - time.monotonic()))[0] and os.read(self.p.stdout.fileno(), 65536)
+        self.text += (got or b"").decode(errors="replace").replace("\r", "")
+        return bool(got)
+
+    def until(self, pattern, since=0):
+        """What it says comes to a match of the pattern, or to its end: the match or None."""
+        while not (m := re.search(pattern, self.text[since:], re.M)) and self.more():
+            pass
+        return m or re.search(pattern, self.text[since:], re.M)
+
+    def ask(self, command, n=[0]):
+        """What that command of a shell says, and its status; None if it never ended."""
+        n[0] += 1
+        since = len(self.text)
+        os.write(self.p.stdin.fileno(), f"{command}; echo '@'{n[0]} $?\n".encode())
+        m = self.until(rf"^@{n[0]} (\d+)$", since)
+        return m and (self.text[since:since + m.start()].rsplit(f"'@'{n[0]} $?\n")[-1], int(m[1]))
 
 
 def main(args):
@@ -368,17 +493,15 @@ def main(args):
             print(vmlinuz(board(name)), len(busybox(board(name))))
         return 0
     if len(args) == 2 and args[0] == "image":
-        return image(board(args[1]))
+        where = image(board(args[1]))
+        print(*(f"{f.stat().st_size:10} {f.relative_to(TOP)}" for f in (where / n for n in "kernel initrd dtb disk append".split()) if f.exists()), sep="\n")
+        return 0
     if len(args) != 1:
         print(__doc__, file=sys.stderr)
         return 2
     b = board(args[0])
-    run, initrd = command(b, with_husk(b, {"hello": DEMO}), serial="mon:stdio")
     print("(Ctrl-a x ends it)")
-    try:
-        return subprocess.run(run, check=False).returncode
-    finally:
-        os.unlink(initrd)
+    return subprocess.run(machine(b, image(b), serial="mon:stdio"), check=False).returncode
 
 
 if __name__ == "__main__":

@@ -259,18 +259,7 @@ def test_read_only_root(tmp_path):
     b = ready(QUICK)
     if not shutil.which("mksquashfs"):
         pytest.skip("no mksquashfs")
-    tree = tmp_path / "tree"
-    for path, (mode, data) in sorted(full(b).items()):
-        p = tree / path
-        p.parent.mkdir(parents=True, exist_ok=True)
-        if stat.S_ISDIR(mode):
-            p.mkdir(exist_ok=True)
-        elif stat.S_ISLNK(mode):
-            p.symlink_to(data.decode())
-        elif stat.S_ISREG(mode):
-            p.write_bytes(data)
-            p.chmod(mode & 0o777)
-    subprocess.run(["mksquashfs", tree, tmp_path / "image", "-quiet", "-no-progress", "-all-root"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["mksquashfs", qemu.tree(full(b), tmp_path / "tree"), tmp_path / "image", "-quiet", "-no-progress", "-all-root"], check=True, stdout=subprocess.DEVNULL)
     files = qemu.rootfs(b) | {m + ".ko": qemu.file(qemu.module(b, m)) for m in ("loop", "squashfs")}
     files |= {"dev/console": (stat.S_IFCHR | 0o600, (5, 1)), "image": qemu.file((tmp_path / "image").read_bytes()), "new": qemu.directory()}
     files["init"] = qemu.program("""#!/bin/sh

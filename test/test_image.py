@@ -1,0 +1,52 @@
+"""make image: what a board boots, with a disk of its own and three boxes, by its serial line."""
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+import qemu
+import test_boot
+
+
+def clean(disk):
+    """Nothing to be repaired, nothing left in the journal."""
+    r = subprocess.run(["/sbin/e2fsck", "-fn", disk], capture_output=True, text=True, check=False)
+    assert r.returncode == 0, r.stdout + r.stderr
+    said = subprocess.run(["/sbin/dumpe2fs", "-h", disk], capture_output=True, text=True, check=True).stdout
+    assert re.search(r"^Filesystem state: *clean$", said, re.M) and "needs_recovery" not in said, said
+
+
+def three_boxes(name, tmp, append="", timeout=300):
+    b = test_boot.ready(name)
+    halts = name not in (*qemu.BOARDS, "orangepi-pc", "vexpress-a9")	# their models have nothing for it
+    with qemu.Console(qemu.machine(b, qemu.image(b, where=tmp), append), timeout) as c:
+        assert c.until("# "), c
+        assert c.ask("husk wait --ready web") == ("", 0), c
+        assert c.ask("wget -qO- http://127.0.0.1:8080/")[0].endswith(f"hello from {'the disk' if b.get('DISK') else 'a box'}\n"), c
+        # it has crashed, and is there again
+        assert c.ask("until husk state crash restarts | grep -q '^[1-9]'; do sleep 0.2; done")[1] == 0, c
+        boxes, status = c.ask("husk list")
+        states = dict(re.findall(r"^(web|shell|crash) +(\w+)", boxes, re.M))
+        assert status == 0 and states["web"] == "ready" and states["shell"] == "running" and states["crash"] in ("running", "backoff", "starting"), c
+        assert "signal 11" in c.ask("husk state crash")[0], c
+        chart = c.ask("husk boot -t; husk boot -k")[0]
+        assert re.search(r"^web +\d+\.\d{3} .* \d+\.\d +\d+\.\d", chart, re.M) and re.search(r"^crash\.up=\d+\.\d{6}$", chart, re.M), c
+        assert c.ask("echo written >/data/note")[1] == 0, c
+        c.ask("husk halt" if halts else "husk poweroff")
+        assert c.until("reboot: System halted") if halts else not c.until("^never$") and c.p.wait() == 0 and "Power down" in c.text, c
+        assert "husk: going down\n" in c.text and "did not stop" not in c.text and "Kernel panic" not in c.text, c
+    svg = subprocess.run(["busybox", "awk", "-f", qemu.TOP / "boards/chart.awk"], input="".join(re.findall(r"^[\w.]+=\d+\.\d{6}\n", chart, re.M)), capture_output=True, text=True, check=True).stdout
+    assert {t.text for t in xml.etree.ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")} > {"init", "mounts", "web", "shell", "crash"}, svg
+    if not b.get("DISK"):
+        return
+    clean(tmp / "disk")
+    assert subprocess.run(["/sbin/debugfs", "-R", "cat note", tmp / "disk"], capture_output=True, text=True, check=True).stdout == "written\n"
+
+
+@pytest.mark.parametrize("name", qemu.BOARDS)
+def test_three_boxes(name, tmp_path):
+    if not shutil.which("mke2fs", path="/sbin:/usr/sbin"):
+        pytest.skip("no mke2fs")
+    three_boxes(name, tmp_path)
