@@ -1,18 +1,13 @@
 """husk run: what is promised for every start, seen from inside and from outside."""
-import contextlib
 import ctypes
-import fcntl
 import os
 import pathlib
-import pty
 import re
 import resource
-import select
 import shutil
 import signal
 import struct
 import tempfile
-import termios
 import time
 
 import pytest
@@ -836,61 +831,16 @@ def test_calls_of_a_start(name, tmp_path):
 
 # --------------------------------------------------------------------------- terminal
 
-class Terminal:
-    """A pty with husk run tty=yes on the other side."""
-    def __init__(self, *args, box, rows=33, columns=101, **more):
-        self.master, slave = pty.openpty()
-        self.resize(rows, columns)
-        self.before = termios.tcgetattr(slave)
-        self.slave = slave
-
-        def launch():
-            os.setsid()
-            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-        self.p = husk.start("tty=yes", *args, box=box, stdin=slave, stdout=slave, stderr=slave, preexec_fn=launch, **more)
-        self.text = ""
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def send(self, text):
-        os.write(self.master, text.encode())
-
-    def expect(self, pattern, timeout=5):
-        end = time.monotonic() + timeout
-        while True:
-            m = re.search(pattern, self.text)
-            if m:
-                self.text = self.text[m.end():]
-                return m
-            left = end - time.monotonic()
-            assert left > 0, f"no {pattern!r} in {self.text!r}"
-            if select.select([self.master], [], [], left)[0]:
-                with contextlib.suppress(OSError):
-                    self.text += os.read(self.master, 4096).decode(errors="replace")
-
-    def end(self, timeout=5):
-        end = time.monotonic() + timeout
-        while self.p.poll() is None and time.monotonic() < end:
-            if select.select([self.master], [], [], 0.02)[0]:
-                with contextlib.suppress(OSError):
-                    self.text += os.read(self.master, 4096).decode(errors="replace")
-        return husk.status_of(self.p, 1)
-
-    def close(self):
-        if self.p.poll() is None:
-            self.p.kill()
-        self.p.wait()
-        os.close(self.master)
-        os.close(self.slave)
+def on_terminal(name, *words):
+    return husk.Terminal("run", f"name={name}", f"root={husk.ROOT}", "tty=yes", *words, size=(33, 101))
 
 
 @pytest.fixture
 def terminal(name):
     made = []
 
-    def make(*args, **more):
-        made.append(Terminal(*args, box=name, **more))
+    def make(*words):
+        made.append(on_terminal(name, *words))
         return made[-1]
     yield make
     for t in made:
@@ -904,7 +854,7 @@ def test_tty(terminal):
     assert (m[2], m[3]) == ("33", "101")
     assert m[4] != "ok", "TIOCSTI"
     assert t.end() == 0
-    assert termios.tcgetattr(t.slave) == t.before, "raw mode is undone"
+    assert not t.raw()
 
 
 def test_tty_belongs_to_the_user(terminal):
@@ -917,27 +867,27 @@ def test_tty_belongs_to_the_user(terminal):
 def test_ctrl_c(terminal):
     t = terminal("--", "/bin/sh", "-c", "echo up; sleep 30")
     t.expect("up")
-    t.send("\x03")
+    t.type("\x03")
     assert t.end() == 130
-    assert termios.tcgetattr(t.slave) == t.before
+    assert not t.raw()
 
 
 def test_job_control(terminal):
     t = terminal("--", "/bin/sh", "-i")
-    t.send("echo flags-$-\r")
+    t.type("echo flags-$-\r")
     assert "m" in t.expect(r"flags-(\w+)")[1]
-    t.send("sleep 30\r")
+    t.type("sleep 30\r")
     time.sleep(0.3)
-    t.send("\x1a")
+    t.type("\x1a")
     t.expect("Stopped")
-    t.send("jobs\r")
+    t.type("jobs\r")
     t.expect(r"Stopped +sleep 30")
-    t.send("fg\r")
+    t.type("fg\r")
     time.sleep(0.2)
-    t.send("\x03")
-    t.send("echo again-$?\r")
+    t.type("\x03")
+    t.type("echo again-$?\r")
     t.expect("again-130")
-    t.send("exit 9\r")
+    t.type("exit 9\r")
     assert t.end() == 9
 
 
@@ -945,7 +895,7 @@ def test_window_size_follows(terminal):
     t = terminal("--", "/bin/sh", "-c", "echo up; trap 'stty size; exit 3' WINCH; while :; do sleep 0.05; done")
     t.expect("up")
     time.sleep(0.2)
-    t.resize(11, 44)
+    t.size(11, 44)
     t.expect("11 44")
     assert t.end() == 3
 
@@ -953,13 +903,13 @@ def test_window_size_follows(terminal):
 def test_end_of_file_on_a_tty(terminal):
     t = terminal("--", "/bin/sh", "-c", "stty -echo; echo up; tac")
     t.expect("up")
-    t.send("1\r2\r3\r\x04")
+    t.type("1\r2\r3\r\x04")
     t.expect("3\r\n2\r\n1\r\n")
     assert t.end() == 0
 
 
 def test_hang_up_ends_the_box(name):
-    t = Terminal("--", "/bin/inside", "sleep", "30000", box=name)
+    t = on_terminal(name, "--", "/bin/inside", "sleep", "30000")
     t.expect("up")
     os.close(t.slave)
     os.close(t.master)
