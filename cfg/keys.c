@@ -31,7 +31,7 @@
 	K(USER, "user", USER, who, EXEC, "a user (auto, NAME, NAME:GROUP, UID, UID:GID)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
 	K(GROUPS, "groups", GROUPS, ngroup, LIST | EXEC, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
 	K(UMASK, "umask", UMASK, umask, EXEC, "octal (022)", "", "022", "of the program") \
-	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own", "no", "where standard input ends, as a pipe does, one ^D is typed") \
+	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own; in the background it is for husk attach", "no", "where standard input ends, as a pipe does, one ^D is typed") \
 	K(FORKS, "forks", CHOICE, life.forks, 0, "no|yes", "goes to the background", "no", "the box ends with its last process, and its status is that one's; what stops it goes to all") \
 	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
 	K(ABI, "abi", CHOICE, abi, EXEC, "native|32|both", "whose programs run", "native", "32-bit programs on a 64-bit kernel; see SYSTEM CALLS") \

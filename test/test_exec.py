@@ -600,6 +600,19 @@ def test_nothing_can_be_got_from_who_enters(name, prey, variant):
     husk.nothing_left(name)
 
 
+def test_nothing_can_be_got_from_an_owner_who_is_not_root(owner, prey, name):
+    """Who hunts has his number: what keeps him off is that nobody is dumpable."""
+    words = ["ns.user=new", "user=root", "syscalls=@all", f"bind={prey}:/mnt:exec", "--", "/bin/inside", "hunt"]
+    with husk.box(*words, box=name, env=owner.env, **OWNER) as p:
+        assert husk.line(p) == "hunting"
+        assert husk.wait_for(lambda: (owner.run / name / "ctl").exists() and (owner.run / name / "box").exists())
+        for _ in range(60):
+            r = owner("exec", name, "--", "/mnt/prey", "sleep", "3")
+            assert (r.status, r.out) == (0, "up\n"), r
+        seen, got = bag(p)
+    assert not got and seen > 30, (seen, got[:5])
+
+
 @pytest.mark.parametrize("variant", ["plain", "ns.user"])
 def test_nothing_can_be_got_when_each_step_is_slow(name, prey, variant):
     if not shutil.which("strace"):
