@@ -112,6 +112,7 @@ def test_a_signal_ends_the_client_alone(name, sig):
 
 def test_a_killed_client_leaves_it_alone(name):
     with box(*ECHO, name=name) as k:
+        logged(name, "Z up$")		# its log is open
         before = len(os.listdir(f"/proc/{k}/fd"))
         for _ in range(40):		# more than there are places
             with attach(name) as t:
