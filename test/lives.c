@@ -1,0 +1,335 @@
+/*
+ * lives.c - what a test runs in a guest whose clock counts instructions: lives of a box,
+ * each measured in the guest's own time. (static, see compiled() of qemu.py.)
+ *	lives kill N		a keeper is killed at N moments of a life: how long the others live
+ *	lives start N		N times start and stop: what the first ones take, and the last ones
+ *	lives zombies N		N orphans and the program die while PID 1 is stopped: when that is told
+ *	lives stop HOW		a child that is stopped, traced or frozen: when a stop is over
+ *	lives clock YEARS	the clock jumps to and fro: a stop, and restarts
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#define BOX "husk", "run", "name=lives", "root=/srv/root"
+
+static unsigned dice = 5;
+
+static long us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000L + t.tv_nsec / 1000;
+}
+
+static unsigned any(unsigned below)
+{
+	dice = dice * 1103515245u + 12345u;
+	return (dice >> 8) % below;
+}
+
+static pid_t begin(char *const argv[])
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = open("/dev/null", O_RDWR);
+
+		dup2(fd, 0), dup2(fd, 1);
+		if (!getenv("LOUD"))
+			dup2(fd, 2);
+		execv("/husk", argv);
+		_exit(99);
+	}
+	return pid;
+}
+
+static int end(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+#define RUN(...) end(begin((char *[]){ __VA_ARGS__, NULL }))
+
+/* The first line of a file of a process, its zeros as blanks */
+static int text(const char *pid, const char *file, char *to, int max)
+{
+	char path[300];
+	int fd, n, i;
+
+	snprintf(path, sizeof path, "/proc/%s/%s", pid, file);
+	if ((fd = open(path, O_RDONLY)) < 0)
+		return 0;
+	n = (int)read(fd, to, (size_t)max - 1);
+	close(fd);
+	for (i = 0; i < n; i++)
+		if (!to[i])
+			to[i] = ' ';
+	to[n < 0 ? 0 : n] = 0;
+	return n > 0;
+}
+
+/* How many processes have that word in their command line, and one of them */
+static int having(const char *word, pid_t *one)
+{
+	char line[4096];
+	struct dirent *d;
+	DIR *dir = opendir("/proc");
+	int n = 0;
+
+	while (dir && (d = readdir(dir)))
+		if (*d->d_name >= '1' && *d->d_name <= '9' && atoi(d->d_name) != getpid() && text(d->d_name, "cmdline", line, sizeof line) && strstr(line, word)) {
+			n++;
+			if (one)
+				*one = atoi(d->d_name);
+		}
+	closedir(dir);
+	return n;
+}
+
+static pid_t await(const char *word)
+{
+	pid_t pid = 0;
+	int i;
+
+	for (i = 0; i < 5000 && !having(word, &pid); i++)
+		usleep(1000);
+	return pid;
+}
+
+static int count(const char *path)
+{
+	DIR *dir = opendir(path);
+	int n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static int lines(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	int c, n = 0;
+
+	while (f && (c = getc(f)) != EOF)
+		n += c == '\n';
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static int left(void)
+{
+	return 1000000 * lines("/proc/mounts") + 1000 * count("/sys/fs/cgroup/husk") + count("/run/husk");
+}
+
+static void kills(int n)
+{
+	char *const argv[] = { BOX, "stop.timeout=20ms", "--", "/bin/sleep", "12345", NULL };
+	long t, most = 0, sum = 0;
+	int i, here, wrong = 0, were = 0;
+	pid_t pid;
+
+	RUN(BOX, "--", "/bin/true");
+	here = left();
+	for (i = 0; i < n; i++) {
+		pid = begin(argv);
+		if (i % 2) {		/* half of them while it stops, or has just been told to */
+			usleep(15000);
+			kill(pid, SIGTERM);
+			usleep(any(4000));
+		} else
+			usleep(any(10000));
+		were += having("12345", NULL) > 1;
+		kill(pid, SIGKILL);
+		t = us();
+		while (having("12345", NULL) > 1 || (having("12345", NULL) && waitpid(pid, NULL, WNOHANG) == pid && having("12345", NULL)))
+			;
+		t = us() - t;
+		end(pid);
+		sum += t;
+		most = t > most ? t : most;
+		wrong += RUN(BOX, "--", "/bin/true") != 0 || left() != here;
+	}
+	printf("@kill n=%d more=%d most=%ld mean=%ld wrong=%d\n", n, were, most, sum / n, wrong);
+}
+
+static void starts(int n)
+{
+	long first = 0, last = 0, t, stops = 0;
+	int i, here = 0, wrong = 0;
+
+	for (i = -3; i < n; i++) {
+		if (i == 0)
+			here = left();
+		t = us();
+		wrong += RUN("husk", "start", "name=lives", "root=/srv/root", "memory.max=32M", "pids.max=20", "--", "/bin/sleep", "12345") != 0;
+		t = us() - t;
+		if (i >= 0 && i < 20)
+			first += t;
+		if (i >= n - 20)
+			last += t;
+		t = us();
+		wrong += RUN("husk", "stop", "lives") != 0;
+		stops += us() - t;
+	}
+	printf("@start n=%d first=%ld last=%ld stop=%ld left=%d wrong=%d\n", n, first / 20, last / 20, stops / (n + 3), left() != here, wrong);
+}
+
+/* of a keeper */
+static pid_t init_of(pid_t keeper)
+{
+	char path[64], line[64] = "";
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", keeper, keeper);
+	if ((f = fopen(path, "r"))) {
+		if (!fgets(line, sizeof line, f))
+			line[0] = 0;
+		fclose(f);
+	}
+	return atoi(line);
+}
+
+static void zombies(char *n)
+{
+	char script[128], path[16], line[512];
+	pid_t keeper, init;
+	int status;
+	long t;
+
+	snprintf(script, sizeof script, "lives nap 300000; lives orphans %s; exit 42", n);
+	keeper = begin((char *[]){ BOX, "pids.max=30000", "--", "/bin/sh", "-c", script, NULL });
+	await("lives nap 300000 ");
+	kill(init = init_of(keeper), SIGSTOP);
+	snprintf(path, sizeof path, "%d", init_of(init));
+	while (!text(path, "stat", line, sizeof line) || !strstr(line, ") Z "))
+		usleep(20000);
+	t = us();
+	kill(init, SIGCONT);
+	status = end(keeper);
+	printf("@zombies status=%d us=%ld\n", status, us() - t);
+}
+
+static void orphans(int n)
+{
+	int i, status;
+
+	for (i = 0; i < n; i++)
+		if (fork() == 0) {
+			if (fork() == 0)
+				_exit(0);
+			_exit(0);
+		} else
+			wait(&status);
+}
+
+/* It holds who it is, and looks on: no program may be let go by its tracer for a stop. */
+static void trace(pid_t pid)
+{
+	int p[2], status;
+	char c;
+
+	if (pipe(p) < 0 || fork()) {
+		close(p[1]);
+		(void)!read(p[0], &c, 1);
+		return;
+	}
+	ptrace(PTRACE_SEIZE, pid, NULL, NULL);
+	ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+	while (waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status))
+		close(p[1]);
+	_exit(0);
+}
+
+static void stop(const char *how)
+{
+	pid_t keeper = begin((char *[]){ BOX, "stop.timeout=300ms", "--", "/bin/sh", "-c", "trap '' TERM; while :; do lives nap 54321; done", NULL }), pid;
+	int status;
+	long t;
+
+	await("lives nap 54321 ");
+	pid = init_of(init_of(keeper));
+	if (!strcmp(how, "stopped"))
+		kill(pid, SIGSTOP);
+	else if (!strcmp(how, "traced"))
+		trace(pid);
+	else if (!strcmp(how, "frozen"))
+		RUN("husk", "pause", "lives");
+	else if (!strcmp(how, "init"))
+		kill(init_of(keeper), SIGSTOP);
+	t = us();
+	kill(keeper, SIGTERM);
+	status = end(keeper);
+	printf("@stop %s status=%d us=%ld left=%d\n", how, status, us() - t, having("54321", NULL));
+}
+
+static pid_t jumps(int years)
+{
+	struct timespec t;
+	pid_t pid = fork();
+	int i;
+
+	for (i = 0; pid == 0; i++) {
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_sec += (i % 2 ? -1 : 1) * years * 31557600L;
+		if (clock_settime(CLOCK_REALTIME, &t) < 0)
+			printf("@clock: %s\n", strerror(errno));
+		usleep(50000);
+	}
+	return pid;
+}
+
+static void clocks(int years)
+{
+	pid_t pid = jumps(years);
+	long t;
+	int status;
+
+	stop("clock");
+	t = us();
+	status = RUN(BOX, "restart=on-failure 300ms..300ms 4/1m", "--", "/bin/sh", "-c", "exit 3");
+	printf("@restarts status=%d us=%ld\n", status, us() - t);
+	kill(pid, SIGKILL);
+	end(pid);
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 3)
+		return 2;
+	if (!strcmp(argv[1], "kill"))
+		kills(atoi(argv[2]));
+	else if (!strcmp(argv[1], "start"))
+		starts(atoi(argv[2]));
+	else if (!strcmp(argv[1], "zombies"))
+		zombies(argv[2]);
+	else if (!strcmp(argv[1], "orphans"))
+		orphans(atoi(argv[2]));
+	else if (!strcmp(argv[1], "nap"))
+		usleep((unsigned)atoi(argv[2]));
+	else if (!strcmp(argv[1], "clock"))
+		clocks(atoi(argv[2]));
+	else if (!strcmp(argv[1], "stop"))
+		stop(argv[2]);
+	return 0;
+}
