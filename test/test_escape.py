@@ -2,6 +2,7 @@
 import ctypes
 import hashlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -107,6 +108,7 @@ def test_b1_shebang_of_our_own_exe(name, tmp_path):
 
 def test_b1_overwrite_by_a_root_program_when_the_keeper_dies(name):
     """uid 0 without capabilities owns the file; the window is the death of the keeper."""
+    before = pathlib.Path(husk.HUSK).read_bytes()
     for _ in range(15):
         with husk.box("user=root", "--", "/bin/inside", "exe", "300", box=name) as p:
             husk.wait_for(lambda: husk.tagged(name) and husk.init_of(p.pid, 0.01), 2)
@@ -114,6 +116,7 @@ def test_b1_overwrite_by_a_root_program_when_the_keeper_dies(name):
             p.kill()
             out = p.stdout.read().decode()
             assert "WRITABLE" not in out, out
+    assert pathlib.Path(husk.HUSK).read_bytes() == before
     assert run("--", "/bin/true", box=name).status == 0
 
 
