@@ -60,11 +60,13 @@ def test_row_3_reap_100000_orphans_at_full_rate(name):
 
 def test_row_4_exit_while_zombies_queue(name):
     """PID 1 is stopped while 2000 orphans die and then the program: found by its pid, not by the order."""
-    with husk.box("pids.max=4000", "--", "/bin/sh", "-c", "inside orphans 2000; echo done; read x; exit 42", box=name,
+    with husk.box("pids.max=4000", "--", "/bin/sh", "-c", "echo up; read x; inside orphans 2000; echo done; read x; exit 42", box=name,
                   stdin=-1) as p:
+        assert husk.line(p) == "up"
         init = husk.init_of(p.pid)
-        husk.wait_for(lambda: husk.children(init))
         os.kill(init, signal.SIGSTOP)
+        p.stdin.write(b"\n")
+        p.stdin.flush()
         assert husk.line(p, 30) == "done"
         main = husk.wait_for(lambda: next((c for c in husk.children(init) if husk.state_of(c) == "S"), None))
         p.stdin.write(b"\n")
