@@ -19,6 +19,7 @@ enum { STOP_MS = 30000, TURN_MS = 1000 };
 struct plans {
 	int	 from;			/* the child that reads: what, and then box[], one message each; -1: no more */
 	bool	 heard;			/* what is there */
+	char	**argv;			/* as it was started */
 	unsigned known, begun;
 	struct board_plan what;
 	struct planned box[MAXBOX];
@@ -63,10 +64,17 @@ static void hear_plan(void)
 		if (n <= 0)
 			break;
 		if (plan.heard) {
-			plan.known++;
+			if (*plan.box[plan.known].name)
+				plan.known++;
+			else if (board_follow() < 0)
+				board_failed("overlay: ", "/");
 			continue;
 		}
 		plan.heard = true;
+		if (*plan.what.init) {
+			board_enter(plan.what.init, plan.argv);
+			plan.what.broken = true;
+		}
 		board_mark("plan", "");
 		board_watchdog(&plan.what);
 		board_good(&plan.what);
@@ -128,6 +136,7 @@ static void go_down(char how)
 static void begin(char **argv)
 {
 	umask(0);
+	plan.argv = argv;
 	board_mark(NULL, "");
 	board_proc();
 	if (!board_inside())

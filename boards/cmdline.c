@@ -96,6 +96,7 @@ static void ours(struct cmdline *c, char *word, char *value)
 void board_cmdline_of(struct cmdline *c, char *text)
 {
 	char *word, *value;
+	int n;
 
 	while ((word = next(&text, &value)))
 		if (starts(word, "husk."))
@@ -104,6 +105,10 @@ void board_cmdline_of(struct cmdline *c, char *text)
 			c->rw = !(c->ro = word[1] == 'o');
 		else if (!value && cfg_index("single|emergency|rescue|s|S|-s|1", word) >= 0)
 			c->single = true;
+		else if (!value && same(word, "rootwait"))
+			c->rootwait = true;
+		else if (value && (n = cfg_index("root|rootfstype|rootflags|init", word)) >= 0)
+			(&c->root)[n] = value;
 }
 
 const struct cmdline *board_cmdline(void)

@@ -1,15 +1,103 @@
-/* disks.c - file systems of board.conf. In the child that reads it: a disk may hang. */
+/* disks.c - mount= of board.conf: the disk is looked for and waited for, made if it
+ * is blank, checked, and mounted. What makes and checks it are programs of the
+ * root file system. All of it in the child that reads board.conf: a disk may hang. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "husk.h"
 
-static int mount_one(struct mnt *m)
-{
-	int device = image_device(m);
+enum { DISK_MS = 10000, OPTIONAL_MS = 3000, NO_PROGRAM = 127 };
 
+/* Without a table of arguments, which would hold pointers. */
+int board_run(const char *name, const char *a, const char *b, const char *c, const char *d)
+{
+	static const char places[] = "/sbin/\0/usr/sbin/\0/bin/\0/usr/bin/\0";
+	static const char *argv[6];
+	static char path[64];
+	int status = NO_PROGRAM << 8;
+	const char *p;
+	sigset_t none;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		argv[0] = name, argv[1] = a, argv[2] = b, argv[3] = c, argv[4] = d;
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		for (p = places; *p; p += strlen(p) + 1) {
+			fmt(path, sizeof path, "%s%s", p, name);
+			execve(path, (char *const *)(uintptr_t)argv, environ);
+		}
+		_exit(NO_PROGRAM);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Each has letters of its own for: do not ask; and for the label. */
+static void make(const struct mnt *m, const char *type, const char *dev)
+{
+	static const char letters[] = "-F\0-L\0-I\0-n\0-f\0-l\0-f\0-L";
+	int kind = starts(type, "ext") ? 0 : same(type, "vfat") ? 2 : same(type, "f2fs") ? 4 : 6;
+	const char *label = starts(m->src, "LABEL=") ? m->src + 6 : "husk", *name = same(type, "swap") ? "mkswap" : fmts("mkfs.%s", type);
+
+	say(2, "husk: %s: blank: %s\n", dev, name);
+	kind = board_run(name, nth(letters, kind), nth(letters, kind + 1), label, dev);
+	if (kind)
+		say(2, "husk: %s: status %d\n", dev, kind);
+}
+
+/* 1: mended. 2: who has it mounted must begin again, and nobody has. 4: not mended; 8 and
+ * more: it could not look. */
+static void check(struct mnt *m, const char *type, const char *dev)
+{
+	const char *name = fmts("fsck.%s", type);
+	int e = board_run(name, "-a", dev, NULL, NULL);
+
+	if (e >= 4 && e != NO_PROGRAM)
+		m->flags |= MS_RDONLY;
+	if (e)
+		say(2, "husk: %s: %s: status %d%s\n", dev, name, e, e < 4 ? ": mended" : e == NO_PROGRAM ? ": there is none" : ": mounted read-only");
+}
+
+/* Found, made and checked; its path, or NULL: errno. A file, or what the kernel makes by
+ * itself, is as it is. */
+static const char *prepare(struct mnt *m, unsigned ms)
+{
+	const char *dev = m->src, *type;
+
+	if (!starts(dev, "/dev/") && !strchr(dev, '='))
+		return dev;
+	if (!(dev = board_find(m->src, m->mkfs, ms)))
+		return NULL;
+	if (m->mkfs && board_blank(dev))
+		make(m, m->type ? m->type : "ext4", dev);
+	type = board_type(dev);
+	if (!m->type)
+		m->type = type;
+	if (m->fsck && m->type)
+		check(m, m->type, dev);
+	return dev;
+}
+
+int board_mount(struct mnt *m, unsigned ms)
+{
+	const char *src = m->kind == MNT_FS ? prepare(m, ms) : NULL;
+	int device;
+
+	if (m->kind == MNT_FS && !src)
+		return -1;
+	if (src && m->type && same(m->type, "swap"))
+		return (int)syscall(SYS_swapon, src, 0);
+	if (src)
+		m->src = src;
+	device = image_device(m);
 	(void)mkdir(m->dst, 0755);
 	if (m->kind == MNT_TMPFS && !m->mode)
 		m->mode = 0755;
@@ -18,9 +106,12 @@ static int mount_one(struct mnt *m)
 
 void board_disks(struct box *b)
 {
-	int i;
+	struct mnt *m;
+	const char *src;
 
-	for (i = 0; i < b->nmnt; i++)
-		if (mount_one(&b->mnt[i]) < 0)
-			board_failed("plan: mount ", b->mnt[i].dst);
+	for (m = b->mnt; m < b->mnt + b->nmnt; m++) {
+		src = m->src;
+		if (board_mount(m, m->skip ? OPTIONAL_MS : DISK_MS) < 0)
+			board_failed("mount: ", src ? src : m->dst);
+	}
 }

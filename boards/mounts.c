@@ -2,12 +2,9 @@
  * mounted already (by an initramfs, by the kernel) is left as it is. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -31,8 +28,6 @@ static const char table[] =
 	"\026tmpfs\0/tmp\0mode=1777\0"
 	"\036cgroup2\0/sys/fs/cgroup\0nsdelegate\0"
 	"\036cgroup2\0/sys/fs/cgroup\0\0";
-
-#define NEW	"/.husk"
 
 /* A mount point has another device than the directory above. */
 static bool is_mounted(const char *path)
@@ -99,29 +94,4 @@ void board_mounts(void)
 		if (*row & CONSOLE)
 			board_console(false);
 	}
-}
-
-/* The root of an initramfs cannot be pivoted, because nothing lies below it: so
- * a bind of it is moved over it. What is mounted goes along; what lies below
- * another mount went with that one, and is refused. Once, the boxes need it
- * never again, and not once more when init_seal has started us anew. */
-void board_root(void)
-{
-	struct mountinfo *m;
-	struct statfs root;
-
-	if (statfs("/", &root) < 0 || ((uint32_t)root.f_type != RAMFS_MAGIC && (uint32_t)root.f_type != TMPFS_MAGIC) ||
-	    starts((const char *)getauxval(AT_EXECFN), "/dev/fd/"))
-		return;
-	(void)mkdir(NEW, 0700);
-	if (mount("/", NEW, NULL, MS_BIND, NULL) == 0) {
-		m = mountinfo_open(proc_fd());
-		while (m && mountinfo_next(m) > 0)
-			if (m->path[1])
-				(void)mount(m->path, fmts(NEW "%s", m->path), NULL, MS_MOVE, NULL);
-		if (chdir(NEW) == 0 && mount(".", "/", NULL, MS_MOVE, NULL) == 0 && chroot(".") == 0 &&
-		    chdir("/") == 0 && rmdir(NEW) == 0)
-			return;
-	}
-	board_failed("root: ", NEW);
 }

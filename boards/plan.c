@@ -64,6 +64,27 @@ static const char *file_of(const char *name)
 	return fmts("%s/%s", dir ? dir : CONFDIR, name);
 }
 
+/* What the machine is made of: then its disks can be found */
+static void machine(const struct board *b, struct board_plan *p)
+{
+	board_modules(b);
+	board_time();
+	if (!ns_up())
+		board_failed("plan: ", "lo");
+	if (board_real_root(b, p->init, sizeof p->init) < 0)
+		p->broken = true;
+}
+
+/* With all disks. That the root is another one now PID 1 hears by a box without a name. */
+static void state(const struct board *b, int to)
+{
+	static const struct planned moved;
+
+	if (b->overlay && board_overlay(b->overlay))
+		(void)!write(to, &moved, sizeof moved);
+	board_seed();
+}
+
 /* What is wrong has been said: the rest counts. PID 1 hears of it before a disk is
  * touched, but after the modules, which may bring its watchdog. */
 static void board_conf(int to)
@@ -86,11 +107,15 @@ static void board_conf(int to)
 	if (b->hostname && !board_inside() && sethostname(b->hostname, strlen(b->hostname)) < 0)
 		board_failed("plan: hostname ", b->hostname);
 	if (!board_inside())
-		board_modules(&b->board);
+		machine(&b->board, &p);
 	(void)!write(to, &p, sizeof p);
+	if (*p.init)
+		_exit(0);
 	board_disks(b);
-	if (!board_inside())
-		sysctls(b, proc);
+	if (board_inside())
+		return;
+	state(&b->board, to);
+	sysctls(b, proc);
 }
 
 static void also_after(struct waiting *w, const char *name)

@@ -136,6 +136,9 @@
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
 	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box") \
 	/* BOARD */ \
+	K(BOARD_MODULE, "board.module", MODULE, board.nmodule, LIST | BOARD, "NAME ARG=VALUE ...", "a kernel module, loaded", "", "with those that it needs, by modules.dep; before disks are looked for") \
+	K(BOARD_ROOT, "board.root", BROOT, board.root, BOARD, "DISK[:TYPE,OPTS] (cmdline, no, /dev/X, LABEL=X, UUID=X, PARTLABEL=X, PARTUUID=X)", "of an initramfs alone", "cmdline", "see DISKS; cmdline: root= rootfstype= rootflags= rootwait init= of the kernel") \
+	K(BOARD_OVERLAY, "board.overlay", OVERLAY, board.overlay, OPEN | BOARD, "SIZE or DIR (64M, 10%, /data/overlay)", "what is written goes there", "", "the root file system is read-only below it; a DIR lies on a disk that mount= has mounted") \
 	K(BOARD_STOP, "board.stop.timeout", TIME, board.stop_ms, BOARD, "a time to 1d (30s, 2m)", "then all is ended", "30s", "how long all boxes together may take to stop")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH, LIVE = K_LIVE, EXEC = K_EXEC };

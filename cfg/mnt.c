@@ -8,14 +8,14 @@
 /* Flags first, four of them in pairs: set, clear; then what struct mnt has a
  * bool for, in its order. */
 static const char options[] = "ro|rw|nosuid|suid|nodev|dev|noexec|exec|"
-	"noatime|relatime|strictatime|nodiratime|sync|dirsync|optional|rec|slave|idmap|create";
+	"noatime|relatime|strictatime|nodiratime|sync|dirsync|optional|rec|slave|idmap|create|fsck|mkfs";
 static const uint32_t flags[] = {
 	MS_RDONLY, MS_RDONLY, MS_NOSUID, MS_NOSUID, MS_NODEV, MS_NODEV, MS_NOEXEC, MS_NOEXEC,
 	MS_NOATIME, MS_RELATIME, MS_STRICTATIME, MS_NODIRATIME, MS_SYNCHRONOUS, MS_DIRSYNC,
 };
-enum { NFLAGS = sizeof flags / sizeof *flags };
+enum { NFLAGS = sizeof flags / sizeof *flags, BOARDS = NFLAGS + 5 };	/* what board.conf alone has */
 
-_Static_assert(offsetof(struct mnt, create) == offsetof(struct mnt, skip) + 4, "five bools side by side");
+_Static_assert(offsetof(struct mnt, mkfs) == offsetof(struct mnt, skip) + 6, "seven bools side by side");
 
 static bool clears(int i)
 {
@@ -48,7 +48,7 @@ static bool option(struct mnt *m, const char *w)
 	}
 	if (m->kind == MNT_TMPFS)
 		return starts(w, "mode=") ? cfg_octal(w + 5, 07777, &m->mode) : cfg_size(w, &m->size);
-	if (i < 0 || (i > NFLAGS && m->kind == MNT_FS))
+	if (i < 0 || (m->kind == MNT_FS ? i > NFLAGS && (i < BOARDS || !cfg.board) : i >= BOARDS))
 		return false;
 	*wish(m, i) = true;
 	return !mode || cfg_octal(mode, 07777, &m->mode);
@@ -83,20 +83,31 @@ static const char *some_options(struct mnt *m, char *v)
 	return NULL;
 }
 
+/* A disk by what stands on it: of board.conf alone */
+static bool is_disk(const char *s)
+{
+	static const char tags[] = "LABEL=\0UUID=\0PARTLABEL=\0PARTUUID=\0";
+	const char *t;
+
+	for (t = tags; *t && !starts(s, t); t += strlen(t) + 1)
+		;
+	return cfg.board && *t && s[strlen(t)];
+}
+
 /* SRC:BOX:OPTS. Something that the kernel makes by itself has no path: tmpfs,
  * overlay. Of bind= and device= BOX may be left out: it is the same. */
 static bool split(char *v, int kind, char **f)
 {
 	int n = cfg_fields(v, f, 3);
 
-	if (kind == MNT_FS && *f[0] != '/' ? strchr(".", *f[0]) || strchr(f[0], '=') : kind != MNT_TMPFS && !cfg_path(f[0]))
+	if (kind == MNT_FS && *f[0] != '/' ? strchr(".", *f[0]) || (strchr(f[0], '=') && !is_disk(f[0])) : kind != MNT_TMPFS && !cfg_path(f[0]))
 		return false;
 	if (kind == MNT_TMPFS || (kind != MNT_FS && (!f[1] || !strchr("/.", *f[1])))) {
 		f[2] = f[1];
 		f[1] = f[0];
 		n++;
 	}
-	return n < 4 && f[1] && cfg_clean(f[1]) && f[1][1];
+	return n < 4 && f[1] && ((cfg.board && same(f[1], "none")) || (cfg_clean(f[1]) && f[1][1]));
 }
 
 /* One mount on one place; a later layer's takes the place of an earlier one. */
@@ -114,12 +125,26 @@ const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 	m.dst = f[1];
 	if (f[2] && (e = some_options(&m, f[2])))
 		return e;
-	i = cfg_seek(&b->mnt[0].dst, sizeof b->mnt[0], b->nmnt, m.dst);
+	i = *m.dst == '/' ? cfg_seek(&b->mnt[0].dst, sizeof b->mnt[0], b->nmnt, m.dst) : b->nmnt;
 	if (i < b->nmnt && b->mnt[i].kind != kind)
 		return cfg_wrong("%s is the place of a %s= already", m.dst, key_name(KEY_BIND + b->mnt[i].kind));
 	if (!(e = cfg_slot(i, &b->nmnt, MAXMNT)))
 		b->mnt[i] = m;
 	return e;
+}
+
+/* DISK:OPTS, of the board's own root: read-only, if it does not say rw */
+bool cfg_set_root(struct box *b, char *v)
+{
+	struct mnt m = { .kind = MNT_FS, .flags = MS_RDONLY };
+	char *f[2] = { 0 };
+	int n = cfg_fields(v, f, 2);
+
+	if (n < 3 && !same(f[0], "cmdline"))
+		m.src = f[0];
+	b->board.root = m;
+	return n < 2 ? !m.src || same(m.src, "no") || is_disk(m.src) || starts(m.src, "/dev/") :
+		n == 2 && m.src && (is_disk(m.src) || starts(m.src, "/dev/")) && !some_options(&b->board.root, f[1]);
 }
 
 void cfg_drop_mnt(struct box *b, int i)

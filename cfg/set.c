@@ -655,6 +655,8 @@ static bool set_number(int16_t *at, const char *v)
 static const char *set(struct box *b, const struct key *k, const char *sub, char *v, bool skip)
 {
 	void *at = (char *)b + k->at;
+	const char *e;
+	uint64_t size;
 	bool ok = true;
 
 	copy(cfg.value, sizeof cfg.value, v);
@@ -693,6 +695,12 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_SCHED: ok = set_sched(b, v); break;
 	case T_IONICE: ok = set_ionice(b, v); break;
 	case T_PERSONA: ok = set_personality(b, v); break;
+	case T_MODULE:
+		if (!(e = cfg_add(at, MAXMODULE)))
+			b->board.module[b->board.nmodule - 1] = v;
+		return e;
+	case T_BROOT: ok = cfg_set_root(b, v); break;
+	case T_OVERLAY: ok = set_text(at, v, *v == '/' ? cfg_clean(v) : cfg_size(v, &size)); break;
 	case T_TIME: ok = cfg_time(v, 1000, 24 * 3600 * 1000, at); break;
 	case T_LOG: ok = set_log(b, v); break;
 	case T_RATE: ok = set_rate(&b->life, v); break;

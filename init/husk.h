@@ -81,6 +81,7 @@ enum {
 	MAXWISH	= 32 * 1024,	/* the words of one: a message that is not cut */
 	MAXBOX	= 64,		/* boxes of a board */
 	MAXDIR	= 48,		/* bytes of husk.conf=DIR */
+	MAXMODULE = 32,		/* board.module= */
 	MAXOVER	= 24,		/* husk.KEY=VALUE of the kernel's command line */
 	MAXASK	= 32,		/* who asks one keeper, or waits for its boxes, at a time */
 	MAXHOOK	= 8,
@@ -108,6 +109,7 @@ struct mnt {			/* one bind=, tmpfs= or mount= row, in file order */
 	bool	 slave;		/* bind: mounts made outside appear inside */
 	bool	 idmap;		/* bind: shifted by the user namespace's map */
 	bool	 create;	/* bind: make the source directory, owner the user */
+	bool	 fsck, mkfs;	/* of board.conf: check it; make it, if it is blank */
 	uint16_t mode;		/* of create=, or of a tmpfs; 0: default */
 	uint32_t flags;		/* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, ... wanted */
 	uint64_t size;		/* tmpfs: bytes; 0: kernel's default; PERCENT|n: % of RAM */
@@ -204,6 +206,10 @@ enum { WAIT_AFTER = 'a', WAIT_NEEDS = 'n', WAIT_IF = 'i' };
 /* The keys of board.conf that are of nobody else: cfg/board.c */
 struct board {
 	uint32_t stop_ms;		/* board.stop.timeout= */
+	uint8_t	 nmodule;
+	char	*module[MAXMODULE];		/* board.module=: NAME ARGUMENTS */
+	const char *overlay;		/* SIZE or DIR; NULL: none */
+	struct mnt root;		/* board.root=; src NULL: by the command line */
 };
 
 /* What PID 1 has to know of all that: numbers and short texts, the first message of the
@@ -212,6 +218,7 @@ struct board_plan {
 	uint32_t stop_ms;
 	bool	 broken;		/* board.conf: what was wrong has been said */
 	bool	 single;		/* a shell before anything is started */
+	char	 init[64];		/* the real root is mounted: what PID 1 becomes there */
 };
 _Static_assert(sizeof(struct board_plan) <= 4096, "one message of a pipe");
 
@@ -222,6 +229,8 @@ struct cmdline {
 	bool	 single;		/* single, emergency, husk.single, and their short forms */
 	bool	 debug;			/* husk.debug */
 	bool	 ro, rw;		/* of the root */
+	bool	 rootwait;
+	const char *root, *rootfstype, *rootflags, *init;
 	uint8_t	 nover;
 	char	*over[MAXOVER];		/* KEY=VALUE of husk.KEY=VALUE: above board.conf */
 };
@@ -875,7 +884,8 @@ enum keyrow {
 	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT,
 	KEY_READY, KEY_START_TIMEOUT, KEY_WATCHDOG, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK, KEY_FD, KEY_LISTEN,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
-	KEY_BOARD_STOP,			/* from here on: of board.conf alone */
+	KEY_BOARD_MODULE, KEY_BOARD_ROOT, KEY_BOARD_OVERLAY,	/* from here on: of board.conf alone */
+	KEY_BOARD_STOP,
 };
 enum keytype {
 	T_EXEC, T_SYSCALLS,		/* of words, which may be quoted */
@@ -885,6 +895,7 @@ enum keytype {
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
 	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK, T_FD, T_LISTEN,
+	T_MODULE, T_BROOT, T_OVERLAY,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64, K_EXEC = 128 };
@@ -940,6 +951,7 @@ const char *cfg_set(struct box *, int row, const char *sub, char *value, bool sk
 void cfg_empty(struct box *, int row);		/* key= of a list */
 int cfg_env(const struct box *, const char *name, size_t len);	/* which of env begins so; nenv: none */
 const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
+bool cfg_set_root(struct box *, char *value);	/* board.root= */
 /* cfg/listen.c */
 const char *cfg_set_listen(struct box *, char *value);
 void cfg_check_listen(const struct box *);
@@ -1045,6 +1057,7 @@ int ns_root(struct run *);
 int ns_sysctl(struct run *);
 int ns_host(struct run *);
 int ns_loopback(struct run *);
+bool ns_up(void);			/* lo of this network; false: errno */
 int ns_clock(struct run *);
 const char *ns_name(int ns);		/* "pid", as below /proc/PID/ns */
 int ns_flag(int ns);			/* CLONE_NEWPID */
@@ -1457,6 +1470,21 @@ void board_plan(int to);		/* a child's whole life: board.conf; struct board_plan
 /* What that child does with board.conf, in this order. boards/modules.c, boards/disks.c */
 void board_modules(const struct board *);
 void board_disks(struct box *);		/* mount= and what goes with it */
+int board_mount(struct mnt *, unsigned ms);	/* its disk is waited for so long; 0 or -1 */
+int board_run(const char *name, const char *, const char *, const char *, const char *);	/* arguments up to NULL: its status, 128 and more of a signal, 127 there is none */
+/* boards/find.c: what is good until the next call */
+const char *board_find(const char *what, bool make, unsigned ms);	/* LABEL=X or a path: the path, or NULL: ENODEV. make: what is still to get that label will do, too */
+const char *board_type(const char *dev);	/* "ext4", or NULL */
+bool board_blank(const char *dev);	/* nothing has ever been written there */
+/* boards/root.c */
+int board_real_root(const struct board *, char *init, size_t max);	/* of an initramfs: 1: entered, PID 1 is to follow and become init; 0: it stays; -1: printed */
+bool board_overlay(const char *value);	/* this process is in the new root: PID 1 is to follow */
+int board_follow(void);			/* into the root that lies over ours: 0 or -1 */
+void board_enter(const char *init, char **argv);	/* follows, and becomes it; or prints */
+/* boards/time.c */
+void board_time(void);			/* the machine's own clock, where the kernel has not read it */
+void board_seed(void);			/* of random numbers: taken, and the next one written */
+void board_seed_save(void);
 /* PID 1, in this order: when the plan is there, and after each turn of its loop. When it is to be called
  * next at the latest: now_ms(), or 0: nothing waits for a time. boards/watchdog.c, boards/good.c */
 void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it */

@@ -1,0 +1,230 @@
+/* find.c - the disk that is meant: by its path, by what stands in its super block,
+ * or by its place in a partition table. It may come late: who looks waits for it,
+ * and is a child of PID 1. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { ROUND_MS = 200, PAGE = 4096, SECTOR = 512, MBR_ID = 0x1b8, BLANK = 1 << 20 };
+
+/* Where what stands, in a page of 4096 bytes. Those of one page stand together, that with
+ * the shortest mark last. */
+static const struct super {
+	uint16_t magic, label, uuid;	/* label, uuid 0: it has none */
+	uint8_t	 page;
+	uint8_t	 size;			/* of the label */
+	bool	 wide;			/* which has two bytes a letter */
+	bool	 serial;		/* four bytes are the UUID */
+	char	 bytes[8], type[9];
+} supers[] = {
+	{ 0, 0, 0, 0, 0, false, false, "hsqs", "squashfs" },
+	{ 0x52, 0x47, 0x43, 0, 11, false, true, "FAT32   ", "vfat" },
+	{ 0x36, 0x2b, 0x27, 0, 11, false, true, "FAT", "vfat" },
+	{ 0x400, 0x47c, 0x46c, 0, 255, true, false, "\x10\x20\xf5\xf2", "f2fs" },
+	{ 0x400, 0x440, 0x430, 0, 16, false, false, "\xe2\xe1\xf5\xe0", "erofs" },
+	{ 0xff6, 0x41c, 0x40c, 0, 16, false, false, "SWAPSPAC", "swap" },
+	{ 0, 0x6c, 0x20, 0, 12, false, false, "XFSB", "xfs" },
+	{ 3, 0, 0x64, 0, 0, false, true, "EXFAT   ", "exfat" },
+	{ 0x438, 0x478, 0x468, 0, 16, false, false, "\x53\xef", "ext4" },
+	{ 1, 0x28, 0, 8, 32, false, false, "CD001", "iso9660" },
+	{ 0x40, 0x12b, 0x20, 16, 255, false, false, "_BHRfS_M", "btrfs" },
+};
+
+static uint8_t page[PAGE];
+
+static int open_disk(const char *dev)
+{
+	return openat(AT_FDCWD, dev, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+static const struct super *super(const char *dev)
+{
+	const struct super *s, *end = supers + sizeof supers / sizeof *supers;
+	int fd = open_disk(dev), at = -1;
+
+	for (s = supers; s < end; s++) {
+		if (s->page != at && pread(fd, page, PAGE, (at = s->page) * PAGE) != PAGE)
+			s = end - 1;		/* it is smaller, or not there */
+		else if (!memcmp(page + s->magic, s->bytes, strnlen(s->bytes, sizeof s->bytes)))
+			break;
+	}
+	close(fd);
+	return s == end ? NULL : s;
+}
+
+const char *board_type(const char *dev)
+{
+	const struct super *s = super(dev);
+
+	return s ? s->type : NULL;
+}
+
+/* Blanks at the end are none of it. */
+static bool is_label(const struct super *s, const char *text)
+{
+	const uint8_t *p = page + s->label;
+	int n = s->size, step = s->wide + 1;
+
+	for (; n && *text && *p == (uint8_t)*text; n--, p += step)
+		text++;
+	for (; n && *p == ' '; n--)
+		p += step;
+	return s->label && !*text && (!n || !*p);
+}
+
+/* What stands behind it, or NULL. turn: as in GPT and FAT, where its groups are numbers. */
+static const char *is_uuid(const char *text, const uint8_t *id, int n, bool turn)
+{
+	static const uint8_t turned[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
+	static const char hex[] = "0123456789abcdef";
+	int i;
+
+	for (i = 0; i < n; i++) {
+		uint8_t c = id[turn ? turned[i] : i];
+
+		text += *text == '-';
+		if ((*text | 32) != hex[c >> 4] || (text[1] | 32) != hex[c & 15])
+			return NULL;
+		text += 2;
+	}
+	return text;
+}
+
+/* Of a file of /sys with lines NAME=VALUE; one at a time */
+static const char *said(const char *path, const char *name)
+{
+	static char text[1024];
+	char *at;
+
+	if (read_at(AT_FDCWD, path, text, sizeof text) < 0 || !(at = strstr(text, name)))
+		return NULL;
+	at += strlen(name);
+	at[strcspn(at, "\n")] = '\0';
+	return at;
+}
+
+/* Does GPT call partition n so? Its table is where the header of the second sector says. */
+static bool in_gpt(int fd, const char *text, unsigned n)
+{
+	unsigned sector = PAGE;
+	uint64_t entries;
+	uint32_t size;
+
+	while (pread(fd, page, PAGE, sector) == PAGE && memcmp(page, "EFI PART", 8))
+		if (sector == PAGE)
+			sector = SECTOR;
+		else
+			return false;
+	memcpy(&entries, page + 72, sizeof entries);
+	memcpy(&size, page + 84, sizeof size);
+	return pread(fd, page, PAGE, (off_t)(entries * sector + (n - 1) * size)) > 0 && (text = is_uuid(text, page + 16, 16, true)) && !*text;
+}
+
+/* What the kernel calls PARTUUID: of MBR the number of the disk, and its own. */
+static bool is_part(const char *name, const char *text)
+{
+	const char *s = said(fmts("/sys/class/block/%s/../uevent", name), "DEVNAME=");
+	int fd = s ? open_disk(fmts("/dev/%s", s)) : -1;
+	uint64_t n = 0;
+	bool yes;
+
+	if ((s = said(fmts("/sys/class/block/%s/partition", name), "")))
+		(void)decimal(s, &n);
+	yes = n && (in_gpt(fd, text, (unsigned)n) || (pread(fd, page, PAGE, 0) == PAGE && (s = is_uuid(text, page + MBR_ID, 4, true)) &&
+		same(s, fmts("-%x%x", (unsigned)n >> 4, (unsigned)n & 15))));
+	close(fd);
+	return yes;
+}
+
+static bool zeros(int fd, off_t at)
+{
+	ssize_t n = pread(fd, page, PAGE, at);
+
+	while (n > 0 && !page[n - 1])
+		n--;
+	return !n;
+}
+
+/* Nothing stands in the first MB, nor at the end, where others have their marks. */
+bool board_blank(const char *dev)
+{
+	int fd = open_disk(dev);
+	uint64_t size = 0;
+	off_t end, at;
+
+	(void)ioctl(fd, (int)BLKGETSIZE64, &size);
+	end = (off_t)size;
+	for (at = 0; at < BLANK && at < end && zeros(fd, at); )
+		at += PAGE;
+	if (at >= BLANK)
+		for (at = end - BLANK / 8; at < end && zeros(fd, at); )
+			at += PAGE;
+	close(fd);
+	return end > 0 && at >= end;
+}
+
+static bool is(const char *name, const char *dev, const char *what)
+{
+	const char *text = strchr(what, '=') + 1;
+	const struct super *s;
+
+	if (starts(what, "PARTUUID="))
+		return is_part(name, text);
+	if (starts(what, "PARTLABEL="))
+		return (what = said(fmts("/sys/class/block/%s/uevent", name), "PARTNAME=")) && same(what, text);
+	s = super(dev);
+	return s && (*what == 'L' ? is_label(s, text) :
+		s->uuid && (text = is_uuid(text, page + s->uuid, s->serial ? 4 : 16, s->serial)) && !*text);
+}
+
+/* All that there are */
+static const char *look(const char *what)
+{
+	static char dev[80];
+	int dir;
+	const char *name, *found = NULL;
+
+	if (*what == '/')
+		return access(what, F_OK) == 0 ? what : NULL;
+	dir = openat(AT_FDCWD, "/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (!found && rootfs_list(dir) > 0)
+		while (!found && (name = rootfs_name()))
+			if (*name != '.' && (found = said(fmts("/sys/class/block/%s/uevent", name), "DEVNAME="))) {
+				fmt(dev, sizeof dev, "/dev/%s", found);
+				found = is(name, dev, what) ? dev : NULL;
+			}
+	close(dir);
+	return found;
+}
+
+/* LABEL= of what is still to be made: the name of its partition */
+static const char *look_for(const char *what, bool make)
+{
+	const char *dev = look(what);
+
+	return !dev && make && *what == 'L' && (dev = look(fmts("PART%s", what))) && !board_blank(dev) ? NULL : dev;
+}
+
+const char *board_find(const char *what, bool make, unsigned ms)
+{
+	struct pollfd p = { .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .events = POLLIN };
+	uint64_t end = now_ms() + ms;
+	const char *dev;
+
+	(void)inotify_add_watch(p.fd, "/dev", IN_CREATE);
+	while (!(dev = look_for(what, make)) && now_ms() < end) {
+		(void)poll(&p, 1, ROUND_MS);
+		(void)!read(p.fd, page, PAGE);
+	}
+	close(p.fd);
+	if (!dev)
+		errno = ENODEV;
+	return dev;
+}

@@ -1,0 +1,97 @@
+/* time.c - the machine's time, and a seed for its random numbers: what it knew when it
+ * went down. */
+#include <fcntl.h>
+#include <linux/random.h>
+#include <linux/rtc.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { EARLY = 1767225600,		/* 2026: the kernel has set no clock */
+       NBYTES = 32 };			/* all that its generator can hold */
+#define PLACE	"/var/lib/husk"
+#ifdef SYS_clock_settime64
+#define SET_TIME	SYS_clock_settime64
+#define SET_OLD		SYS_clock_settime32	/* before 5.1; until 2038 */
+#else
+#define SET_TIME	SYS_clock_settime
+#define SET_OLD		SYS_clock_settime
+#endif
+
+/* Until 2099; a clock without a battery begins before EARLY, too. */
+static uint32_t seconds(const struct rtc_time *t)
+{
+	static const uint16_t before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
+	unsigned year = (unsigned)t->tm_year - 70, month = (unsigned)t->tm_mon % 12;
+
+	return ((365 * year + (year + 1) / 4 + before[month] + (year % 4 == 2 && month > 1) + (unsigned)t->tm_mday - 1) * 24 +
+		(unsigned)t->tm_hour) * 3600 + (unsigned)t->tm_min * 60 + (unsigned)t->tm_sec;
+}
+
+static void set(uint32_t s)
+{
+	int64_t t[2] = { s, 0 };
+	long old[2] = { (long)s, 0 };
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if ((uint32_t)now.tv_sec < EARLY && s > EARLY && syscall(SET_TIME, CLOCK_REALTIME, t) < 0)
+		(void)syscall(SET_OLD, CLOCK_REALTIME, old);
+}
+
+void board_time(void)
+{
+	int fd = openat(AT_FDCWD, "/dev/rtc0", O_RDONLY | O_CLOEXEC);
+	struct rtc_time t;
+
+	if (ioctl(fd, (int)RTC_RD_TIME, &t) == 0)
+		set(seconds(&t));
+	close(fd);
+}
+
+/* Written by nobody but us, when there was enough to know: else it is no news. */
+void board_seed_save(void)
+{
+	uint8_t seed[NBYTES];
+	int dir, fd;
+
+	if (getrandom(seed, NBYTES, GRND_NONBLOCK) != NBYTES)
+		return;
+	(void)mkdir("/var/lib", 0755);
+	(void)mkdir(PLACE, 0700);
+	dir = openat(AT_FDCWD, PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(dir, "new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (write(fd, seed, NBYTES) == NBYTES && fsync(fd) == 0 && syscall(SYS_renameat2, dir, "new", dir, "seed", 0) == 0)
+		(void)fsync(dir);
+	close(fd);
+	close(dir);
+}
+
+/* It counts once: after a power cut the same numbers would come again. So it counts for
+ * nothing where it cannot be taken away, as on a file system that is read-only. A board
+ * without a clock knows from it that it is not earlier. */
+void board_seed(void)
+{
+	int dir = openat(AT_FDCWD, PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, random;
+	struct { int bits, size; uint8_t seed[NBYTES]; } add = { .size = NBYTES };
+	struct stat st;
+
+	fd = openat(dir, "seed", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fstat(fd, &st) == 0 && !st.st_uid && !(st.st_mode & 077) && read(fd, add.seed, NBYTES) == NBYTES) {
+		set((uint32_t)MTIME(st));
+		if (unlinkat(dir, "seed", 0) == 0 && fsync(dir) == 0)
+			add.bits = 8 * NBYTES;
+		random = openat(AT_FDCWD, "/dev/urandom", O_RDONLY | O_CLOEXEC);
+		(void)ioctl(random, RNDADDENTROPY, &add);
+		close(random);
+	}
+	close(fd);
+	close(dir);
+	board_seed_save();
+}

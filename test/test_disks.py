@@ -1,0 +1,151 @@
+"""Disks of a board: an initramfs that switches to the real root, modules, mount= by what stands on a disk, fsck, mkfs, swap, an overlay, a seed, the clock."""
+import subprocess
+
+import pytest
+
+import disks
+import qemu
+import test_boot
+from test_boot import said
+
+BOARD = "qemu-arm64"		# the fastest to emulate
+MB = disks.MB
+
+# what is not needed twice stands where it is found by its name alone
+SCRIPT = """exec=/bin/sh /script
+use=host
+log=inherit
+"""
+MODULES = "board.module=virtio_pci\nboard.module=virtio-blk\nboard.module=squashfs\n"
+
+
+@pytest.fixture(scope="module")
+def machine():
+    """6.12: its modules are compressed, and the kernel can read them."""
+    test_boot.ready(BOARD)
+    return qemu.of(BOARD, "6.12")
+
+
+def drives(b, *images):
+    words = "".join(f" -drive file={f},if=none,format=raw,id=d{i} -device virtio-blk-pci,drive=d{i}" for i, f in enumerate(images))
+    return b | {"MORE": b.get("MORE", "") + words}
+
+
+def root_of(b, conf, script, *more):
+    """The files of a root that husk keeps."""
+    files = qemu.with_husk(b, {"script": SCRIPT}, conf) | {"script": qemu.file(script), "lib": qemu.directory(), "sbin/mkfs.ext4": qemu.program(MKFS),
+                                                          "sbin/fsck.ext4": qemu.program(FSCK), "sbin/mkswap": qemu.link("/bin/busybox"), "bin/mke2fs": qemu.link("busybox")}
+    for d in ("srv/root",):
+        files = {k: v for k, v in files.items() if not k.startswith(d)}
+    files |= {d: qemu.directory() for d in ("data", "var/lib/husk", "var/log2", "mnt/x", "lib/modules", "srv/root")}
+    for m in more:
+        files |= m
+    return files
+
+
+MKFS = '#!/bin/sh\necho "@mkfs $*"; exec /bin/mke2fs "$@"\n'
+# it says what is said of it by a file beside the disk
+FSCK = '#!/bin/sh\necho "@fsck $*"; exit $(cat /fsck.status)\n'
+
+
+def initramfs(b, conf, more=None):
+    files = {"husk": qemu.program((qemu.TOP / "out" / BOARD / "husk").read_bytes()), "etc/husk/board.conf": qemu.file(conf), "gone/a/b": qemu.file("x" * 100000)}
+    files["dev/console"] = 0o20600, (5, 1)
+    return files | disks.modules(b, "virtio_blk", "virtio_pci", "squashfs") | (more or {})
+
+
+CONF = MODULES + """board.module=overlay metacopy=off
+board.module=nothing_like_it
+mount=LABEL=data:/data:ext4,noatime,fsck
+mount=LABEL=log:/var/log2:ext4,mkfs
+mount=LABEL=swap0:none:swap
+mount=PARTUUID=%s:/mnt/x
+?mount=LABEL=absent:/srv/root
+board.overlay=/data/overlay
+"""
+LOOK = """
+cat /proc/mounts | sed 's/^/@mount /'
+sed 1d /proc/swaps | sed 's/^/@swap /'
+echo "@root $(cat /etc/hosts | wc -l) $(ls / | tr '\\n' ' ')"
+echo "@times $(cat /etc/times 2>/dev/null)"; echo x >>/etc/times
+echo "@seed $(stat -c '%a %s' /var/lib/husk/seed)"; sum=$(busybox md5sum </var/lib/husk/seed); echo "@sum $sum $(cat /etc/sum)"; echo "$sum" >/etc/sum
+echo "@lo $(ifconfig lo | grep -c UP)"; echo "@clock $(date +%Y)"
+echo "@modules $(cut -d' ' -f1 /proc/modules | sort | tr '\\n' ' ') $(cat /sys/module/overlay/parameters/metacopy)"
+echo "@x $(cat /mnt/x/hello)"; echo "@pid1 $(readlink /proc/1/exe) $(ls -ld /proc/1/root/gone 2>&1)"
+husk run root=/ user=root name=in -- /bin/sh -c 'echo "@inside $(cat /etc/times | wc -l)"'
+husk poweroff
+"""
+
+
+def test_the_real_root(machine, tmp_path):
+    """/init of an initramfs, a squashfs root by root=, all kinds of mount=, an overlay on a disk; and once more, with what was written."""
+    b = machine
+    fs = disks.ext4(tmp_path, "data", 16), bytes(16 * MB), disks.ext4(tmp_path, "x", 4, {"hello": qemu.file("hello\n")})
+    swap = tmp_path / "swap"
+    swap.write_bytes(bytes(4 * MB))
+    subprocess.run(["mkswap", "-q", "-L", "swap0", swap], check=True)
+    disk = tmp_path / "disk"
+    where, ids = disks.gpt(disk, ("data", fs[0]), ("log", fs[1]), ("x", fs[2]), ("swap", swap.read_bytes()))
+    conf = CONF % ids[2]
+    mods = disks.modules(b, "virtio_blk", "virtio_pci", "squashfs", "overlay")
+    root = disks.squashfs(tmp_path, root_of(b, conf, LOOK, mods, {"fsck.status": qemu.file("1\n")}))
+    b = drives(b, root, disk)
+    r = qemu.boot(b, initramfs(b, MODULES), "root=/dev/vda rootwait init=/sbin/husk", "/husk")
+    assert r.ended and "Power down" in r.text, r
+    mounts = {m.split()[1]: m.split() for m in said(r, "mount")}
+    assert mounts["/"][2] == "overlay" and mounts["/data"][0] == "/dev/vdb1" and "noatime" in mounts["/data"][3], r
+    assert mounts["/var/log2"][0] == "/dev/vdb2" and mounts["/mnt/x"][0] == "/dev/vdb3" and said(r, "x") == ["hello"], r
+    assert said(r, "swap")[0].startswith("/dev/vdb4"), r
+    assert said(r, "fsck") == ["-a /dev/vdb1"] and "fsck.ext4: status 1: mended" in r.text, r
+    assert said(r, "mkfs") == ["-F -L log /dev/vdb2"], r
+    assert "board.module: nothing_like_it" in r.text and "mount: LABEL=absent: No such device" in r.text, r
+    assert said(r, "times") == [""] and said(r, "inside") == ["1"] and said(r, "lo") == ["1"], r
+    assert said(r, "seed") == ["600 32"] and int(said(r, "clock")[0]) >= 2026, r
+    assert said(r, "modules")[0].endswith(" N"), r
+    first = said(r, "sum")[0]
+    for n in (1,):
+        data = disk.read_bytes()[where[n]:where[n] + 16 * MB]
+        assert disks.clean(tmp_path, data)[0], disks.clean(tmp_path, data)[1]
+    r = qemu.boot(b, initramfs(b, MODULES), "root=/dev/vda", "/husk")
+    assert r.ended and said(r, "mkfs") == [] and said(r, "times") == ["x"] and said(r, "inside") == ["2"], r
+    assert said(r, "sum")[0].split()[2] == first.split()[0] != said(r, "sum")[0].split()[0], r
+
+
+OTHER = """#!/bin/sh
+echo "@other $$ $(sed -n 's/^SigBlk:[[:space:]]*//p' /proc/1/status)"
+grep ' / ' /proc/mounts | tail -n 1 | sed 's/^/@oroot /'; ls /gone 2>&1 | sed 's/^/@ogone /'; ls -d /dev/null /sys/block | sed 's/^/@odev /'
+mount -o remount,ro /; busybox poweroff -f; sleep 100
+"""
+READONLY = """
+grep ' / ' /proc/mounts | tail -n 1 | sed 's/^/@root /'; (echo x >/data/x) 2>&1 | sed 's/.*: /@data /'; (echo x >/etc/x) 2>&1 | sed 's/.*: /@write /'
+grep ' /data ' /proc/mounts | sed 's/^/@mount /'; ls /var/lib/husk | wc -l | sed 's/^/@seed /'
+husk run root=/srv/root name=in -- /bin/true; echo "@run $?"
+husk poweroff
+"""
+
+
+def test_other_roots(tmp_path):
+    """By PARTUUID, read-only, and a file system that fsck gives up; by LABEL with an init that is not husk; a tmpfs over one; and none that is there."""
+    test_boot.ready(BOARD)
+    b = qemu.of(BOARD, "6.1")		# its modules are not compressed, and more of them
+    mods = disks.modules(b, "virtio_blk", "virtio_pci", "overlay")
+    conf = "board.module=overlay\nmount=LABEL=data:/data:fsck\n"
+    tree = root_of(b, conf, READONLY, mods, {"fsck.status": qemu.file("4\n"), "other": qemu.program(OTHER)}, qemu.rootfs(b, "srv/root"))
+    disk = tmp_path / "disk"
+    where, ids = disks.gpt(disk, ("one", disks.ext4(tmp_path, "root", 24, tree)), ("two", disks.ext4(tmp_path, "data", 4)))
+    b = drives(b, disk)
+    r = qemu.boot(b, initramfs(b, MODULES), f"root=PARTUUID={ids[0]} rootfstype=ext4 ro", "/husk")
+    assert r.ended and said(r, "root")[0].startswith("/dev/vda1 / ext4 ro,"), r
+    assert said(r, "data") == said(r, "write") == ["Read-only file system"] and " ro," in said(r, "mount")[0], r
+    assert "fsck.ext4: status 4: mounted read-only" in r.text and said(r, "seed") == ["0"] and said(r, "run") == ["0"], r
+    # a file system that is chosen by board.conf, and what it has instead of husk
+    r = qemu.boot(b, initramfs(b, MODULES + "board.root=LABEL=root:ext4,rw,noatime\n"), "init=/other", "/husk")
+    assert r.ended and said(r, "other") == ["1 0000000000000000"], r
+    assert said(r, "oroot")[0].startswith("/dev/vda1 / ext4 rw,noatime"), r
+    assert said(r, "ogone") == ["ls: /gone: No such file or directory"] and said(r, "odev") == ["/dev/null", "/sys/block"], r
+    r = qemu.boot(b, initramfs(b, MODULES), "root=LABEL=root husk.board.overlay=8M", "/husk")
+    assert r.ended and said(r, "root")[0].startswith("overlay / overlay rw,") and said(r, "write") == [] and said(r, "seed") == ["1"], r
+    data = disk.read_bytes()[where[0]:where[0] + 24 * MB]
+    assert disks.clean(tmp_path, data)[0], disks.clean(tmp_path, data)[1]
+    r = qemu.boot(b, initramfs(b, MODULES), "root=/dev/vda1 init=/nothing", "/husk", until="board.root: /nothing: No such file or directory")
+    assert "board.root: /nothing: No such file or directory" in r.text, r
