@@ -82,6 +82,7 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "tty": ["tty=yes"],
     "abi": ["abi=both", "personality=linux32"],
     "background": ["-d", "log=inherit"],
+    "terminal": ["-d", "log=inherit", "tty=yes"],
     "lines": ["log=OUTPUT:1M"],
     "hooks": [f"hook.{s}=/bin/true" for s in ("prestart", "createcontainer", "startcontainer", "poststart", "poststop")],
     "log": ["syscalls.log=yes", "syscalls=-sched_getaffinity"],		# which the program makes
@@ -137,7 +138,7 @@ SAID = r"husk: [^\n]*\n"
 
 
 def inject(log, *mode, box, timeout=TIME, before=(), variant=""):
-    back = ["-b"] if variant == "background" else ["-r", "014929999"] if variant == "hooks" else []
+    back = ["-b"] if variant in ("background", "terminal") else ["-r", "014929999"] if variant == "hooks" else []
     r = husk.command(*before, husk.INJECT, "-o", log, *back, *mode, "--", *words(box, variant=variant), timeout=timeout)
     if variant == "lines":
         r.out += printed()
