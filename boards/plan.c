@@ -43,7 +43,7 @@ static BASE struct box *asked(void)
  * change them back. */
 static const char knobs[] =
 	"kernel.core_pattern\0core\0" "fs.suid_dumpable\0" "0\0"
-	"kernel.sysrq\0" "0\0" "kernel.dmesg_restrict\0" "1\0" "kernel.kptr_restrict\0" "2\0"
+	"kernel.dmesg_restrict\0" "1\0" "kernel.kptr_restrict\0" "2\0"
 	"fs.protected_symlinks\0" "1\0" "fs.protected_hardlinks\0" "1\0"
 	"fs.protected_fifos\0" "2\0" "fs.protected_regular\0" "2\0";
 
@@ -85,9 +85,14 @@ static void state(const struct board *b, int to)
 	board_seed();
 }
 
+/* Last of all, and by itself: the kernel waits for all processors as often as there
+ * is a keyboard or a button, 20 ms on a PC, for which no box has to wait. */
+#define LAST	"kernel.sysrq"
+
 /* What is wrong has been said: the rest counts. PID 1 hears of it before a disk is
- * touched, but after the modules, which may bring its watchdog. */
-static void board_conf(int to)
+ * touched, but after the modules, which may bring its watchdog. True: board.conf
+ * leaves the last knob to us. */
+static bool board_conf(int to)
 {
 	static struct board_plan p;
 	const struct cmdline *c = board_cmdline();
@@ -95,6 +100,7 @@ static void board_conf(int to)
 	int proc = proc_fd();
 	static char path[MAXDIR + 16];
 	const char *k, *file = path;
+	int i;
 
 	for (k = knobs; *k && !board_inside(); k += strlen(k) + 1, k += strlen(k) + 1)
 		(void)ns_knob(proc, k, k + strlen(k) + 1);
@@ -113,9 +119,12 @@ static void board_conf(int to)
 		_exit(0);
 	board_disks(b);
 	if (board_inside())
-		return;
+		return false;
 	state(&b->board, to);
 	sysctls(b, proc);
+	for (i = 0; i < b->nsysctl && !same(b->sysctl[i].key, LAST); i++)
+		;
+	return i == b->nsysctl;
 }
 
 static void also_after(struct waiting *w, const char *name)
@@ -242,8 +251,8 @@ int board_circle(void)
 void board_plan(int to)
 {
 	struct waiting *w;
+	bool last = board_conf(to);
 
-	board_conf(to);
 	read_boxes();
 	turn_round();
 	while ((w = next(true))) {
@@ -252,5 +261,8 @@ void board_plan(int to)
 			say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);
 		(void)!write(to, &w->what, sizeof w->what);
 	}
+	close(to);
+	if (last)
+		(void)ns_knob(proc_fd(), LAST, "0");
 	_exit(0);
 }

@@ -25,10 +25,10 @@ mount -t devpts dev /dev/pts; mount -t tmpfs shm /dev/shm; mount -t tmpfs run /r
 
 
 def guest(files, init, boxes):
-    b = qemu.board("qemu-x86_64") | {"QEMU": bench.QEMU.replace("qemu64,+rdrand", "Nehalem-v1,+rdrand,-cx16")}
+    b = qemu.board("qemu-x86_64") | {"QEMU": bench.QEMU}
     stamp = qemu.program(qemu.compiled(b, "stamp.c"))
-    tree = qemu.with_husk(b, boxes) | {"stamp": stamp, "srv/root/stamp": stamp, "sh": qemu.file(SH)} | files
-    return qemu.boot(b, tree, f"nokaslr norandmaps loglevel=1 -- {init}", "/stamp", 400)
+    tree = qemu.with_husk(b, boxes) | {"stamp": stamp, "srv/root/stamp": stamp, "sh": qemu.file(SH), "init": qemu.program(f"#!/stamp {init}\n")} | files
+    return qemu.boot(b, tree, "nokaslr norandmaps loglevel=1", "/init", 100)
 
 
 def us(r, tag):

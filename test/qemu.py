@@ -466,7 +466,7 @@ class Console:
         self.p.stdin.close()
         self.p.stdout.close()
 
-    def __str__(self):
+    def __repr__(self):
         return self.text[-6000:]
 
     def more(self):
