@@ -14,7 +14,7 @@
 
 #include "husk.h"
 
-enum { STOP_MS = 30000, TURN_MS = 1000 };
+enum { STOP_MS = 30000 };
 
 struct plans {
 	int	 from;			/* the child that reads: what, and then box[], one message each; -1: no more */
@@ -111,25 +111,22 @@ static int patience(void)
 	return next > now ? (int)(next - now) : 0;
 }
 
-/* Asked, and waited for. All where there is no name. */
-static void stop(const char *name, uint64_t end)
+const char *board_missing(void)
 {
-	for (keeper_stop(name); keeper_state(name) && now_ms() < end; (void)keeper_signal()) {
-		keeper_turn(TURN_MS);
-		board_watchdog(NULL);
-	}
+	const struct planned *p;
+
+	if (plan.from >= 0 || plan.begun < plan.known)
+		return "";
+	for (p = plan.box; p < plan.box + plan.known && board_is_up(p->name); p++)
+		;
+	return p < plan.box + plan.known ? p->name : NULL;
 }
 
-/* In reverse, one after the other, each within its own time; all within the board's. */
 static void go_down(char how)
 {
-	unsigned ms = plan.heard ? plan.what.stop_ms : STOP_MS;
-	uint64_t end;
-
 	say(2, "husk: going down\n");
-	for (end = now_ms() + ms; plan.begun; )
-		stop(plan.box[--plan.begun].name, end);
-	stop(NULL, end + ms / 3);
+	board_watchdog_down();
+	board_stop(plan.heard ? plan.what.stop_ms : STOP_MS);
 	board_off(how);
 }
 

@@ -1,12 +1,114 @@
-/* good.c - are all boxes up? board.good= and what else is done then, or when it is too late. */
+/* good.c - are all boxes up? Then board.good= is run, once: it marks the slot of an
+ * update as good, or clears a count of boots. If that is not done in board.timeout=, the
+ * machine does what board.fail= says. A child waits for the program. */
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
 #include "husk.h"
 
-void board_good(const struct board_plan *p)
+enum { NOT_ASKED, OPEN, RUNS, GOOD };
+
+struct good {
+	uint8_t	 state;
+	uint8_t	 fail;
+	uint32_t ms;
+	int	 from;			/* the child: a byte is yes */
+	uint64_t due;
+	char	 program[MAXHOOKTEXT];
+};
+
+static BASE struct good *at(void)
 {
-	(void)p;
+	static struct good good STAYS;
+
+	return &good;
 }
+#define is (*at())
 
 uint64_t board_good_due(void)
 {
-	return 0;
+	return is.due;
+}
+
+/* Of one that has ended only the state file knows. */
+bool board_is_up(const char *name)
+{
+	static struct left l;
+	static char word[16];
+	const struct live *v;
+
+	for (v = keeper_next(NULL); v; v = keeper_next((struct live *)(uintptr_t)v))
+		if (same(v->name, name))
+			return v->state == RUNNING && v->ready;
+	if (state_read(&l, name) < 0)
+		return false;
+	close(l.dir);
+	(void)state_word(&l, word, sizeof word);
+	return same(word, "done") || same(word, "skipped");
+}
+
+static void child(int to)
+{
+	const char *e;
+
+	board_console(true);
+	if ((e = hooks_run(is.program, "board")))
+		say(2, "husk: board.good: %s\n", e);
+	else
+		(void)!write(to, "", 1);
+	_exit(0);
+}
+
+static void begin(void)
+{
+	int p[2];
+	pid_t pid = -1;
+
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) == 0 && (pid = fork()) == 0)
+		child(p[1]);
+	if (pid < 0)
+		board_failed("good: ", is.program);
+	else
+		close(p[1]);
+	is.from = p[0];
+	is.state = RUNS;
+}
+
+static void is_good(void)
+{
+	is.state = GOOD;
+	is.due = 0;
+}
+
+static void late(const char *missing)
+{
+	is.due = 0;
+	say(2, "husk: board: not good in %u s: %s\n", is.ms / 1000, !missing ? "board.good" : *missing ? missing : "not all are started");
+	if (is.fail == GIVEUP_REBOOT)
+		(void)kill(1, SIGTERM);
+}
+
+/* Whoever was up once and is not now does not count: all are, at one time. */
+void board_good(const struct board_plan *p)
+{
+	const char *missing;
+	char byte;
+
+	if (p && (*p->good || p->good_ms)) {
+		is.state = OPEN;
+		is.fail = p->fail;
+		is.ms = p->good_ms;
+		is.due = p->good_ms ? now_ms() + p->good_ms : 0;
+		copy(is.program, sizeof is.program, p->good);
+	}
+	if (is.state == NOT_ASKED || is.state == GOOD)
+		return;
+	missing = is.state == OPEN ? board_missing() : NULL;
+	if (is.state == OPEN && !missing)
+		*is.program ? begin() : is_good();
+	if (is.state == RUNS && read(is.from, &byte, 1) == 1)
+		is_good();
+	if (is.due && is.due <= now_ms())
+		late(missing);
 }

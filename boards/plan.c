@@ -110,6 +110,14 @@ static bool board_conf(int to)
 	p.broken = cfg_board(b, file, c->over, c->nover);
 	p.single = c->single;
 	p.stop_ms = b->board.stop_ms;
+	p.dog_ms = b->board.dog_ms;
+	p.dog_pre_ms = b->board.dog_pre_ms;
+	p.dog_stop_ms = b->board.dog_stop_ms;
+	p.dog_skip = b->board.dog_skip;
+	p.good_ms = b->board.good_ms;
+	p.fail = b->board.fail;
+	copy(p.dog, sizeof p.dog, b->board.dog ? b->board.dog : "");
+	copy(p.good, sizeof p.good, b->board.good ? b->board.good : "");
 	if (b->hostname && !board_inside() && sethostname(b->hostname, strlen(b->hostname)) < 0)
 		board_failed("plan: hostname ", b->hostname);
 	if (!board_inside())
@@ -253,6 +261,7 @@ void board_plan(int to)
 	struct waiting *w;
 	bool last = board_conf(to);
 
+	cfg_of_board();
 	read_boxes();
 	turn_round();
 	while ((w = next(true))) {

@@ -139,7 +139,13 @@
 	K(BOARD_MODULE, "board.module", MODULE, board.nmodule, LIST | BOARD, "NAME ARG=VALUE ...", "a kernel module, loaded", "", "with those that it needs, by modules.dep; before disks are looked for") \
 	K(BOARD_ROOT, "board.root", BROOT, board.root, BOARD, "DISK[:TYPE,OPTS] (cmdline, no, /dev/X, LABEL=X, UUID=X, PARTLABEL=X, PARTUUID=X)", "of an initramfs alone", "cmdline", "see DISKS; cmdline: root= rootfstype= rootflags= rootwait init= of the kernel") \
 	K(BOARD_OVERLAY, "board.overlay", OVERLAY, board.overlay, OPEN | BOARD, "SIZE or DIR (64M, 10%, /data/overlay)", "what is written goes there", "", "the root file system is read-only below it; a DIR lies on a disk that mount= has mounted") \
-	K(BOARD_STOP, "board.stop.timeout", TIME, board.stop_ms, BOARD, "a time to 1d (30s, 2m)", "then all is ended", "30s", "how long all boxes together may take to stop")
+	K(BOARD_STOP, "board.stop.timeout", TIME, board.stop_ms, BOARD, "a time to 1d (30s, 2m)", "then all is ended", "30s", "how long all boxes together may take to stop; the stop.timeout of one may be longer") \
+	K(BOARD_WATCHDOG, "board.watchdog", DOG, board.dog, BOARD | SKIP | OPEN, "DEVICE:TIME[:TIME] (/dev/watchdog0:30s; 1s to 1d; of the pretimeout, less)", "who feeds it: PID 1", "", "a machine whose PID 1 hangs starts anew") \
+	K(BOARD_WATCHDOG_STOP, "board.watchdog.stop", TIME, board.dog_stop_ms, BOARD | OPEN, "a time to 1d (30s, 2m)", "on the way down", "as before", "") \
+	K(BOARD_GOOD, "board.good", GOOD, board.good, BOARD | OPEN, "PATH ARG ... (PATH from /)", "run once, when all boxes are up", "", "all of boot=yes: ready, done or skipped; as a hook is run, in 10 s") \
+	K(BOARD_TIMEOUT, "board.timeout", TIME, board.good_ms, BOARD | OPEN, "a time to 1d (30s, 2m)", "not good by then: board.fail", "", "good: all boxes are up, and board.good has ended with 0") \
+	K(BOARD_FAIL, "board.fail", CHOICE, board.fail, BOARD, "stay|reboot", "then", "stay", "reboot: after an orderly way down") \
+	K(BOARD_LOCAL, "board.local", CWD, board.local, BOARD | OPEN, "an absolute path", "DIR/NAME.conf lies over NAME.conf", "", "the layer between a file and the command line")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH, LIVE = K_LIVE, EXEC = K_EXEC };
 

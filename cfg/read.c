@@ -320,6 +320,36 @@ bool cfg_is_board(const char *file)
 	return same(slash ? slash + 1 : file, "board.conf");
 }
 
+void cfg_of_board(void)
+{
+	cfg.beside = true;
+}
+
+/* The last board.local= of the board.conf beside the file: the rest of that is the
+ * board's business, and so is what is wrong with it. */
+static void local(struct box *b, const char *file)
+{
+	static char path[300];
+	const char *slash = strrchr(file, '/'), *p, *dir = NULL, *e;
+	size_t used = cfg.used;
+
+	if (!cfg.beside && (!starts(file, CONFDIR "/") || slash != file + sizeof CONFDIR - 1))
+		return;
+	if (!slash || text_file(fmts("%.*s/board.conf", (int)(slash - file), file), L_LOCAL))
+		return;
+	for (p = cfg.source[--cfg.nsources].text; p; p = strchr(p, '\n'), p += p != NULL)
+		dir = starts(p, "board.local=/") ? p + strlen("board.local=") : dir;
+	if (!dir)
+		return;
+	fmt(path, sizeof path, "%.*s%s", (int)strcspn(dir, "\n"), dir, slash);
+	cfg.used = used;
+	errno = 0;
+	e = text_file(path, L_LOCAL);
+	if (e && errno != ENOENT)
+		cfg_complain(path, 0, NULL, e);
+	b->local = e ? NULL : path;
+}
+
 int cfg_load(struct box *b, const char *file, char *const words[], int nwords, char *const argv[])
 {
 	const char *slash = file ? strrchr(file, '/') : NULL, *e = NULL, *end;
@@ -333,7 +363,9 @@ int cfg_load(struct box *b, const char *file, char *const words[], int nwords, c
 	b->mtime = cfg.mtime;
 	if (e)
 		cfg_complain(file, 0, NULL, e);
-	else if ((e = text_words(words, nwords)))
+	else if (file)
+		local(b, file);
+	if (!e && (e = text_words(words, nwords)))
 		cfg_complain(NULL, 0, NULL, e);
 	return cfg.errors ? 2 : layers(b, file, argv);
 }

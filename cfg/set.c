@@ -475,23 +475,32 @@ static const char *drop_hooks(struct box *b, int stage)
 
 /* The state file has it as it was written, and it is cut into words where it runs. That this
  * can be done is seen from a copy. */
-static const char *set_hook(struct box *b, const char *sub, const char *v)
+/* PATH ARG ..., which is cut anew by who runs it */
+static const char *is_command(const char *v)
 {
-	int stage = cfg_index(HOOKS, sub), n = 0;
 	const char *e = NULL;
 	size_t max;
 	char *at = cfg_rest(&max), *w = at;
+	int n;
+
+	if (copy(at, MAXHOOKTEXT, v) >= MAXHOOKTEXT || !cfg_plain(v))
+		return cfg_not();
+	for (n = 0; !(e = cfg_quoted(&at, &w, false)) && w; n++)
+		if (n == MAXHOOKARG || (!n && *w != '/'))
+			return cfg_not();
+	return e;
+}
+
+static const char *set_hook(struct box *b, const char *sub, const char *v)
+{
+	int stage = cfg_index(HOOKS, sub);
+	const char *e;
 
 	if (stage < 0)
 		return cfg_wrong("no such stage%s", near_of(sub, hook_stage));
 	if (!*v)
 		return drop_hooks(b, stage);
-	if (copy(at, MAXHOOKTEXT, v) >= MAXHOOKTEXT || !cfg_plain(v))
-		return cfg_not();
-	for (; !(e = cfg_quoted(&at, &w, false)) && w; n++)
-		if (n == MAXHOOKARG || (!n && *w != '/'))
-			return cfg_not();
-	if (!e && !(e = cfg_add(&b->nhook, MAXHOOK)))
+	if (!(e = is_command(v)) && !(e = cfg_add(&b->nhook, MAXHOOK)))
 		b->hook[b->nhook - 1] = (struct hook){ (uint8_t)stage, v };
 	return e;
 }
@@ -637,6 +646,19 @@ static bool set_choice(struct box *b, int type, void *at, const char *v)
 	return true;
 }
 
+/* DEVICE:TIME[:TIME] */
+static bool set_watchdog(struct board *b, char *v, bool skip)
+{
+	char *f[3];
+	int n = cfg_fields(v, f, 3);
+
+	b->dog = f[0];
+	b->dog_skip = skip;
+	b->dog_pre_ms = 0;
+	return (n == 2 || n == 3) && cfg_path(f[0]) && strlen(f[0]) < MAXDOG && cfg_time(f[1], 1000, DAY_MS, &b->dog_ms) && b->dog_ms >= 1000 &&
+		(n == 2 || (cfg_time(f[2], 1000, DAY_MS, &b->dog_pre_ms) && b->dog_pre_ms < b->dog_ms));
+}
+
 static bool set_text(const char **at, char *v, bool right)
 {
 	*at = v;
@@ -678,6 +700,8 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_HOOK: return set_hook(b, sub, v);
 	case T_FD: return set_fd(b, v, skip);
 	case T_LISTEN: return cfg_set_listen(b, v);
+	case T_GOOD: b->board.good = v; return is_command(v);
+	case T_DOG: ok = set_watchdog(&b->board, v, skip); break;
 	case T_SYSCTL: return set_sysctl(b, sub, v);
 	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
 	case T_DEVICE: return cfg_set_device(b, v, skip);
@@ -701,7 +725,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 		return e;
 	case T_BROOT: ok = cfg_set_root(b, v); break;
 	case T_OVERLAY: ok = set_text(at, v, *v == '/' ? cfg_clean(v) : cfg_size(v, &size)); break;
-	case T_TIME: ok = cfg_time(v, 1000, 24 * 3600 * 1000, at); break;
+	case T_TIME: ok = cfg_time(v, 1000, DAY_MS, at); break;
 	case T_LOG: ok = set_log(b, v); break;
 	case T_RATE: ok = set_rate(&b->life, v); break;
 	case T_RESTART: ok = set_restart(&b->life, v); break;

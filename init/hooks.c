@@ -165,6 +165,11 @@ static const char *run_hook(const char *text, int stage, const char *name, pid_t
 	return e;
 }
 
+const char *hooks_run(const char *text, const char *name)
+{
+	return run_hook(text, HOOK_POSTSTART, name, -1, NULL);
+}
+
 /* All of a stage, in the order of the file. The first that fails ends the start; where
  * there is nothing to end any more it is a line. */
 static int run_all(struct run *r, int stage, pid_t pid)

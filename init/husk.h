@@ -182,7 +182,7 @@ enum logkind { LOG_UNSET, LOG_RING, LOG_NONE, LOG_INHERIT, LOG_KMSG, LOG_SYSLOG,
 enum { LOGLINE = 900,		/* what the kernel and RFC 3164 take of a line, with room for what comes before it */
        LOGPATH = 256 };
 enum restart { RESTART_NO, RESTART_FAILURE, RESTART_ALWAYS };
-enum giveup { GIVEUP_STAY, GIVEUP_REBOOT };
+enum giveup { GIVEUP_STAY, GIVEUP_REBOOT };	/* and of board.fail= */
 enum readykind { READY_START, READY_EXIT, READY_NOTIFY, READY_FD, READY_PORT, READY_PATH };
 enum abi { ABI_NATIVE, ABI_32, ABI_BOTH };
 
@@ -210,12 +210,24 @@ struct board {
 	char	*module[MAXMODULE];		/* board.module=: NAME ARGUMENTS */
 	const char *overlay;		/* SIZE or DIR; NULL: none */
 	struct mnt root;		/* board.root=; src NULL: by the command line */
+	uint32_t dog_ms, dog_pre_ms, dog_stop_ms;	/* board.watchdog= */
+	uint32_t good_ms;		/* board.timeout= */
+	uint8_t	 fail;			/* enum giveup */
+	bool	 dog_skip;
+	const char *dog;		/* its device, or NULL */
+	const char *good;		/* PATH ARG ..., as it was written; or NULL */
+	const char *local;		/* board.local=, or NULL */
 };
+enum { MAXDOG = 40 };
 
 /* What PID 1 has to know of all that: numbers and short texts, the first message of the
  * child that reads it. It fits into PIPE_BUF. */
 struct board_plan {
 	uint32_t stop_ms;
+	uint32_t dog_ms, dog_pre_ms, dog_stop_ms, good_ms;
+	uint8_t	 fail;			/* enum giveup */
+	bool	 dog_skip;
+	char	 dog[MAXDOG], good[MAXHOOKTEXT];	/* as in struct board; "": none */
 	bool	 broken;		/* board.conf: what was wrong has been said */
 	bool	 single;		/* a shell before anything is started */
 	char	 init[64];		/* the real root is mounted: what PID 1 becomes there */
@@ -264,6 +276,7 @@ struct box {
 	const char *ready_path;		/* READY_PATH */
 	const char *name;		/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, MAXNAME */
 	const char *file;		/* where it was read, NULL: command line only */
+	const char *local;		/* of board.local=, that lies over it; or NULL */
 	uint32_t mtime;			/* of that, in seconds */
 	enum who  who;
 	uint32_t uid, gid;		/* numbers; ~0: none given */
@@ -821,6 +834,7 @@ int init_prestart(struct run *);		void init_poststop(struct left *);
 int init_createcontainer(struct run *);
 int init_startcontainer(struct run *);
 int init_poststart(struct run *);
+const char *hooks_run(const char *text, const char *name);	/* a program of the board, as hooks are run: NULL, or what was wrong */
 void hooks_over(int fd);		/* waits for the end of W_HOOK */
 int init_rights(struct run *);
 int init_filter(struct run *);
@@ -858,6 +872,7 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
 int cfg_again(struct box *, const char *file, char *const words[], int nwords);	/* of husk update; the box loaded last stays as it is; key= takes away what may change */
 int cfg_parse(struct box *, const char *name, const char *text);	/* the same from memory that stays, no words */
+void cfg_of_board(void);		/* from now on a board.conf beside the file has a say, wherever they are */
 bool cfg_is_board(const char *file);	/* is it called board.conf? */
 int cfg_board(struct box *, const char *file, char *const words[], int nwords);	/* struct board, and what board.conf takes of a box; file may be NULL. 0, or printed, and 2 */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
@@ -886,6 +901,7 @@ enum keyrow {
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
 	KEY_BOARD_MODULE, KEY_BOARD_ROOT, KEY_BOARD_OVERLAY,	/* from here on: of board.conf alone */
 	KEY_BOARD_STOP,
+	KEY_BOARD_WATCHDOG, KEY_BOARD_WATCHDOG_STOP, KEY_BOARD_GOOD, KEY_BOARD_TIMEOUT, KEY_BOARD_FAIL, KEY_BOARD_LOCAL,
 };
 enum keytype {
 	T_EXEC, T_SYSCALLS,		/* of words, which may be quoted */
@@ -896,6 +912,7 @@ enum keytype {
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
 	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK, T_FD, T_LISTEN,
 	T_MODULE, T_BROOT, T_OVERLAY,
+	T_GOOD, T_DOG,
 	T_USE, T_INCLUDE,		/* the reader follows them */
 };
 enum { K_LIST = 1, K_SKIP = 2, K_BOARD = 4, K_SUB = 8, K_OPEN = 16, K_PATH = 32, K_LIVE = 64, K_EXEC = 128 };
@@ -1002,6 +1019,7 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	bool	 warning;		/* the next complaint is one */
 	bool	 board;			/* it is board.conf */
 	bool	 live;			/* husk update: a key without a value is not there */
+	bool	 beside;		/* a board.conf beside the file counts, wherever that is */
 	size_t	 base;			/* of buffer: below it stands the box before this one */
 	struct { const struct source *src; uint32_t line; } use;	/* where use= stands */
 	char	 preset[MAXNAME + 2];	/* its value */
@@ -1453,7 +1471,7 @@ uint32_t filter_run(const struct sock_filter *, const struct seccomp_data *, uns
 /* ----------------------------------------------------------------- boards/ */
 
 int board_boot(char **argv);			/* PID 1 of a machine; never returns */
-int board_ask(const char *verb);		/* halt, poweroff, reboot: asks PID 1 */
+int board_ask(const char *verb, char *const options[]);	/* halt, poweroff, reboot: asks PID 1, or with -f the kernel */
 void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says errno, too */
 /* boards/mounts.c, boards/plan.c, boards/off.c: its parts */
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
@@ -1491,6 +1509,11 @@ void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it *
 uint64_t board_watchdog_due(void);
 void board_good(const struct board_plan *);	/* takes it up, or NULL: are all ready, or is it too late? */
 uint64_t board_good_due(void);
+void board_watchdog_down(void);		/* the way down begins: board.watchdog.stop= */
+void board_watchdog_off(void);		/* it is not to wake a machine that is to stay off */
+bool board_is_up(const char *name);	/* ready, done or skipped */
+const char *board_missing(void);	/* a box that is to be up and is not, "" where that is not known yet; NULL: all are up */
+void board_stop(uint32_t ms);		/* all boxes: what comes after others first */
 /* boards/chart.c */
 void board_mark(const char *name, const char *what);	/* it is so now; NULL: this is the beginning */
 int board_chart(const char *how);	/* husk boot -t, -k */

@@ -307,10 +307,10 @@ static const char *reason(void)
 
 /* For scripts and programs: a fact has one name, sizes are bytes, times are seconds. */
 static const char fields[] = TEXT
-	"name\0state\0why\0since\0user\0net\0file\0changed\0"
+	"name\0state\0why\0since\0user\0net\0file\0local\0changed\0"
 	"up\0pid\0keeper\0restarts\0next\0memory\0memory.max\0cpu\0pids\0pids.max\0"
 	"last.1\0last.2\0last.3\0last.4\0";
-enum { F_NAME, F_STATE, F_WHY, F_SINCE, F_USER, F_NET, F_FILE, F_CHANGED,
+enum { F_NAME, F_STATE, F_WHY, F_SINCE, F_USER, F_NET, F_FILE, F_LOCAL, F_CHANGED,
 	F_UP, F_PID, F_KEEPER, F_RESTARTS, F_NEXT, F_SUMS, F_CPU = F_SUMS + SUM_CPU, F_LAST = F_SUMS + NSUMS, NFIELD = F_LAST + MAXLAST };
 
 static const char *field(int i)
@@ -345,6 +345,7 @@ static const char *value(int i)
 	case F_USER: return l.user;
 	case F_NET: return l.net;
 	case F_FILE: return l.file;
+	case F_LOCAL: return last_line("local") ? last_line("local") : "";
 	case F_CHANGED: return l.changed ? "yes" : "";
 	}
 	if (i >= F_LAST)
@@ -553,6 +554,8 @@ static void card(void)
 	if (is("backoff") && l.next)
 		line("next", span(wait_left()));
 	line("file", l.file);
+	if (last_line("local"))
+		line("local", last_line("local"));
 	for (i = 0; i < l.nlast; i++)
 		line(fmts("last.%u", (unsigned)i + 1), fmts("%.*s %s", 8, utc(l.ago[i]) + 11, l.last[i]));
 	if (!runs())

@@ -618,9 +618,9 @@ static const char verbs[] = TEXT
 	"resume NAME\n\tand goes on\0"
 	"help [VERB|KEY|all]\n\tthis page, a verb, a key, or the other verbs\0"
 	"version\0"
-	"halt\0"
-	"poweroff\0"
-	"reboot\n\task PID 1 of the board\0"
+	"halt [-fn]\0"
+	"poweroff [-fn]\0"
+	"reboot [-fn]\n\task PID 1 of the board; -f: do it here, -n: without sync\0"
 	"boot [-tk]\n\twhat PID 1 of a board does; -t: when what began of it, -k: key=value\0"
 	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0"
 	"events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends\0"
@@ -708,7 +708,7 @@ static int call(char **argv)
 	case 7: return verb_freeze(argv, false);
 	case 8: return help(argv[2]);
 	case 9: return verb_version();
-	case 10: case 11: case 12: return board_ask(argv[1]);
+	case 10: case 11: case 12: return board_ask(argv[1], argv + 2);
 	case 13: return argv[2] ? board_chart(argv[2]) : board_boot(argv);
 	case 14: return verb_stats(argv);
 	case 15: return verb_events(argv);
@@ -741,6 +741,6 @@ int main(int argc, char **argv)
 		return board_boot(argv);
 	base = base ? base + 1 : argc ? argv[0] : "";
 	if (same(base, "halt") || same(base, "poweroff") || same(base, "reboot"))
-		return board_ask(base);
+		return board_ask(base, argv + 1);
 	return argc < 2 ? usage(TEXT "a verb is missing") : call(argv);
 }

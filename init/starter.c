@@ -139,8 +139,10 @@ static void child(struct live *v, const char *extra, int to)
 	int e = -1;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (board)
+	if (board) {
 		board_console(true);
+		cfg_of_board();
+	}
 	caps_reset();
 	r.left = &left;
 	r.board = left.keep = true;

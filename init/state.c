@@ -551,6 +551,8 @@ static int note_file(struct run *r)
 	if (n + strlen(file) + 2 > sizeof path)
 		return 0;
 	fmt(path + n, sizeof path - n, "%s%s", n ? "/" : "", file);
+	if (r->box->local && left_add(r, "local=%s\n", r->box->local) < 0)
+		return -1;
 	return left_add(r, "file=%s\nmtime=%u\n", path, r->box->mtime);
 }
 

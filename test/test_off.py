@@ -1,0 +1,136 @@
+"""The way down of a board, its watchdog, and whether it is good: in guests whose clock counts instructions, so that who waits costs nothing."""
+import re
+import subprocess
+
+import pytest
+
+import qemu
+from test_boot import QUICK, ready, said, shell, small
+
+FOREVER = "while :; do sleep 1; done"
+HEARS = "trap 'echo @down {0}; exit' TERM; " + FOREVER
+DISK = "virtio virtio_ring virtio_mmio virtio_blk loop overlay".split()
+
+
+def boot(b, files, more="", until=None, timeout=240, icount=4):
+    """INIT of files runs first, where there is one."""
+    b = b | {"MORE": f"-icount shift={icount},sleep=off {more}"}
+    return qemu.boot(b, files, init="/init" if "init" in files else "/husk", timeout=timeout, until=until)
+
+
+def with_modules(b, names, then=""):
+    return {n + ".ko": qemu.file(qemu.module(b, n)) for n in names} | \
+        {"init": qemu.program("#!/bin/sh\n" + "".join(f"insmod /{n}.ko\n" for n in names) + f"{then}\nexec /husk\n")}
+
+
+def mkfs(path, size, *more):
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", *more, path, size], check=True, stdin=subprocess.DEVNULL)
+
+
+def disk(tmp_path):
+    """A disk with a file system that holds an image of another one."""
+    (tmp_path / "tree").mkdir()
+    mkfs(tmp_path / "tree/image", "4M", "-O", "^has_journal")
+    mkfs(tmp_path / "disk", "24M", "-d", tmp_path / "tree")
+    return tmp_path / "disk"
+
+
+def check_clean(image, tmp_path):
+    """As fsck finds it, without a journal to be replayed: that file system and the one in its image."""
+    subprocess.run(["debugfs", "-R", f"dump /image {tmp_path}/inner", image], check=True, capture_output=True)
+    for one in (image, tmp_path / "inner"):
+        head = subprocess.run(["dumpe2fs", "-h", one], check=True, capture_output=True, text=True).stdout
+        assert re.search(r"^Filesystem state: +clean$", head, re.M) and "needs_recovery" not in head, head
+        subprocess.run(["e2fsck", "-fn", one], check=True, capture_output=True)
+
+
+MOUNTED = """
+mkdir -p /data /in /over; mount -t ext4 /dev/vda /data
+losetup /dev/loop0 /data/image; mount -t ext4 /dev/loop0 /in; echo inner >/in/file
+mkdir /data/up /data/work; mount -t overlay -o lowerdir=/srv,upperdir=/data/up,workdir=/data/work none /over; echo upper >/over/file
+mkdir /data/bound; mount -o bind /in /data/bound
+dd if=/dev/zero of=/data/swap bs=1M count=4 2>/dev/null; busybox mkswap /data/swap >/dev/null; busybox swapon /data/swap
+"""
+STUBBORN = """
+trap '' TERM HUP
+exec 3>>/data/held
+while :; do echo held >&3; sleep 1; done
+"""
+
+
+def test_order_and_file_systems(tmp_path):
+    """Those that do not need each other at once, what others need last; then nothing on the disk is left to be mended: a bind,
+    a loop that somebody has made, an overlay and a swap file on it, and a file that a program of no box writes to its end."""
+    b, image = ready(QUICK), disk(tmp_path)
+    f = small(b, {
+        "a": shell(HEARS.format("a")), "b": shell(HEARS.format("b"), "after=a\n"), "c": shell(HEARS.format("c"), "needs=a\n"),
+        # its time is longer than that of all, and counts
+        "d": shell("trap 'sleep 6; echo @down d; exit' TERM; " + FOREVER, "before=b\nafter=a\nstop.timeout=20s\n"),
+        "e": shell("trap '' TERM; " + FOREVER, "after=*\nstop.timeout=1s\n"),
+        "z": shell("sh /mounted.sh; setsid sh /stubborn.sh & sleep 3; echo @swaps $(grep -c data /proc/swaps); husk poweroff; " + FOREVER, "after=a\n"),
+    }, conf="board.stop.timeout=4s\n")
+    f |= {"mounted.sh": qemu.file(MOUNTED), "stubborn.sh": qemu.file(STUBBORN)} | with_modules(b, DISK)
+    r = boot(b, f, f"-drive if=none,id=d,format=raw,file={image} -device virtio-blk-device,drive=d")
+    assert r.ended and "reboot: Power down" in r.text and said(r, "swaps") == ["1"], r
+    down = said(r, "down")
+    assert sorted(down) == ["a", "b", "c", "d"] and down[-1] == "a" and down.index("b") < down.index("d"), r
+    assert "husk: e: did not stop in 1000 ms: killed" in r.text and "husk: d:" not in r.text.split("going down")[1], r
+    assert "read-only" not in r.text and "off:" not in r.text and "Emergency" not in r.text, r
+    check_clean(image, tmp_path)
+
+
+FROZEN = """
+mkdir -p /data /in; mount -t ext4 /dev/vda /data; losetup /dev/loop0 /data/image; mount -t ext4 /dev/loop0 /in
+echo lost >/in/file; busybox fsfreeze --freeze /data; echo @frozen
+(trap '' TERM; echo x >/data/x) &
+sleep 1; grep '^State' /proc/$!/status | sed 's/^/@/'; husk reboot
+"""
+
+
+def test_what_hangs(tmp_path):
+    """A program that not even KILL ends, and a disk that does not answer any more: the machine goes down nevertheless, in its time."""
+    b, image = ready(QUICK), disk(tmp_path)
+    f = small(b, {"z": shell("sh /frozen.sh; " + FOREVER, "stop.timeout=1s\n")}) | {"frozen.sh": qemu.file(FROZEN)} | with_modules(b, DISK)
+    r = boot(b, f, f"-drive if=none,id=d,format=raw,file={image} -device virtio-blk-device,drive=d")
+    assert said(r, "frozen") == [""] and said(r, "State:") == ["\tD (disk sleep)"], r
+    assert r.ended and "Restarting system" in r.text and "Kernel panic" not in r.text, r
+    assert "could not be removed: Resource busy" in r.text and "Emergency Remount" in r.text, r
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_watchdog(stops):
+    """PID 1 feeds it for longer than it waits, and a machine that goes down as it should is let go. When PID 1 is halted it is reset."""
+    b = ready("qemu-i386")
+    end = "husk poweroff" if stops else "/halted"
+    f = small(b, {"a": shell(f"sleep 9; echo @fed; {end}", "stop.timeout=12s\n" if stops else "")},
+              conf="board.watchdog=/dev/watchdog0:4s:2s\nboard.watchdog.stop=30s\n")
+    f |= {"halted": qemu.program(qemu.compiled(b, "halted.c"))} | with_modules(b, ("watchdog", "i6300esb"))
+    r = boot(b, f, "-device i6300esb", timeout=200)
+    assert r.ended and said(r, "fed") == [""], r
+    assert ("reboot: Power down" in r.text) == stops and (said(r, "halted") == [""]) != stops, r
+    assert ("going down" in r.text) == stops and "watchdog:" not in r.text, r
+
+
+def test_good():
+    """board.good= is run when all are ready that are to be, once, and later than the last; board.timeout= is over by then and says for whom.
+    A file of board.local= lies over that of a box."""
+    b = ready(QUICK)
+    f = small(b, {
+        "a": shell("sleep 8; echo >&5; " + FOREVER, "ready=fd:5\n"), "b": shell("sleep 1", "ready=exit\n"), "c": shell(FOREVER), "s": shell(FOREVER, "if=/no/such\n"),
+        "hand": shell("echo @hand $SITE $(husk state hand local); " + FOREVER, "boot=no\n"), "out": shell("echo @out"), "open": shell("echo @open"),
+        "z": shell("while ! [ -e /run/is-good ]; do sleep 1; done; sleep 2; husk poweroff"),
+    }, conf='board.good=/bin/sh -c "echo @good $(grep -h ^state= /run/husk/[abcs]/state | cut -d\' \' -f1 | grep -v starting | sort -u | tr \'\\\\n\' \' \'); touch /run/is-good"\nboard.timeout=4s\nboard.local=/site\n')
+    f |= {"site/hand.conf": qemu.file("boot=yes\nenv=SITE=here\n"), "site/out.conf": qemu.file("boot=no\n"), "site/open.conf": qemu.file("boot=yes\n", 0o666)}
+    r = boot(b, f)
+    assert said(r, "hand") == ["here /site/hand.conf"] and not said(r, "out") and not said(r, "open"), r
+    assert "/site/open.conf: others than its owner may write it" in r.text, r
+    assert r.ended and "husk: board: not good in 4 s: a\n" in r.text, r
+    assert said(r, "good") == ["state=done state=ready state=running state=skipped"], r
+
+
+def test_not_good():
+    """A box that is never ready, and board.fail=reboot; what a good program says with its status counts."""
+    b = ready(QUICK)
+    r = boot(b, small(b, {"a": shell(FOREVER)}, conf="board.good=/bin/false\nboard.timeout=5s\nboard.fail=reboot\n"))
+    assert r.ended and "husk: board.good: ended with 1\n" in r.text and "husk: board: not good in 5 s: board.good\n" in r.text, r
+    assert "husk: going down" in r.text and "Restarting system" in r.text, r
