@@ -236,6 +236,7 @@ static void in_child(char how, bool first)
 	if (board_inside()) {
 		;		/* the disks are somebody else's: read-only here is read-only there */
 	} else if (first) {
+		board_seed_save();
 		swap_off();
 		file_systems_off();
 	} else if (write_at(AT_FDCWD, "/proc/sysrq-trigger", "u") == 0)
