@@ -19,7 +19,7 @@ WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wundef -Wstrict-proto
 	-Wmissing-prototypes -Wswitch-enum -Wframe-larger-than=8192 -Werror
 HARD	= -fPIE -fstack-protector -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks
 CFLAGS	= -std=c11 $(OPT) $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables \
-	-ffunction-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' $(INC)
+	-ffunction-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' -DLAYOUT=`sh init/layout.sh`u $(INC)
 OPT	= -Os
 GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk \
 	-fno-move-loop-invariants -fno-section-anchors -fno-tree-switch-conversion \
@@ -35,7 +35,7 @@ END	= $(LIB)/libc.a `$(CC) -print-libgcc-file-name`
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
 # By a rename: boxes that run are kept by the old file, and a build that is killed leaves none that is half.
-$(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/as init/arch/near.awk init/arch/calls.S $(START) $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
+$(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/as init/arch/near.awk init/arch/calls.S init/layout.sh $(START) $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
 	REAL_AS=`$(CC) -print-prog-name=as` $(CC) $(CFLAGS) $(GCCONLY) $(LINK) -Binit/arch/ -o $@.new $(START) $(SRC) $(END)
 	mv $@.new $@
 

@@ -130,6 +130,46 @@ static void go_down(char how)
 	board_off(how);
 }
 
+/* What this PID 1 knows, for the next husk. */
+void board_carry(void)
+{
+	carry(&plan, offsetof(struct plans, box), 1);
+	carry(plan.box, sizeof *plan.box, MAXBOX);
+}
+
+const char *board_file(const char *name)
+{
+	struct planned *p;
+
+	for (p = plan.box; p < plan.box + plan.known; p++)
+		if (same(p->name, name))
+			return p->file;
+	return NULL;
+}
+
+/* For ever: until somebody asks for the end, and then that. */
+static void serve(void)
+{
+	char how;
+
+	do {
+		keeper_turn(patience());
+		hear_plan();
+		start_next();
+		board_watchdog(NULL);
+		board_good(NULL);
+	} while (!(how = board_asked(keeper_signal())));
+	go_down(how);
+}
+
+void board_go_on(void)
+{
+	plan.argv = (char **)(uintptr_t)entry_words();
+	board_guard();
+	for (;;)
+		serve();
+}
+
 static void begin(char **argv)
 {
 	umask(0);
@@ -158,19 +198,11 @@ static void begin(char **argv)
 
 int board_boot(char **argv)
 {
-	char how = 0;
-
 	if (getpid() != 1) {
 		say(2, "husk: boot: only as process 1: init=/sbin/husk\n");
 		return 2;
 	}
-	for (begin(argv); !how; how = board_asked(keeper_signal())) {
-		keeper_turn(patience());
-		hear_plan();
-		start_next();
-		board_watchdog(NULL);
-		board_good(NULL);
-	}
-	go_down(how);
+	begin(argv);
+	serve();
 	return 1;
 }

@@ -15,26 +15,32 @@
 #define FILE	RUNDIR "/.boot"
 enum { MILLION = 1000000, MOST = 8192, NAME = 18, CELL = 10 };
 
+static struct { struct timespec began; int fd; } mark STAYS;
+
+void chart_carry(void)
+{
+	carry(&mark, sizeof mark, 1);
+}
+
 /* With NULL only the time is taken: there is no place to write to yet. It is the first
  * line then. A PID 1 that init_seal has started anew says nothing twice: the first that
  * it would say is there. */
 void board_mark(const char *name, const char *what)
 {
-	static struct { struct timespec began; int fd; } s STAYS;
 	bool again = starts((const char *)getauxval(AT_EXECFN), "/dev/fd/");
 	struct timespec t;
 
-	clock_gettime(CLOCK_BOOTTIME, name ? &t : &s.began);
+	clock_gettime(CLOCK_BOOTTIME, name ? &t : &mark.began);
 	if (!name)
 		return;
-	if (!s.fd) {
+	if (!mark.fd) {
 		(void)mkdir(RUNDIR, 0700);
-		s.fd = open(FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (again ? 0 : O_TRUNC), 0600);
+		mark.fd = open(FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (again ? 0 : O_TRUNC), 0600);
 		if (again)
 			return;
-		say(s.fd, "init=%u.%s\n", (unsigned)s.began.tv_sec, fmts("%u", MILLION + (unsigned)s.began.tv_nsec / 1000) + 1);
+		say(mark.fd, "init=%u.%s\n", (unsigned)mark.began.tv_sec, fmts("%u", MILLION + (unsigned)mark.began.tv_nsec / 1000) + 1);
 	}
-	say(s.fd, "%s%s=%u.%s\n", name, what, (unsigned)t.tv_sec, fmts("%u", MILLION + (unsigned)t.tv_nsec / 1000) + 1);
+	say(mark.fd, "%s%s=%u.%s\n", name, what, (unsigned)t.tv_sec, fmts("%u", MILLION + (unsigned)t.tv_nsec / 1000) + 1);
 }
 
 /* us, as far as 32 bits have them: only differences are of interest. */

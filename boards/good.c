@@ -26,6 +26,11 @@ static BASE struct good *at(void)
 }
 #define is (*at())
 
+void good_carry(void)
+{
+	carry(&is, sizeof is, 1);
+}
+
 uint64_t board_good_due(void)
 {
 	return is.due;

@@ -30,6 +30,11 @@ static BASE struct watchdog *at(void)
 }
 #define hw (*at())
 
+void watchdog_carry(void)
+{
+	carry(&hw, sizeof hw, 1);
+}
+
 uint64_t board_watchdog_due(void)
 {
 	return hw.due;

@@ -23,6 +23,7 @@ enum { DOOR_MS = 40000,			/* until it has one: a start may take 30 s */
 static struct {
 	struct left left;		/* of the box; left.dir: RUNDIR */
 	int	 dir;			/* RUNDIR/NAME, if it is there */
+	int	 exe;			/* of husk upgrade */
 	const char *name;
 } one;
 
@@ -144,7 +145,11 @@ static int ask(uint8_t verb)
 		return errno == ETIME ? ask_no_answer() : trouble("ctl");
 	if (fd < 0)
 		(void)poll(NULL, 0, STEP_MS);	/* it ends, or is just killed, and its lock will be free */
-	s = send(fd, &verb, 1, MSG_NOSIGNAL) == 1 ? listen_to(fd) : LOST;
+	if (verb == ASK_UPGRADE)
+		s = init_give(0, fd, verb, one.exe);
+	else
+		s = send(fd, &verb, 1, MSG_NOSIGNAL) == 1 ? 0 : -1;
+	s = s == 0 ? listen_to(fd) : LOST;
 	close(fd);
 	if (s < ANSWER_BUSY)
 		return s;
@@ -280,6 +285,58 @@ int ask_wait(const char *name, bool ready)
 	if (s != LOST)
 		return s < 0 ? 1 : s;
 	return one.dir < 0 ? not_running() : last_words(ready);
+}
+
+static int upgrade_one(const char *name)
+{
+	static const char why[] = TEXT "this file can be written to\0"
+		"husk learn ends with its box\0"
+		"there is no memory, or no process, or no memfd_create\0"
+		"the kernel does not run this file there\0"
+		"this husk crashes there\0"
+		"this husk hangs there\0"
+		"this husk keeps other records: stop the box, and start it with this one\0";
+	int s = settled(ASK_UPGRADE);
+
+	if (s == LOST)
+		return not_running();
+	if (s < UPGRADE_SEAL)
+		return s < 0 ? 1 : s;
+	say(2, "husk: %s: upgrade: %s - it goes on with the old one\n", name, unpacked(why, s - UPGRADE_SEAL));
+	return 1;
+}
+
+/* One of the boxes of a keeper is all of them. */
+static bool asked_before(void)
+{
+	static uint64_t asked[MAXBOX];
+	static char pid[16];
+	unsigned at = 0, i;
+	uint64_t n;
+
+	(void)decimal(left_get(&one.left, "keeper", &at, pid, sizeof pid) ? pid : "", &n);
+	for (i = 0; i < MAXBOX && asked[i] && asked[i] != n; i++)
+		;
+	at = i < MAXBOX && asked[i];
+	if (i < MAXBOX)
+		asked[i] = n;
+	return at;
+}
+
+int ask_upgrade(char *const *names)
+{
+	static char of[MAXNAME + 1];
+	static struct left run;
+	bool all = !*names;
+	int e, worst = 0;
+
+	one.exe = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	for (; *names; names++)
+		worst = (e = begin(*names) ? 2 : upgrade_one(*names)) ? e : worst;
+	if (all && state_open(&run, false) == 0)
+		while (state_next(run.dir, "", of))
+			worst = begin(of) == 0 && look() > 0 && !asked_before() && (e = upgrade_one(of)) ? e : worst;
+	return worst;
 }
 
 /* What PID 1 of the box does not pass on to the program is refused, not swallowed. */

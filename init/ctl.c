@@ -21,13 +21,13 @@
 
 enum { QUEUE = 16 };
 
-/* One that has not been answered for good. */
+/* One that has not been answered for good. An upgrade hands it over. */
 struct client {
 	int	 fd;			/* 0: this place is free */
 	uint32_t turn;			/* when it came */
 	uint8_t	 verb;			/* 0: has not asked yet */
+	uint8_t	 of;			/* keeper_slot() */
 	uint32_t lost;			/* attached: bytes that did not fit */
-	struct live *of;
 };
 
 static struct {
@@ -112,7 +112,7 @@ static struct client *place(void)
 /* His keys go to the terminal itself, and so does the size of his window. */
 static void lend(struct client *c)
 {
-	const struct live *v = c->of;
+	const struct live *v = keeper_at(c->of);
 	int fd = v->fd[W_LOG];
 
 	if (fd < 0 || !isatty(fd))
@@ -131,7 +131,7 @@ void ctl_show(const struct live *v, const char *s, size_t n, const char *end)
 	struct client *c;
 
 	for (c = door.client; c < door.client + MAXASK; c++)
-		if (c->fd && c->of == v && c->verb == ASK_ATTACH) {
+		if (c->fd && c->of == keeper_slot(v) && c->verb == ASK_ATTACH) {
 			a.status = (int32_t)c->lost;
 			c->lost = sendmsg(c->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? c->lost + (uint32_t)n : 0;
 		}
@@ -143,7 +143,7 @@ void ctl_tell(const struct live *v, enum ctl_news what, int status)
 	struct client *c;
 
 	for (c = door.client; c < door.client + MAXASK; c++) {
-		if (!c->fd || c->of != v || !c->verb)
+		if (!c->fd || c->of != keeper_slot(v) || !c->verb)
 			continue;
 		if (what == CTL_GONE)
 			answer(c, -1, c->verb == ASK_STOP ? 0 : c->verb == ASK_UP || (c->verb == ASK_RESTART && !status) ? 1 : status);
@@ -154,9 +154,10 @@ void ctl_tell(const struct live *v, enum ctl_news what, int status)
 	}
 }
 
-static void asked(struct client *c)
+/* fd: what came along, or -1 */
+static void asked(struct client *c, int fd)
 {
-	struct live *v = c->of;
+	struct live *v = keeper_at(c->of);
 
 	switch (c->verb) {
 	case ASK_STOP:
@@ -183,25 +184,48 @@ static void asked(struct client *c)
 	case ASK_ATTACH:
 		lend(c);
 		break;
+	case ASK_UPGRADE:
+		answer(c, -1, upgrade(fd));	/* which is said only if it is another one that says it */
+		v->fresh = v->own && !keeper_learns();
+		break;
 	default:
 		answer(c, -1, ANSWER_UNKNOWN);
 	}
+}
+
+/* A verb, and with it a descriptor or -1 */
+static ssize_t take(int from, uint8_t *verb, int *fd)
+{
+	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
+	struct iovec v = { .iov_len = 1 };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	ssize_t n;
+
+	v.iov_base = verb;
+	*fd = -1;
+	n = recvmsg(from, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n > 0 && mh.msg_controllen >= CMSG_LEN(sizeof *fd) && c.h.cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(&c.h), sizeof *fd);
+	return n;
 }
 
 /* One message, and then only the end of file, which is for us: nobody waits any more. */
 static void hear(struct client *c)
 {
 	uint8_t verb;
-	ssize_t n = recv(c->fd, &verb, 1, MSG_DONTWAIT);
+	int fd;
+	ssize_t n = take(c->fd, &verb, &fd);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 1 || c->verb) {
+	if (n < 1 || c->verb)
 		drop(c);
-		return;
+	else {
+		c->verb = verb;
+		asked(c, fd);
 	}
-	c->verb = verb;
-	asked(c);
+	if (fd >= 0)
+		close(fd);
 }
 
 void ctl_heard(struct live *v)
@@ -218,7 +242,7 @@ void ctl_heard(struct live *v)
 		return;
 	}
 	c = place();
-	*c = (struct client){ fd, door.turn++, 0, 0, v };
+	*c = (struct client){ fd, door.turn++, 0, (uint8_t)keeper_slot(v), 0 };
 	hear(c);
 }
 
@@ -245,6 +269,22 @@ void ctl_clients(const struct pollfd *p, int n)
 				hear(c);
 				break;
 			}
+}
+
+void ctl_carry(void)
+{
+	carry(&door.turn, sizeof door.turn, 1);
+	carry(door.client, sizeof *door.client, MAXASK);
+}
+
+/* Another husk has gone on: who has asked for that is told. */
+void ctl_resume(void)
+{
+	struct client *c;
+
+	for (c = door.client; c < door.client + MAXASK; c++)
+		if (c->fd && c->verb == ASK_UPGRADE)
+			answer(c, -1, 0);
 }
 
 void ctl_close(struct live *v)

@@ -273,6 +273,11 @@ void enter_over(const struct live *v)
 	}
 }
 
+void enter_carry(void)
+{
+	carry(guests, sizeof *guests, MAXEXEC);
+}
+
 /* ---------------------------------------------------------------- the starter */
 
 /* Its 0, 1 and 2 are ours from here on, and errors of the configuration go there. */

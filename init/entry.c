@@ -22,6 +22,7 @@ uintptr_t __stack_chk_guard STAYS __attribute__((used));
 static const unsigned long *aux STAYS;
 static char *words STAYS;		/* argv[0] and what follows it, to the environment */
 static size_t nwords STAYS;
+static char **args STAYS;
 
 /* A call is half as long as the address. */
 __attribute__((noinline)) int *__errno_location(void)
@@ -49,6 +50,11 @@ void __stack_chk_fail(void)
 
 void __stack_chk_fail_local(void) __attribute__((used, noreturn, alias("__stack_chk_fail")));	/* on i386 */
 
+char *const *entry_words(void)
+{
+	return args;
+}
+
 /* /proc/1/cmdline is for everybody to read, and the words of husk's caller are
  * nobody's business inside. */
 void entry_hide(void)
@@ -64,6 +70,7 @@ void entry(long *stack)
 	int argc = (int)stack[0];
 	char **argv = (char **)(stack + 1), **end;
 
+	args = argv;
 	environ = end = argv + argc + 1;
 	if (argc) {
 		words = argv[0];

@@ -262,6 +262,11 @@ void hooks_over(int fd)
 		(void)poll(&p, 1, MAXHOOK * (LIMIT_MS + GONE_MS));
 }
 
+void hooks_carry(void)
+{
+	carry(&runner, sizeof runner, 1);
+}
+
 void init_poststop(struct left *l)
 {
 	static char text[MAXHOOKTEXT];

@@ -504,7 +504,7 @@ struct ended {
 
 /* What a keeper is asked by: the first byte of a message on RUNDIR/NAME/ctl; and what it
  * answers, once or more often. */
-enum { ASK_STOP = 'S', ASK_RELOAD = 'H', ASK_RESTART = 'R', ASK_UP = 'U', ASK_END = 'W', ASK_EXEC = 'x', ASK_ATTACH = 'a' };
+enum { ASK_STOP = 'S', ASK_RELOAD = 'H', ASK_RESTART = 'R', ASK_UP = 'U', ASK_END = 'W', ASK_EXEC = 'x', ASK_ATTACH = 'a', ASK_UPGRADE = 'u' };
 struct answer {
 	int32_t	 ms;			/* < 0: status is the answer; else there is another one, within ms, */
 	int32_t	 status;
@@ -565,6 +565,7 @@ void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3))
 void say_also(void (*)(const char *, size_t));	/* hears what is said on standard error */
 
 /* init/entry.c */
+char *const *entry_words(void);		/* argv */
 void entry_hide(void);			/* PID 1 of a box: the command line, from those inside */
 
 /* init/forget.c */
@@ -611,6 +612,16 @@ int close_others(int proc, unsigned from, const int *keep, int n);
 /* init/seal.c */
 int init_stdio(void);			/* 0, 1, 2 are open, and no directory; prints, 0 or 125 */
 int init_seal(char **argv);		/* run from where nobody can write; prints, 0 or 125 */
+int init_sealed(int exe);		/* is that file such a one? 1, 0; -1: errno */
+
+/* init/upgrade.c: another husk goes on. What outlives forget() is handed over by a
+ * NAME_carry() of its file. */
+enum { UPGRADE_SEAL = 2, UPGRADE_LEARNS, UPGRADE_STATE, UPGRADE_EXEC, UPGRADE_DIED, UPGRADE_LATE, UPGRADE_LAYOUT };	/* why not */
+void carry(void *, size_t, unsigned n);	/* writes n things of that size, 64 at most, or reads them */
+int upgrade(int exe);			/* comes back if it does not: why */
+bool upgrade_begun(void);		/* this process goes on */
+int upgrade_read(void);			/* 0 or -1; or never, if it only tries */
+void main_carry(void);
 
 /* init/start.c: one box, from its configuration to its running program */
 struct live;
@@ -667,6 +678,7 @@ void wait_watch(struct live *);		/* from here on that is heard */
 /* init/keeper.c: what stays outside. N boxes, one loop. */
 struct live *keeper_next(struct live *);	/* the next box that is there, the first one behind NULL; NULL: no more */
 int keeper_slot(const struct live *);	/* its number, for filter/notify.c */
+struct live *keeper_at(int slot);
 struct left *keeper_left(const struct live *);	/* what it left, or NULL; keeper_let() then */
 void keeper_let(const struct live *, const struct left *);
 void keeper_deaf(struct live *);	/* to the listener of its filter */
@@ -679,6 +691,11 @@ void keeper_fetch(struct live *);	/* has it ended already? */
 int keeper_start(const char *file, const char *name, const char *extra);	/* by a starter; 0 or -1 */
 void keeper_refresh(const struct live *);	/* its copies of etc= */
 int keeper_loop(bool learn);		/* of one box: until it has ended; its status. learn: nothing is forgotten */
+int keeper_go_on(bool learn);		/* the same, from the middle */
+void keeper_carry(void);
+bool keeper_resume(struct left *own);	/* after an upgrade; is there one box alone? */
+void keeper_settle(void);		/* it has lived long enough, or has to have */
+bool keeper_learns(void);
 void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what is over its time */
 void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
 int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, 2: there; NULL: of any box */
@@ -696,6 +713,8 @@ void ctl_show(const struct live *, const char *, size_t n, const char *end);	/* 
 struct pollfd;
 int ctl_poll(struct pollfd *);		/* MAXASK at most: how many */
 void ctl_clients(const struct pollfd *, int n);
+void ctl_carry(void);
+void ctl_resume(void);			/* after an upgrade */
 int ctl_connect(int dir);		/* to the keeper of that RUNDIR/NAME; a descriptor that does not block, or -1 */
 
 /* init/ask.c: the verbs. Printed, and the exit status */
@@ -709,6 +728,7 @@ int ask_wait(const char *name, bool ready);
 int ask_words(const char *name, const char **file, char *words[], int max);	/* how it was started: 1, 0: it does not run, -1 */
 int ask_restart(const struct box *);			/* that box, by what cfg/ has read last */
 int ask_kill(const char *name, const char *signal);	/* NULL: TERM */
+int ask_upgrade(char *const *names);	/* to this very program; none: all that run */
 /* init/enter.c: husk exec, from the keeper's side */
 struct wish {				/* what a client wants; its 0, 1 and 2 come along */
 	uint16_t nwords, nargs;
@@ -722,6 +742,7 @@ void enter_turn(const void *fds, int n, int end);
 int enter_dead(void *siginfo);			/* one of ours that has ended, where not all are asked for */
 void enter_reaped(const void *siginfo);	/* perhaps one of ours */
 void enter_over(const struct live *);	/* that box is no more */
+void enter_carry(void);
 int init_enter(struct run *);
 /* init/attach.c: and from the client's */
 int attach_box(const char *name);	/* husk attach */
@@ -743,6 +764,7 @@ int tty_poll(void *fds, int n);		/* adds its struct pollfd at n; how many */
 void tty_relay(const void *fds, int n);
 void tty_drain(void);			/* what is still in the pty when the box has ended */
 void tty_over(void);			/* and there is no pty any more */
+void tty_carry(void);
 
 /* init/log.c: what a box says, on its way to where log= wants it */
 void log_default(struct life *, bool background);	/* what log= is where nobody has said it */
@@ -757,6 +779,7 @@ void log_more(struct live *);
 void log_end(struct live *);		/* its last words, and its pipe goes */
 void log_let_go(void);			/* close_others(): what it had open is closed */
 void log_close(struct live *);		/* nothing more will be said of it */
+void log_carry(void);
 size_t log_clean(char *to, const char *from, size_t n);	/* without what terminals take for a command; no longer than it was */
 
 /* init/logs.c */
@@ -836,6 +859,7 @@ int init_startcontainer(struct run *);
 int init_poststart(struct run *);
 const char *hooks_run(const char *text, const char *name);	/* a program of the board, as hooks are run: NULL, or what was wrong */
 void hooks_over(int fd);		/* waits for the end of W_HOOK */
+void hooks_carry(void);
 int init_rights(struct run *);
 int init_filter(struct run *);
 int init_reap(struct run *);
@@ -1349,6 +1373,7 @@ int filter_serve(int slot, const char *name, int listener, int policy);	/* keepe
 bool filter_rests(int slot);		/* that box has been refused too much: its listener is not asked before filter_due() */
 uint64_t filter_due(int slot);		/* when filter_more() is to be called, or 0 */
 void filter_more(int slot, const char *name, bool last);	/* says what has not been said of that box, or asks it again */
+void filter_carry(void);
 /* filter/learn.c */
 struct seccomp_data;
 void filter_learn(const struct box *, bool more);	/* begins; more: what its syscalls= allows is not of interest */
@@ -1471,6 +1496,12 @@ uint32_t filter_run(const struct sock_filter *, const struct seccomp_data *, uns
 /* ----------------------------------------------------------------- boards/ */
 
 int board_boot(char **argv);			/* PID 1 of a machine; never returns */
+void board_go_on(void) __attribute__((noreturn));	/* the same, from the middle */
+void board_carry(void);
+void chart_carry(void);
+const char *board_file(const char *name);	/* of a box of the board */
+void watchdog_carry(void);
+void good_carry(void);
 int board_ask(const char *verb, char *const options[]);	/* halt, poweroff, reboot: asks PID 1, or with -f the kernel */
 void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says errno, too */
 /* boards/mounts.c, boards/plan.c, boards/off.c: its parts */
@@ -1504,7 +1535,8 @@ void board_time(void);			/* the machine's own clock, where the kernel has not re
 void board_seed(void);			/* of random numbers: taken, and the next one written */
 void board_seed_save(void);
 /* PID 1, in this order: when the plan is there, and after each turn of its loop. When it is to be called
- * next at the latest: now_ms(), or 0: nothing waits for a time. boards/watchdog.c, boards/good.c */
+ * next at the latest: now_ms(), or 0: nothing waits for a time. boards/watchdog.c, boards/good.c:
+ * what these hold from turn to turn goes into a NAME_carry() of theirs, see init/upgrade.c. */
 void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it */
 uint64_t board_watchdog_due(void);
 void board_good(const struct board_plan *);	/* takes it up, or NULL: are all ready, or is it too late? */

@@ -39,6 +39,40 @@ int keeper_slot(const struct live *v)
 	return (int)(v - table);
 }
 
+struct live *keeper_at(int slot)
+{
+	return table + slot;
+}
+
+void keeper_carry(void)
+{
+	carry(table, sizeof *table, MAXLIVE);
+	carry(&signals, sizeof signals, 1);
+	carry(&watch, sizeof watch, 1);
+	carry(&also, sizeof also, 1);
+	carry(&pending, sizeof pending, 1);
+	carry(&settled, sizeof settled, 1);
+}
+
+/* The pointers of the last husk are not ours. Is there one box, or is this a board? */
+bool keeper_resume(struct left *own)
+{
+	struct live *v = NULL;
+
+	while ((v = keeper_next(v))) {
+		v->left = v->left ? own : NULL;
+		v->file = v->file ? board_file(v->name) : NULL;
+		log_begin(v);
+		say(2, "husk: %s: goes on with husk " VERSION "\n", v->name);
+	}
+	return table->own;
+}
+
+bool keeper_learns(void)
+{
+	return table->fd[W_LISTENER] >= 0 && table->fd[W_POLICY] < 0;
+}
+
 struct live *keeper_add(const char *name)
 {
 	struct live *v;
@@ -416,23 +450,39 @@ static void for_the_box(struct live *v, int sig)
 		(void)kill(v->init, sig);
 }
 
+/* From here on what it was made of is in a file: for husk update, which says so where it is
+ * not there, and for who has forgotten it. */
+void keeper_settle(void)
+{
+	struct live *v = table;
+
+	if (v->own && v->state != GONE && !settled) {
+		ctl_open(v);
+		(void)state_save(v->fd[W_LOCK]);
+	}
+	settled = true;
+}
+
 __attribute__((noinline)) int keeper_loop(bool learn)
 {
 	struct live *v = table;
-	int sig;
 
 	if (v->fd[W_PTY] >= 0)
 		tty_open(v->fd[W_PTY]);
 	keeper_refresh(v);
 	if (v->state != GONE)
 		keeper_turn(BRIEF_MS);
-	settled = true;
-	if (v->state != GONE) {
-		ctl_open(v);
-		(void)state_save(v->fd[W_LOCK]);	/* for husk update, which says so where it is not there */
-		if (!learn)
-			forget();
-	}
+	keeper_settle();
+	return keeper_go_on(learn);
+}
+
+__attribute__((noinline)) int keeper_go_on(bool learn)
+{
+	struct live *v = table;
+	int sig;
+
+	if (!learn && v->state != GONE)
+		forget();
 	while (v->state != GONE) {
 		if ((sig = keeper_signal())) {
 			for_the_box(v, sig);

@@ -501,6 +501,13 @@ void log_close(struct live *v)
 	memset(o, 0, offsetof(struct out, line));
 }
 
+void log_carry(void)
+{
+	carry(outs, sizeof *outs, MAXBOX);
+	carry(&holds, sizeof holds, 1);
+	carry(&syslog_fd, sizeof syslog_fd, 1);
+}
+
 /* What husk says of a box stands in its log, too: in the background nobody else hears it.
  * Of say(), by the name that all such lines begin with. */
 static void log_own(const char *s, size_t n)

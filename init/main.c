@@ -29,6 +29,7 @@ struct words {
 
 static struct run run STAYS;
 static struct left left STAYS;
+static char pidfile[512] APART;		/* to be removed; none: "" */
 
 /* What was asked for */
 static BASE struct box *asked(void)
@@ -279,9 +280,35 @@ static int keep(struct words *c, bool learn)
 	v = keeper_add(run.name);
 	keeper_adopt(v, &run);
 	settle(&run, v, c);
+	if (c->pidfile)
+		copy(pidfile, sizeof pidfile, c->pidfile);
 	e = keeper_loop(learn);
 	if (c->pidfile)
 		unlink(c->pidfile);
+	return e;
+}
+
+void main_carry(void)
+{
+	carry(&left, sizeof left, 1);
+	carry(pidfile, sizeof pidfile, 1);
+}
+
+/* This process is in the middle of it already: husk upgrade */
+static int go_on(void)
+{
+	bool own;
+	int e;
+
+	if (upgrade_read() < 0)
+		return 125;
+	own = keeper_resume(&left);
+	ctl_resume();
+	if (!own)
+		board_go_on();
+	e = keeper_go_on(false);
+	if (*pidfile)
+		unlink(pidfile);
 	return e;
 }
 
@@ -599,6 +626,13 @@ static int verb_exec(char **argv)
 	return attach_exec(c.rest[0], c.words, c.nwords, c.argv, c.tty, c.background, c.pidfile);
 }
 
+static int verb_upgrade(char **argv)
+{
+	int e = prepare(argv);
+
+	return e ? e : ask_upgrade(argv + 2);
+}
+
 static int verb_version(void)
 {
 	say(1, "husk " VERSION "\n");
@@ -638,7 +672,8 @@ static const char verbs[] = TEXT
 	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0"
 	"logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines\0"
 	"exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background\0"
-	"attach NAME\n\tthe terminal of a box in the background; Ctrl-P Ctrl-Q leaves it alone\0";
+	"attach NAME\n\tthe terminal of a box in the background; Ctrl-P Ctrl-Q leaves it alone\0"
+	"upgrade [NAME ..]\n\tthis husk goes on with boxes that run, or all, which go on\0";
 
 /* The number of a verb, which is the first word of its text; or that of the end. */
 static int find(const char *verb)
@@ -727,6 +762,7 @@ static int call(char **argv)
 	case 28: return verb_logs(argv);
 	case 29: return verb_exec(argv);
 	case 30: return argv[2] && argv[3] ? usage(TEXT "one box at a time") : attach_box(argv[2]);
+	case 31: return verb_upgrade(argv);
 	default: return usage(fmts("%s: no such verb%s", argv[1], near_of(argv[1], verb_name)));
 	}
 }
@@ -737,6 +773,8 @@ int main(int argc, char **argv)
 
 	if (getauxval(AT_SECURE))
 		return 125;
+	if (upgrade_begun())
+		return go_on();
 	if ((argc < 2 || !same(argv[1], "run")) && getpid() == 1)
 		return board_boot(argv);
 	base = base ? base + 1 : argc ? argv[0] : "";

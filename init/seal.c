@@ -90,7 +90,7 @@ static bool again(void)
 
 /* 1, 0, or -1. Who comes from here and is still not sealed goes no further:
  * that would be for ever. */
-static int sealed(int exe)
+int init_sealed(int exe)
 {
 	struct statfs fs;
 	int seals;
@@ -111,7 +111,7 @@ static int sealed(int exe)
 int init_seal(char **argv)
 {
 	int exe = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	int is = exe < 0 ? -1 : sealed(exe);
+	int is = exe < 0 ? -1 : init_sealed(exe);
 
 	if (is > 0) {
 		let_go(exe);

@@ -214,3 +214,13 @@ void tty_over(void)
 		close(out.to);
 	master = 0;
 }
+
+void tty_carry(void)
+{
+	carry(&in, sizeof in, 1);
+	carry(&out, sizeof out, 1);
+	carry(&saved, sizeof saved, 1);
+	carry(&raw, sizeof raw, 1);
+	carry(&shared, sizeof shared, 1);
+	carry(&master, sizeof master, 1);
+}
