@@ -2,7 +2,7 @@
  * board is to be, then the keeper's loop, for ever.
  *
  * PID 1 parses nothing, mounts nothing that may hang, and allocates nothing.
- * Boxes are started one after the other in the order of after=, each by a
+ * Boxes are started as after= lets them, some at a time, each by a
  * starter, and stopped in reverse. */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,13 +14,17 @@
 
 #include "husk.h"
 
-enum { STOP_MS = 30000 };
+enum { STOP_MS = 30000, MAXSTARTS = 4 };
 
 struct plans {
 	int	 from;			/* the child that reads: what, and then box[], one message each; -1: no more */
 	bool	 heard;			/* what is there */
 	char	**argv;			/* as it was started */
-	unsigned known, begun;
+	bool	 single;		/* nothing is started before the shell has ended */
+	bool	 again;			/* it was read before */
+	bool	 rescue;		/* when it ends, all is read once more */
+	unsigned known;
+	uint64_t begun;			/* bit i: box[i] */
 	struct board_plan what;
 	struct planned box[MAXBOX];
 };
@@ -38,17 +42,70 @@ void board_failed(const char *what, const char *of)
 	say(2, "husk: board.%s%s: %s\n", what, of, strerror(errno));
 }
 
-static int begin_plan(void)
+static void begin_plan(void)
 {
 	int p[2];
 	pid_t pid;
 
-	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0)
-		return -1;
+	plan.heard = false;
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0) {
+		board_failed("boot: ", CONFDIR);
+		return;
+	}
 	if (pid == 0)
 		board_plan(p[1]);
 	close(p[1]);
-	return p[0];
+	plan.from = p[0];
+	keeper_wakes(p[0]);
+}
+
+/* Who has asked for a shell gets it once, and before anything else. */
+static void take_up(void)
+{
+	const struct board_plan *p = &plan.what;
+
+	plan.heard = true;
+	if (*p->init) {
+		board_enter(p->init, plan.argv);
+		plan.what.broken = true;
+	}
+	board_mark("plan", "");
+	board_watchdog(p);
+	board_good(p);
+	plan.single = p->single && !plan.again && !board_inside();
+	plan.rescue = p->broken && !board_inside();
+	if (plan.single)
+		board_rescue("asked for on the kernel command line; the boot goes on when this shell ends", true);
+	else
+		board_consoles(p);
+	if (plan.rescue && !plan.single)
+		board_rescue("board.conf is not as it should be; read again when this shell ends", false);
+}
+
+/* One that is known is not changed. What is read again comes after all others. */
+static void take_box(struct planned *p)
+{
+	struct planned *q;
+
+	for (q = plan.box; q < p && !same(q->name, p->name); q++)
+		;
+	if (q < p)
+		return;
+	if (plan.again)
+		p->after = 0;		/* its starter waits, if need be */
+	plan.known++;
+}
+
+static void planned(void)
+{
+	keeper_wakes(-1);
+	close(plan.from);
+	plan.from = -1;
+	plan.again = true;
+	if (!plan.known && !plan.what.nconsole && !board_rescued()) {
+		plan.rescue = !board_inside();
+		board_rescue("there is no box to start; read again when this shell ends", false);
+	}
 }
 
 /* What the child that reads has to say, as it comes; it may be at a slow disk in between. */
@@ -63,42 +120,67 @@ static void hear_plan(void)
 			plan.known < MAXBOX ? read(plan.from, plan.box + plan.known, sizeof *plan.box) : 0;
 		if (n <= 0)
 			break;
-		if (plan.heard) {
-			if (*plan.box[plan.known].name)
-				plan.known++;
-			else if (board_follow() < 0)
-				board_failed("overlay: ", "/");
-			continue;
-		}
-		plan.heard = true;
-		if (*plan.what.init) {
-			board_enter(plan.what.init, plan.argv);
-			plan.what.broken = true;
-		}
-		board_mark("plan", "");
-		board_watchdog(&plan.what);
-		board_good(&plan.what);
+		if (plan.heard && *plan.box[plan.known].name)
+			take_box(plan.box + plan.known);
+		else if (plan.heard && board_follow() < 0)
+			board_failed("overlay: ", "/");
+		else if (!plan.heard)
+			take_up();
 	}
-	if (n < 0 && errno == EAGAIN)
-		return;
-	keeper_wakes(-1);
-	close(plan.from);
-	plan.from = -1;
+	if (n == 0 || errno != EAGAIN)
+		planned();
 }
 
-/* One at a time: the next when the last is up or has failed. */
-static void start_next(void)
+/* The shell has ended. */
+static void after_rescue(void)
 {
-	struct planned *p = plan.box + plan.begun;
+	if (board_rescued() || plan.from >= 0)
+		return;
+	if (plan.rescue)
+		begin_plan();
+	else if (plan.single)
+		board_consoles(&plan.what);
+	plan.single = plan.rescue = false;
+}
 
-	for (; plan.begun < plan.known && (!plan.begun || keeper_state(p[-1].name) != 1); p++, plan.begun++)
-		(void)keeper_start(p->file, p->name, p->extra);
+/* How many starters are at work: each takes memory, and there are not more processors. */
+static unsigned starters(void)
+{
+	struct live *v = NULL;
+	unsigned n = 0;
+
+	while ((v = keeper_next(v)))
+		n += v->state == STARTING;
+	return n;
+}
+
+static bool may_start(const struct planned *p)
+{
+	unsigned i;
+
+	for (i = 0; i < plan.known; i++)
+		if (p->after >> i & 1 && (!(plan.begun >> i & 1) || keeper_state(plan.box[i].name) == 1))
+			return false;
+	return true;
+}
+
+/* All whose predecessors are up, as ready= wants it, or have failed, or wait themselves. */
+static void start_some(void)
+{
+	struct planned *p;
+	unsigned i;
+
+	for (i = 0, p = plan.box; i < plan.known && !plan.single; i++, p++)
+		if (!(plan.begun >> i & 1) && starters() < MAXSTARTS && may_start(p)) {
+			plan.begun |= (uint64_t)1 << i;
+			(void)keeper_start(p->file, p->name, p->extra);
+		}
 }
 
 /* Until something is due at the latest; -1: however long it takes */
 static int patience(void)
 {
-	const uint64_t due[] = { board_watchdog_due(), board_good_due() };
+	const uint64_t due[] = { board_watchdog_due(), board_good_due(), board_consoles_due() };
 	uint64_t now, next = 0;
 	unsigned i;
 
@@ -115,7 +197,7 @@ const char *board_missing(void)
 {
 	const struct planned *p;
 
-	if (plan.from >= 0 || plan.begun < plan.known)
+	if (plan.from >= 0 || (unsigned)__builtin_popcountll(plan.begun) < plan.known)
 		return "";
 	for (p = plan.box; p < plan.box + plan.known && board_is_up(p->name); p++)
 		;
@@ -155,9 +237,11 @@ static void serve(void)
 	do {
 		keeper_turn(patience());
 		hear_plan();
-		start_next();
+		after_rescue();
+		start_some();
 		board_watchdog(NULL);
 		board_good(NULL);
+		board_consoles(NULL);
 	} while (!(how = board_asked(keeper_signal())));
 	go_down(how);
 }
@@ -190,9 +274,8 @@ static void begin(char **argv)
 		board_mark("sealed", "");
 		(void)prctl(PR_SET_NAME, "husk");	/* older kernels call it by the descriptor's number */
 		caps_reset();
-		if ((plan.from = begin_plan()) < 0)
-			board_failed("boot: ", CONFDIR);
-		keeper_wakes(plan.from);
+		keeper_wakes(-1);
+		begin_plan();
 	}
 }
 

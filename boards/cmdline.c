@@ -111,13 +111,18 @@ void board_cmdline_of(struct cmdline *c, char *text)
 			(&c->root)[n] = value;
 }
 
+/* Where the kernel is somebody else's, so is its command line: there our own words count. */
 const struct cmdline *board_cmdline(void)
 {
 	static struct { struct cmdline c; bool read; char text[4096]; } line;
+	int n = line.read ? 0 : read_at(AT_FDCWD, board_inside() ? "/proc/self/cmdline" : "/proc/cmdline", line.text, sizeof line.text);
 
-	if (!line.read && read_at(AT_FDCWD, "/proc/cmdline", line.text, sizeof line.text) > 0)
-		board_cmdline_of(&line.c, line.text);
 	line.read = true;
+	if (n > 0) {
+		while (n-- > 0)
+			line.text[n] = line.text[n] ? line.text[n] : ' ';
+		board_cmdline_of(&line.c, line.text);
+	}
 	return &line.c;
 }
 

@@ -5,29 +5,37 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "husk.h"
 
 /* Flags and type, place, options. 2 nosuid, 4 nodev, 8 noexec, as the kernel has
  * them; 16: its absence is no news; 32: no mount but a link; 64: there is a
- * console now. nsdelegate: a box that gets its own subtree cannot lift its own
+ * console now; 128: in a namespace of somebody else's as well. nsdelegate: a box that gets its own subtree cannot lift its own
  * limits; Linux has it from 4.13. */
-enum { OPTIONAL = 16, LINK = 32, CONSOLE = 64 };
+enum { OPTIONAL = 16, LINK = 32, CONSOLE = 64, HERE = 128 };
 static const char table[] =
 	"\016proc\0/proc\0\0"
 	"\016sysfs\0/sys\0\0"
 	"\102devtmpfs\0/dev\0mode=755\0"
-	"\040/proc/self/fd\0/dev/fd\0\0"	/* with TOMOYO also the way that execveat takes */
-	"\040fd/0\0/dev/stdin\0\0"
-	"\040fd/1\0/dev/stdout\0\0"
-	"\040fd/2\0/dev/stderr\0\0"
+	"\240/proc/self/fd\0/dev/fd\0\0"	/* with TOMOYO also the way that execveat takes */
+	"\240fd/0\0/dev/stdin\0\0"
+	"\240fd/1\0/dev/stdout\0\0"
+	"\240fd/2\0/dev/stderr\0\0"
 	"\032devpts\0/dev/pts\0mode=620,gid=5,ptmxmode=666\0"
 	"\036tmpfs\0/dev/shm\0mode=1777\0"
-	"\006tmpfs\0/run\0mode=755\0"
+	"\206tmpfs\0/run\0mode=755\0"
 	"\026tmpfs\0/tmp\0mode=1777\0"
-	"\036cgroup2\0/sys/fs/cgroup\0nsdelegate\0"
-	"\036cgroup2\0/sys/fs/cgroup\0\0";
+	"\236cgroup2\0/sys/fs/cgroup\0nsdelegate\0"
+	"\236cgroup2\0/sys/fs/cgroup\0\0"
+	"\036securityfs\0/sys/kernel/security\0\0"
+	"\036bpf\0/sys/fs/bpf\0mode=700\0";
+
+/* A kernel without devtmpfs, for the few that everybody needs: mode in three digits,
+ * kind, major, minor. */
+static const char nodes[] = "600c5:1 console\0" "666c1:3 null\0" "666c1:5 zero\0" "666c1:7 full\0" "666c1:8 random\0" "666c1:9 urandom\0"
+	"666c5:0 tty\0" "600c1:11 kmsg\0" "600c4:64 ttyS0\0" "600c204:64 ttyAMA0\0";
 
 /* A mount point has another device than the directory above. */
 static bool is_mounted(const char *path)
@@ -42,8 +50,11 @@ static bool is_mounted(const char *path)
  * waits, or they would lose what they print. */
 void board_console(bool wait)
 {
-	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK), i;
+	int fd, i;
 
+	if (board_inside() && fcntl(2, F_GETFD) >= 0)
+		return;			/* what we were given */
+	fd = open("/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		fd = open("/dev/null", O_RDWR | O_NOCTTY);
 	else if (wait)
@@ -52,6 +63,26 @@ void board_console(bool wait)
 		dup2(fd, i);
 	if (fd > 2)
 		close(fd);
+}
+
+static bool own_nodes(void)
+{
+	static char path[32];
+	uint64_t major, minor;
+	const char *n, *p;
+	uint16_t mode;
+
+	if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=512k") < 0)
+		return false;
+	for (n = nodes; *n; n += strlen(n) + 1) {
+		mode = (uint16_t)((n[0] - '0') * 64 + (n[1] - '0') * 8 + n[2] - '0');
+		p = decimal(decimal(n + 4, &major) + 1, &minor);
+		fmt(path, sizeof path, "/dev%s", p);
+		path[4] = '/';
+		(void)mknod(path, S_IFCHR | mode, makedev((unsigned)major, (unsigned)minor));
+	}
+	(void)symlinkat("pts/ptmx", AT_FDCWD, "/dev/ptmx");
+	return true;
 }
 
 /* Before all else: it says where we are. */
@@ -78,18 +109,21 @@ bool board_inside(void)
 
 void board_mounts(void)
 {
+	bool inside = board_inside();
 	const char *row, *dst, *data;
 
 	for (row = table; *row; row = data + strlen(data) + 1) {
 		dst = row + strlen(row) + 1;
 		data = dst + strlen(dst) + 1;
+		if (inside && (!(*row & HERE) || (!(*row & (LINK | OPTIONAL)) && faccessat(AT_FDCWD, dst, W_OK, 0) == 0)))
+			continue;
 		if (*row & LINK) {
 			(void)symlinkat(row + 1, AT_FDCWD, dst);
 			continue;
 		}
 		(void)mkdir(dst, 0755);		/* a read-only root has it, or the mount says so */
 		if (!is_mounted(dst) && mount(row + 1, dst, row + 1, *row & (OPTIONAL - 1), *data ? data : NULL) < 0 &&
-		    !(*row & OPTIONAL) && errno != EBUSY)
+		    !(*row & OPTIONAL) && errno != EBUSY && !(*row & CONSOLE && own_nodes()))
 			board_failed("mounts: ", dst);
 		if (*row & CONSOLE)
 			board_console(false);

@@ -12,6 +12,7 @@
 struct waiting {
 	struct planned what;
 	bool	 placed;
+	uint8_t	 number;		/* by which it is sent */
 	uint16_t end;			/* of after */
 	char	 after[4 * MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs, an empty one ends */
 	char	 before[MAXAFTER * (MAXNAME + 1) + 1];	/* the same */
@@ -45,7 +46,9 @@ static const char knobs[] =
 	"kernel.core_pattern\0core\0" "fs.suid_dumpable\0" "0\0"
 	"kernel.dmesg_restrict\0" "1\0" "kernel.kptr_restrict\0" "2\0"
 	"fs.protected_symlinks\0" "1\0" "fs.protected_hardlinks\0" "1\0"
-	"fs.protected_fifos\0" "2\0" "fs.protected_regular\0" "2\0";
+	"fs.protected_fifos\0" "2\0" "fs.protected_regular\0" "2\0"
+	"kernel.yama.ptrace_scope\0" "1\0" "kernel.unprivileged_bpf_disabled\0" "2\0"
+	"vm.unprivileged_userfaultfd\0" "0\0" "dev.tty.legacy_tiocsti\0" "0\0";
 
 static void sysctls(const struct box *b, int proc)
 {
@@ -118,6 +121,8 @@ static bool board_conf(int to)
 	p.fail = b->board.fail;
 	copy(p.dog, sizeof p.dog, b->board.dog ? b->board.dog : "");
 	copy(p.good, sizeof p.good, b->board.good ? b->board.good : "");
+	p.nconsole = b->board.nconsole;
+	memcpy(p.console, b->board.console, sizeof p.console);
 	if (b->hostname && !board_inside() && sethostname(b->hostname, strlen(b->hostname)) < 0)
 		board_failed("plan: hostname ", b->hostname);
 	if (!board_inside())
@@ -245,6 +250,20 @@ static struct waiting *next(bool go_on)
 	return circle == 2 && !go_on ? NULL : first;
 }
 
+/* Those that have to be there before it, of those that are sent */
+static uint64_t before(const struct waiting *w)
+{
+	const struct waiting *q;
+	const char *a;
+	uint64_t bits = 0;
+
+	for (a = w->after; *a; a += strlen(a) + 1)
+		for (q = boxes; q < boxes + nboxes; q++)
+			if (q != w && q->placed && (same(a, q->what.name) || (*a == '*' && *q->after != '*')))
+				bits |= (uint64_t)1 << q->number;
+	return bits;
+}
+
 int board_circle(void)
 {
 	struct waiting *w;
@@ -260,11 +279,14 @@ void board_plan(int to)
 {
 	struct waiting *w;
 	bool last = board_conf(to);
+	unsigned n;
 
 	cfg_of_board();
 	read_boxes();
 	turn_round();
-	while ((w = next(true))) {
+	for (n = 0; (w = next(true)); n++) {
+		w->number = (uint8_t)n;
+		w->what.after = before(w);
 		w->placed = true;
 		if (board_cmdline()->debug)
 			say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);

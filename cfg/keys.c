@@ -136,6 +136,7 @@
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
 	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one base name are one box") \
 	/* BOARD */ \
+	K(BOARD_CONSOLE, "board.console", CONSOLE, board.nconsole, LIST | OPEN | BOARD, "TTY[:ask] [PATH ARG ...] (ttyS0, console; %t is TTY)", "somebody to talk to", "", "started again when it ends; without a program a shell, after Enter; see BOARD") \
 	K(BOARD_MODULE, "board.module", MODULE, board.nmodule, LIST | BOARD, "NAME ARG=VALUE ...", "a kernel module, loaded", "", "with those that it needs, by modules.dep; before disks are looked for") \
 	K(BOARD_ROOT, "board.root", BROOT, board.root, BOARD, "DISK[:TYPE,OPTS] (cmdline, no, /dev/X, LABEL=X, UUID=X, PARTLABEL=X, PARTUUID=X)", "of an initramfs alone", "cmdline", "see DISKS; cmdline: root= rootfstype= rootflags= rootwait init= of the kernel") \
 	K(BOARD_OVERLAY, "board.overlay", OVERLAY, board.overlay, OPEN | BOARD, "SIZE or DIR (64M, 10%, /data/overlay)", "what is written goes there", "", "the root file system is read-only below it; a DIR lies on a disk that mount= has mounted") \

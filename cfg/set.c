@@ -695,6 +695,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_CGROUP: ok = set_text(at, v, strlen(v) <= 300 && parts(v, '/', "0 .-")); break;
 	case T_NICE: case T_OOM: ok = set_number(at, v); break;
 	case T_ROOT: return set_root(b, v);
+	case T_CONSOLE: return cfg_set_console(b, v);
 	case T_ENV: return set_env(b, v);
 	case T_RLIMIT: return set_rlimit(b, sub, v);
 	case T_HOOK: return set_hook(b, sub, v);

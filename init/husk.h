@@ -80,6 +80,7 @@ enum {
 	MAXEXEC	= 32,		/* of husk exec, by one keeper at once */
 	MAXWISH	= 32 * 1024,	/* the words of one: a message that is not cut */
 	MAXBOX	= 64,		/* boxes of a board */
+	MAXCONSOLE = 8,
 	MAXDIR	= 48,		/* bytes of husk.conf=DIR */
 	MAXMODULE = 32,		/* board.module= */
 	MAXOVER	= 24,		/* husk.KEY=VALUE of the kernel's command line */
@@ -203,8 +204,16 @@ struct life {
 };
 enum { WAIT_AFTER = 'a', WAIT_NEEDS = 'n', WAIT_IF = 'i' };
 
+struct terminal {		/* one of board.console= */
+	bool	 ask;			/* Enter first */
+	char	 tty[31];		/* below /dev */
+	char	 words[128];		/* program and arguments, an empty one ends; none: a shell */
+};
+
 /* The keys of board.conf that are of nobody else: cfg/board.c */
 struct board {
+	uint8_t	 nconsole;
+	struct terminal console[MAXCONSOLE];
 	uint32_t stop_ms;		/* board.stop.timeout= */
 	uint8_t	 nmodule;
 	char	*module[MAXMODULE];		/* board.module=: NAME ARGUMENTS */
@@ -228,9 +237,11 @@ struct board_plan {
 	uint8_t	 fail;			/* enum giveup */
 	bool	 dog_skip;
 	char	 dog[MAXDOG], good[MAXHOOKTEXT];	/* as in struct board; "": none */
+	uint8_t	 nconsole;
 	bool	 broken;		/* board.conf: what was wrong has been said */
 	bool	 single;		/* a shell before anything is started */
 	char	 init[64];		/* the real root is mounted: what PID 1 becomes there */
+	struct terminal console[MAXCONSOLE];
 };
 _Static_assert(sizeof(struct board_plan) <= 4096, "one message of a pipe");
 
@@ -327,6 +338,7 @@ struct box {
 struct planned {
 	char	 name[MAXNAME + 1], file[MAXDIR + MAXNAME + 6];
 	char	 extra[MAXWAITS];	/* what others' before= makes it wait for, as life.waits */
+	uint64_t after;			/* bit i: not before the box that is sent as number i has got somewhere */
 };
 
 /* ------------------------------------------------------- what is happening */
@@ -698,7 +710,7 @@ void keeper_settle(void);		/* it has lived long enough, or has to have */
 bool keeper_learns(void);
 void keeper_turn(int timeout_ms);	/* one turn: waits, reaps, relays, kills what is over its time */
 void keeper_stop(const char *name);	/* NULL: all; one that is stopping already stays so */
-int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, 2: there; NULL: of any box */
+int keeper_state(const char *name);	/* 0: not there or gone, 1: starting, or not ready, 2: there; NULL: of any box */
 void keeper_wakes(int fd);		/* what is there for PID 1 of a board ends a turn, too; -1: nothing */
 int keeper_signal(void);		/* the next signal that is not the loop's own business, or 0 */
 
@@ -923,7 +935,7 @@ enum keyrow {
 	KEY_BOOT, KEY_IF, KEY_BEFORE, KEY_AFTER, KEY_NEEDS, KEY_STOP_SIGNAL, KEY_RELOAD_SIGNAL, KEY_STOP_TIMEOUT,
 	KEY_READY, KEY_START_TIMEOUT, KEY_WATCHDOG, KEY_RESTART, KEY_GIVEUP, KEY_LOG, KEY_LOG_RATE, KEY_HOOK, KEY_FD, KEY_LISTEN,
 	KEY_USE, KEY_INCLUDE, KEY_NAME,
-	KEY_BOARD_MODULE, KEY_BOARD_ROOT, KEY_BOARD_OVERLAY,	/* from here on: of board.conf alone */
+	KEY_BOARD_CONSOLE, KEY_BOARD_MODULE, KEY_BOARD_ROOT, KEY_BOARD_OVERLAY,	/* from here on: of board.conf alone */
 	KEY_BOARD_STOP,
 	KEY_BOARD_WATCHDOG, KEY_BOARD_WATCHDOG_STOP, KEY_BOARD_GOOD, KEY_BOARD_TIMEOUT, KEY_BOARD_FAIL, KEY_BOARD_LOCAL,
 };
@@ -934,6 +946,7 @@ enum keytype {
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
+	T_CONSOLE,			/* of board.conf: cfg/board.c */
 	T_LABEL, T_SYSCTL, T_PERSONA, T_SIGNAL, T_TIME, T_LOG, T_RATE, T_READY, T_NAME, T_HOOK, T_FD, T_LISTEN,
 	T_MODULE, T_BROOT, T_OVERLAY,
 	T_GOOD, T_DOG,
@@ -1001,6 +1014,7 @@ const char *cfg_set_device(struct box *, char *value, bool skip);
 const char *cfg_set_devrule(struct box *, char *value);
 int cfg_devrule(char *text, struct devrule *);	/* "c 1:3 rw": 0 block, 1 character, 2 all of both (c is to be added), -1: it is none */
 void cfg_drop_mnt(struct box *, int i);
+const char *cfg_set_console(struct box *, char *value);	/* cfg/board.c */
 /* cfg/knob.c: limits that are texts */
 const char *cfg_set_knob(struct box *, int row, const char *key, char *value, bool skip);
 void cfg_drop_knob(struct box *, int i);
@@ -1502,6 +1516,7 @@ void chart_carry(void);
 const char *board_file(const char *name);	/* of a box of the board */
 void watchdog_carry(void);
 void good_carry(void);
+void console_carry(void);
 int board_ask(const char *verb, char *const options[]);	/* halt, poweroff, reboot: asks PID 1, or with -f the kernel */
 void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says errno, too */
 /* boards/mounts.c, boards/plan.c, boards/off.c: its parts */
@@ -1535,8 +1550,13 @@ void board_time(void);			/* the machine's own clock, where the kernel has not re
 void board_seed(void);			/* of random numbers: taken, and the next one written */
 void board_seed_save(void);
 /* PID 1, in this order: when the plan is there, and after each turn of its loop. When it is to be called
- * next at the latest: now_ms(), or 0: nothing waits for a time. boards/watchdog.c, boards/good.c:
+ * next at the latest: now_ms(), or 0: nothing waits for a time. boards/console.c, watchdog.c, good.c:
  * what these hold from turn to turn goes into a NAME_carry() of theirs, see init/upgrade.c. */
+void board_consoles(const struct board_plan *);	/* boards/console.c */
+uint64_t board_consoles_due(void);
+void board_reaped(pid_t);		/* perhaps one of those */
+void board_rescue(const char *why, bool wanted);	/* a shell on the console; wanted: at once, else after Enter */
+bool board_rescued(void);		/* it has not ended yet */
 void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it */
 uint64_t board_watchdog_due(void);
 void board_good(const struct board_plan *);	/* takes it up, or NULL: are all ready, or is it too late? */

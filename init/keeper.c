@@ -23,7 +23,7 @@ static struct live table[MAXLIVE] APART;
 static int signals STAYS;		/* the signalfd */
 static int watch STAYS;			/* inotify, for etc=; -1: nobody needs it */
 static int pending STAYS;
-static int also STAYS;			/* of a board; -1 */
+static int also STAYS;			/* of a board, or -2; -1: this is none */
 static bool settled STAYS;		/* the box has lived for longer than BRIEF_MS */
 
 struct live *keeper_next(struct live *v)
@@ -165,7 +165,7 @@ int keeper_state(const char *name)
 
 	while ((v = keeper_next(v)))
 		if (!name || same(name, v->name))
-			return v->state == STARTING ? 1 : 2;
+			return v->state == STARTING || (v->state == RUNNING && !v->ready) ? 1 : 2;
 	return 0;
 }
 
@@ -229,6 +229,8 @@ static void reap(void)
 
 	while (dead(&si)) {
 		enter_reaped(&si);
+		if (also != -1)
+			board_reaped(si.si_pid);
 		for (v = keeper_next(NULL); v; v = keeper_next(v))
 			if (v->init == si.si_pid) {
 				box_ended(v, si.si_code, si.si_status);
@@ -347,7 +349,7 @@ int keeper_listen(void)
 
 void keeper_wakes(int fd)
 {
-	also = fd;
+	also = fd < 0 ? -2 : fd;
 }
 
 /* Who is heard by which function */

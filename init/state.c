@@ -337,13 +337,14 @@ int state_save(int dir)
 }
 
 /* Opens and locks RUNDIR/NAME. A directory that a finishing keeper has removed
- * between our open and our lock has no links any more: made anew. */
+ * between our open and our lock has no links any more: made anew. Who looks holds the lock
+ * for a moment, and on a board that starts all of its boxes many look: a second. */
 static int lock_name(struct run *r, bool *fresh)
 {
 	struct stat st;
 	int tries;
 
-	for (tries = 0; tries < 8; tries++) {
+	for (tries = 0; tries < 200; tries++) {
 		*fresh = mkdirat(r->left->dir, r->name, 0700) == 0;
 		if (!*fresh && errno != EEXIST)
 			break;

@@ -95,6 +95,7 @@ static void carry_all(void)
 	chart_carry();
 	watchdog_carry();
 	good_carry();
+	console_carry();
 	main_carry();
 }
 

@@ -286,15 +286,20 @@ class Boot(str):
         return self
 
 
-def boot(b, files, append="", init="/husk", timeout=120, until=None):
-    """To the end of the machine, of the time, or until the console has said that text."""
+def boot(b, files, append="", init="/husk", timeout=120, until=None, typed=()):
+    """To the end of the machine, of the time, or until the console has said that text. TYPED: what is
+    said there, and what is typed then, one after the other."""
     args, initrd = command(b, files, append, init)
-    out, more, end = b"", b" ", time.monotonic() + timeout
-    with subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+    out, more, end, seen = b"", b" ", time.monotonic() + timeout, 0
+    typed = list(typed)
+    with subprocess.Popen(args, stdin=subprocess.PIPE if typed else subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
         try:
             while select.select([p.stdout], [], [], max(0, end - time.monotonic()))[0]:
                 more = os.read(p.stdout.fileno(), 65536)
                 out += more
+                if typed and (at := out.find(typed[0][0].encode(), seen)) >= 0:
+                    seen = at + len(typed[0][0])
+                    os.write(p.stdin.fileno(), typed.pop(0)[1].encode())
                 if not more or (until and until.encode() in out):
                     break
             ended = not more and p.wait(10) == 0

@@ -402,6 +402,46 @@ def test_board_conf():
     assert "sysctl.vm.no_such" in r.text, r
     r = qemu.boot(b, small(b, {"a": shell("echo @up; husk poweroff")}, conf="hostnmae=x\n"))
     assert r.ended and said(r, "up") == [""] and "hostnmae: no such key" in r.text, r
+    assert "husk: rescue: board.conf is not as it should be" in r.text, r
+
+
+CONSOLES = """hostnmae=x
+board.console=ttyAMA0 /bin/sh /console %t
+board.console=ttyNO9 /bin/sh
+board.console=ttyAMA0:ask /bin/sh -c "echo @asked $TERM; kill -USR2 1"
+"""
+
+
+CONSOLE_SH = "echo @console $1 $(tty) $(cut -d' ' -f1,6,7 /proc/$$/stat); echo >>/tmp/runs; [ $(wc -l </tmp/runs) -lt 3 ] || sleep 1000\n"
+
+
+def test_consoles_and_rescue():
+    """A shell before all else where that is asked for, and all is read again when it ends; then programs on
+    terminals, each with its own session, started again, and not before Enter where that is wished."""
+    b = ready(QUICK)
+    a = shell("echo @up; while [ $(wc -l </tmp/runs) -lt 3 ]; do sleep 0.2; done; echo @enough")
+    r = qemu.boot(b, small(b, {"a": a}, conf=CONSOLES) | {"console": qemu.file(CONSOLE_SH)}, "emergency", timeout=240, typed=[
+        ("# ", "sed -i /hostnmae/d /etc/husk/board.conf; echo @shell $(tty) $(ls /run/husk | wc -l); exit\n"),
+        ("@enough", "\n")])
+    assert r.ended, r
+    shells = said(r, "shell")
+    assert shells == ["/dev/console 0"] and said(r, "up") == [""] and said(r, "enough") == [""], r		# no box before the shell's end
+    assert said(r, "asked") == ["vt102"], r
+    runs = [l.split() for l in said(r, "console")]
+    assert len(runs) == 3, r
+    for word, tty, pid, session, number in runs:
+        assert word == "ttyAMA0" and tty == "/dev/ttyAMA0" and pid == session, r
+    assert any(int(l[4]) for l in runs), r		# the other one of this terminal may take it away at any moment
+    assert r.text.count("husk: board.console: /dev/ttyNO9: No such file or directory\n") == 1, r
+
+
+def test_no_dev_and_no_box():
+    """Neither /dev nor anything to start: a shell is there for who presses Enter."""
+    b = ready(QUICK)
+    f = small(b, {})
+    del f["dev"], f["dev/console"]
+    r = qemu.boot(b, f, typed=[("Press Enter", "\n"), ("# ", "echo @devices $(ls -d /dev/null /dev/pts /dev/fd/0 | wc -l); husk poweroff\n")])
+    assert r.ended and said(r, "devices") == ["3"] and "husk: rescue: there is no box to start" in r.text, r
 
 
 def test_kernel_command_line():

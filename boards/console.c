@@ -1,0 +1,186 @@
+/* console.c - who talks to people: board.console= on its terminals, and the rescue shell.
+ * A child each, in a session of its own, with the terminal as its controlling one; it is
+ * no box, because it has to be there when no box can be made. Who ends is started again,
+ * after a delay that doubles where he has lived for less than it takes to log in. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "husk.h"
+
+enum { RESCUE = MAXCONSOLE, FIRST_MS = 1000, LONGEST_MS = 60000, SHORT_MS = 5000 };
+
+struct run_on {
+	pid_t	 pid;			/* 0: nobody is there */
+	uint32_t delay;			/* before the last start */
+	uint64_t since, due;		/* now_ms(); due 0: not to be started */
+};
+
+struct consoles {
+	struct terminal what[MAXCONSOLE + 1];
+	struct run_on now[MAXCONSOLE + 1];
+};
+
+static BASE struct consoles *at(void)
+{
+	static struct consoles consoles APART;
+
+	return &consoles;
+}
+#define all (*at())
+
+void console_carry(void)
+{
+	carry(&all, sizeof all, 1);
+}
+
+/* 0, 1 and 2, and the controlling one, whoever had it before. It may wait for a carrier,
+ * and so may who reads it: not PID 1. */
+static bool take(const char *tty, bool first)
+{
+	static char path[sizeof all.what->tty + 5];
+	int fd, i;
+
+	fmt(path, sizeof path, "/dev/%s", tty);
+	(void)setsid();
+	fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0) {
+		if (first)
+			say(2, "husk: board.console: %s: %s\n", path, strerror(errno));
+		return false;
+	}
+	(void)ioctl(fd, TIOCSCTTY, 1);
+	for (i = 0; i < 3; i++)
+		dup2(fd, i);
+	return true;
+}
+
+static void wait_for_enter(void)
+{
+	char c = 0;
+
+	say(1, "\nPress Enter for a shell on this console.\n");
+	while (c != '\n' && read(0, &c, 1) == 1)
+		;
+	if (c != '\n')
+		_exit(1);
+}
+
+/* A shell is told that it is one of a login; sulogin asks for the password of root, where
+ * he has one. */
+static void become(const struct terminal *t, bool rescue)
+{
+	static const char *argv[MAXARG + 1], *env[6];
+	const char *w, *file = t->words;
+	sigset_t none;
+	int n = 0;
+
+	for (w = t->words; *w; w += strlen(w) + 1)
+		argv[n++] = w;
+	if (!n) {
+		rescue = rescue && faccessat(AT_FDCWD, "/sbin/sulogin", X_OK, 0) == 0;
+		file = rescue ? "/sbin/sulogin" : "/bin/sh";
+		argv[0] = rescue ? "sulogin" : "-sh";
+	}
+	env[0] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+	env[1] = "HOME=/";
+	env[2] = "USER=root";
+	env[3] = "SHELL=/bin/sh";
+	env[4] = starts(t->tty, "tty") && (uint8_t)(t->tty[3] - '0') < 10 ? "TERM=linux" : "TERM=vt102";
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)execve(file, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);
+	board_failed("console: ", file);
+	_exit(127);
+}
+
+/* Locks and pipes of boxes are PID 1's alone: who waits for Enter would hold them. */
+static void child(int i, bool first)
+{
+	caps_reset();
+	(void)chdir("/");
+	if (!take(all.what[i].tty, first) || close_others(AT_FDCWD, 3, NULL, 0) < 0)
+		_exit(1);
+	if (all.what[i].ask)
+		wait_for_enter();
+	become(&all.what[i], i == RESCUE);
+}
+
+static void start(int i)
+{
+	struct run_on *r = &all.now[i];
+
+	r->due = 0;
+	r->since = now_ms();
+	r->pid = fork();
+	if (r->pid == 0)
+		child(i, !r->delay);
+	if (r->pid < 0) {
+		r->pid = 0;
+		r->due = r->since + FIRST_MS;
+	}
+}
+
+/* What board.conf has now: those that run stay as they are. */
+void board_consoles(const struct board_plan *p)
+{
+	uint64_t now = now_ms();
+	int i;
+
+	for (i = 0; p && i < p->nconsole; i++)
+		if (!all.now[i].pid) {
+			all.what[i] = p->console[i];
+			all.now[i].due = now;
+		}
+	for (i = 0; i <= RESCUE; i++)
+		if (all.now[i].due && all.now[i].due <= now)
+			start(i);
+}
+
+uint64_t board_consoles_due(void)
+{
+	uint64_t next = 0;
+	int i;
+
+	for (i = 0; i <= RESCUE; i++)
+		if (all.now[i].due && (!next || all.now[i].due < next))
+			next = all.now[i].due;
+	return next;
+}
+
+void board_reaped(pid_t pid)
+{
+	struct run_on *r;
+
+	for (r = all.now; r <= all.now + RESCUE; r++)
+		if (r->pid == pid) {
+			r->pid = 0;
+			if (r == all.now + RESCUE)
+				return;
+			r->delay = now_ms() - r->since >= SHORT_MS ? FIRST_MS : r->delay ? r->delay * 2 : FIRST_MS;
+			if (r->delay > LONGEST_MS)
+				r->delay = LONGEST_MS;
+			r->due = now_ms() + r->delay;
+		}
+}
+
+/* Once at a time. wanted: somebody has asked for it, and is there. */
+void board_rescue(const char *why, bool wanted)
+{
+	struct terminal *t = &all.what[RESCUE];
+
+	say(2, "husk: rescue: %s\n", why);
+	if (all.now[RESCUE].pid || all.now[RESCUE].due || board_inside())
+		return;
+	copy(t->tty, sizeof t->tty, "console");
+	t->ask = !wanted;
+	all.now[RESCUE].due = now_ms();
+}
+
+bool board_rescued(void)
+{
+	return all.now[RESCUE].pid || all.now[RESCUE].due;
+}

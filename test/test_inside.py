@@ -1,0 +1,100 @@
+"""husk boot as PID 1 of a namespace that is not the machine's; and how words of a kernel command line are cut."""
+import re
+import signal
+import subprocess
+
+import pytest
+
+import husk
+
+OWN = "mount --make-rprivate / && mount -t tmpfs run /run && exec %s boot husk.conf=%s %s"
+
+
+def boot(where, boxes, words="", conf=None, timeout=60):
+    """A board of its own in a namespace: board.conf, boxes, and what husk boot is told."""
+    where.mkdir(exist_ok=True)
+    if conf is not None:
+        (where / "board.conf").write_text(conf)
+    for name, text in boxes.items():
+        (where / f"{name}.conf").write_text("use=host\nlog=inherit\n" + text)
+    r = subprocess.run(["unshare", "-pfm", "--mount-proc", "--kill-child", "sh", "-c", OWN % (husk.HUSK, where, words)],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+    return r.returncode, r.stdout.decode(errors="replace")
+
+
+@pytest.fixture
+def where():
+    """A short path: husk.conf= is one."""
+    path = husk.pathlib.Path(subprocess.run(["mktemp", "-d", "/tmp/husk-in.XXXXXX"], capture_output=True, text=True, check=True).stdout.strip())
+    yield path
+    subprocess.run(["rm", "-rf", path], check=True)
+
+
+def own(path):
+    return husk.pathlib.Path(path).read_text()
+
+
+def end(how):
+    return f'exec=/bin/sh -c "echo @up last; kill -{how} 1; sleep 100"\nafter=*\n'
+
+
+@pytest.mark.parametrize("how, status", [("USR2", signal.SIGINT), ("37", signal.SIGINT), ("38", signal.SIGINT), ("39", signal.SIGHUP), ("TERM", signal.SIGHUP)])
+def test_the_end(where, how, status):
+    """The namespace ends, the machine does not; who waits outside sees whether it is to start again."""
+    code, text = boot(where, {"z": end(how)})
+    assert "@up last" in text and "husk: going down" in text, text
+    assert code in (128 + status, -status), (code, text)
+
+
+OFF = (-signal.SIGINT, 128 + signal.SIGINT)		# as reboot(2) ends a namespace
+
+
+def test_the_machine_is_left_alone(where):
+    """Boxes in their order; no host name, no knob, no word of the kernel's own line; what is wrong is said."""
+    knobs = [k for k in ("hostname", "panic", "sysrq", "kptr_restrict", "ctrl-alt-del") if husk.pathlib.Path("/proc/sys/kernel", k).exists()]
+    before = [own("/proc/sys/kernel/" + k) for k in knobs]
+    code, text = boot(where, {
+        "a": 'exec=/bin/sh -c "sleep 0.3; echo @up a"\nbefore=b\nready=exit\n',
+        "b": 'exec=/bin/sh -c "echo @up b"\n',
+        "c": 'exec=/bin/sh -c "echo @up c"\n',
+        "z": end("USR1"),
+    }, "single husk.skip=x,c husk.skpi=b", conf="hostname=not-this\nsysctl.kernel.panic=77\nmemory.max=3M\n")
+    assert code in OFF and re.findall(r"@up (\w+)", text) == ["a", "b", "last"], text
+    assert f"{where}/board.conf:3: memory.max: a box's, not the board's" in text and "husk.skpi: no such word; skip?" in text, text
+    assert before == [own("/proc/sys/kernel/" + k) for k in knobs]
+
+
+def test_in_parallel(where):
+    """One that does not get ready holds up who is after it by its start.timeout, and nobody else."""
+    code, text = boot(where, {
+        "slow": 'exec=/bin/sh -c "echo @up slow; sleep 100"\nready=/run/never\nstart.timeout=2s\nstop.timeout=1s\n',
+        "after": 'exec=/bin/sh -c "echo @up after; kill -USR2 1; sleep 100"\nafter=slow\n',
+        **{f"n{i}": f'exec=/bin/sh -c "echo @up n{i}; sleep 100"\n' for i in range(9)},
+    })
+    up = re.findall(r"@up (\w+)", text)
+    assert code in OFF and sorted(up) == sorted(["slow", "after", *(f"n{i}" for i in range(9))]), text
+    assert up[-1] == "after" and "not ready in time" in text, text
+
+
+# a word of the command line, and what the reader of board.conf is told
+WORDS = [
+    ("husk.tmpfs=ab", "ab"),
+    ('husk.tmpfs="a b"', "a b"),
+    ('"husk.tmpfs=c d"', "c d"),
+    ('husk.tmpfs=a"b c"d', 'a"b c"d'),
+    ('husk.tmpfs="a=b"', "a=b"),
+    ('husk.tmpfs=a="b c"', 'a="b c"'),
+    ('husk.tmpfs="', None),
+    ("husk.tmpfs==x", "=x"),
+]
+
+
+def test_words_are_cut_as_the_kernel_cuts_them(where):
+    words = " ".join(w for w, _ in WORDS if w != 'husk.tmpfs="') + " =x -- husk.tmpfs=zz  husk.skip husk.conf= husk. x=husk.y husk.board.console=:"
+    code, text = boot(where, {"z": end("USR2")}, "'" + words.replace("'", "") + "'")
+    assert code in OFF, text
+    told = re.findall(r'^command line: tmpfs: "(.*)" is not BOX', text, re.M)
+    assert told == [w for _, w in WORDS if w is not None] + ["zz"], text
+    own_words = re.findall(r"^husk: kernel command line: husk\.(\S*): (.*)$", text, re.M)
+    assert [w for w, _ in own_words] == ["skip", "conf", ""], text
+    assert re.search(r"^command line: board.console: ", text, re.M), text
