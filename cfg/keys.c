@@ -158,6 +158,9 @@ static const char names[] = KEYS(NAME);
 #define WHAT(id, name, type, at, flags, what, help, def, more) what "\0"
 static const char whats[] = TEXT KEYS(WHAT);
 
+#define DEFAULT(id, name, type, at, flags, what, help, def, more) def "\0"
+static const char defs[] = TEXT KEYS(DEFAULT);
+
 #define NTH(id, name, type, at, flags, what, help, def, more) NTH_##id,
 #define ORDER(id, name, type, at, flags, what, help, def, more) _Static_assert((int)NTH_##id == (int)KEY_##id, name);
 enum { KEYS(NTH) NKEYS };
@@ -191,10 +194,22 @@ int key_find(const char *name)
 	return cfg_is_knob(name) ? KEY_KNOB : -1;
 }
 
+int key_of(const char *word)
+{
+	word += *word == '?';
+	return key_find(fmts("%.*s", (int)strcspn(word, "="), word));
+}
+
 /* Also the end of the table: NULL */
 const char *key_name(int row)
 {
 	return row < NKEYS ? nth(names, row) : NULL;
+}
+
+/* Of one that is not set unless somebody says it: what holds then, for people; or "" */
+const char *key_default(int row)
+{
+	return nth(defs, row);
 }
 
 /* Where each text begins is found once: there is a call for each choice of a file. */

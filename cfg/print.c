@@ -138,6 +138,9 @@ int cfg_help(const char *key)
 		row > KEY_NAME ? TEXT "\tin board.conf alone\n" : flags & K_BOARD ? TEXT "\talso in board.conf\n" : "",
 		flags & K_LIVE ? TEXT "\tmay change while the box runs: husk update\n" : "");
 	cfg_load(&b, NULL, NULL, 0, NULL);
-	cfg_show_key(row, 1, "", false);
+	if (flags & K_OPEN && *key_default(row))
+		say(1, "%s\n", key_default(row));
+	else
+		cfg_show_key(row, 1, "", false);
 	return 0;
 }

@@ -157,7 +157,7 @@ static const char *slurp(int fd, const char *path, int layer)
 	if (e)
 		cfg_complain(path, 0, NULL, e);
 	if (layer == L_FILE)
-		cfg.mtime = (uint32_t)MTIME(st);
+		cfg.mtime = MTIME(st);
 	if ((n = read(fd, to, sizeof cfg.buffer - SCRATCH - cfg.used)) < 0)
 		return strerror(errno);
 	to[n] = '\0';

@@ -24,6 +24,7 @@ static struct {
 	struct left left;		/* of the box; left.dir: RUNDIR */
 	int	 dir;			/* RUNDIR/NAME, if it is there */
 	int	 exe;			/* of husk upgrade */
+	bool	 seen;			/* it has been there */
 	const char *name;
 } one;
 
@@ -49,6 +50,7 @@ static int look(void)
 	close(one.dir);
 	held = state_read(&one.left, one.name);
 	one.dir = one.left.dir < 0 ? -1 : openat(one.left.dir, one.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	one.seen |= held >= 0;
 	return held < 0 || one.dir >= 0 ? held : -1;
 }
 
@@ -56,6 +58,7 @@ static int begin(const char *name)
 {
 	one.name = name;
 	one.left.dir = one.dir = -1;
+	one.seen = false;
 	return up_name(name);
 }
 
@@ -67,7 +70,12 @@ static int clear(void)
 
 	if (e < 0 && errno == EWOULDBLOCK)
 		return LOST;
-	return e < 0 ? errno == ENOENT ? 0 : trouble("what the last keeper left") : e;
+	if (e < 0 && errno == ENOENT) {
+		if (!one.seen)
+			list_unknown(one.name);
+		return 0;
+	}
+	return e < 0 ? trouble("what the last keeper left") : e;
 }
 
 int ask_no_answer(void)
@@ -202,6 +210,21 @@ int ask_reload(const char *name)
 	return s == LOST || s == 3 ? not_running() : s < 0 ? 1 : s;
 }
 
+/* Whoever answers at its door now was that process before. */
+static bool still(const char *pid)
+{
+	struct ucred c = { 0 };
+	socklen_t n = sizeof c;
+	int fd = knock();
+
+	if (fd < 0)
+		return false;
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &n);
+	close(fd);
+	errno = ESRCH;
+	return same(fmts("%d", c.pid), pid);
+}
+
 /* The file that it was read from, or NULL, and the words of its keeper's command line, as
  * he was given them, where he was: 1, 0: it does not run, -1: printed. PID 1 of a board
  * was given none. */
@@ -223,7 +246,7 @@ int ask_words(const char *name, const char **file, char *words[], int max)
 		return held;
 	n = read_at(AT_FDCWD, fmts("/proc/%s/cmdline", pid), text, sizeof text);
 	at = 0;
-	if (n < 0 || n > (int)sizeof text - 2 ||
+	if (n < 0 || n > (int)sizeof text - 2 || !still(pid) ||
 	    chdir(left_get(&one.left, "cwd", &at, cwd, sizeof cwd) ? cwd : fmts("/proc/%s/cwd", pid)) < 0)
 		return trouble("how it was started"), -1;
 	for (w = text, i = -2; w < text + n && i < max - 1; w += strlen(w) + 1)
@@ -253,23 +276,17 @@ int ask_restart(const struct box *b)
  * was killed, and it with him. */
 static int last_words(bool ready)
 {
-	static char word[160];
-	unsigned at = 0;
-	const char *why;
-	uint64_t n;
+	static char word[16], status[8];
+	uint64_t n = 128 + SIGKILL;
 
-	*word = '\0';
-	while (left_get(&one.left, "state", &at, word, sizeof word))
-		;
-	if (starts(word, "done") || starts(word, "skipped"))
+	(void)state_word(&one.left, word, sizeof word);
+	if (same(word, "done") || same(word, "skipped"))
 		return ready && *word == 's';
 	if (ready)
 		return 1;
-	if (!starts(word, "failed") || strstr(word, "killed: "))
-		return 128 + SIGKILL;
-	if ((why = strstr(word, "signal ")))
-		return decimal(why + 7, &n), 128 + (int)n;
-	return (why = strstr(word, "exit ")) ? decimal(why + 5, &n), (int)n : 125;
+	if (same(word, "failed") && left_last(&one.left, "result", status, sizeof status))
+		decimal(status, &n);
+	return (int)n;
 }
 
 /* 0 when it is up, or -1: it does not become so */
@@ -336,6 +353,24 @@ int ask_upgrade(char *const *names)
 	if (all && state_open(&run, false) == 0)
 		while (state_next(run.dir, "", of))
 			worst = begin(of) == 0 && look() > 0 && !asked_before() && (e = upgrade_one(of)) ? e : worst;
+	return worst;
+}
+
+/* All that are started or starting: 0, or 1 where one of them does not become so. Who goes
+ * away meanwhile is none of them, and who is skipped is as he should be. */
+int ask_wait_all(void)
+{
+	static char of[MAXNAME + 1], word[16];
+	static struct left run;
+	int worst = 0;
+
+	if (state_open(&run, false) < 0)
+		return errno == ENOENT ? 0 : (say(2, "husk: wait: run directory: %s\n", strerror(errno)), 1);
+	while (state_next(run.dir, "", of))
+		if (begin(of) == 0 && settled(ASK_UP) && one.dir >= 0 && !same(state_word(&one.left, word, sizeof word), "skipped") && last_words(true)) {
+			say(2, "husk: %s: not ready\n", of);
+			worst = 1;
+		}
 	return worst;
 }
 

@@ -58,7 +58,7 @@ static int changeable(char *words[], int n)
 
 	for (; n > 0; n--, words++) {
 		w = **words == '?' ? *words + 1 : *words;
-		row = key_find(fmts("%.*s", (int)strcspn(w, "="), w));
+		row = key_of(w);
 		one.nodes |= row == KEY_DEVICE && w[strcspn(w, "=") + 1];
 		one.devices |= row == KEY_DEVICE || row == KEY_DEVICES_ALLOW;
 		*words = without_default(row, *words);

@@ -339,7 +339,7 @@ static int its_own(char *words[], int n)
 			*words = one.preset;
 			continue;
 		}
-		row = key_find(fmts("%.*s", (int)strcspn(w, "="), w));
+		row = key_of(w);
 		if (row < 0 || key_row(row)->flags & K_EXEC)
 			continue;
 		cfg_complain(NULL, 0, w, same(w, "root=/") ? TEXT "for root alone" : row == KEY_EXEC ? TEXT "the program stands behind --" :

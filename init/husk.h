@@ -47,12 +47,13 @@
  * each field if it knew it. */
 #define BASE	__attribute__((noinline, const))
 
-/* When a file was changed. What the kernel has told is where the C library has it of
- * old: see fstat() in init/libc.c. */
+/* When a file was changed, in nanoseconds, of which 32 bits are enough to tell one time
+ * from another. What the kernel has told is where the C library has it of old: see
+ * fstat() in init/libc.c. */
 #if __SIZEOF_LONG__ == 8
-#define MTIME(st)	((st).st_mtim.tv_sec)
+#define MTIME(st)	((uint32_t)(st).st_mtim.tv_sec * 1000000000u + (uint32_t)(st).st_mtim.tv_nsec)
 #else
-#define MTIME(st)	((st).__st_mtim32.tv_sec)
+#define MTIME(st)	((uint32_t)(st).__st_mtim32.tv_sec * 1000000000u + (uint32_t)(st).__st_mtim32.tv_nsec)
 #endif
 
 /* Fixed maxima: there is no malloc. Who hits one is told which. */
@@ -288,7 +289,7 @@ struct box {
 	const char *name;		/* [A-Za-z0-9_+][A-Za-z0-9_+.-]*, MAXNAME */
 	const char *file;		/* where it was read, NULL: command line only */
 	const char *local;		/* of board.local=, that lies over it; or NULL */
-	uint32_t mtime;			/* of that, in seconds */
+	uint32_t mtime;			/* of that: MTIME() */
 	enum who  who;
 	uint32_t uid, gid;		/* numbers; ~0: none given */
 	const char *user, *group;	/* names where who says so; group may be NULL */
@@ -407,6 +408,7 @@ struct live {
 	struct left *left;		/* in memory, where this process has made the box */
 	uint64_t due[NDUE];		/* now_ms() of the next step; 0: none */
 	uint64_t since;			/* now_ms() of its start */
+	uint64_t earliest;		/* and of the next one, where it waits for what it needs */
 	uint8_t	 state;			/* enum livestate */
 	bool	 own;			/* the only box of this process, which ends with it */
 	bool	 stays;			/* how it ended stays to be read: in the background, and on a board */
@@ -737,6 +739,7 @@ int ask_reload(const char *name);
 int ask_delete(const char *name);
 int ask_up(const char *name);		/* waits; 0, or -1: it does not become so */
 int ask_wait(const char *name, bool ready);
+int ask_wait_all(void);			/* until all are ready */
 int ask_words(const char *name, const char **file, char *words[], int max);	/* how it was started: 1, 0: it does not run, -1 */
 int ask_restart(const struct box *);			/* that box, by what cfg/ has read last */
 int ask_kill(const char *name, const char *signal);	/* NULL: TERM */
@@ -887,7 +890,8 @@ int up_failed(const struct up *, const char *where);	/* prints what fail() was t
 
 /* init/list.c, init/ps.c */
 int list_all(void);				/* husk list: prints, 0 or 1 */
-int list_state(const char *name, const char *field);	/* husk state; NULL: all of them. 0: runs, 3: does not, 4: unknown; 1, 2 */
+void list_unknown(const char *name);		/* says so, unless there is a file of it */
+int list_state(const char *name, const char *file, const char *field);	/* husk state; file: elsewhere, or NULL; field NULL: all. 0: runs, 3: does not, 4: unknown; 1, 2 */
 int ps_box(const char *name);		/* husk ps: prints; the exit status */
 
 /* init/control.c */
@@ -895,6 +899,7 @@ int control_freeze(const char *name, bool on);	/* husk pause, husk resume */
 int control_update(const char *name, char *words[], int n);
 
 int left_add(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* write-ahead: one line of the state file; 0 or -1 */
+const char *left_last(const struct left *, const char *key, char *buf, size_t max);	/* the last one */
 /* next value of `key` in the text; start with *at = 0; NULL when there is none */
 const char *left_get(const struct left *, const char *key, unsigned *at, char *buf, size_t max);
 
@@ -960,7 +965,9 @@ struct key {
 };
 const struct key *key_row(int);
 int key_find(const char *name);			/* row, or -1 */
+int key_of(const char *word);			/* the same of KEY=VALUE, ?KEY=VALUE */
 const char *key_name(int row);			/* NULL: no more rows */
+const char *key_default(int row);
 const char *key_what(int row);			/* what a value is */
 
 /* cfg/defaults.c: texts in the language */

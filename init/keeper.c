@@ -141,7 +141,7 @@ void keeper_adopt(struct live *v, const struct run *r)
 	v->left = r->left;
 	v->etc = r->etc;
 	v->own = true;
-	v->stays = r->up;
+	v->stays = r->up && !r->exec_errno;	/* who started it is told that it failed, and nothing stays */
 	if (r->learn)
 		v->life.restart = RESTART_NO;
 	keeper_descriptors(r, v->stays, v->fd);

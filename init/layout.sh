@@ -5,7 +5,7 @@
 # In husk.h those named here count; of a file that has a NAME_carry() every struct does.
 set -eu
 cd "$(dirname "$0")/.."
-what='who|restart|giveup|readykind|logkind|life|planned|left|watched|due|livestate|event|live|msg'
+what='board_plan|terminal|who|restart|giveup|readykind|logkind|life|planned|left|watched|due|livestate|event|live|msg'
 # shellcheck disable=SC2046 # names of files
 awk -v named="^enum ($what) |^struct ($what) " '
 	{ gsub(/\/\*[^*]*\*\//, ""); sub(/\/\*.*/, ""); gsub(/[ \t]+/, " "); sub(/^ /, ""); sub(/ $/, "") }

@@ -190,12 +190,15 @@ static int clear(struct live *v)
 /* Who has lived for as long as the longest delay begins with the shortest one again. */
 static uint32_t delay(struct live *v)
 {
-	uint32_t ms = now_ms() - v->since >= v->life.delay_max_ms ? 0 : v->delay_ms;
+	uint32_t first = v->life.delay_ms, most = v->life.delay_max_ms, ms;
 
-	if (ms < v->life.delay_ms)
-		ms = v->life.delay_ms;
-	if (ms > v->life.delay_max_ms)
-		ms = v->life.delay_max_ms;
+	if (!most)			/* restart=no: of who waits for what he needs */
+		first = 1000, most = 60000;
+	ms = now_ms() - v->since >= most ? 0 : v->delay_ms;
+	if (ms < first)
+		ms = first;
+	if (ms > most)
+		ms = most;
 	v->delay_ms = ms * 2;
 	return ms;
 }
@@ -222,6 +225,7 @@ static int over(struct live *v, const char *word)
 	listen_end(v);
 	if (state_renew(v, true) < 0 || !v->stays)
 		return clear(v);
+	say(v->fd[W_FILE], "result=%d\n", v->result);
 	state_note(v, word, v->why);
 	return gone(v);
 }
@@ -236,12 +240,25 @@ static int give_up(struct live *v)
 	return over(v, "failed");
 }
 
+/* How near it is to that */
+static void note_window(const struct live *v)
+{
+	uint64_t now = now_ms();
+	unsigned i, n = 0;
+
+	for (i = 0; i < v->life.tries; i++)
+		n += v->exits[i] && now - v->exits[i] <= v->life.window_ms;
+	if (v->life.tries)
+		say(v->fd[W_FILE], "window=%u of %u in %s\n", n, v->life.tries, span(v->life.window_ms / 1000));
+}
+
 static int back_off(struct live *v)
 {
 	uint32_t ms = delay(v);
 
 	if (state_renew(v, false) < 0)
 		return clear(v);
+	note_window(v);
 	say(v->fd[W_FILE], "next=%u\n", state_seconds() + ms / 1000);
 	state_note(v, "backoff", v->why);
 	say(2, "husk: %s: %s: again in %u ms\n", v->name, v->why, ms);
@@ -329,6 +346,7 @@ static int and_then(struct live *v, bool good)
 			return clear(v);
 		state_note(v, "waiting", v->why);
 		v->need = false;
+		v->earliest = now_ms() + delay(v);	/* somebody may make it and take it away all the time */
 		return hold(v);
 	}
 	if (!restart)
@@ -539,13 +557,13 @@ static void note_end(struct live *v, const struct ended *e)
 {
 	const char *oom = out_of_memory(v, e), *name = e->code == CLD_EXITED ? NULL : cfg_signal_name(e->status);
 	const char *why = oom ? fmts("killed: out of memory (%s)", oom) :
-		e->code == CLD_EXITED ? fmts("exit %d", e->status) : fmts("signal %d %s", e->status, name ? name : "");
+		e->code == CLD_EXITED ? fmts("exit %d", e->status) : fmts("signal %d%s%s", e->status, name ? " " : "", name ? name : "");
 
 	if (oom) {
 		say(v->fd[W_FILE], "ended=oom %s\n", oom);
 		say(2, "husk: %s: %s\n", v->name, why);
 	} else
-		say(v->fd[W_FILE], "ended=%s %d%s\n", e->code == CLD_EXITED ? "exit" : "signal", e->status,
+		say(v->fd[W_FILE], "ended=%s%s\n", why,
 			v->cause == EV_LATE ? " start.timeout" : v->cause == EV_DOG ? " watchdog" : v->state == KILLED && !v->paused ? " stop.timeout" : "");
 	if (e->code != CLD_EXITED && e->status == SIGSYS)
 		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);

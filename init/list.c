@@ -10,16 +10,17 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-enum { MAXLAST = 4, HZ = 100, STOPPED = 3, UNKNOWN = 4 };
+enum { MAXLAST = 4, HZ = 100, NARROW = 9, WIDE = 32, STOPPED = 3, UNKNOWN = 4 };
 
 /* Of one box, at one moment; times in seconds since the machine was booted. */
 struct look {
 	int	 proc;			/* the host's */
+	const char *given;
+	unsigned width;			/* of the first column */
 	size_t	 ncalm;
 	char	 calm[16384];		/* names, one behind the other, of those that are listed behind the others */
 
@@ -32,7 +33,7 @@ struct look {
 	uint64_t pid, keeper;
 	unsigned summed;
 	uint64_t sum[NSUMS];
-	char	 name[MAXNAME + 1], word[16], why[256], file[512], window[64], user[64], net[64];
+	char	 name[MAXNAME + 1], word[16], why[256], file[512], user[64], net[64];
 	char	 last[MAXLAST][128];
 	struct left left;
 };
@@ -72,12 +73,8 @@ static int status(void)
 static const char *last_line(const char *key)
 {
 	static char value[sizeof l.why + 32];
-	unsigned from = 0;
-	bool any = false;
 
-	while (left_get(&l.left, key, &from, value, sizeof value))
-		any = true;
-	return any ? value : NULL;
+	return left_last(&l.left, key, value, sizeof value);
 }
 
 static uint32_t number_of(const char *key)
@@ -172,12 +169,13 @@ static void configuration(void)
 	struct stat st;
 
 	copy(l.file, sizeof l.file, s ? s : "");
-	l.changed = runs() && last_line("mtime") && stat(l.file, &st) == 0 && S_ISREG(st.st_mode) && (uint32_t)MTIME(st) != number_of("mtime");
+	l.changed = runs() && last_line("mtime") && stat(l.file, &st) == 0 && S_ISREG(st.st_mode) && MTIME(st) != number_of("mtime");
 }
 
+/* Where its file would be: of husk state ./FILE there */
 static bool has_file(void)
 {
-	return faccessat(AT_FDCWD, fmts("%s/%s.conf", CONFDIR, l.name), F_OK, 0) == 0;
+	return faccessat(AT_FDCWD, l.given ? l.given : fmts("%s/%s.conf", CONFDIR, l.name), F_OK, 0) == 0;
 }
 
 /* The directory of run directories is ours alone, or nothing is said: what it holds
@@ -198,14 +196,12 @@ static void no_state(void)
 /* All that is known of one, but what it uses. false: there is no such box. */
 static bool look(const char *name)
 {
-	struct timespec t;
 	int held;
 
 	memset(&l.nlast, 0, sizeof l - offsetof(struct look, nlast));
 	l.who = -1;
 	copy(l.name, sizeof l.name, name);
-	clock_gettime(CLOCK_BOOTTIME, &t);
-	l.now = (uint32_t)t.tv_sec;
+	l.now = state_seconds();
 	held = state_read(&l.left, name);
 	if (held < 0) {
 		no_state();
@@ -307,10 +303,10 @@ static const char *reason(void)
 
 /* For scripts and programs: a fact has one name, sizes are bytes, times are seconds. */
 static const char fields[] = TEXT
-	"name\0state\0why\0since\0user\0net\0file\0local\0changed\0"
+	"name\0state\0why\0status\0since\0user\0net\0file\0local\0changed\0restarts.window\0"
 	"up\0pid\0keeper\0restarts\0next\0memory\0memory.max\0cpu\0pids\0pids.max\0"
 	"last.1\0last.2\0last.3\0last.4\0";
-enum { F_NAME, F_STATE, F_WHY, F_SINCE, F_USER, F_NET, F_FILE, F_LOCAL, F_CHANGED,
+enum { F_NAME, F_STATE, F_WHY, F_STATUS, F_SINCE, F_USER, F_NET, F_FILE, F_LOCAL, F_CHANGED, F_WINDOW,
 	F_UP, F_PID, F_KEEPER, F_RESTARTS, F_NEXT, F_SUMS, F_CPU = F_SUMS + SUM_CPU, F_LAST = F_SUMS + NSUMS, NFIELD = F_LAST + MAXLAST };
 
 static const char *field(int i)
@@ -332,6 +328,15 @@ static bool number_of_field(int i, uint64_t *n)
 	}
 }
 
+/* STATUS= of sd_notify, which its keeper has written down */
+static const char *said_status(void)
+{
+	static char text[160];
+	const char *box = state_saved(l.name);
+
+	return runs() && read_at(AT_FDCWD, fmts("%.*sstatus", (int)strlen(box) - 3, box), text, sizeof text) > 0 ? text : "";
+}
+
 /* The text of a field; "": it has none. */
 static const char *value(int i)
 {
@@ -347,6 +352,8 @@ static const char *value(int i)
 	case F_FILE: return l.file;
 	case F_LOCAL: return last_line("local") ? last_line("local") : "";
 	case F_CHANGED: return l.changed ? "yes" : "";
+	case F_STATUS: return said_status();
+	case F_WINDOW: return is("backoff|failed") && last_line("window") ? last_line("window") : "";
 	}
 	if (i >= F_LAST)
 		return i - F_LAST < l.nlast ? fmts("%s %s", utc(l.ago[i - F_LAST]), l.last[i - F_LAST]) : "";
@@ -372,18 +379,18 @@ static void record(void)
 }
 
 static const char titles[] = TEXT "NAME\0STATE\0UP\0PID\0RESTARTS\0MEMORY\0CPU\0WHY";
-static const uint8_t places[] = { 0, 10, 21, 28, 33, 43, 54, 59 };
+static const uint8_t places[] = { 0, 1, 12, 19, 24, 34, 45, 50 };	/* behind the names */
 enum { NAME, STATE, UP, PID, RESTARTS, MEMORY, CPU, WHY, NCOLUMN };
 
 /* Two columns of numbers end where their title does. */
 static void column(int i, const char *s)
 {
-	unsigned right = i == RESTARTS ? 41 : 57;
+	unsigned right = l.width + (i == RESTARTS ? 32 : 48);
 
 	if (i == RESTARTS || i == CPU)
 		out_to(right - (unsigned)strlen(s));
 	else if (i)
-		out_to(places[i]);
+		out_to(l.width + places[i]);
 	out_put("%s", s);
 }
 
@@ -405,7 +412,7 @@ static void row(void)
 	if (needs_help())
 		out_loud(true);
 	column(NAME, l.name);
-	if (strlen(l.name) >= places[STATE])
+	if (strlen(l.name) > l.width)
 		out_line();
 	column(STATE, l.word);
 	column(UP, l.who < 0 ? "-" : span(l.up));
@@ -413,11 +420,11 @@ static void row(void)
 	column(RESTARTS, fmts("%u", l.restarts));
 	column(MEMORY, used(SUM_MEM));
 	column(CPU, knows(SUM_CPU) ? fmts("%u%%", percent()) : "-");
-	long_one = places[WHY] + strlen(why) > out_width();
+	long_one = l.width + places[WHY] + strlen(why) > out_width();
 	if (long_one)
 		out_line();
 	if (*why) {
-		out_to(places[long_one ? STATE : WHY]);
+		out_to(long_one ? NARROW + 1 : l.width + places[WHY]);
 		out_put("%s", out_said(why));
 	}
 	if (needs_help())
@@ -478,6 +485,9 @@ static int all(void)
 		say(2, "husk: list: run directory: %s\n", strerror(errno));
 		return 1;
 	}
+	for (l.width = NARROW; next(run.dir, conf, of); )
+		if (strlen(of) > l.width && strlen(of) <= WIDE)
+			l.width = (unsigned)strlen(of);
 	if (out_mode() == OUT_TABLE)
 		title();
 	while (next(run.dir, conf, of))
@@ -486,6 +496,24 @@ static int all(void)
 		if (look(name))
 			show();
 	return out_done();
+}
+
+/* Neither started, nor is there a file: a slip, mostly. */
+void list_unknown(const char *name)
+{
+	static char of[MAXNAME + 1];
+	static struct left run;
+	static struct near near;
+	int conf = openat(AT_FDCWD, CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	copy(l.name, sizeof l.name, name);
+	if (has_file())
+		return;
+	(void)state_open(&run, false);
+	near_begin(&near, name);
+	while (next(run.dir, conf, of))
+		near_try(&near, of);
+	say(2, "husk: %s: no such box, and no file %s%s\n", name, l.given ? l.given : fmts(CONFDIR "/%s.conf", name), near_hint(&near));
 }
 
 int list_all(void)
@@ -549,10 +577,12 @@ static void card(void)
 	if (l.summed)
 		out_put("memory=%s pids=%s cpu=%u%%\n", used(SUM_MEM), used(SUM_PIDS), percent());
 	line("why", reason());
+	line("status", value(F_STATUS));
 	if (l.who < 0 && l.since)
 		line("since", utc(since(l.since)));
 	if (is("backoff") && l.next)
 		line("next", span(wait_left()));
+	line("restarts.window", value(F_WINDOW));
 	line("file", l.file);
 	if (last_line("local"))
 		line("local", last_line("local"));
@@ -576,10 +606,11 @@ static void show_field(int i)
 		out_put("%s\n", out_said(value(i)));
 }
 
-int list_state(const char *name, const char *of)
+int list_state(const char *name, const char *file, const char *of)
 {
 	int e = up_name(name), i = 0;
 
+	l.given = file;
 	while (!e && of && i < NFIELD && !same(of, field(i)))
 		i++;
 	if (e || i == NFIELD)
@@ -589,7 +620,7 @@ int list_state(const char *name, const char *of)
 		if (l.proc < 0)
 			say(2, "husk: %s: /proc: %s\n", name, strerror(errno));
 		else
-			say(2, "husk: %s: no such box, and no file " CONFDIR "/%s.conf\n", name, name);
+			list_unknown(name);
 		return UNKNOWN;
 	}
 	figures();

@@ -48,6 +48,7 @@ struct out {
 	uint16_t n, turns;
 	int	 file;			/* the ring, or the file; 0: not open */
 	bool	 cut;			/* what was said last was the beginning of a longer line */
+	bool	 unwritten;		/* and that not only because of log.rate= */
 	bool	 fails;			/* nothing can be delivered: who tries knows */
 	char	 line[LOGLINE];
 };
@@ -343,16 +344,18 @@ static bool put(const struct live *v, struct out *o, bool own, const char *s, si
 	bool done = true;
 
 	if (o->dropped) {
-		lost = fmts("log: %u lines dropped", o->dropped);
+		lost = fmts("log: %u lines dropped: %s", o->dropped, o->unwritten ? TEXT "some could not be written" : TEXT "log.rate");
 		done = deliver(v, o, true, lost, strlen(lost));
 	}
 	if (done) {
 		o->dropped = 0;
+		o->unwritten = false;
 		done = !s || deliver(v, o, own, s, n);
 	}
-	if (!done)
+	if (!done) {
+		o->unwritten = true;
 		failed(v, o);
-	else
+	} else
 		o->fails = false;
 	return done;
 }

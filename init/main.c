@@ -509,6 +509,8 @@ static int verb_wait(char **argv)
 	bool ready = argv[2] && same(argv[2], "--ready");
 
 	argv += 2 + ready;
+	if (ready && !*argv)
+		return ask_wait_all();
 	return *argv && argv[1] ? usage(TEXT "one box at a time") : ask_wait(*argv ? named(*argv, name) : NULL, ready);
 }
 
@@ -570,7 +572,7 @@ static int verb_state(char **argv)
 	struct words c = { 0 };
 	int e = looks(&c, argv, 2);
 
-	return e ? e : list_state(c.nrest ? named(c.rest[0], name) : NULL, c.rest[1]);
+	return e ? e : list_state(c.nrest ? named(c.rest[0], name) : NULL, c.nrest && strchr(c.rest[0], '/') ? c.rest[0] : NULL, c.rest[1]);
 }
 
 static int verb_ps(char **argv)
@@ -593,6 +595,7 @@ static int verb_events(char **argv)
 
 static int verb_logs(char **argv)
 {
+	static char name[MAXNAME + 6];
 	struct words c = { 0 };
 	uint64_t last = 0;
 
@@ -602,7 +605,7 @@ static int verb_logs(char **argv)
 		return usage(TEXT "one box at a time");
 	if (c.last && number(c.last, INT32_MAX, &last))
 		return usage(fmts("%s: not a number of lines", c.last));
-	return logs(c.rest[0], c.last ? (int)last : -1, c.follow);
+	return logs(c.nrest && faccessat(AT_FDCWD, c.rest[0], F_OK, 0) == 0 ? named(c.rest[0], name) : c.rest[0], c.last ? (int)last : -1, c.follow);
 }
 
 static int verb_update(char **argv)
@@ -668,7 +671,7 @@ static const char verbs[] = TEXT
 	"restart NAME ..\n\tby its file as that is now, if nothing is wrong with it\0"
 	"reload NAME ..\n\tsend it reload.signal\0"
 	"delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed\0"
-	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready\0"
+	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are\0"
 	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0"
 	"logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines\0"
 	"exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background\0"

@@ -83,6 +83,16 @@ const char *left_get(const struct left *l, const char *key, unsigned *at, char *
 	return NULL;
 }
 
+const char *left_last(const struct left *l, const char *key, char *buf, size_t max)
+{
+	const char *value = NULL;
+	unsigned at = 0;
+
+	while (left_get(l, key, &at, buf, max))
+		value = buf;
+	return value;
+}
+
 int left_add(struct run *r, const char *f, ...)
 {
 	struct left *l = r->left;
@@ -118,13 +128,9 @@ uint32_t state_seconds(void)
 const char *state_word(const struct left *l, char *buf, size_t max)
 {
 	static char line[160];
-	unsigned at = 0;
+	const char *s = left_last(l, "state", line, sizeof line);
 
-	*buf = '\0';
-	while (left_get(l, "state", &at, line, sizeof line)) {
-		line[strcspn(line, " ")] = '\0';
-		copy(buf, max, line);
-	}
+	fmt(buf, max, "%.*s", s ? (int)strcspn(s, " ") : 0, line);
 	return buf;
 }
 

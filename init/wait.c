@@ -162,7 +162,9 @@ void wait_heard(struct live *v)
 	if (started && hold) {
 		copy(v->why, sizeof v->why, fmts("%s has gone", why));
 		(void)life_event(v, EV_NEED);
-	} else if (!started && hold != HOLD_WAIT)
+	} else if (!started && hold != HOLD_WAIT && v->earliest > now_ms())
+		v->due[DUE_WAIT] = v->earliest;
+	else if (!started && hold != HOLD_WAIT)
 		(void)life_event(v, EV_GO);
 	else if (!started && !same(v->why, why)) {
 		copy(v->why, sizeof v->why, why);

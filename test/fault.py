@@ -148,9 +148,15 @@ def inject(log, *mode, box, timeout=TIME, before=(), variant=""):
     return r
 
 
+def forget(box):
+    """How a box of the background has ended stays until it is asked for."""
+    assert husk.wait_for(lambda: husk.husk("delete", box).status == 0)
+
+
 def record(box, log, variant=""):
     """Every call of a start, and whether it comes after the release."""
     r = inject(log, "list", box=box, variant=variant)
+    forget(box)
     assert r.status == 7, r
     raw = []
     for l in log.read_text(errors="replace").splitlines():

@@ -117,7 +117,7 @@ def test_killed_for_being_slow_is_no_lack_of_memory(name):
         p.terminate()
         assert husk.status_of(p) == 137
         assert "out of memory" not in husk.errors(p)
-        w.until("exited", "reason=signal 9 stop.timeout")
+        w.until("exited", "reason=signal 9 KILL stop.timeout")
 
 
 def test_pid_1_of_the_box_is_not_chosen(name):
@@ -153,7 +153,7 @@ def test_a_leaf_that_cannot_be_asked(name, call, tmp_path):
                          husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", *FULL, "--", "/bin/tail", "/dev/zero")
         assert "INJECTED" in (tmp_path / "log").read_text()
         assert r.status == 137 and not r.err, r
-        assert w.until("exited") == "reason=signal 9"
+        assert w.until("exited") == "reason=signal 9 KILL"
     husk.nothing_left(name)
 
 
@@ -166,7 +166,7 @@ def test_no_memory_to_begin_with(name):
     husk.nothing_left(name)
 
 
-@pytest.mark.parametrize("script, status, reason", [("exit 0", 0, "exit 0"), ("exit 7", 7, "exit 7"), ("kill -SEGV $$", 139, "signal 11"), ("kill -9 1; exit 4", 4, "exit 4")])
+@pytest.mark.parametrize("script, status, reason", [("exit 0", 0, "exit 0"), ("exit 7", 7, "exit 7"), ("kill -SEGV $$", 139, "signal 11 SEGV"), ("kill -9 1; exit 4", 4, "exit 4")])
 def test_how_it_ended(name, script, status, reason):
     with watching(name) as w:
         assert run("--", "/bin/sh", "-c", script, box=name).status == status
@@ -230,7 +230,7 @@ def test_a_box_that_runs_already(name):
             assert w.next() == ("running", f"pid={husk.init_of(p.pid)}")
             assert w.quiet()
             p.terminate()
-            assert w.until("exited") == "reason=signal 15"
+            assert w.until("exited") == "reason=signal 15 TERM"
             assert husk.status_of(p) == 143		# it is told before all is undone
 
 

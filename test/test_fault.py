@@ -58,6 +58,7 @@ def go_through(points, mode, baseline, log, variant=""):
         except fault.Wrong as e:
             n += 1
             wrong.append(str(e))
+    fault.forget(box)
     count(mode, n)
     if wrong:
         with open(husk.OUT / "fault.wrong", "a") as f:

@@ -163,7 +163,7 @@ def test_a_flood_costs_the_keeper_little_and_is_counted(box, name, rundir, flood
     assert cpu(pid) - t < 0.5
     assert sum(os.path.getsize(rundir / name / f) for f in ("log", "log.1") if (rundir / name / f).exists()) <= 16 * 1024
     if flood == "yes":
-        dropped = [int(m[1]) for m in (re.match(r"log: (\d+) lines dropped", s) for s in said(name, own=True)) if m]
+        dropped = [int(m[1]) for m in (re.match(r"log: (\d+) lines dropped: log.rate", s) for s in said(name, own=True)) if m]
         assert sum(dropped) > 1000 and len(said(name)) < 150
 
 
@@ -315,7 +315,7 @@ def test_a_full_disk_is_one_line_and_goes_on(name, tmp_path, rundir):
             p.stdin.flush()
             assert husk.wait_for(lambda: "on\n" in (disk / "log").read_text())
             text = (disk / "log").read_text()
-            assert re.search(r"Z! log: \d+ lines dropped\n.* on\n", text), text
+            assert re.search(r"Z! log: \d+ lines dropped: some could not be written\n.* on\n", text), text
             assert husk.errors(p) == ""
             p.terminate()
             p.wait(5)
@@ -419,7 +419,7 @@ def go():
     p.stdin.write(b"\\n"); p.stdin.flush()
 s = listen(); go()
 got = s.recv(2000).decode()
-assert got == "<29>husk: " + name + ": log: 1 lines dropped", got
+assert got == "<29>husk: " + name + ": log: 1 lines dropped: some could not be written", got
 assert s.recv(2000).decode() == "<30>" + name + ": one"
 s.close(); os.unlink("/dev/log"); s = listen(); go()
 assert s.recv(2000).decode() == "<30>" + name + ": two"

@@ -114,7 +114,7 @@ def test_ready_by_sd_notify(name, more):
     with husk.box(*args, SOCKET + "say('STATUS=at it\\nREADY=1'); print('said', flush=True); sys.stdin.read()", box=name, root=root, stdin=subprocess.PIPE) as p:
         assert husk.line(p) == "said", husk.errors(p)
         assert ready(name)
-        assert husk.read(husk.RUNDIR / name / "status") == "at it"
+        assert husk.read(husk.RUNDIR / name / "status") == "at it" and husk.husk("state", name, "status").out == "at it\n"
         p.stdin.close()
         assert husk.status_of(p) == 0
         p.stdin = None
@@ -395,7 +395,7 @@ def test_the_end_says_why(name, tmp_path):
     with husk.box("ready=fd:5", "start.timeout=200ms", *sh("sleep 60"), box=name) as p:
         with open(husk.wait_for(lambda: (husk.RUNDIR / name / "state").exists() and husk.RUNDIR / name / "state")) as f:
             assert husk.status_of(p) == 143
-            assert f.read().splitlines()[-1] == "ended=signal 15 start.timeout"
+            assert f.read().splitlines()[-1] == "ended=signal 15 TERM start.timeout"
 
 
 # ------------------------------------------------------------------- real programs
