@@ -16,6 +16,8 @@
 	ROW mprotect, __NR_mprotect
 	/* descriptors */
 	ROW pread, __NR_pread64
+	ROW pwrite, __NR_pwrite64
+	ROW fsync, __NR_fsync
 	ROW dup3, __NR_dup3
 	ROW pipe2, __NR_pipe2
 	ROW flock, __NR_flock
@@ -89,6 +91,8 @@
 	ROW sethostname, __NR_sethostname
 	ROW setdomainname, __NR_setdomainname
 	ROW sysinfo, __NR_sysinfo
+	ROW uname, __NR_uname
+	ROW getrandom, __NR_getrandom
 	/* those that musl has no name for, or not this form: sys.c */
 	ROW sys_clone3, __NR_clone3
 	ROW sys_open_tree, __NR_open_tree
