@@ -398,6 +398,7 @@ static int sweep(struct run *r, bool *fresh)
 	}
 	old.len = (uint16_t)strlen(old.text);
 	old.log = true;
+	old.keep = false;		/* of this one, when it ends */
 	stages_undo(&old, -1);
 	*fresh = !old.stuck;
 	return old.stuck ? fail_not(r, "what the last keeper left could not be removed") : 0;

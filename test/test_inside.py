@@ -46,6 +46,15 @@ def test_the_end(where, how, status):
     assert code in (128 + status, -status), (code, text)
 
 
+def test_what_the_last_one_left(where):
+    """A box that has ended stays to be looked at; the next boot in that run directory starts it."""
+    for name in "ab":
+        (where / f"{name}.conf").write_text('exec=/bin/sh -c "echo @here %s%s"\n' % (name, "; kill -USR1 1; sleep 9" * (name == "b")) + "use=host\nlog=inherit\nafter=*\n"[:28 if name == "b" else -9])
+    once = f"unshare -pf --mount-proc --kill-child {husk.HUSK} boot husk.conf={where}; "
+    r = husk.command("unshare", "-m", "sh", "-c", "mount -t tmpfs run /run; " + once * 2)
+    assert r.out.count("@here a") + r.err.count("@here a") == 2, r
+
+
 OFF = (-signal.SIGINT, 128 + signal.SIGINT)		# as reboot(2) ends a namespace
 
 
