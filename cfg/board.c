@@ -27,11 +27,12 @@ static bool word(struct terminal *t, size_t *n, const char *w)
 /* TTY[:ask], then a program, where there is one. */
 const char *cfg_set_console(struct box *b, char *v)
 {
-	struct terminal t = { 0 };
+	static struct terminal t;
 	const char *e;
 	char *w = NULL, *ask;
 	size_t n = 0;
 
+	memset(&t, 0, sizeof t);
 	if ((e = cfg_quoted(&v, &w, false)) || !w)
 		return e ? e : cfg_not();
 	if ((ask = strchr(w, ':')))

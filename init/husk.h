@@ -668,6 +668,7 @@ void ready_begin(struct live *);	/* it runs */
 void ready_now(struct live *);		/* it is ready */
 void ready_end(struct live *);		/* before its descriptors are closed */
 void ready_heard(struct live *);	/* W_READY */
+void ready_carry(void);
 void notify_heard(struct live *);	/* W_NOTIFY */
 
 /* init/life.c: the table of states and events */

@@ -334,6 +334,11 @@ static void one_line(struct live *v, char *s)
 
 static uint8_t takers STAYS;		/* children that have descriptors to close */
 
+void ready_carry(void)
+{
+	carry(&takers, sizeof takers, 1);
+}
+
 /* Those who have done it and are dead. They end without a signal, so no other
  * waitid() of the keeper sees them, nor takes the number of one for that of a box. */
 static void bury(void)

@@ -406,7 +406,7 @@ def test_killed_at_each_call_of_it(name, two, tmp_path):
 STAYS = {	# memory that outlives forget(), and is not handed over: why
     "environ": "", "last_errno": "", "__stack_chk_guard": "", "aux": "", "words": "", "nwords": "", "args": "the kernel gives them anew",
     "busy": "within one call", "si": "within one call", "last": "PID 1 of a box", "m": "within one call", "making": "a start", "run": "a start", "r": "a start",
-    "w": "as hw", "good": "as is", "path": "a start", "held": "husk attach", "left": "husk attach", "too": "keeper_resume()", "me": "PID 1 of a box", "forks": "PID 1 of a box"}
+    "w": "as hw", "good": "as is", "consoles": "as all", "path": "a start", "held": "husk attach", "left": "husk attach", "too": "keeper_resume()", "me": "PID 1 of a box", "forks": "PID 1 of a box"}
 
 
 def test_all_that_stays_is_handed_over():
@@ -416,7 +416,7 @@ def test_all_that_stays_is_handed_over():
     carried = {m for t in text.values() for m in re.findall(r"\bcarry\(&?(\w+)", t)}
     assert {"table", "door", "outs", "guests", "said", "left", "runner"} <= kept & carried
     assert not kept - carried - set(STAYS), kept - carried - set(STAYS)
-    of_a_board = [p for p in (husk.TOP / "boards" / f for f in ("boot.c", "watchdog.c", "good.c")) if re.search(r"^\t?static (?!const)[^(]*;", text[p], re.M)]
+    of_a_board = [p for p in (husk.TOP / "boards" / f for f in ("boot.c", "console.c", "watchdog.c", "good.c")) if re.search(r"^\t?static (?!const)[^(]*;", text[p], re.M)]
     assert not [p for p in of_a_board if "carry(" not in text[p]], of_a_board	# PID 1 of a board forgets nothing
     body = re.search(r"static void carry_all\(void\)\n\{(.*?)\n\}", text[husk.TOP / "init/upgrade.c"], re.S)[1]
     assert set(re.findall(r"(\w+_carry)\(\)", body)) == {m for t in text.values() for m in re.findall(r"^void (\w+_carry)\(void\)", t, re.M)}
