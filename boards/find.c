@@ -117,7 +117,7 @@ static bool in_gpt(int fd, const char *text, unsigned n)
 	uint64_t entries;
 	uint32_t size;
 
-	while (pread(fd, page, PAGE, sector) == PAGE && memcmp(page, "EFI PART", 8))
+	while (pread(fd, page, PAGE, sector) == PAGE && memcmp(page, "EFI PART", 8) != 0)
 		if (sector == PAGE)
 			sector = SECTOR;
 		else
