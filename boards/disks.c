@@ -2,6 +2,7 @@
  * is blank, checked, and mounted. What makes and checks it are programs of the
  * root file system. All of it in the child that reads board.conf: a disk may hang. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -79,17 +80,32 @@ static const char *prepare(struct mnt *m, unsigned ms)
 	if (m->mkfs && board_blank(dev))
 		make(m, m->type ? m->type : "ext4", dev);
 	type = board_type(dev);
-	if (!m->type)
+	if (!m->type && type && !same(type, "swap"))	/* a foreign disk does not get the memory */
 		m->type = type;
 	if (m->fsck && m->type)
 		check(m, m->type, dev);
 	return dev;
 }
 
+/* Where it goes. What lies below a disk that is mounted already may be of a box's making, or
+ * of whoever had the disk: no link is followed. */
+static int place(const char *path)
+{
+	const char *base;
+	int up = log_directory(path, &base, false), fd;
+
+	if (up < 0 || !*base)
+		return up;
+	(void)mkdirat(up, base, 0755);
+	fd = openat(up, base, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	let_go(up);
+	return fd;
+}
+
 int board_mount(struct mnt *m, unsigned ms)
 {
 	const char *src = m->kind == MNT_FS ? prepare(m, ms) : NULL;
-	int device;
+	int device, dst, e;
 
 	if (m->kind == MNT_FS && !src)
 		return -1;
@@ -98,10 +114,13 @@ int board_mount(struct mnt *m, unsigned ms)
 	if (src)
 		m->src = src;
 	device = image_device(m);
-	(void)mkdir(m->dst, 0755);
 	if (m->kind == MNT_TMPFS && !m->mode)
 		m->mode = 0755;
-	return device < -1 ? -1 : image_mount(m, device, m->dst);
+	if (device < -1 || (dst = place(m->dst)) < 0)
+		return -1;
+	e = image_mount(m, device, rootfs_at(dst, ""));
+	let_go(dst);
+	return e;
 }
 
 void board_disks(struct box *b)

@@ -55,6 +55,14 @@ def test_what_the_last_one_left(where):
     assert r.out.count("@here a") + r.err.count("@here a") == 2, r
 
 
+def test_no_link_leads_to_a_mount_point(where):
+    """What lies below a disk may be of a box's making."""
+    (where / "target").mkdir(parents=True)
+    (where / "link").symlink_to(where / "target")
+    code, text = boot(where, {"z": f'exec=/bin/sh -c "echo @mounts $(grep -c {where} /proc/mounts); kill -USR1 1; sleep 9"\n'}, conf=f"tmpfs={where}/link\ntmpfs={where}/made:1M\n")
+    assert f"husk: board.mount: {where}/link: Not a directory" in text and "@mounts 1\n" in text, text
+
+
 OFF = (-signal.SIGINT, 128 + signal.SIGINT)		# as reboot(2) ends a namespace
 
 
