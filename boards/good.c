@@ -67,15 +67,14 @@ static void child(int to)
 
 static void begin(void)
 {
-	int p[2];
+	int p[2] = { -1, -1 };
 	pid_t pid = -1;
 
 	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) == 0 && (pid = fork()) == 0)
 		child(p[1]);
 	if (pid < 0)
 		board_failed("good: ", is.program);
-	else
-		close(p[1]);
+	let_go(p[1]);
 	is.from = p[0];
 	is.state = RUNS;
 }
