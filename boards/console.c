@@ -44,8 +44,10 @@ static bool take(const char *tty, bool first)
 	static char path[sizeof all.what->tty + 5];
 	int fd, i;
 
-	fmt(path, sizeof path, "/dev/%s", tty);
 	(void)setsid();
+	if (board_inside() && same(tty, "console"))
+		return (void)ioctl(0, TIOCSCTTY, 1), true;	/* what we were given; /dev has the machine's */
+	fmt(path, sizeof path, "/dev/%s", tty);
 	fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0) {
 		if (first)
@@ -172,7 +174,8 @@ void board_rescue(const char *why, bool wanted)
 {
 	struct terminal *t = &all.what[RESCUE];
 
-	say(2, "husk: rescue: %s\n", why);
+	/* who has made a namespace is there, and needs no shell */
+	say(2, "husk: rescue: %.*s\n", (int)(board_inside() ? strcspn(why, ";") : strlen(why)), why);
 	if (all.now[RESCUE].pid || all.now[RESCUE].due || board_inside())
 		return;
 	copy(t->tty, sizeof t->tty, "console");
