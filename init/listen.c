@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -52,6 +53,24 @@ static int option(int fd, int level, int what)
 	return getsockopt(fd, level, what, &value, &n) < 0 ? -1 : value;
 }
 
+/* The box had it, too, and may have connected it, which can be taken back, or shut it
+ * down, which cannot: its file goes then. */
+static bool spoiled(int fd, const struct listening *l)
+{
+	struct pollfd p = { fd, POLLRDHUP, 0 };
+	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	const char *base;
+	int dir;
+
+	if (poll(&p, 1, 0) == 0 && (l->udp ? connect(fd, &nobody, sizeof nobody) == 0 : option(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1))
+		return false;
+	if (l->path && (dir = log_directory(l->path, &base, false)) >= 0) {
+		(void)unlinkat(dir, base, 0);
+		close(dir);
+	}
+	return true;
+}
+
 /* Of the start before: the same address, and the same kind. */
 static int known(const struct run *r, const struct listening *l, const union where *w, socklen_t len)
 {
@@ -66,7 +85,7 @@ static int known(const struct run *r, const struct listening *l, const union whe
 		if (fd >= 0 && syscall(SYS_getsockname, fd, &is, &n) == 0 && n == len && !memcmp(&is, w, len) &&
 		    option(fd, SOL_SOCKET, SO_TYPE) == (l->udp ? SOCK_DGRAM : SOCK_STREAM) &&
 		    (w->a.sa_family != AF_INET6 || option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == (l->family != 0)))
-			return fd;
+			return spoiled(fd, l) ? -1 : fd;
 	}
 	return -1;
 }
@@ -112,7 +131,7 @@ static int bind_path(struct run *r, int fd, const struct listening *l, const uni
 	const char *base;
 	struct stat st;
 	mode_t was;
-	int dir, e;
+	int dir, at, e;
 
 	if (l->owner.name && (e = caps_host(r, l->owner.name, &uid, &gid)))
 		return e;
@@ -125,8 +144,10 @@ static int bind_path(struct run *r, int fd, const struct listening *l, const uni
 	was = umask(0777 & ~l->mode);
 	e = bind(fd, &w->a, len);
 	(void)umask(was);
-	e = e < 0 || fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode) ||
-		((uid || gid) && fchownat(dir, base, uid, gid, AT_SYMLINK_NOFOLLOW) < 0) ? fail(r, "%s", l->path) : 0;
+	at = e < 0 ? -1 : openat(dir, base, O_PATH | O_NOFOLLOW | O_CLOEXEC);	/* whose directory it is may put another there */
+	e = at < 0 || fstat(at, &st) < 0 || !S_ISSOCK(st.st_mode) ||
+		((uid || gid) && fchownat(at, "", uid, gid, AT_EMPTY_PATH) < 0) ? fail(r, "%s", l->path) : 0;
+	let_go(at);
 	let_go(dir);
 	return e;
 }

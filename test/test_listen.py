@@ -115,6 +115,38 @@ def test_who_comes_while_it_starts_again_waits(name, tmp_path):
             ask(("127.0.0.1", n))
 
 
+SPOILS = """
+import os, socket, sys
+fds = [socket.socket(fileno=3 + i) for i in range(int(os.environ["LISTEN_FDS"]))]
+if os.path.exists("/mnt/spoiled"):
+    for s in fds[:2]:
+        c = s.accept()[0]
+        c.sendall(b"hello")
+        c.close()
+    fds[2].sendto(b"hello", fds[2].recvfrom(99)[1])
+    sys.exit(0)
+fds[0].shutdown(socket.SHUT_RDWR)
+fds[1].shutdown(socket.SHUT_RDWR)
+fds[2].connect(("127.0.0.1", 9))
+open("/mnt/spoiled", "w").close()
+sys.exit(1)
+"""
+
+
+def test_what_a_program_has_spoiled_is_made_anew(name, tmp_path):
+    """A run that shuts its sockets down, or connects them, does that to no later one."""
+    p, pu, path = port(), port(kind=socket.SOCK_DGRAM), str(tmp_path / "s")
+    tmp_path.chmod(0o777)
+    r = husk.husk("start", f"name={name}", "root=/", f"bind={tmp_path}:/mnt:rw", f"listen=127.0.0.1:{p}", f"listen={path}", f"listen=udp:127.0.0.1:{pu}", "restart=on-failure 1ms",
+                  "--", PYTHON, "-S", "-c", SPOILS, timeout=30)
+    assert r.status == 0, r
+    assert husk.wait_for(lambda: (tmp_path / "spoiled").exists() and "state=running" in husk.read(husk.RUNDIR / name / "state"), 30)
+    assert husk.wait_for(lambda: "restarts=1" in husk.husk("state", name).out, 30)
+    assert ask(("127.0.0.1", p)) == ask(path) == ask(("127.0.0.1", pu), socket.SOCK_DGRAM) == "hello"
+    assert husk.husk("wait", name, timeout=30).status == 0
+    stop(name)
+
+
 def test_a_killed_keeper_leaves_a_path_and_the_next_start_takes_it(name, tmp_path):
     p, path = port(), str(tmp_path / "s")
     words = [f"listen=127.0.0.1:{p}", f"listen={path}"]
