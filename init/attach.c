@@ -138,7 +138,7 @@ static int hear(void)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
 	struct iovec v = { .iov_len = sizeof one.m };
-	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t n;
 	int pty;
 
@@ -222,7 +222,7 @@ static int look(void)
 	static struct { struct answer a; char text[2040]; } got;
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
 	struct iovec v = { .iov_len = sizeof got };
-	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t n;
 	int pty;
 

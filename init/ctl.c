@@ -193,12 +193,12 @@ static void asked(struct client *c, int fd)
 	}
 }
 
-/* A verb, and with it a descriptor or -1 */
+/* A verb, and with it a descriptor or -1. CMSG_SPACE has room for two on 64 bits. */
 static ssize_t take(int from, uint8_t *verb, int *fd)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
 	struct iovec v = { .iov_len = 1 };
-	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t n;
 
 	v.iov_base = verb;

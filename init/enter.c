@@ -29,6 +29,7 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@ struct guest {
 
 static struct guest guests[MAXEXEC] APART;
 static struct msg m STAYS;		/* the one that is heard, or said */
+static struct { pid_t pid; int status; } gone STAYS;	/* the last one that was reaped */
 
 /* In the starter */
 struct one {
@@ -117,7 +119,7 @@ static void born(struct guest *g, pid_t pid)
 	if (g->pid || pid <= 0)
 		return;
 	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
-		over(g, 128 + SIGKILL);
+		over(g, gone.pid == pid ? gone.status : 128 + SIGKILL);
 		return;
 	}
 	g->pid = pid;
@@ -242,6 +244,8 @@ void enter_reaped(const void *siginfo)
 	int status = si->si_code == CLD_EXITED ? si->si_status : 128 + si->si_status;
 	struct guest *g;
 
+	gone.pid = si->si_pid;
+	gone.status = status;
 	for (g = guests; g < guests + MAXEXEC; g++) {
 		if (!used(g))
 			continue;
@@ -280,17 +284,19 @@ void enter_carry(void)
 
 /* ---------------------------------------------------------------- the starter */
 
-/* Its 0, 1 and 2 are ours from here on, and errors of the configuration go there. */
+/* Its 0, 1 and 2 are ours from here on, and errors of the configuration go there. A
+ * directory of outside would be a way out, whoever the client is. */
 static int take_stdio(struct msghdr *mh)
 {
 	struct cmsghdr *c = mh->msg_control;
 	int fd[3], i;
+	struct stat st;
 
 	if (mh->msg_controllen < CMSG_LEN(sizeof fd) || c->cmsg_type != SCM_RIGHTS)
 		return -1;
 	memcpy(fd, CMSG_DATA(c), sizeof fd);
 	for (i = 0; i < 3; i++)
-		if (dup2(fd[i], i) < 0 || close(fd[i]) < 0)
+		if (fstat(fd[i], &st) < 0 || S_ISDIR(st.st_mode) || dup2(fd[i], i) < 0 || close(fd[i]) < 0)
 			return -1;
 	return 0;
 }
@@ -311,7 +317,7 @@ static int hear_wish(int client)
 	struct pollfd p = { client, POLLIN, 0 };
 	struct wish *w = &one.wish;
 	struct iovec v = { .iov_len = sizeof *w };
-	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_LEN(3 * sizeof(int)) };
 	ssize_t n;
 	char *s;
 
@@ -404,6 +410,8 @@ static int prepare(struct run *r, const struct live *v)
 		memcpy(r->nsfd, v->fd + W_NS, sizeof r->nsfd);
 	else if ((e = ns_theirs(r, one.up.who)))
 		return e;
+	if (one.host && r->nsfd[NS_PID] < 0)
+		return fail_not(r, "root=/: the box sees the host's processes (ns.pid=host), and so this one's files");
 	for (i = 0; one.host && i < NNS; i++)
 		if (i != NS_NET && i != NS_IPC && i != NS_UTS)
 			r->nsfd[i] = -1;
@@ -482,6 +490,7 @@ void enter_asked(struct live *v, int client)
 		refuse(client, v->state != RUNNING ? TEXT "it is not up, or about to end" : fmts("%d are in already, or on their way", MAXEXEC));
 		return;
 	}
+	keeper_settle();		/* the starter reads what the box was made of */
 	memset(g, 0, sizeof *g);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0 ||
 	    setsockopt(s[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0 ||

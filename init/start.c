@@ -75,7 +75,7 @@ static int hear(struct run *r)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(int))]; } c;
 	struct iovec v = { .iov_len = sizeof m };
-	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = CMSG_LEN(sizeof(int)) };
 	int reset = 1, seconds = 0;
 	ssize_t n;
 

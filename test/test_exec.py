@@ -177,6 +177,20 @@ def test_tools_of_the_host(name, words):
     husk.nothing_left(name)
 
 
+def test_tools_of_the_host_are_not_for_a_box_that_sees_them(name):
+    with box("ns.pid=host", name=name):
+        r = ex(name, "root=/", "--", "/bin/true")
+        assert r.status == 125 and "ns.pid=host" in r.err, r
+
+
+def test_at_once(name):
+    """What the box was made of is not saved yet when its door opens."""
+    for _ in range(5):
+        assert husk.husk("start", f"name={name}", f"root={husk.ROOT}", "--", "/bin/sleep", "100").status == 0
+        r = ex(name, "--", "/bin/true")
+        assert r.status == 0 and husk.husk("stop", name).status == 0, r
+
+
 OWNER = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
 
 
