@@ -58,7 +58,7 @@ static int option(int fd, int level, int what)
 static bool spoiled(int fd, const struct listening *l)
 {
 	struct pollfd p = { fd, POLLRDHUP, 0 };
-	struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 	const char *base;
 	int dir;
 
