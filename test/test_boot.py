@@ -372,7 +372,7 @@ def test_supervised():
         "u": shell(f"echo @up u; {forever}", "needs=/run/flag\n"),
         "v": shell("echo @up v; exit 4", "restart=on-failure 50ms 3/1m\n"),
         "w": shell("echo @up w", "if=/no/such\n"),
-        "x": shell("echo @up x", "before=*\nrestart=on-failure\n"),
+        "x": shell("echo @up x", "before=*\nready=exit\nrestart=on-failure\n"),
         "z": shell(f"sleep 2; echo @phase 1; kill -9 $(grep -h ^init= /run/husk/[st]/state | cut -d= -f2 | cut -d' ' -f1); date -s @86400 >/dev/null; sleep 3;"
                    f" echo @phase 2; touch /run/flag; sleep 1; for n in {names}; do echo @state $n $(grep ^state= /run/husk/$n/state | tail -n 1); done; husk poweroff", "after=v\n"),
     })

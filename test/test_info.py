@@ -192,7 +192,7 @@ def test_guest_v1_joined():
 def test_help_knows_verbs_and_keys():
     """boot is both; update is a verb alone."""
     assert husk.husk("help", "update").out.startswith("husk update NAME key=value ..\n") and "husk run" not in husk.husk("help", "update").out
-    assert husk.husk("help", "boot").out.startswith("husk boot\n") and "boot=no|yes" in husk.husk("help", "boot").out
+    assert husk.husk("help", "boot").out.startswith("husk boot [-tk]\n") and "boot=no|yes" in husk.husk("help", "boot").out
     assert husk.husk("help", "nice").out.startswith("nice=") and (husk.husk("help").out + husk.husk("help", "all").out).count("\nhusk ") > 20
     r = husk.husk("help", "updat")
     assert r.status == 2 and "no such key" in r.err, r

@@ -239,8 +239,8 @@ def test_nothing_to_write_to(name):
 
 # ------------------------------------------------------------------- on a terminal
 
-def terminal(*words, rows=40, columns=80):
-    return husk.terminal("stats", *words, size=(rows, columns))
+def terminal(*words, verb="stats", rows=40, columns=80):
+    return husk.terminal(verb, *words, size=(rows, columns))
 
 
 def on_terminal(*words, **more):
