@@ -111,6 +111,7 @@ void board_mounts(void)
 {
 	bool inside = board_inside();
 	const char *row, *dst, *data;
+	int e, cgroup = 0;			/* 1: not to be had, 2: made here; 0: somebody else's */
 
 	for (row = table; *row; row = data + strlen(data) + 1) {
 		dst = row + strlen(row) + 1;
@@ -122,10 +123,16 @@ void board_mounts(void)
 			continue;
 		}
 		(void)mkdir(dst, 0755);		/* a read-only root has it, or the mount says so */
-		if (!is_mounted(dst) && mount(row + 1, dst, row + 1, *row & (OPTIONAL - 1), *data ? data : NULL) < 0 &&
-		    !(*row & OPTIONAL) && errno != EBUSY && !(*row & CONSOLE && own_nodes()))
-			board_failed("mounts: ", dst);
+		if (!is_mounted(dst)) {
+			e = mount(row + 1, dst, row + 1, *row & (OPTIONAL - 1), *data ? data : NULL);
+			if (row[1] == 'c')
+				cgroup = e + 2;
+			if (e < 0 && !(*row & OPTIONAL) && errno != EBUSY && !(*row & CONSOLE && own_nodes()))
+				board_failed("mounts: ", dst);
+		}
 		if (*row & CONSOLE)
 			board_console(false);
 	}
+	if (cgroup && !inside)
+		board_cgroups(cgroup == 2);
 }

@@ -1530,6 +1530,7 @@ void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says e
 /* boards/mounts.c, boards/plan.c, boards/off.c: its parts */
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
 void board_mounts(void);
+void board_cgroups(bool v2);		/* those of version 1, if version 2 is missing or lacks the processor */
 void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, or not */
 void board_proc(void);			/* /proc, before all else */
 bool board_inside(void);		/* not the machine's first PID namespace: the hardware is somebody else's */

@@ -191,7 +191,7 @@ def compiled(b, source):
     ask = lambda what: subprocess.run([cc, what], capture_output=True, text=True, check=True).stdout.strip()
     with tempfile.NamedTemporaryFile() as to:
         subprocess.run([cc, *b["CCFLAGS"].split(), "-O1", "-Wall", "-Wextra", "-Werror", "-static", "-fno-pie", "-no-pie", "-nostdlib", "-nostdinc",
-                        "-isystem", musl / "include" / b["MUSL"], "-isystem", ask("-print-file-name=include"), "-o", to.name, lib / "crt1.o", lib / "crti.o",
+                        "-isystem", musl / "include" / b["MUSL"], "-isystem", ask("-print-file-name=include"), "-isystem", TOP / "out" / b["NAME"] / "include", "-o", to.name, lib / "crt1.o", lib / "crti.o",
                         TOP / "test" / source, "-Wl,--start-group", lib / "libc.a", ask("-print-libgcc-file-name"), "-Wl,--end-group", lib / "crtn.o"], check=True)
         return pathlib.Path(to.name).read_bytes()
 
