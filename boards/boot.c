@@ -6,6 +6,7 @@
  * starter, and stopped in reverse. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
@@ -22,7 +23,8 @@ struct plans {
 	char	**argv;			/* as it was started */
 	bool	 single;		/* nothing is started before the shell has ended */
 	bool	 again;			/* it was read before */
-	bool	 rescue;		/* when it ends, all is read once more */
+	bool	 rescue;		/* when it ends, all is read once more, */
+	bool	 retry;			/* and what has failed is started again */
 	unsigned known;
 	uint64_t begun;			/* bit i: box[i] */
 	struct board_plan what;
@@ -75,11 +77,16 @@ static void take_up(void)
 	plan.single = p->single && !plan.again && !board_inside();
 	plan.rescue = p->broken && !board_inside();
 	if (plan.single)
-		board_rescue("asked for on the kernel command line; the boot goes on when this shell ends", true);
-	else
+		board_rescue("asked for on the kernel command line", true);
+	else if (plan.rescue)
+		board_rescue("board.conf is not as it should be", false);
+	if (!plan.single)
 		board_consoles(p);
-	if (plan.rescue && !plan.single)
-		board_rescue("board.conf is not as it should be; read again when this shell ends", false);
+}
+
+static bool has_failed(const char *name)
+{
+	return !keeper_state(name) && board_is(name, "failed");
 }
 
 /* One that is known is not changed. What is read again comes after all others. */
@@ -89,8 +96,11 @@ static void take_box(struct planned *p)
 
 	for (q = plan.box; q < p && !same(q->name, p->name); q++)
 		;
-	if (q < p)
+	if (q < p) {
+		if (plan.retry && has_failed(p->name))
+			plan.begun &= ~((uint64_t)1 << (q - plan.box));
 		return;
+	}
 	if (plan.again)
 		p->after = 0;		/* its starter waits, if need be */
 	plan.known++;
@@ -102,9 +112,10 @@ static void planned(void)
 	close(plan.from);
 	plan.from = -1;
 	plan.again = true;
+	plan.retry = false;
 	if (!plan.known && !plan.what.nconsole && !board_rescued()) {
 		plan.rescue = !board_inside();
-		board_rescue("there is no box to start; read again when this shell ends", false);
+		board_rescue("there is no box to start", false);
 	}
 }
 
@@ -141,6 +152,17 @@ static void after_rescue(void)
 	else if (plan.single)
 		board_consoles(&plan.what);
 	plan.single = plan.rescue = false;
+}
+
+void board_fail(enum giveup how, const char *why)
+{
+	if (how == GIVEUP_REBOOT) {
+		say(2, "husk: %s: reboot\n", why);
+		(void)kill(1, SIGTERM);
+	} else if (how == GIVEUP_RESCUE) {
+		plan.rescue = plan.retry = !board_inside();
+		board_rescue(fmts("%s has failed", why), false);
+	}
 }
 
 /* How many starters are at work: each takes memory, and there are not more processors. */

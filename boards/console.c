@@ -62,8 +62,12 @@ static bool take(const char *tty, bool first)
 
 static void wait_for_enter(void)
 {
+	sigset_t hup;
 	char c = 0;
 
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_UNBLOCK, &hup, NULL);	/* the rescue shell wants the terminal, or nobody is at it any more */
 	say(1, "\nPress Enter for a shell on this console.\n");
 	while (c != '\n' && read(0, &c, 1) == 1)
 		;
@@ -71,8 +75,39 @@ static void wait_for_enter(void)
 		_exit(1);
 }
 
-/* A shell is told that it is one of a login; sulogin asks for the password of root, where
- * he has one. */
+/* x: it is in the other file. What cannot be anybody's, as * or !, is one, too. */
+static bool has_password(const char *file)
+{
+	static char text[4096];
+	const char *p;
+
+	if (read_at(AT_FDCWD, file, text + 1, sizeof text - 1) < 0)
+		return false;
+	*text = '\n';
+	p = strstr(text, "\nroot:");
+	return p && p[6] != ':' && !starts(p + 6, "x:");
+}
+
+/* A shell that nobody has asked for is for who knows root's password, where he has one.
+ * NULL: he has none. */
+static const char *who_asks(const char *argv[])
+{
+	static const char places[] = "/sbin/sulogin\0/usr/sbin/sulogin\0/bin/sulogin\0/bin/login\0/usr/bin/login\0";
+	bool asks = has_password("/etc/shadow") || has_password("/etc/passwd");
+	const char *p;
+
+	for (p = places; *p && (faccessat(AT_FDCWD, p, X_OK, 0) < 0 || (!asks && strstr(p, "bin/l"))); p += strlen(p) + 1)
+		;
+	argv[0] = *p ? strrchr(p, '/') + 1 : NULL;
+	if (*p && same(argv[0], "login"))
+		argv[1] = "root";
+	if (*p || !asks)
+		return *p ? p : NULL;
+	say(2, "husk: rescue: no shell: root has a password, and there is neither sulogin nor login to ask for it\n");
+	_exit(1);
+}
+
+/* A shell is told that it is one of a login. */
 static void become(const struct terminal *t, bool rescue)
 {
 	static const char *argv[MAXARG + 1], *env[6];
@@ -82,10 +117,11 @@ static void become(const struct terminal *t, bool rescue)
 
 	for (w = t->words; *w; w += strlen(w) + 1)
 		argv[n++] = w;
-	if (!n) {
-		rescue = rescue && faccessat(AT_FDCWD, "/sbin/sulogin", X_OK, 0) == 0;
-		file = rescue ? "/sbin/sulogin" : "/bin/sh";
-		argv[0] = rescue ? "sulogin" : "-sh";
+	if (!n && rescue)
+		file = who_asks(argv);
+	if (!n && (!rescue || !file)) {
+		file = "/bin/sh";
+		argv[0] = "-sh";
 	}
 	env[0] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 	env[1] = "HOME=/";
@@ -126,6 +162,24 @@ static void start(int i)
 	}
 }
 
+/* What the kernel names last is behind /dev/console. */
+static bool is_console(const char *tty)
+{
+	static char text[128];
+	int n = read_at(AT_FDCWD, "/sys/class/tty/console/active", text, sizeof text);
+	const char *last;
+
+	text[n > 0 ? n - 1 : 0] = '\0';
+	last = strrchr(text, ' ');
+	return same(tty, "console") || same(tty, last ? last + 1 : text);
+}
+
+/* Two who read from one terminal take each other's keys: the rescue shell has it alone. */
+static uint64_t when(int i, uint64_t due)
+{
+	return i < RESCUE && board_rescued() && is_console(all.what[i].tty) ? 0 : due;
+}
+
 /* What board.conf has now: those that run stay as they are. */
 void board_consoles(const struct board_plan *p)
 {
@@ -135,7 +189,7 @@ void board_consoles(const struct board_plan *p)
 	for (i = 0; p && i < p->nconsole; i++)
 		if (!all.now[i].pid) {
 			all.what[i] = p->console[i];
-			all.now[i].due = now;
+			all.now[i].due = when(i, now);
 		}
 	for (i = 0; i <= RESCUE; i++)
 		if (all.now[i].due && all.now[i].due <= now)
@@ -153,34 +207,55 @@ uint64_t board_consoles_due(void)
 	return next;
 }
 
+/* Who was kept from the terminal by the rescue shell has it again. */
+static void rescued(uint64_t now)
+{
+	int i;
+
+	for (i = 0; i < RESCUE; i++)
+		if (*all.what[i].tty && !all.now[i].pid && !all.now[i].due)
+			all.now[i].due = now;
+}
+
 void board_reaped(pid_t pid)
 {
+	uint64_t now = now_ms();
 	struct run_on *r;
+	int i;
 
-	for (r = all.now; r <= all.now + RESCUE; r++)
+	for (i = 0, r = all.now; i <= RESCUE; i++, r++)
 		if (r->pid == pid) {
 			r->pid = 0;
-			if (r == all.now + RESCUE)
-				return;
-			r->delay = now_ms() - r->since >= SHORT_MS ? FIRST_MS : r->delay ? r->delay * 2 : FIRST_MS;
+			r->delay = now - r->since >= SHORT_MS ? FIRST_MS : r->delay ? r->delay * 2 : FIRST_MS;
 			if (r->delay > LONGEST_MS)
 				r->delay = LONGEST_MS;
-			r->due = now_ms() + r->delay;
+			if (i == RESCUE)
+				rescued(now);
+			else
+				r->due = when(i, now + r->delay);
 		}
 }
 
-/* Once at a time. wanted: somebody has asked for it, and is there. */
+/* Once at a time. wanted: somebody has asked for it, and is there. One that ends at once,
+ * because there is no console, or nobody at it, comes again as late as others do. */
 void board_rescue(const char *why, bool wanted)
 {
 	struct terminal *t = &all.what[RESCUE];
+	int i;
 
 	/* who has made a namespace is there, and needs no shell */
-	say(2, "husk: rescue: %.*s\n", (int)(board_inside() ? strcspn(why, ";") : strlen(why)), why);
-	if (all.now[RESCUE].pid || all.now[RESCUE].due || board_inside())
+	say(2, "husk: rescue: %s%s\n", why, board_inside() ? "" : wanted ? "; the boot goes on when this shell ends" : "; all is read again when this shell ends");
+	if (board_rescued() || board_inside())
 		return;
 	copy(t->tty, sizeof t->tty, "console");
 	t->ask = !wanted;
-	all.now[RESCUE].due = now_ms();
+	all.now[RESCUE].due = now_ms() + all.now[RESCUE].delay;
+	for (i = 0; i < RESCUE; i++)
+		if (*all.what[i].tty && !when(i, 1)) {
+			all.now[i].due = 0;
+			if (all.now[i].pid)
+				(void)kill(all.now[i].pid, SIGHUP);
+		}
 }
 
 bool board_rescued(void)

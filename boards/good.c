@@ -2,7 +2,6 @@
  * update as good, or clears a count of boots. If that is not done in board.timeout=, the
  * machine does what board.fail= says. A child waits for the program. */
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -37,20 +36,26 @@ uint64_t board_good_due(void)
 }
 
 /* Of one that has ended only the state file knows. */
-bool board_is_up(const char *name)
+bool board_is(const char *name, const char *what)
 {
 	static struct left l;
 	static char word[16];
+
+	if (state_read(&l, name) < 0)
+		return false;
+	close(l.dir);
+	(void)state_word(&l, word, sizeof word);
+	return cfg_index(what, word) >= 0;
+}
+
+bool board_is_up(const char *name)
+{
 	const struct live *v;
 
 	for (v = keeper_next(NULL); v; v = keeper_next((struct live *)(uintptr_t)v))
 		if (same(v->name, name))
 			return v->state == RUNNING && v->ready;
-	if (state_read(&l, name) < 0)
-		return false;
-	close(l.dir);
-	(void)state_word(&l, word, sizeof word);
-	return same(word, "done") || same(word, "skipped");
+	return board_is(name, "done|skipped");
 }
 
 static void child(int to)
@@ -89,8 +94,7 @@ static void late(const char *missing)
 {
 	is.due = 0;
 	say(2, "husk: board: not good in %u s: %s\n", is.ms / 1000, !missing ? "board.good" : *missing ? missing : "not all are started");
-	if (is.fail == GIVEUP_REBOOT)
-		(void)kill(1, SIGTERM);
+	board_fail(is.fail, "board");
 }
 
 /* Whoever was up once and is not now does not count: all are, at one time. */

@@ -125,7 +125,7 @@
 	K(START_TIMEOUT, "start.timeout", TIME, life.ready_ms, OPEN, "a time to 1d (500ms, 5s, 10m)", "not ready by then: stopped", "30s", "0, and the default of ready=exit: it may take as long as it likes") \
 	K(WATCHDOG, "watchdog", TIME, life.watchdog_ms, OPEN, "", "calls in, or is killed", "", "by sd_notify WATCHDOG=1; see READINESS") \
 	K(RESTART, "restart", RESTART, life.restart, 0, "a restart (no, on-failure, always 1s..30s 5/1h; A..B to 1d, N to 32)", "after a delay of A to B; no more after N in TIME", "no", "1s..1m: it doubles; who lives for B begins with A again") \
-	K(GIVEUP, "giveup", CHOICE, life.giveup, 0, "stay|reboot", "then", "stay", "reboot: of a board alone") \
+	K(GIVEUP, "giveup", CHOICE, life.giveup, 0, "stay|reboot|rescue", "then", "stay", "of a board alone; rescue: a shell on its console") \
 	K(LOG, "log", LOG, life.log, PATH | OPEN, "ring, none, inherit, kmsg, syslog or /PATH, then :SIZE,keep=N,mode=M (4K to 1G, 0..9)", "of its output", "ring:16K, in the foreground inherit", "SIZE: of the ring, or of a file that is kept N times; see LOG") \
 	K(LOG_RATE, "log.rate", RATE, life.log_rate, 0, "a rate (200/s, 10/m, 1/h, max)", "lines; the rest is counted", "200/s", "what is more is dropped, and one line says how many") \
 	K(HOOK, "hook.", HOOK, nhook, LIST | SUB | OPEN, "PATH ARG ... of prestart, createcontainer, startcontainer, poststart or poststop (PATH from /)", "at that moment", "", "see HOOKS; one hook a line, eight at most") \
@@ -145,7 +145,7 @@
 	K(BOARD_WATCHDOG_STOP, "board.watchdog.stop", TIME, board.dog_stop_ms, BOARD | OPEN, "a time to 1d (30s, 2m)", "on the way down", "as before", "") \
 	K(BOARD_GOOD, "board.good", GOOD, board.good, BOARD | OPEN, "PATH ARG ... (PATH from /)", "run once, when all boxes are up", "", "all of boot=yes: ready, done or skipped; as a hook is run, in 10 s") \
 	K(BOARD_TIMEOUT, "board.timeout", TIME, board.good_ms, BOARD | OPEN, "a time to 1d (30s, 2m)", "not good by then: board.fail", "", "good: all boxes are up, and board.good has ended with 0") \
-	K(BOARD_FAIL, "board.fail", CHOICE, board.fail, BOARD, "stay|reboot", "then", "stay", "reboot: after an orderly way down") \
+	K(BOARD_FAIL, "board.fail", CHOICE, board.fail, BOARD, "stay|reboot|rescue", "then", "stay", "reboot: after an orderly way down; rescue: a shell on the console") \
 	K(BOARD_LOCAL, "board.local", CWD, board.local, BOARD | OPEN, "an absolute path", "DIR/NAME.conf lies over NAME.conf", "", "the layer between a file and the command line")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH, LIVE = K_LIVE, EXEC = K_EXEC };

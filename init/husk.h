@@ -184,7 +184,7 @@ enum logkind { LOG_UNSET, LOG_RING, LOG_NONE, LOG_INHERIT, LOG_KMSG, LOG_SYSLOG,
 enum { LOGLINE = 900,		/* what the kernel and RFC 3164 take of a line, with room for what comes before it */
        LOGPATH = 256 };
 enum restart { RESTART_NO, RESTART_FAILURE, RESTART_ALWAYS };
-enum giveup { GIVEUP_STAY, GIVEUP_REBOOT };	/* and of board.fail= */
+enum giveup { GIVEUP_STAY, GIVEUP_REBOOT, GIVEUP_RESCUE };	/* and of board.fail= */
 enum readykind { READY_START, READY_EXIT, READY_NOTIFY, READY_FD, READY_PORT, READY_PATH };
 enum abi { ABI_NATIVE, ABI_32, ABI_BOTH };
 
@@ -1565,6 +1565,7 @@ void board_consoles(const struct board_plan *);	/* boards/console.c */
 uint64_t board_consoles_due(void);
 void board_reaped(pid_t);		/* perhaps one of those */
 void board_rescue(const char *why, bool wanted);	/* a shell on the console; wanted: at once, else after Enter */
+void board_fail(enum giveup, const char *why);	/* boards/boot.c: what giveup= and board.fail= ask for */
 bool board_rescued(void);		/* it has not ended yet */
 void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it */
 uint64_t board_watchdog_due(void);
@@ -1573,6 +1574,7 @@ uint64_t board_good_due(void);
 void board_watchdog_down(void);		/* the way down begins: board.watchdog.stop= */
 void board_watchdog_off(void);		/* it is not to wake a machine that is to stay off */
 bool board_is_up(const char *name);	/* ready, done or skipped */
+bool board_is(const char *name, const char *words);	/* by its state file: one of WORD|WORD */
 const char *board_missing(void);	/* a box that is to be up and is not, "" where that is not known yet; NULL: all are up */
 void board_stop(uint32_t ms);		/* all boxes: what comes after others first */
 /* boards/chart.c */

@@ -233,10 +233,8 @@ static int over(struct live *v, const char *word)
 static int give_up(struct live *v)
 {
 	copy(v->why, sizeof v->why, fmts("%u exits in %u s, last: %s; gave up", v->life.tries, v->life.window_ms / 1000, v->why));
-	if (v->life.giveup == GIVEUP_REBOOT && getpid() == 1) {
-		say(2, "husk: %s: giveup=reboot\n", v->name);
-		(void)kill(1, SIGTERM);
-	}
+	if (!v->own)
+		board_fail(v->life.giveup, v->name);
 	return over(v, "failed");
 }
 

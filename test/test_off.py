@@ -12,10 +12,10 @@ HEARS = "trap 'echo @down {0}; exit' TERM; " + FOREVER
 DISK = "virtio virtio_ring virtio_mmio virtio_blk loop overlay".split()
 
 
-def boot(b, files, more="", until=None, timeout=240, icount=4):
+def boot(b, files, more="", until=None, timeout=240, icount=4, append="", typed=()):
     """INIT of files runs first, where there is one."""
     b = b | {"MORE": f"-icount shift={icount},sleep=off {more}"}
-    return qemu.boot(b, files, init="/init" if "init" in files else "/husk", timeout=timeout, until=until)
+    return qemu.boot(b, files, init="/init" if "init" in files else "/husk", append=append, timeout=timeout, until=until, typed=typed)
 
 
 def with_modules(b, names, then=""):
