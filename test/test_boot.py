@@ -389,7 +389,7 @@ def test_supervised():
 def test_giveup_reboot():
     b = ready(QUICK)
     r = qemu.boot(b, small(b, {"a": shell("echo @up; exit 1", "restart=on-failure 20ms 3/1m\ngiveup=reboot\n")}))
-    assert r.ended and len(said(r, "up")) == 3 and "husk: a: giveup=reboot" in r.text and "husk: going down" in r.text, r
+    assert r.ended and len(said(r, "up")) == 3 and "husk: a: reboot\n" in r.text and "husk: going down" in r.text, r
 
 
 def test_board_conf():
