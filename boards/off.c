@@ -237,6 +237,7 @@ static void in_child(char how, bool first)
 		;		/* the disks are somebody else's: read-only here is read-only there */
 	} else if (first) {
 		board_seed_save();
+		board_time_save();
 		swap_off();
 		file_systems_off();
 	} else if (write_at(AT_FDCWD, "/proc/sysrq-trigger", "u") == 0)

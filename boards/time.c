@@ -55,6 +55,34 @@ void board_time(void)
 	close(fd);
 }
 
+/* What the machine is to know when it begins again, where its own clock is another one: it
+ * may have got the time from a net, or by hand. A date by trying, which is the shortest. */
+void board_time_save(void)
+{
+	int fd = openat(AT_FDCWD, "/dev/rtc0", O_RDONLY | O_CLOEXEC);
+	struct rtc_time t;
+	struct timespec now;
+	uint32_t s;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	s = (uint32_t)now.tv_sec;
+	if (s > EARLY && ioctl(fd, (int)RTC_RD_TIME, &t) == 0 && s - seconds(&t) + 1 > 2) {
+		t = (struct rtc_time){ .tm_mday = 1, .tm_year = 199 };
+		for (; seconds(&t) > s; t.tm_year--)
+			;
+		for (t.tm_mon = 11; seconds(&t) > s; t.tm_mon--)
+			;
+		s -= seconds(&t);
+		t.tm_mday += (int)(s / 86400);
+		t.tm_hour = (int)(s / 3600 % 24);
+		t.tm_min = (int)(s / 60 % 60);
+		t.tm_sec = (int)(s % 60);
+		if (ioctl(fd, (int)RTC_SET_TIME, &t) < 0)
+			board_failed("off: ", "/dev/rtc0");
+	}
+	close(fd);
+}
+
 /* Written by nobody but us, when there was enough to know: else it is no news. */
 void board_seed_save(void)
 {

@@ -1556,6 +1556,7 @@ int board_follow(void);			/* into the root that lies over ours: 0 or -1 */
 void board_enter(const char *init, char **argv);	/* follows, and becomes it; or prints */
 /* boards/time.c */
 void board_time(void);			/* the machine's own clock, where the kernel has not read it */
+void board_time_save(void);
 void board_seed(void);			/* of random numbers: taken, and the next one written */
 void board_seed_save(void);
 /* PID 1, in this order: when the plan is there, and after each turn of its loop. When it is to be called

@@ -1,4 +1,7 @@
 """Boards whose kernel lacks something, and what stands at the end of a machine's life: in guests."""
+import os
+import subprocess
+
 import pytest
 
 import qemu
@@ -46,3 +49,45 @@ def test_only_version_1(version, types, before):
     if "devtmpfs" in types:
         assert said(r, "type")[0].startswith("tmpfs "), r
         assert said(r, "nodes") == ["/dev/null-666-1-3 /dev/console-600-5-1 /dev/kmsg-600-1-b "], r
+
+
+# Each boot of one machine is known by what the one before has left in its clock, or by its command line.
+LIVES_SH = r"""
+echo "@words $(cat /proc/cmdline)"; echo "@year $(date +%F)"
+case "$(cat /proc/cmdline)-$(date +%F)" in
+*second*) umount /proc 2>/dev/null; poweroff -nf; echo "@refused $?" ;;
+*-2032-02-29) kexec /vmlinuz /initrd "console=CONSOLE rdinit=/husk quiet panic=-1 no_timer_check second"; echo "@loaded $?"; husk poweroff -x; echo "@wrong $?"; husk reboot ;;
+*) husk reboot -x; date -s 2032.02.29-12:00:00 >/dev/null; reboot ;;
+esac
+"""
+
+
+def lives(b, f, timeout=240):
+    """One machine, which may begin again."""
+    args, initrd = qemu.command(b, f)
+    args.remove("-no-reboot")
+    with subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+        try:
+            out, ended = p.communicate(timeout=timeout)[0], True
+        except subprocess.TimeoutExpired:
+            p.kill()
+            out, ended = p.communicate()[0], False
+        finally:
+            os.unlink(initrd)
+    return qemu.Boot(out.decode(errors="replace").replace("\r", ""), ended)
+
+
+def test_the_end_of_three_lives():
+    """The machine's own clock has the time that it was given, in the next life; a kernel that lies ready is the one of the
+    life after that; and halt, poweroff and reboot by these names, with -f without PID 1."""
+    b = ready("qemu-x86_64")
+    b = b | {"QEMU": b["QEMU"].replace("-m 256", "-m 384")}
+    f = small(b, {"z": "exec=/bin/sh /lives.sh\n"})
+    del f["srv/root/bin/busybox"]
+    f["lives.sh"] = qemu.file(LIVES_SH.replace("CONSOLE", b["CONSOLE"]))
+    f |= {"initrd": qemu.file(qemu.cpio(f)), "vmlinuz": qemu.file(qemu.vmlinuz(b).read_bytes()), "bin/kexec": qemu.program(qemu.compiled(b, "kexec.c"))}
+    r = lives(b, f)
+    assert r.ended and said(r, "year")[1:] == ["2032-02-29"] * 2 and said(r, "year")[0] < "2032", r
+    assert said(r, "loaded") == ["0"] and "second" in said(r, "words")[2].split(), r
+    assert said(r, "wrong") == ["2"] and "husk: reboot: -x: -f or -n\n" in r.text and not said(r, "refused"), r
+    assert r.text.count("husk: going down") == 2 and "Power down" in r.text and "Kernel panic" not in r.text, r
