@@ -1,18 +1,17 @@
 /* chart.c - what began when, of a boot. PID 1 notes it as it happens, a line each, in
- * RUNDIR/.boot; husk boot -t shows it, and chart.awk draws it. Seconds of
+ * .boot of the run directory; husk boot -t shows it, and chart.awk draws it. Seconds of
  * CLOCK_BOOTTIME: 0 is where the kernel began. A box that starts again is not noted
  * again. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
 
-#define FILE	RUNDIR "/.boot"
+#define FILE	".boot"
 enum { MILLION = 1000000, MOST = 8192, NAME = 18, CELL = 10 };
 
 static struct { struct timespec began; int fd; } mark STAYS;
@@ -27,6 +26,7 @@ void chart_carry(void)
  * it would say is there. */
 void board_mark(const char *name, const char *what)
 {
+	static struct left l;
 	bool again = starts((const char *)getauxval(AT_EXECFN), "/dev/fd/");
 	struct timespec t;
 
@@ -34,8 +34,9 @@ void board_mark(const char *name, const char *what)
 	if (!name)
 		return;
 	if (!mark.fd) {
-		(void)mkdir(RUNDIR, 0700);
-		mark.fd = open(FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (again ? 0 : O_TRUNC), 0600);
+		(void)state_open(&l, true);
+		mark.fd = openat(l.dir, FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (again ? 0 : O_TRUNC), 0600);
+		close(l.dir);
 		if (again)
 			return;
 		say(mark.fd, "init=%u.%s\n", (unsigned)mark.began.tv_sec, fmts("%u", MILLION + (unsigned)mark.began.tv_nsec / 1000) + 1);
@@ -98,6 +99,7 @@ static void row(const char *line)
 int board_chart(const char *how)
 {
 	static char text[MOST];
+	static struct left l;
 	const char *line;
 	int n;
 
@@ -105,9 +107,9 @@ int board_chart(const char *how)
 		say(2, "husk: boot: %s: -t or -k - husk help boot\n", cfg_plain(how) ? how : "?");
 		return 2;
 	}
-	n = read_at(AT_FDCWD, FILE, text, sizeof text);
+	n = state_open(&l, false) < 0 ? -1 : read_at(l.dir, FILE, text, sizeof text);
 	if (n < 0) {
-		say(2, "husk: boot: %s: %s\n", FILE, strerror(errno));
+		say(2, "husk: boot: " FILE ": %s\n", strerror(errno));
 		return 1;
 	}
 	if (how[1] == 'k')

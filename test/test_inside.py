@@ -10,7 +10,7 @@ import husk
 OWN = "mount --make-rprivate / && mount -t tmpfs run /run && exec %s boot husk.conf=%s %s"
 
 
-def boot(where, boxes, words="", conf=None, timeout=60):
+def boot(where, boxes, words="", conf=None, timeout=60, env=None):
     """A board of its own in a namespace: board.conf, boxes, and what husk boot is told."""
     where.mkdir(exist_ok=True)
     if conf is not None:
@@ -18,7 +18,7 @@ def boot(where, boxes, words="", conf=None, timeout=60):
     for name, text in boxes.items():
         (where / f"{name}.conf").write_text("use=host\nlog=inherit\n" + text)
     r = subprocess.run(["unshare", "-pfm", "--mount-proc", "--kill-child", "sh", "-c", OWN % (husk.HUSK, where, words)],
-                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False, env=env)
     return r.returncode, r.stdout.decode(errors="replace")
 
 
@@ -53,6 +53,15 @@ def test_what_the_last_one_left(where):
     once = f"unshare -pf --mount-proc --kill-child {husk.HUSK} boot husk.conf={where}; "
     r = husk.command("unshare", "-m", "sh", "-c", "mount -t tmpfs run /run; " + once * 2)
     assert r.out.count("@here a") + r.err.count("@here a") == 2, r
+
+
+def test_another_run_directory(where):
+    """All that husk boot keeps lies where HUSK_RUN says, and nothing where the machine's own has it."""
+    env = dict(husk.os.environ, HUSK_RUN=f"{where}/run")
+    (where / "run").mkdir()
+    _, text = boot(where, {"z": 'exec=/bin/sh -c "echo @run $(ls -A /run | wc -l); kill -USR1 1; sleep 9"\n'}, env=env)
+    assert "@run 0\n" in text and (where / "run/.boot").exists(), text
+    assert "z.up=" in husk.husk("boot", "-k", env=env).out
 
 
 def test_no_link_leads_to_a_mount_point(where):
