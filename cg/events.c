@@ -595,6 +595,20 @@ static void turn(void)
 	look();
 }
 
+/* Somebody else's, or no file: it would be waited for in vain. */
+static bool foreign(const char *name)
+{
+	static struct left l;
+
+	if (state_read(&l, name) >= 0)
+		close(l.dir);
+	else if (errno != ENOENT) {
+		say(2, "husk: %s: events: its state file: %s\n", name, errno == EPERM ? TEXT "is not ours alone" : strerror(errno));
+		return true;
+	}
+	return false;
+}
+
 static int prepare(const char *name)
 {
 	struct sigaction quiet = { .sa_handler = SIG_IGN };
@@ -608,6 +622,8 @@ static int prepare(const char *name)
 		say(2, "husk: %s: events: run directory: %s\n", name, strerror(errno));
 		return 1;
 	}
+	if (foreign(name))
+		return 1;
 	w.state = w.saved = -1;
 	for (i = 0; i < NFILE; i++)
 		w.file[i] = -1;

@@ -191,11 +191,37 @@ static struct said {
 	uint16_t calls;
 	uint16_t n, looks;
 	uint32_t seen[LINES], last[LINES];
+
+	/* for husk state: all since the start, the last one, and whose name that is */
+	uint32_t all, when, arch, nr, pid, of;
+	char	 comm[18];
 } said[MAXBOX] APART;
 
 void filter_carry(void)
 {
 	carry(said, sizeof *said, MAXBOX);
+}
+
+/* The tables of the architecture that the call is of */
+static bool use(uint32_t audit)
+{
+	const char *name = filter_machine(audit);
+
+	return name && filter_use(name);
+}
+
+/* In one write, without a gap; a line ends it. Not at each call, but for each line that is said. */
+static void note_denied(int slot)
+{
+	const struct said *s = &said[slot];
+	int fd = openat(keeper_at(slot)->fd[W_LOCK], "denied", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const char *name = use(s->arch) ? filter_call(s->nr) : NULL;
+
+	(void)filter_use(NULL);
+	if (fd < 0)
+		return;
+	say(fd, "%u %u %s by %s%s%u\n", s->all, s->when, name ? name : "?", s->of == s->pid ? s->comm : "", s->of == s->pid ? ", " : "", s->pid);
+	close(fd);
 }
 
 /* Nothing waits for who reads the lines. */
@@ -227,21 +253,15 @@ void filter_more(int slot, const char *name, bool last)
 		s->calls = 0;
 		return;
 	}
+	if (more && !last)
+		note_denied(slot);
 	if (more && ready()) {
 		say(2, "husk: %s: denied: %u more\n", name, more);
 		more = 0;
 	}
-	memset(s, 0, sizeof *s);
+	memset(s, 0, last ? sizeof *s : offsetof(struct said, all));
 	s->more = last ? 0 : more;
 	s->until = now_ms() + WINDOW_MS;
-}
-
-/* The tables of the architecture that the call is of */
-static bool use(uint32_t audit)
-{
-	const char *name = filter_machine(audit);
-
-	return name && filter_use(name);
 }
 
 /* What the kernel does not read is whatever was in those registers. */
@@ -278,8 +298,9 @@ static bool among(const uint32_t *list, uint32_t hash)
 
 /* It is one more, and no look is due. Nothing that a box does makes a log grow
  * faster than this, or its keeper busy with it. */
-static bool one_more(int slot, const char *name, const struct seccomp_data *d)
+static bool one_more(int slot, const char *name, const struct seccomp_notif *n)
 {
+	const struct seccomp_data *d = &n->data;
 	struct said *s = &said[slot];
 	uint32_t hash = sum(d);
 	uint64_t now = now_ms();
@@ -292,6 +313,11 @@ static bool one_more(int slot, const char *name, const struct seccomp_data *d)
 	}
 	s->calls++;
 	s->more++;
+	s->all++;
+	s->when = state_seconds();
+	s->arch = d->arch;
+	s->nr = (uint32_t)d->nr;
+	s->pid = n->pid;
 	if (s->n == LINES || s->looks == LOOKS || among(s->last, hash))
 		return true;
 	s->last[s->looks++ % LINES] = hash;
@@ -372,6 +398,9 @@ static void report(int slot, const char *box, int listener, int policy, struct s
 			s->more--;
 			say(2, "husk: %s: denied: %s(%s) (%s, %u): %s\n", box, name ? name : "?", args, who, n->pid,
 				cure ? cure : "?");
+			s->of = n->pid;
+			copy(s->comm, sizeof s->comm, who);
+			note_denied(slot);
 		}
 	}
 	(void)filter_use(NULL);
@@ -395,7 +424,7 @@ int filter_serve(int slot, const char *name, int listener, int policy)
 		out.r.flags = out.r.error ? 0 : SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 	} else {
 		out.r.error = -answer(policy, &in.n.data);
-		if (!one_more(slot, name, &in.n.data))
+		if (!one_more(slot, name, &in.n))
 			report(slot, name, listener, policy, &in.n);
 	}
 	return ioctl(listener, SEND, &out) < 0 && errno != ENOENT ? -1 : 0;

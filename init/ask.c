@@ -210,6 +210,21 @@ int ask_reload(const char *name)
 	return s == LOST || s == 3 ? not_running() : s < 0 ? 1 : s;
 }
 
+/* PID 1 reads its files, starts what is new, stops what is gone; what has changed and runs is
+ * named here. A PID 1 of another kind would take the signal for something else. */
+int ask_reload_all(void)
+{
+	static char comm[16];
+	bool ours = read_at(AT_FDCWD, "/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
+
+	if (!ours || kill(1, SIGHUP) < 0) {
+		say(2, "husk: reload: PID 1: %s\n", ours ? strerror(errno) : TEXT "is no husk - of one box: husk reload NAME");
+		return 1;
+	}
+	list_changed();
+	return 0;
+}
+
 /* Whoever answers at its door now was that process before. */
 static bool still(const char *pid)
 {

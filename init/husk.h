@@ -602,7 +602,7 @@ int write_at(int dir, const char *path, const char *text);	/* one open, one writ
 uint64_t ram(void);				/* bytes */
 const char *amount(uint64_t bytes);	/* for people: 48M, 6.3M */
 uint64_t now_ms(void);				/* CLOCK_MONOTONIC */
-const char *utc(uint32_t ago);		/* 2026-01-04T10:22:07Z, so many seconds ago; good until the next */
+const char *utc(uint32_t when);		/* 2026-01-04T10:22:07Z, of state_seconds(), 0: now; good until the next */
 const char *span(uint32_t seconds);	/* for people: 34s, 8m2s, 1h4m, 3d2h */
 const char *duration(uint64_t nsec);	/* the same of processor time: 1.24s, 3m12s */
 int proc_fd(void);				/* /proc as O_PATH, checked to be procfs; -1 */
@@ -737,6 +737,7 @@ int ask_door(const char *name);		/* of its keeper: a descriptor; or printed, and
 int ask_no_answer(void);		/* that he is silent: printed, and 1 */
 int ask_stop(const char *name);
 int ask_reload(const char *name);
+int ask_reload_all(void);		/* PID 1 of the board */
 int ask_delete(const char *name);
 int ask_up(const char *name);		/* waits; 0, or -1: it does not become so */
 int ask_wait(const char *name, bool ready);
@@ -839,6 +840,7 @@ const char *state_saved(const char *name);	/* its path */
 int state_clear(struct left *, const char *name);	/* of whom nobody holds: undone. 0, 1: not all; -1: EWOULDBLOCK, somebody does */
 int state_await(int dir, const char *file, unsigned ms);	/* until it is in RUNDIR/NAME: 0, or -1: ETIME; ENOENT: the box has ended */
 uint32_t state_seconds(void);		/* CLOCK_BOOTTIME */
+unsigned state_lived(const struct left *);	/* hundredths of a second since PID 1 of the box was born; 0: it never was */
 const char *state_word(const struct left *, char *buf, size_t max);	/* the last state=, or "" */
 int state_renew(struct live *, bool over);	/* another state file: the first lines, why as the newest last=; over: that stays. 0 or -1 */
 void state_note(const struct live *, const char *word, const char *why);	/* a line state=; why: or NULL */
@@ -892,6 +894,7 @@ int up_failed(const struct up *, const char *where);	/* prints what fail() was t
 /* init/list.c, init/ps.c */
 int list_all(void);				/* husk list: prints, 0 or 1 */
 void list_unknown(const char *name);		/* says so, unless there is a file of it */
+void list_changed(void);			/* a line for each that runs by another file than is there now */
 int list_state(const char *name, const char *file, const char *field);	/* husk state; file: elsewhere, or NULL; field NULL: all. 0: runs, 3: does not, 4: unknown; 1, 2 */
 int ps_box(const char *name);		/* husk ps: prints; the exit status */
 

@@ -24,7 +24,7 @@
 
 #include "husk.h"
 
-enum { KILL_MS = 5000, MOVING_MS = 200, AGAIN_MS = 1000, TICKS = 100 };
+enum { KILL_MS = 5000, MOVING_MS = 200, AGAIN_MS = 1000 };
 
 /* What is done. NO is for what cannot be, or comes too late: nothing, and it stays as it
  * is. Those up to DOG have the last word on what it becomes. */
@@ -232,7 +232,7 @@ static int over(struct live *v, const char *word)
 
 static int give_up(struct live *v)
 {
-	copy(v->why, sizeof v->why, fmts("%u exits in %u s, last: %s; gave up", v->life.tries, v->life.window_ms / 1000, v->why));
+	copy(v->why, sizeof v->why, fmts("%u exits in %s, last: %s; gave up", v->life.tries, span(v->life.window_ms / 1000), v->why));
 	if (!v->own)
 		board_fail(v->life.giveup, v->name);
 	return over(v, "failed");
@@ -530,23 +530,12 @@ static const char *out_of_memory(const struct live *v, const struct ended *e)
  * daemons do that nobody has told not to. When it was started says the state file. */
 static void gone_behind(const struct live *v, const struct ended *e)
 {
-	static char line[64];
 	struct left *l = e->left > 0 && v->state == RUNNING ? keeper_left(v) : NULL;
-	unsigned at = 0;
-	struct timespec now;
-	uint64_t start;
-	unsigned lived;
+	unsigned lived = l ? state_lived(l) : 0;
 
-	if (!l)
-		return;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	if (left_get(l, "init", &at, line, sizeof line) && strstr(line, " start=")) {
-		decimal(strstr(line, " start=") + 7, &start);
-		lived = (unsigned)now.tv_sec * TICKS + (unsigned)now.tv_nsec / (1000000000 / TICKS) - (unsigned)start;
-		if (lived < 2 * TICKS)
-			say(2, "husk: %s: ended with 0 after %u.%us, %d process%s left - it went to the background: its foreground option (-n), or forks=yes\n",
-				v->name, lived / TICKS, lived % TICKS / 10, e->left, e->left > 1 ? "es" : "");
-	}
+	if (lived && lived < 200)
+		say(2, "husk: %s: ended with 0 after %u.%us, %d process%s left - it went to the background: its foreground option (-n), or forks=yes\n",
+			v->name, lived / 100, lived % 100 / 10, e->left, e->left > 1 ? "es" : "");
 	keeper_let(v, l);
 }
 

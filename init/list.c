@@ -29,7 +29,7 @@ struct look {
 	bool	 changed;		/* its file is no more what it was started from */
 	int	 who;			/* PID 1's directory in /proc, or -1 */
 	uint32_t now, since, up, next, restarts;
-	uint32_t ago[MAXLAST];
+	uint32_t when[MAXLAST];
 	uint64_t pid, keeper;
 	unsigned summed;
 	uint64_t sum[NSUMS];
@@ -118,7 +118,7 @@ static void lasts(void)
 
 	while (l.nlast < MAXLAST && left_get(&l.left, "last", &from, text, sizeof text)) {
 		s = decimal(text, &n);
-		l.ago[l.nlast] = since((uint32_t)n);
+		l.when[l.nlast] = (uint32_t)n;
 		copy(l.last[l.nlast++], sizeof *l.last, s + (*s == ' '));
 	}
 }
@@ -222,7 +222,26 @@ static bool look(const char *name)
 	return true;
 }
 
-/* The values of two keys, out of what it was started with. */
+/* A file of its own below the run directory: its path */
+static const char *of_its_own(const char *file)
+{
+	const char *box = state_saved(l.name);
+
+	return fmts("%.*s%s", (int)strlen(box) - 3, box, file);
+}
+
+/* What it was started with is there when it has lived for a moment. */
+static void await_settings(void)
+{
+	int dir = openat(AT_FDCWD, of_its_own(""), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)
+		return;
+	(void)state_await(dir, "box", 3 * BRIEF_MS);
+	close(dir);
+}
+
+/* The values of two keys, out of that */
 static void settings(void)
 {
 	static char text[8192];
@@ -230,6 +249,8 @@ static void settings(void)
 	char *to[] = { l.user, l.net }, *p;
 	int i;
 
+	if (runs())
+		await_settings();
 	if (read_at(AT_FDCWD, state_saved(l.name), text, sizeof text) < 0)
 		return;
 	for (i = 0; i < 2; i++)
@@ -284,6 +305,16 @@ static unsigned wait_left(void)
 	return l.next > l.now ? l.next - l.now : 0;
 }
 
+/* Of a reason what stands before "after 8m2s" */
+static size_t lived(const char *s)
+{
+	const char *p = strstr(s, " after "), *end = NULL;
+
+	for (; p; p = strstr(p + 1, " after "))
+		end = p;
+	return end ? (size_t)(end - s) : strlen(s);
+}
+
 /* Why it is as it is, for people: what changes with the time is counted now. */
 static const char *reason(void)
 {
@@ -297,7 +328,9 @@ static const char *reason(void)
 	else if (runs() && l.changed)
 		fmt(why, sizeof why, "changed on disk: husk restart %s", l.name);
 	else if (runs() && !*l.why && l.restarts && l.nlast)
-		fmt(why, sizeof why, "restarted: %s, %s ago", l.last[0], span(l.ago[0]));
+		fmt(why, sizeof why, "restarted: %.*s, %s ago", (int)lived(l.last[0]), l.last[0], span(since(l.when[0])));
+	else if (is("waiting") && l.nlast && starts(l.last[0], l.why) && strstr(l.last[0], " has gone"))
+		fmt(why, sizeof why, "%s (gone %s ago)", l.why, span(since(l.when[0])));
 	return why;
 }
 
@@ -305,9 +338,9 @@ static const char *reason(void)
 static const char fields[] = TEXT
 	"name\0state\0why\0status\0since\0user\0net\0file\0local\0changed\0restarts.window\0"
 	"up\0pid\0keeper\0restarts\0next\0memory\0memory.max\0cpu\0pids\0pids.max\0"
-	"last.1\0last.2\0last.3\0last.4\0";
+	"last.1\0last.2\0last.3\0last.4\0denied\0";
 enum { F_NAME, F_STATE, F_WHY, F_STATUS, F_SINCE, F_USER, F_NET, F_FILE, F_LOCAL, F_CHANGED, F_WINDOW,
-	F_UP, F_PID, F_KEEPER, F_RESTARTS, F_NEXT, F_SUMS, F_CPU = F_SUMS + SUM_CPU, F_LAST = F_SUMS + NSUMS, NFIELD = F_LAST + MAXLAST };
+	F_UP, F_PID, F_KEEPER, F_RESTARTS, F_NEXT, F_SUMS, F_CPU = F_SUMS + SUM_CPU, F_LAST = F_SUMS + NSUMS, F_DENIED = F_LAST + MAXLAST, NFIELD };
 
 static const char *field(int i)
 {
@@ -332,21 +365,38 @@ static bool number_of_field(int i, uint64_t *n)
 static const char *said_status(void)
 {
 	static char text[160];
-	const char *box = state_saved(l.name);
 
-	return runs() && read_at(AT_FDCWD, fmts("%.*sstatus", (int)strlen(box) - 3, box), text, sizeof text) > 0 ? text : "";
+	return runs() && read_at(AT_FDCWD, of_its_own("status"), text, sizeof text) > 0 ? text : "";
+}
+
+/* N SECONDS CALL by PROGRAM, PID: what syscalls.log= has counted; its number, and *s is behind the time */
+static uint32_t denied(const char **s, uint32_t *when)
+{
+	static char text[128];
+	uint64_t n = 0, t = 0;
+
+	if (!runs() || read_at(AT_FDCWD, of_its_own("denied"), text, sizeof text) < 1)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	*s = decimal(text, &n);
+	*s = decimal(*s + (**s == ' '), &t);
+	*s += **s == ' ';
+	*when = (uint32_t)t;
+	return (uint32_t)n;
 }
 
 /* The text of a field; "": it has none. */
 static const char *value(int i)
 {
 	uint64_t n;
+	uint32_t when;
+	const char *s;
 
 	switch (i) {
 	case F_NAME: return l.name;
 	case F_STATE: return l.word;
 	case F_WHY: return l.why;
-	case F_SINCE: return l.since ? utc(since(l.since)) : "";
+	case F_SINCE: return l.since ? utc(l.since) : "";
 	case F_USER: return l.user;
 	case F_NET: return l.net;
 	case F_FILE: return l.file;
@@ -354,9 +404,10 @@ static const char *value(int i)
 	case F_CHANGED: return l.changed ? "yes" : "";
 	case F_STATUS: return said_status();
 	case F_WINDOW: return is("backoff|failed") && last_line("window") ? last_line("window") : "";
+	case F_DENIED: n = denied(&s, &when); return n ? fmts("%u", (unsigned)n) : "";
 	}
 	if (i >= F_LAST)
-		return i - F_LAST < l.nlast ? fmts("%s %s", utc(l.ago[i - F_LAST]), l.last[i - F_LAST]) : "";
+		return i - F_LAST < l.nlast ? fmts("%s %s", utc(l.when[i - F_LAST]), l.last[i - F_LAST]) : "";
 	return !number_of_field(i, &n) ? "" : n == ~(uint64_t)0 ? "max" : fmts("%llu", (unsigned long long)n);
 }
 
@@ -370,7 +421,7 @@ static void record(void)
 	for (i = 0; i < NFIELD; i++)
 		if (*(s = value(i))) {
 			key = field(i);
-			if (i < F_UP || i >= F_LAST || *s > '9')
+			if (i < F_UP || (i >= F_LAST && i < F_DENIED) || *s > '9')
 				out_text(key, key, out_said(s));
 			else
 				out_fact(key, key, s);
@@ -516,6 +567,23 @@ void list_unknown(const char *name)
 	say(2, "husk: %s: no such box, and no file %s%s\n", name, l.given ? l.given : fmts(CONFDIR "/%s.conf", name), near_hint(&near));
 }
 
+/* Of all that run */
+void list_changed(void)
+{
+	static char of[MAXNAME + 1];
+	static struct left run;
+
+	l.proc = proc_fd();
+	if (l.proc < 0 || state_open(&run, false) < 0)
+		return;
+	while (state_next(run.dir, "", of))
+		if (look(of)) {
+			if (l.changed)
+				say(1, "husk: %s: changed on disk: husk restart %s\n", of, of);
+			leave();
+		}
+}
+
 int list_all(void)
 {
 	l.proc = proc_fd();
@@ -538,8 +606,8 @@ static void line(const char *key, const char *value)
 static void last_words(void)
 {
 	static char text[4096];
-	const char *box = state_saved(l.name), *s, *end;
-	int fd = openat(AT_FDCWD, fmts("%.*slog", (int)strlen(box) - 3, box), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), lines = 0;
+	const char *s, *end;
+	int fd = openat(AT_FDCWD, of_its_own("log"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), lines = 0;
 	const off_t max = sizeof text - 1;
 	struct stat st;
 	ssize_t n;
@@ -560,6 +628,35 @@ static void last_words(void)
 			out_put("log: %.*s%s\n", 8, s + 11, out_said(fmts("%.*s", (int)strcspn(s + 24, "\n"), s + 24)));
 }
 
+/* Of one that has a process */
+static void card_of_who_runs(void)
+{
+	uint32_t when, n;
+	const char *s;
+
+	out_put(" pid=%u up=%s", (unsigned)l.pid, span(l.up));
+	if (*l.user)
+		out_put(" user=%s net=%s", out_said(l.user), l.net);
+	out_put(" restarts=%u\n", l.restarts);
+	if (l.summed)
+		out_put("memory=%s pids=%s cpu=%u%%\n", used(SUM_MEM), used(SUM_PIDS), percent());
+	if ((n = denied(&s, &when)))
+		out_put("denied=%u (last: %.*s %s)\n", n, 8, utc(when) + 11, out_said(s));
+	line("why", reason());
+	line("status", value(F_STATUS));
+}
+
+static void card_of_who_does_not(void)
+{
+	out_line();
+	line("why", is("waiting") ? reason() : l.why);
+	if (l.since)
+		line("since", utc(l.since));
+	if (is("backoff") && l.next)
+		line("next", span(wait_left()));
+	line("restarts", value(F_RESTARTS));
+}
+
 /* First the answer, then the facts. */
 static void card(void)
 {
@@ -568,26 +665,14 @@ static void card(void)
 	settings();
 	out_put("state=%s", l.word);
 	if (l.who >= 0)
-		out_put(" pid=%u up=%s", (unsigned)l.pid, span(l.up));
-	if (l.who >= 0 && *l.user)
-		out_put(" user=%s net=%s", out_said(l.user), l.net);
-	if (!is("stopped|unknown"))
-		out_put("%crestarts=%u", l.who >= 0 ? ' ' : '\n', l.restarts);
-	out_line();
-	if (l.summed)
-		out_put("memory=%s pids=%s cpu=%u%%\n", used(SUM_MEM), used(SUM_PIDS), percent());
-	line("why", reason());
-	line("status", value(F_STATUS));
-	if (l.who < 0 && l.since)
-		line("since", utc(since(l.since)));
-	if (is("backoff") && l.next)
-		line("next", span(wait_left()));
+		card_of_who_runs();
+	else
+		card_of_who_does_not();
 	line("restarts.window", value(F_WINDOW));
 	line("file", l.file);
-	if (last_line("local"))
-		line("local", last_line("local"));
+	line("local", value(F_LOCAL));
 	for (i = 0; i < l.nlast; i++)
-		line(fmts("last.%u", (unsigned)i + 1), fmts("%.*s %s", 8, utc(l.ago[i]) + 11, l.last[i]));
+		line(fmts("last.%u", (unsigned)i + 1), fmts("%.*s %s", 8, utc(l.when[i]) + 11, l.last[i]));
 	if (!runs())
 		last_words();
 }

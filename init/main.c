@@ -39,9 +39,12 @@ static BASE struct box *asked(void)
 	return &box;
 }
 
+/* Of a verb that there is, or of none */
 static int usage(const char *what)
 {
-	say(2, "husk: %s - husk help\n", what);
+	const char *verb = *entry_words() ? entry_words()[1] : NULL;
+
+	say(2, "husk: %s%s%s - husk help%s%s\n", verb ? verb : "", verb ? ": " : "", what, verb ? " " : "", verb ? verb : "");
 	return 2;
 }
 
@@ -491,7 +494,7 @@ static int verb_each(char **argv, char which)
 	int e, worst = 0;
 
 	if (!argv[2])
-		return up_name(NULL);
+		return which == 'r' ? ask_reload_all() : up_name(NULL);
 	if (which == 'n' && (e = prepare(argv)))
 		return e;
 	for (argv += 2; *argv; argv++) {
@@ -509,6 +512,8 @@ static int verb_wait(char **argv)
 	bool ready = argv[2] && same(argv[2], "--ready");
 
 	argv += 2 + ready;
+	if (*argv && **argv == '-')
+		return no_option(*argv);
 	if (ready && !*argv)
 		return ask_wait_all();
 	return *argv && argv[1] ? usage(TEXT "one box at a time") : ask_wait(*argv ? named(*argv, name) : NULL, ready);
@@ -669,7 +674,7 @@ static const char verbs[] = TEXT
 	"start FILE|key=value .. [-- argv]\n\tin the background; done, where it runs\0"
 	"stop NAME ..\n\tuntil it is gone; done, where it does not run\0"
 	"restart NAME ..\n\tby its file as that is now, if nothing is wrong with it\0"
-	"reload NAME ..\n\tsend it reload.signal\0"
+	"reload [NAME ..]\n\tsend it reload.signal; without a name: the board reads its files again\0"
 	"delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed\0"
 	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are\0"
 	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0"
@@ -698,6 +703,14 @@ static const char *verb_name(int i)
 
 	fmt(name, sizeof name, "%.*s", (int)strcspn(v, " \n"), v);
 	return *name ? name : NULL;
+}
+
+/* What others call it; or it is a slip. */
+static const char *meant(const char *verb)
+{
+	int i = cfg_index("status|ls|rm|top|shell", verb);
+
+	return i < 0 ? near_of(verb, verb_name) : fmts("; %s?", cfg_nth("state|list|delete|stats|exec", i));
 }
 
 static bool say_verb(int i)
@@ -766,7 +779,9 @@ static int call(char **argv)
 	case 29: return verb_exec(argv);
 	case 30: return argv[2] && argv[3] ? usage(TEXT "one box at a time") : attach_box(argv[2]);
 	case 31: return verb_upgrade(argv);
-	default: return usage(fmts("%s: no such verb%s", argv[1], near_of(argv[1], verb_name)));
+	default:
+		say(2, "husk: %s: no such verb%s - husk help\n", argv[1], meant(argv[1]));
+		return 2;
 	}
 }
 

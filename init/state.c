@@ -21,6 +21,8 @@
 
 #include "husk.h"
 
+enum { TICKS = 100 };			/* a second, of start times in /proc */
+
 static void rundir(char *path, size_t max)
 {
 	const char *env = getenv("HUSK_RUN"), *xdg = getenv("XDG_RUNTIME_DIR");
@@ -156,12 +158,28 @@ static size_t stay(char *to, size_t max, const struct left *l, bool over)
 	return n;
 }
 
+unsigned state_lived(const struct left *l)
+{
+	static char line[64];
+	struct timespec now;
+	unsigned at = 0;
+	const char *s;
+	uint64_t start;
+
+	if (!left_get(l, "init", &at, line, sizeof line) || !(s = strstr(line, " start=")))
+		return 0;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	decimal(s + 7, &start);
+	return (unsigned)now.tv_sec * TICKS + (unsigned)now.tv_nsec / (1000000000 / TICKS) - (unsigned)start;
+}
+
 /* The newest reason first, and the last three. */
 static size_t reasons(char *to, size_t max, const struct left *l, const char *why)
 {
 	static char line[160];
-	size_t n = fmt(to, max, "last=%u %s\n", state_seconds(), why);
-	unsigned at = 0;
+	unsigned at = 0, ticks = starts(why, "start:") ? 0 : state_lived(l);
+	size_t n = fmt(to, max, "last=%u %s%s%s\n", state_seconds(), why, ticks ? " after " : "",
+		!ticks ? "" : ticks < 10 * TICKS ? fmts("%u.%us", ticks / TICKS, ticks % TICKS / (TICKS / 10)) : span(ticks / TICKS));
 	int i;
 
 	for (i = 0; i < 3 && left_get(l, "last", &at, line, sizeof line); i++)
@@ -214,6 +232,8 @@ int state_renew(struct live *v, bool over)
 		say(2, "husk: %s: init.state: a new state file: %s\n", v->name, strerror(errno));
 		return -1;
 	}
+	(void)unlinkat(v->fd[W_LOCK], "status", 0);	/* what that life has said */
+	(void)unlinkat(v->fd[W_LOCK], "denied", 0);
 	close(v->fd[W_FILE]);
 	v->fd[W_FILE] = fd;
 	v->renewed = true;
@@ -615,7 +635,7 @@ int init_state(struct run *r)
  * board, or husk update, may just be writing it. */
 static int remove_dir(const struct left *l)
 {
-	static const char files[] = "box.new\0box\0state.new\0ctl\0notify\0status\0log.1\0log\0";
+	static const char files[] = "box.new\0box\0state.new\0ctl\0notify\0status\0denied\0log.1\0log\0";
 	const char *file;
 	int e = 0, tries = 0;
 

@@ -159,16 +159,19 @@ const char *amount(uint64_t v)
 	return fmts("%u%s%c", n, tenth ? fmts(".%u", tenth) : "", "KMGTPE"[shift / 10 - 1]);
 }
 
-/* Until 2099. What old calls of 32-bit kernels give of it lasts until 2106, without a sign. */
-const char *utc(uint32_t ago)
+/* Between the two clocks lies always the same: of one moment it says one time. Until 2099.
+ * What old calls of 32-bit kernels give of it lasts until 2106, without a sign. */
+const char *utc(uint32_t when)
 {
 	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	static char text[21];
-	struct timespec t;
+	struct timespec t, up = { 0 };
 	uint32_t s, v[6], n, i;
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	v[2] = (uint32_t)t.tv_sec - ago;
+	if (when)
+		clock_gettime(CLOCK_BOOTTIME, &up);
+	v[2] = (uint32_t)t.tv_sec - (uint32_t)up.tv_sec - (t.tv_nsec < up.tv_nsec) + when;
 	s = v[2] % 86400;
 	v[2] /= 86400;
 	for (v[0] = 1970; v[2] >= (n = 365 + !(v[0] % 4)); v[0]++)
@@ -191,8 +194,10 @@ const char *utc(uint32_t ago)
 
 const char *span(uint32_t s)
 {
-	return s < 60 ? fmts("%us", s) : s < 3600 ? fmts("%um%us", s / 60, s % 60) :
-		s < 86400 ? fmts("%uh%um", s / 3600, s / 60 % 60) : fmts("%ud%uh", s / 86400, s / 3600 % 24);
+	unsigned unit = s < 3600 ? 60 : s < 86400 ? 3600 : 86400, less = unit == 60 ? 1 : unit == 3600 ? 60 : 3600, rest = s % unit / less;
+
+	return s < 60 ? fmts("%us", s) : fmts("%u%c%s", s / unit, unit == 60 ? 'm' : unit == 3600 ? 'h' : 'd',
+		rest ? fmts("%u%c", rest, unit == 60 ? 's' : unit == 3600 ? 'm' : 'h') : "");
 }
 
 const char *duration(uint64_t nsec)

@@ -382,7 +382,7 @@ def test_supervised():
     assert up[0] == "x" and sorted(up) == sorted("x s t s t v v v u".split()), r
     states = {l.split()[0]: l.split(" ", 1)[1] for l in said(r, "state")}
     words = {n: re.sub(r"state=(\w+) \d+", r"\1", t) for n, t in states.items()}
-    assert words == {"s": "running", "t": "running", "u": "running", "v": "failed 3 exits in 60 s, last: exit 4; gave up",
+    assert words == {"s": "running", "t": "running", "u": "running", "v": "failed 3 exits in 1m, last: exit 4; gave up",
                      "w": "skipped if=/no/such", "x": "done exit 0"}, r
 
 

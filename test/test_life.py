@@ -91,7 +91,7 @@ def test_delays_and_the_end_of_trying(name):
     r = run("restart=on-failure 20ms..80ms 4/1m", "--", "/bin/sh", "-c", "echo one; exit 3", box=name)
     said = re.findall(r"exit 3: again in (\d+) ms", r.err)
     assert r.status == 3 and r.out == "one\n" * 4 and said == ["20", "40", "80"], r
-    assert r.err.endswith(f"husk: {name}: failed: 4 exits in 60 s, last: exit 3; gave up\n"), r
+    assert r.err.endswith(f"husk: {name}: failed: 4 exits in 1m, last: exit 3; gave up\n"), r
 
 
 @pytest.mark.parametrize("mode, program, times", [

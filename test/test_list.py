@@ -235,9 +235,9 @@ def test_by_its_state_file(rundir, text, held, word, why, status):
 
 def test_times_and_reasons_for_people(rundir):
     now = boot()
-    rundir.box("blob", f"version=1\nrestarts=12\nnext={now + 34}\nfile=/etc/husk/blob.conf\nstate=backoff {now - 5} killed: out of memory (48M)\nlast={now - 5} out of memory after 8m2s\nlast={now - 600} exit 255 after 12s\n", True)
+    rundir.box("blob", f"version=1\nrestarts=12\nwindow=7 of 10 in 1h\nnext={now + 34}\nfile=/etc/husk/blob.conf\nstate=backoff {now - 5} killed: out of memory (48M)\nlast={now - 5} out of memory after 8m2s\nlast={now - 600} exit 255 after 12s\n", True)
     rundir.box("migrate", f"version=1\nstate=done {now - 7385} exit 0\n")
-    rundir.box("nodered", f"version=1\n{me()}restarts=1\nlast={now - 3840} exit 1\nstate=running {now - 3840}\n", True)
+    rundir.box("nodered", f"version=1\n{me()}restarts=1\nlast={now - 3840} exit 1 after 3d2h\nstate=running {now - 3840}\n", True)
     text = bare(on_terminal("list", env={"HUSK_RUN": str(rundir.path)}, columns=120)[1])
     rows = [re.split(r"\s{2,}", l) for l in text.splitlines()[1:]]
     assert [r[0] for r in rows] == ["blob", "migrate", "nodered"]
@@ -245,16 +245,47 @@ def test_times_and_reasons_for_people(rundir):
     assert rows[1][-1] == "exit 0, 2h3m ago" and re.fullmatch("restarted: exit 1, 1h4m ago", rows[2][-1]), rows
     status, text = on_terminal("state", "blob", env={"HUSK_RUN": str(rundir.path)})
     assert status == 3 and re.match(r"""state=backoff
-restarts=12
-why=killed: out of memory \(48M\); again in 3[34]s
+why=killed: out of memory \(48M\)
 since=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ
 next=3[34]s
+restarts=12
+restarts.window=7 of 10 in 1h
 file=/etc/husk/blob.conf
 last.1=\d\d:\d\d:\d\d out of memory after 8m2s
 last.2=\d\d:\d\d:\d\d exit 255 after 12s
 """, text), text
+    rundir.box("gpsd", f"version=1\nrestarts=4\nstate=waiting {now - 125} needs /dev/gps\nlast={now - 125} needs /dev/gps has gone after 1h\n", True)
+    for what in "list", "state":
+        assert re.search(r"needs /dev/gps \(gone 2m\ds ago\)$", bare(on_terminal(*(["state", "gpsd"] if what == "state" else ["list"]), env={"HUSK_RUN": str(rundir.path)}, columns=120)[1]), re.M)
     since = json.loads(rundir.husk("state", "-j", "migrate").out)["since"]
     assert abs(time.time() - 7385 - (time.mktime(time.strptime(since, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone)) < 3
+
+
+def test_one_moment_has_one_time(rundir):
+    """It is reckoned from one clock to the other, not from how long ago it was."""
+    rundir.box("b", f"version=1\nstate=done {boot() - 100} exit 0\n")
+    assert len({rundir.husk("state", "b", "since").out for _ in range(300)}) == 1
+
+
+def test_who_is_asked_at_once_knows_all(name):
+    """What it was made of is written when it has lived for 0.1 s."""
+    assert husk.husk("start", f"name={name}", f"root={husk.ROOT}", "--", "/bin/sleep", "60").status == 0
+    try:
+        r = husk.husk("state", "-k", name)
+        assert "\nnet=none\n" in r.out and re.search(r"^user=6\d{4}$", r.out, re.M), r
+    finally:
+        husk.husk("stop", name)
+
+
+def test_what_was_denied(name):
+    """A line is said for two of them, and all are counted."""
+    script = "mount -t proc p /tmp; mount -t proc p /tmp; chroot /; echo up; exec sleep 100"
+    with running(name, "syscalls.log=yes", script=script) as p:
+        assert husk.wait_for(lambda: field(name, "denied") == "3"), (husk.husk("state", name), husk.errors(p))
+        text = on_terminal("state", name)[1]
+        assert re.search(r"^denied=3 \(last: \d\d:\d\d:\d\d chroot by chroot, \d+\)$", text, re.M), text
+        assert json.loads(husk.husk("state", "-j", name).out)["denied"] == 3
+    husk.nothing_left(name)
 
 
 def test_the_last_lines_of_its_log(rundir):
@@ -340,7 +371,7 @@ def test_a_file_that_has_changed_since_the_start(name, tmp_path):
         # what its keeper starts again is what it was started from
         assert husk.wait_for(lambda: husk.husk("state", name, "restarts").out.strip() not in ("0", "")), husk.husk("state", name)
         assert husk.wait_for(lambda: husk.husk("state", name, "state").out == "running\n")
-        assert husk.husk("state", name, "changed").out == "yes\n" and re.fullmatch(r"\S+Z exit 3\n", husk.husk("state", name, "last.1").out)
+        assert husk.husk("state", name, "changed").out == "yes\n" and re.fullmatch(r"\S+Z exit 3 after \d+\.\ds\n", husk.husk("state", name, "last.1").out)
     finally:
         assert husk.husk("stop", name).status == 0
     assert husk.husk("state", name).status == 4

@@ -318,7 +318,7 @@ def test_help_and_version():
     assert husk.husk("frob").err == "husk: frob: no such verb - husk help\n"
     for words in ("learn", "-d", "web"), ("run", "-x"), ("filter", "-d", "web"), ("show", "-a"):
         r = husk.husk(*words)
-        assert (r.status, r.err) == (2, f"husk: {words[1]}: no such option - husk help\n"), r
+        assert (r.status, r.err) == (2, f"husk: {words[0]}: {words[1]}: no such option - husk help {words[0]}\n"), r
     r = husk.husk("help", "memory.max")
     assert r.status == 0 and "memory.max" in r.out, r
 
