@@ -145,7 +145,7 @@ static void delays(void)
 		ok(v.state == BACKOFF && ms >= expected[i] && ms < expected[i] + 50 && v.restarts == i + 1, "delay", i, (int)ms, v.state);
 	}
 	ended(&v, 3);
-	ok(v.state == GONE && strstr(did, "RF") && strstr(v.why, "5 exits in 3600 s"), "gives up", v.state, v.restarts, 0);
+	ok(v.state == GONE && strstr(did, "RF") && strstr(v.why, "5 exits in 1h"), "gives up", v.state, v.restarts, 0);
 	v = fresh(RUNNING, RESTART_FAILURE, 1 | 4);
 	v.delay_ms = 400;
 	v.since = now_ms() - 400;
