@@ -23,10 +23,12 @@ struct plans {
 	char	**argv;			/* as it was started */
 	bool	 single;		/* nothing is started before the shell has ended */
 	bool	 again;			/* it was read before */
+	bool	 hup, reload;		/* somebody wants it read again; that is what is being done */
+	bool	 moved;			/* the root is another one than at first */
 	bool	 rescue;		/* when it ends, all is read once more, */
 	bool	 retry;			/* and what has failed is started again */
 	unsigned known;
-	uint64_t begun;			/* bit i: box[i] */
+	uint64_t begun, seen, gone;	/* bit i: box[i] was started; is still there, or not any more, when all is read again */
 	struct board_plan what;
 	struct planned box[MAXBOX];
 };
@@ -50,12 +52,13 @@ static void begin_plan(void)
 	pid_t pid;
 
 	plan.heard = false;
+	plan.seen = 0;
 	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0) {
 		board_failed("boot: ", CONFDIR);
 		return;
 	}
 	if (pid == 0)
-		board_plan(p[1]);
+		board_plan(p[1], plan.again, plan.moved);
 	close(p[1]);
 	plan.from = p[0];
 	keeper_wakes(p[0]);
@@ -73,9 +76,9 @@ static void take_up(void)
 	}
 	board_mark("plan", "");
 	board_watchdog(p);
-	board_good(p);
+	board_good(plan.reload ? NULL : p);
 	plan.single = p->single && !plan.again && !board_inside();
-	plan.rescue = p->broken && !board_inside();
+	plan.rescue = p->broken && !plan.reload && !board_inside();
 	if (plan.single)
 		board_rescue("asked for on the kernel command line", true);
 	else if (plan.rescue)
@@ -89,21 +92,69 @@ static bool has_failed(const char *name)
 	return !keeper_state(name) && board_is(name, "failed");
 }
 
-/* One that is known is not changed. What is read again comes after all others. */
-static void take_box(struct planned *p)
+static unsigned find(const struct planned *p)
 {
-	struct planned *q;
+	unsigned i;
 
-	for (q = plan.box; q < p && !same(q->name, p->name); q++)
+	for (i = 0; i < plan.known && !(p->kind == PLANNED_KEPT ? same(plan.box[i].file, p->file) : same(plan.box[i].name, p->name)); i++)
 		;
-	if (q < p) {
-		if (plan.retry && has_failed(p->name))
-			plan.begun &= ~((uint64_t)1 << (q - plan.box));
+	return i;
+}
+
+/* Of one that is gone, when it has ended; or a new one */
+static unsigned place(void)
+{
+	unsigned i;
+
+	for (i = 0; i < plan.known && !(plan.gone >> i & 1 && !keeper_state(plan.box[i].name)); i++)
+		;
+	return i;
+}
+
+/* One that is known goes on as it is. What is read again comes after all others. */
+static void take_box(const struct planned *p)
+{
+	unsigned i = find(p);
+	bool new = i == plan.known, anew;
+
+	if (new && (p->kind == PLANNED_KEPT || (i = place()) == MAXBOX))
 		return;
-	}
+	anew = new || plan.gone >> i & 1 || (p->kind == PLANNED_BOX && (plan.retry || p->changed) && has_failed(p->name));
+	plan.seen |= (uint64_t)1 << i;
+	if (!anew)
+		return;
+	plan.begun &= ~((uint64_t)1 << i);
+	plan.gone &= ~((uint64_t)1 << i);
+	plan.box[i] = *p;
 	if (plan.again)
-		p->after = 0;		/* its starter waits, if need be */
-	plan.known++;
+		plan.box[i].after = 0;	/* its starter waits, if need be */
+	plan.known += i == plan.known;
+}
+
+/* All that there is has been said: what was not is no more. */
+static void stop_gone(void)
+{
+	unsigned i;
+
+	for (i = 0; i < plan.known; i++)
+		if (!((plan.seen | plan.gone) >> i & 1)) {
+			plan.gone |= (uint64_t)1 << i;
+			plan.begun |= (uint64_t)1 << i;
+			say(2, "husk: %s: %s is gone: stopped\n", plan.box[i].name, plan.box[i].file);
+			keeper_stop(plan.box[i].name);
+		}
+}
+
+static void take(const struct planned *p)
+{
+	if (p->kind == PLANNED_END)
+		stop_gone();
+	else if (p->kind != PLANNED_MOVED)
+		take_box(p);
+	else if (board_follow() < 0)
+		board_failed("overlay: ", "/");
+	else
+		plan.moved = true;
 }
 
 static void planned(void)
@@ -112,7 +163,7 @@ static void planned(void)
 	close(plan.from);
 	plan.from = -1;
 	plan.again = true;
-	plan.retry = false;
+	plan.retry = plan.reload = false;
 	if (!plan.known && !plan.what.nconsole && !board_rescued()) {
 		plan.rescue = !board_inside();
 		board_rescue("there is no box to start", false);
@@ -122,22 +173,16 @@ static void planned(void)
 /* What the child that reads has to say, as it comes; it may be at a slow disk in between. */
 static void hear_plan(void)
 {
+	static struct planned p;
 	ssize_t n;
 
 	if (plan.from < 0)
 		return;
-	for (;;) {
-		n = !plan.heard ? read(plan.from, &plan.what, sizeof plan.what) :
-			plan.known < MAXBOX ? read(plan.from, plan.box + plan.known, sizeof *plan.box) : 0;
-		if (n <= 0)
-			break;
-		if (plan.heard && *plan.box[plan.known].name)
-			take_box(plan.box + plan.known);
-		else if (plan.heard && board_follow() < 0)
-			board_failed("overlay: ", "/");
-		else if (!plan.heard)
+	while ((n = plan.heard ? read(plan.from, &p, sizeof p) : read(plan.from, &plan.what, sizeof plan.what)) > 0)
+		if (plan.heard)
+			take(&p);
+		else
 			take_up();
-	}
 	if (n == 0 || errno != EAGAIN)
 		planned();
 }
@@ -165,6 +210,19 @@ void board_fail(enum giveup how, const char *why)
 	}
 }
 
+/* HUP, as busybox's init and others have it; and QUIT, by which that one becomes another. */
+static void heard(int sig)
+{
+	if (sig == SIGQUIT)
+		say(2, "husk: QUIT: husk upgrade becomes another husk, husk reload reads all again\n");
+	plan.hup |= sig == SIGHUP;
+	if (!plan.hup || plan.from >= 0 || plan.single)
+		return;
+	plan.hup = false;
+	plan.reload = plan.again;
+	begin_plan();
+}
+
 /* How many starters are at work: each takes memory, and there are not more processors. */
 static unsigned starters(void)
 {
@@ -180,6 +238,8 @@ static bool may_start(const struct planned *p)
 {
 	unsigned i;
 
+	if (keeper_state(p->name))
+		return false;		/* it was stopped, and is wanted again */
 	for (i = 0; i < plan.known; i++)
 		if (p->after >> i & 1 && (!(plan.begun >> i & 1) || keeper_state(plan.box[i].name) == 1))
 			return false;
@@ -221,7 +281,7 @@ const char *board_missing(void)
 
 	if (plan.from >= 0 || (unsigned)__builtin_popcountll(plan.begun) < plan.known)
 		return "";
-	for (p = plan.box; p < plan.box + plan.known && board_is_up(p->name); p++)
+	for (p = plan.box; p < plan.box + plan.known && (plan.gone >> (p - plan.box) & 1 || board_is_up(p->name)); p++)
 		;
 	return p < plan.box + plan.known ? p->name : NULL;
 }
@@ -255,6 +315,7 @@ const char *board_file(const char *name)
 static void serve(void)
 {
 	char how;
+	int sig;
 
 	do {
 		keeper_turn(patience());
@@ -264,7 +325,8 @@ static void serve(void)
 		board_watchdog(NULL);
 		board_good(NULL);
 		board_consoles(NULL);
-	} while (!(how = board_asked(keeper_signal())));
+		heard(sig = keeper_signal());
+	} while (!(how = board_asked(sig)));
 	go_down(how);
 }
 

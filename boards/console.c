@@ -180,17 +180,30 @@ static uint64_t when(int i, uint64_t due)
 	return i < RESCUE && board_rescued() && is_console(all.what[i].tty) ? 0 : due;
 }
 
-/* What board.conf has now: those that run stay as they are. */
+static void end(int i)
+{
+	all.now[i].due = 0;
+	if (all.now[i].pid)
+		(void)kill(all.now[i].pid, SIGHUP);
+}
+
+/* What board.conf has now: those that are as they were stay. Who is told to end is started
+ * as what is there then, if there is something. */
 void board_consoles(const struct board_plan *p)
 {
 	uint64_t now = now_ms();
 	int i;
 
-	for (i = 0; p && i < p->nconsole; i++)
-		if (!all.now[i].pid) {
-			all.what[i] = p->console[i];
+	for (i = 0; p && i < MAXCONSOLE; i++) {
+		if (memcmp(&all.what[i], &p->console[i], sizeof *p->console) == 0)
+			continue;
+		if (p->broken && i >= p->nconsole)
+			continue;
+		end(i);
+		all.what[i] = p->console[i];
+		if (!all.now[i].pid && *p->console[i].tty)
 			all.now[i].due = when(i, now);
-		}
+	}
 	for (i = 0; i <= RESCUE; i++)
 		if (all.now[i].due && all.now[i].due <= now)
 			start(i);
@@ -231,7 +244,7 @@ void board_reaped(pid_t pid)
 				r->delay = LONGEST_MS;
 			if (i == RESCUE)
 				rescued(now);
-			else
+			else if (*all.what[i].tty)
 				r->due = when(i, now + r->delay);
 		}
 }
@@ -251,11 +264,8 @@ void board_rescue(const char *why, bool wanted)
 	t->ask = !wanted;
 	all.now[RESCUE].due = now_ms() + all.now[RESCUE].delay;
 	for (i = 0; i < RESCUE; i++)
-		if (*all.what[i].tty && !when(i, 1)) {
-			all.now[i].due = 0;
-			if (all.now[i].pid)
-				(void)kill(all.now[i].pid, SIGHUP);
-		}
+		if (*all.what[i].tty && !when(i, 1))
+			end(i);
 }
 
 bool board_rescued(void)

@@ -123,14 +123,28 @@ int board_mount(struct mnt *m, unsigned ms)
 	return e;
 }
 
-void board_disks(struct box *b)
+static bool is_there(const char *path)
+{
+	struct mountinfo *m = mountinfo_open(proc_fd());
+	bool yes = false;
+
+	while (m && mountinfo_next(m) > 0)
+		yes |= same(m->path, path);
+	if (m)
+		close(m->fd);
+	return yes;
+}
+
+void board_disks(struct box *b, bool again)
 {
 	struct mnt *m;
 	const char *src;
 
 	for (m = b->mnt; m < b->mnt + b->nmnt; m++) {
 		src = m->src;
-		if (board_mount(m, m->skip ? OPTIONAL_MS : DISK_MS) < 0)
+		if (again && is_there(m->dst))
+			continue;
+		if (board_mount(m, m->skip ? OPTIONAL_MS : DISK_MS) < 0 && !(again && errno == EBUSY))	/* swap */
 			board_failed("mount: ", src ? src : m->dst);
 	}
 }

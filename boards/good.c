@@ -103,7 +103,7 @@ void board_good(const struct board_plan *p)
 	const char *missing;
 	char byte;
 
-	if (p && (*p->good || p->good_ms)) {
+	if (p && is.state < RUNS && (*p->good || p->good_ms)) {
 		is.state = OPEN;
 		is.fail = p->fail;
 		is.ms = p->good_ms;

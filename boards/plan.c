@@ -20,6 +20,8 @@ struct waiting {
 
 struct planning {
 	unsigned n;
+	bool	 again;			/* it is not the first time */
+	bool	 wrong;			/* something is, and has been said */
 	struct waiting box[MAXBOX];
 };
 
@@ -71,46 +73,62 @@ static const char *file_of(const char *name)
 static void machine(const struct board *b, struct board_plan *p)
 {
 	board_modules(b);
-	board_time();
+	if (!at()->again)
+		board_time();
 	if (!ns_up())
 		board_failed("plan: ", "lo");
 	if (board_real_root(b, p->init, sizeof p->init) < 0)
 		p->broken = true;
 }
 
-/* With all disks. That the root is another one now PID 1 hears by a box without a name. */
-static void state(const struct board *b, int to)
+static void tell(int to, uint8_t kind)
 {
-	static const struct planned moved;
+	static struct planned p;
 
-	if (b->overlay && board_overlay(b->overlay))
-		(void)!write(to, &moved, sizeof moved);
-	board_seed();
+	p.kind = kind;
+	(void)!write(to, &p, sizeof p);
+}
+
+/* With all disks. That the root is another one now PID 1 has to hear. */
+static void state(const struct board *b, int to, bool moved)
+{
+	if (b->overlay && !moved && board_overlay(b->overlay))
+		tell(to, PLANNED_MOVED);
+	if (!at()->again)
+		board_seed();
 }
 
 /* Last of all, and by itself: the kernel waits for all processors as often as there
  * is a keyboard or a button, 20 ms on a PC, for which no box has to wait. */
 #define LAST	"kernel.sysrq"
 
+static bool read_board(struct box *b)
+{
+	const struct cmdline *c = board_cmdline();
+	static char path[MAXDIR + 16];
+	const char *file = path;
+
+	copy(path, sizeof path, file_of("board.conf"));
+	if (faccessat(AT_FDCWD, file, F_OK, 0) < 0 && errno == ENOENT)
+		file = NULL;
+	return cfg_board(b, file, c->over, c->nover);
+}
+
 /* What is wrong has been said: the rest counts. PID 1 hears of it before a disk is
  * touched, but after the modules, which may bring its watchdog. True: board.conf
  * leaves the last knob to us. */
-static bool board_conf(int to)
+static bool board_conf(int to, bool moved)
 {
 	static struct board_plan p;
 	const struct cmdline *c = board_cmdline();
 	struct box *b = asked();
 	int proc = proc_fd();
-	static char path[MAXDIR + 16];
-	const char *k, *file = path;
+	const char *k;
 	int i;
 
-	for (k = knobs; *k && !board_inside(); k += strlen(k) + 1, k += strlen(k) + 1)
+	for (k = knobs; *k && !at()->again && !board_inside(); k += strlen(k) + 1, k += strlen(k) + 1)
 		(void)ns_knob(proc, k, k + strlen(k) + 1);
-	copy(path, sizeof path, file_of("board.conf"));
-	if (faccessat(AT_FDCWD, file, F_OK, 0) < 0 && errno == ENOENT)
-		file = NULL;
-	p.broken = cfg_board(b, file, c->over, c->nover);
+	p.broken = read_board(b);
 	p.single = c->single;
 	p.stop_ms = b->board.stop_ms;
 	p.dog_ms = b->board.dog_ms;
@@ -130,14 +148,14 @@ static bool board_conf(int to)
 	(void)!write(to, &p, sizeof p);
 	if (*p.init)
 		_exit(0);
-	board_disks(b);
+	board_disks(b, at()->again);
 	if (board_inside())
 		return false;
-	state(&b->board, to);
+	state(&b->board, to, moved);
 	sysctls(b, proc);
 	for (i = 0; i < b->nsysctl && !same(b->sysctl[i].key, LAST); i++)
 		;
-	return i == b->nsysctl;
+	return i == b->nsysctl && !at()->again;
 }
 
 static void also_after(struct waiting *w, const char *name)
@@ -194,6 +212,37 @@ static void turn_round(void)
 		}
 }
 
+/* Is its file another one than when it was started? Who runs is named: he goes on as he is. */
+static bool changed(const struct box *b)
+{
+	static struct left l;
+	static char was[16];
+	unsigned at = 0;
+	uint64_t then;
+	int held = state_read(&l, b->name);
+
+	if (held < 0)
+		return false;
+	close(l.dir);
+	if (!left_get(&l, "mtime", &at, was, sizeof was) || (decimal(was, &then), then == b->mtime))
+		return false;
+	if (held)
+		say(2, "husk: %s: changed on disk: husk restart %s\n", b->name, b->name);
+	return true;
+}
+
+/* PID 1 knows it by its file, if it does. */
+static void keep(const char *file)
+{
+	struct waiting *w = boxes + nboxes;
+
+	if (!at()->again || nboxes == MAXBOX)
+		return;
+	w->what.kind = PLANNED_KEPT;
+	copy(w->what.file, sizeof w->what.file, file);
+	nboxes++;
+}
+
 /* A name below CONFDIR: of a file of a box that is to be started? */
 static void read_box(const char *name)
 {
@@ -204,9 +253,15 @@ static void read_box(const char *name)
 	if (*name == '.' || n < 6 || n >= MAXNAME + 6 || !same(name + n - 5, ".conf") || same(name, "board.conf"))
 		return;
 	copy(file, sizeof file, file_of(name));
-	if (cfg_load(b, file, NULL, 0, NULL) || !b->boot || board_skips(b->name))
-		return;			/* it has said what is wrong */
-	board_add(b, file);
+	if (cfg_load(b, file, NULL, 0, NULL)) {
+		at()->wrong = true;	/* it has said what */
+		keep(file);
+	} else if (!b->boot || board_skips(b->name)) {
+		keep(file);
+	} else {
+		board_add(b, file);
+		boxes[nboxes - 1].what.changed = at()->again && changed(b);
+	}
 }
 
 static void read_boxes(void)
@@ -275,12 +330,22 @@ int board_circle(void)
 	return n == nboxes ? 0 : 2;
 }
 
-void board_plan(int to)
+bool board_readable(void)
+{
+	at()->wrong = read_board(asked());
+	cfg_of_board();
+	read_boxes();
+	return !at()->wrong;
+}
+
+void board_plan(int to, bool again, bool moved)
 {
 	struct waiting *w;
-	bool last = board_conf(to);
+	bool last;
 	unsigned n;
 
+	at()->again = again;
+	last = board_conf(to, moved);
 	cfg_of_board();
 	read_boxes();
 	turn_round();
@@ -292,6 +357,7 @@ void board_plan(int to)
 			say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);
 		(void)!write(to, &w->what, sizeof w->what);
 	}
+	tell(to, PLANNED_END);
 	close(to);
 	if (last)
 		(void)ns_knob(proc_fd(), LAST, "0");

@@ -83,13 +83,16 @@ static void begin(void)
 
 void board_watchdog(const struct board_plan *p)
 {
-	if (p && !board_inside()) {
-		copy(hw.path, sizeof hw.path, p->dog);
+	if (p && *p->dog && !board_inside()) {
+		if (!hw.fd)
+			copy(hw.path, sizeof hw.path, p->dog);
 		hw.first_ms = p->dog_ms;
 		hw.pre_ms = p->dog_pre_ms;
 		hw.stop_ms = p->dog_stop_ms;
 		hw.skip = p->dog_skip;
-		hw.due = *hw.path != '\0';
+		hw.due = 1;
+		if (hw.fd)
+			set(hw.first_ms, hw.pre_ms);
 	}
 	if (!hw.due || hw.due > now_ms())
 		return;

@@ -217,6 +217,8 @@ int ask_reload_all(void)
 	static char comm[16];
 	bool ours = read_at(AT_FDCWD, "/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
 
+	if (ours && !board_readable())
+		return 2;		/* what is wrong is found before something is done */
 	if (!ours || kill(1, SIGHUP) < 0) {
 		say(2, "husk: reload: PID 1: %s\n", ours ? strerror(errno) : TEXT "is no husk - of one box: husk reload NAME");
 		return 1;

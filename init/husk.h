@@ -335,8 +335,13 @@ struct box {
 	struct sock_filter bpf[MAXBPF];	/* last: only what a filter needs of it is touched */
 };
 
-/* What PID 1 of a machine knows of a box */
+/* What PID 1 of a machine knows of a box, or is told by the child that reads. When all is
+ * read again BOX may be known, and KEPT is not to be started, but goes on if it is there:
+ * it has boot=no now, or something is wrong with it. MOVED: there is another root. END: that was all. */
+enum { PLANNED_BOX, PLANNED_KEPT, PLANNED_MOVED, PLANNED_END };
 struct planned {
+	uint8_t	 kind;
+	bool	 changed;		/* its file is another than the one that it was started from */
 	char	 name[MAXNAME + 1], file[MAXDIR + MAXNAME + 6];
 	char	 extra[MAXWAITS];	/* what others' before= makes it wait for, as life.waits */
 	uint64_t after;			/* bit i: not before the box that is sent as number i has got somewhere */
@@ -1542,10 +1547,11 @@ void board_cmdline_of(struct cmdline *, char *text);	/* of that text, which is c
 bool board_skips(const char *name);	/* husk.skip= */
 void board_add(const struct box *, const char *file);	/* to those whose order is made */
 int board_circle(void);			/* can it be? 0, or 2: printed */
-void board_plan(int to);		/* a child's whole life: board.conf; struct board_plan, one struct planned after the other; never returns */
+void board_plan(int to, bool again, bool moved);	/* a child's whole life: board.conf; struct board_plan, one struct planned after the other; never returns */
+bool board_readable(void);		/* all of it; or what is wrong has been said */
 /* What that child does with board.conf, in this order. boards/modules.c, boards/disks.c */
 void board_modules(const struct board *);
-void board_disks(struct box *);		/* mount= and what goes with it */
+void board_disks(struct box *, bool again);	/* mount= and what goes with it; again: what is not there yet */
 int board_mount(struct mnt *, unsigned ms);	/* its disk is waited for so long; 0 or -1 */
 int board_run(const char *name, const char *, const char *, const char *, const char *);	/* arguments up to NULL: its status, 128 and more of a signal, 127 there is none */
 /* boards/find.c: what is good until the next call */
