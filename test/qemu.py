@@ -155,12 +155,12 @@ def busybox(b):
     return (to / "bin/busybox").read_bytes()
 
 
-def tool(package):
-    """A package for this machine, unpacked and not installed."""
-    native = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
-    to = KERNELS / f"{package}-{native}"
+def tool(package, arch=None):
+    """A package for this machine, or for a guest's architecture, unpacked and not installed."""
+    arch = arch or subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    to = KERNELS / f"{package}-{arch}"
     with locked():
-        return to if to.exists() else get(lambda: [unpack(package, native, to)])
+        return to if to.exists() else get(lambda: [unpack(package, arch, to)])
 
 
 def vmlinuz(b):
@@ -373,14 +373,6 @@ restart=always 300ms..10s
 after=shell
 """,
 }
-INIT = """#!/bin/sh
-# what the disk needs, from Debian's package of the kernel; then husk
-mount -t proc proc /proc; mount -t devtmpfs dev /dev
-for m in %s; do modprobe -q $m $(tr " " "\\n" </proc/cmdline | sed -n "s/^$m\\.//p"); done
-n=0; while [ ! -b %s ] && [ $n -lt 100 ]; do usleep 100000; n=$((n+1)); done
-ifconfig lo up; umount /proc
-exec /husk
-"""
 
 
 def modules(b):
@@ -432,19 +424,22 @@ def disk(files, at, size="32M"):
 def image(b, boxes=None, more=None, where=None):
     """All that the board boots, in out/NAME."""
     where = where or TOP / "out" / b["NAME"]
-    conf = (TOP / "boards" / f"{b['NAME']}.conf").read_text() + (f"mount={b['DISK']}:/data:ext4\n" if b.get("DISK") else "")
+    mods = modules(b) if b.get("DISK") else {}
+    conf = (TOP / "boards" / f"{b['NAME']}.conf").read_text()
+    if b.get("DISK"):		# what of its drivers is in the kernel need not be loaded
+        loaded = {pathlib.PurePath(f).stem.replace("-", "_") for f in mods}
+        conf += "".join(f"board.module={m}\n" for m in b["MODULES"].split() if m.replace("-", "_") in loaded) + "mount=LABEL=data:/data:ext4\n"
     boxes = dict(BOXES if boxes is None else boxes)
     if b["DEBARCH"] == "i386" and "web" in boxes:		# whose C library makes sockets by one call for all, which no filter sees into
         boxes["web"] += "syscalls=+socketcall\n"
-    files = with_husk(b, boxes, conf) | {"data/www/index.html": file("hello from a box\n"), "srv/root/www": directory()}
+    files = with_husk(b, boxes, conf) | {"data/www/index.html": file("hello from a box\n"), "srv/root/www": directory()} | mods
     if b.get("DISK"):
-        files |= modules(b) | {"bin/modprobe": link("busybox"), "init": program(INIT % (b["MODULES"], b["DISK"]))}
         disk({"www/index.html": file("hello from the disk\n")}, where / "disk")
     (where / "initrd").write_bytes(cpio(files | (more or {})))
     (where / "kernel").write_bytes(vmlinuz(b).read_bytes())
     if "DTB" in b:
         (where / "dtb").write_bytes(pathlib.Path(dtb(b)[1]).read_bytes())
-    (where / "append").write_text(words(b, "/init" if b.get("DISK") else "/husk") + "\n")
+    (where / "append").write_text(words(b) + "\n")
     return where
 
 
