@@ -20,6 +20,7 @@ struct file {
 	uint32_t id, gid;
 	char	*next;
 	unsigned at;			/* of buf in the file */
+	bool	 host;			/* it is not the box's */
 	char	 buf[4096];
 };
 
@@ -73,7 +74,7 @@ static bool id_of(const char *s, uint32_t *id)
 
 static int wrong(struct run *r, const char *name, const char *is, int which)
 {
-	return fail_not(r, "\"%s\" is %s in %s of the root", name, is, path_of(which));
+	return fail_not(r, "\"%s\" is %s in %s%s", name, is, path_of(which), file.host ? "" : " of the root");
 }
 
 /* The first line of the name, or of r->uid where there is none. One that is
@@ -128,8 +129,11 @@ static int find_user(struct run *r, int root)
 
 int caps_host(struct run *r, const char *name, uint32_t *uid, uint32_t *gid)
 {
-	int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), e = root < 0 ? fail(r, "/") : find(r, root, PASSWD, name);
+	int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), e;
 
+	file.host = true;
+	e = root < 0 ? fail(r, "/") : find(r, root, PASSWD, name);
+	file.host = false;
 	if (root >= 0)
 		close(root);
 	*uid = file.id;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -190,7 +191,7 @@ static void name(int row, int item, int root, const char *path, const char *who)
 			cfg_error(row, item, "\"%s\" is number 0 in %s of the root: write root", who, path);
 		return;
 	}
-	cfg_error(row, item, "no \"%s\" in %s of the root%s", who, path, near_hint(&near));
+	cfg_error(row, item, "no \"%s\" in %s%s%s", who, path, row == KEY_LISTEN ? "" : " of the root", near_hint(&near));
 }
 
 static void users(const struct box *b, int root)
@@ -204,6 +205,35 @@ static void users(const struct box *b, int root)
 	for (i = 0; i < b->ngroup; i++)
 		if (b->groups[i].name)
 			name(KEY_GROUPS, i, root, "/etc/group", b->groups[i].name);
+}
+
+/* Files of fd=, and where the paths of listen= are to be: both of outside. On a build machine
+ * neither may be there yet. */
+static void given(const struct box *b, int top, bool elsewhere)
+{
+	const struct listening *l = b->listen;
+	static char dir[sizeof ((struct sockaddr_un *)0)->sun_path];
+	int i;
+
+	for (i = 0; i < b->nfd; i++) {
+		cfg.warning = elsewhere;
+		if (!b->fd[i].skip)
+			absent(KEY_FD, i, b->fd[i].path, look(top, b->fd[i].path, ANY));
+		if (!look(top, b->fd[i].path, DIRECTORY))
+			cfg_error(KEY_FD, i, "%s: a directory would lead out of the box - bind=", b->fd[i].path);
+	}
+	for (i = 0; i < b->nlisten; i++, l++) {
+		cfg.warning = elsewhere;
+		if (l->owner.name)
+			name(KEY_LISTEN, i, top, "/etc/passwd", l->owner.name);
+		if (!l->path)
+			continue;
+		fmt(dir, sizeof dir, "%.*s", (int)(strrchr(l->path, '/') - l->path) + 1, l->path);
+		absent(KEY_LISTEN, i, dir, look(top, dir, DIRECTORY));
+		if (look(top, l->path, ANY) == 0 && !S_ISSOCK(seen.st_mode))
+			cfg_error(KEY_LISTEN, i, "%s is there, and no socket", l->path);
+	}
+	cfg.warning = false;
 }
 
 /* ---------------------------------------------------------------------- all */
@@ -240,6 +270,7 @@ int cfg_machine(const struct box *b, const char *below)
 		source(b, i, top, below != NULL);
 	if (!below)
 		devices(b, top);
+	given(b, top, below != NULL);
 	if (!below && b->life.giveup && !process_1()) {
 		cfg.warning = true;
 		cfg_error(KEY_GIVEUP, 0, "of a board alone: here husk is not process 1, and it is as stay");

@@ -20,7 +20,7 @@
 
 #include "husk.h"
 
-enum { GOING_ON = -1, PATIENCE_MS = 40000 };
+enum { GOING_ON = -1, PATIENCE_MS = 40000, AGAIN_MS = 200 };
 
 struct one {
 	const char *name, *pidfile;
@@ -251,12 +251,13 @@ static int stay(void)
 {
 	struct signalfd_siginfo si;
 	struct pollfd p[4] = { { one.door, POLLIN, 0 }, { one.signals, POLLIN, 0 } };
-	int status = GOING_ON, n;
+	int status = GOING_ON, n, stuck;
 
 	while (status == GOING_ON) {
 		p[0].fd = one.attached && tty_busy() ? -1 : one.door;
-		n = poll(p, 2 + (nfds_t)tty_poll(p, 2), one.up ? -1 : PATIENCE_MS);
-		if (n == 0)
+		stuck = tty_stuck();
+		n = poll(p, 2 + (nfds_t)tty_poll(p, 2), !one.up ? PATIENCE_MS : stuck ? stuck : AGAIN_MS);
+		if (n == 0 && !one.up)
 			return ask_no_answer(), 125;
 		if (n < 0)
 			continue;

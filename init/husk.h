@@ -660,6 +660,7 @@ int init_passed(struct run *, int keep[MAXPASS]);	/* PROG, then: their numbers; 
 int init_listen(struct run *);
 unsigned listen_env(const struct run *, const char **env, unsigned n);
 void listen_end(struct live *);		/* the keeper: nobody can come any more */
+void listen_look(struct live *);	/* those that its program has spoiled go */
 void listen_undo(const struct left *);	/* their paths */
 
 /* init/ready.c: is it ready, does it call in? */
@@ -779,6 +780,7 @@ void tty_close(void);			/* as it was */
 void tty_share(int pty);		/* the keys go there; what it shows comes by tty_put() */
 void tty_put(const char *s, size_t n);
 bool tty_busy(void);			/* not all of it is written yet */
+int tty_stuck(void);			/* what was typed is not taken: so many ms until its keys are lost, 0: they are; -1 */
 bool tty_left(void);			/* Ctrl-P Ctrl-Q, or no more keys will come */
 void tty_size(int pty);			/* the window of standard input, on it */
 bool tty_resize(void);			/* false: there is no pty */

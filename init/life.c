@@ -337,6 +337,7 @@ static int and_then(struct live *v, bool good)
 	if (v->stop_asked || !kept || undo(v, true))
 		return v->stop_asked || !kept ? clear(v) : gone(v);
 	let_all_go(v, W_STAY);
+	listen_look(v);
 	if (v->again)
 		return state_renew(v, false) < 0 ? clear(v) : start(v);
 	if (v->need) {

@@ -54,21 +54,13 @@ static int option(int fd, int level, int what)
 }
 
 /* The box had it, too, and may have connected it, which can be taken back, or shut it
- * down, which cannot: its file goes then. */
-static bool spoiled(int fd, const struct listening *l)
+ * down, which cannot. */
+static bool spoiled(int fd)
 {
 	struct pollfd p = { fd, POLLRDHUP, 0 };
 	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
-	const char *base;
-	int dir;
 
-	if (poll(&p, 1, 0) == 0 && (l->udp ? connect(fd, &nobody, sizeof nobody) == 0 : option(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1))
-		return false;
-	if (l->path && (dir = log_directory(l->path, &base, false)) >= 0) {
-		(void)unlinkat(dir, base, 0);
-		close(dir);
-	}
-	return true;
+	return poll(&p, 1, 0) || (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM ? connect(fd, &nobody, sizeof nobody) < 0 : option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1);
 }
 
 /* Of the start before: the same address, and the same kind. */
@@ -85,7 +77,7 @@ static int known(const struct run *r, const struct listening *l, const union whe
 		if (fd >= 0 && syscall(SYS_getsockname, fd, &is, &n) == 0 && n == len && !memcmp(&is, w, len) &&
 		    option(fd, SOL_SOCKET, SO_TYPE) == (l->udp ? SOCK_DGRAM : SOCK_STREAM) &&
 		    (w->a.sa_family != AF_INET6 || option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == (l->family != 0)))
-			return spoiled(fd, l) ? -1 : fd;
+			return spoiled(fd) ? -1 : fd;
 	}
 	return -1;
 }
@@ -144,6 +136,10 @@ static int bind_path(struct run *r, int fd, const struct listening *l, const uni
 	was = umask(0777 & ~l->mode);
 	e = bind(fd, &w->a, len);
 	(void)umask(was);
+	if (e < 0 && errno == EADDRINUSE && fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISSOCK(st.st_mode)) {
+		let_go(dir);
+		return fail_not(r, "%s is there, and no socket", l->path);
+	}
 	at = e < 0 ? -1 : openat(dir, base, O_PATH | O_NOFOLLOW | O_CLOEXEC);	/* whose directory it is may put another there */
 	e = at < 0 || fstat(at, &st) < 0 || !S_ISSOCK(st.st_mode) ||
 		((uid || gid) && fchownat(at, "", uid, gid, AT_EMPTY_PATH) < 0) ? fail(r, "%s", l->path) : 0;
@@ -217,6 +213,19 @@ unsigned listen_env(const struct run *r, const char **env, unsigned n)
 	for (i = 0; i < 3; i++)
 		env[n++] = text[i];
 	return n;
+}
+
+/* A life is over, and the keeper is the last who has them: a port that is of no use is free
+ * for the next start, and nobody is behind a path. */
+void listen_look(struct live *v)
+{
+	int i;
+
+	for (i = W_LISTEN; i < W_NS; i++)
+		if (v->fd[i] >= 0 && spoiled(v->fd[i])) {
+			close(v->fd[i]);
+			v->fd[i] = -1;
+		}
 }
 
 void listen_end(struct live *v)

@@ -12,12 +12,13 @@
 
 /* One direction. It reads only when it has written all: a side that does not
  * take holds up its own direction and nothing else. */
-enum { CTRL_P = 16, CTRL_Q = 17 };
+enum { CTRL_P = 16, CTRL_Q = 17, STUCK_MS = 1000 };
 
 struct pipe {
 	int from, to;
 	size_t at, n;
 	bool ended;
+	uint64_t moved;			/* now_ms() of the last byte */
 	char buf[4096];
 };
 
@@ -124,6 +125,8 @@ int tty_poll(void *fds, int n)
 	if (master <= 0)
 		return 0;
 	want(p, &in);
+	if (tty_stuck() == 0)
+		p[0] = (struct pollfd){ 0, POLLIN, 0 };
 	want(p + 1, &out);
 	return 2;
 }
@@ -155,6 +158,32 @@ static size_t keys(char *s, size_t n)
 	return n - held;
 }
 
+/* What is typed to a program that takes nothing, and has not for a while, is lost but for
+ * Ctrl-P Ctrl-Q: else whoever types much to it could not leave it alone. Of no terminal
+ * nothing is lost. */
+int tty_stuck(void)
+{
+	uint64_t now;
+
+	if (!shared || !raw || in.at >= in.n)
+		return -1;
+	now = now_ms();
+	return now - in.moved < STUCK_MS ? (int)(STUCK_MS - (now - in.moved)) : 0;
+}
+
+static void listen_for_keys(void)
+{
+	static char text[sizeof in.buf];
+	ssize_t n;
+
+	text[0] = CTRL_P;
+	n = read(0, text + held, sizeof text - held);
+	if (n > 0)
+		(void)keys(text, (size_t)n + held);
+	else if (n == 0)
+		left = true;
+}
+
 static void move(struct pipe *d, short revents)
 {
 	ssize_t n;
@@ -164,9 +193,10 @@ static void move(struct pipe *d, short revents)
 		return;
 	if (d->at < d->n) {
 		n = write(d->to, d->buf + d->at, d->n - d->at);
-		if (n > 0)
+		if (n > 0) {
 			d->at += (size_t)n;
-		else if (n < 0 && errno != EAGAIN && errno != EINTR)
+			d->moved = now_ms();
+		} else if (n < 0 && errno != EAGAIN && errno != EINTR)
 			d->at = d->n, d->ended = true;
 		return;
 	}
@@ -174,6 +204,7 @@ static void move(struct pipe *d, short revents)
 	i = d == &in && held;
 	n = read(d->from, d->buf + i, sizeof d->buf - i);
 	d->at = 0;
+	d->moved = now_ms();
 	d->n = n > 0 ? (size_t)n + i : 0;
 	if (n > 0 && d == &in && shared)
 		d->n = keys(d->buf, d->n);
@@ -187,7 +218,9 @@ void tty_relay(const void *fds, int n)
 
 	if (master <= 0)
 		return;
-	move(&in, p[0].revents);
+	if (p[0].fd == 0 && p[0].revents && in.at < in.n)
+		listen_for_keys();
+	move(&in, tty_stuck() ? p[0].revents : POLLOUT);
 	move(&out, p[1].revents);
 }
 

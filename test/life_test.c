@@ -34,6 +34,7 @@ const char *cg_oom(const struct left *l) { (void)l; return NULL; }
 void tty_open(int pty) { (void)pty; }
 void tty_over(void) { }
 void listen_end(struct live *v) { (void)v; }
+void listen_look(struct live *v) { (void)v; }
 void board_fail(enum giveup what, const char *why) { (void)what; (void)why; }
 void board_mark(const char *name, const char *what) { (void)name; (void)what; }
 const char *cfg_signal_name(int sig) { (void)sig; return "X"; }

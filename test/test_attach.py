@@ -1,5 +1,6 @@
 """husk attach: a terminal on that of a box in the background, and the log of what it shows."""
 import contextlib
+import hashlib
 import os
 import re
 import select
@@ -82,6 +83,26 @@ def test_one_key_alone_goes_through(name):
         t.until(lambda text: not select.select([t.slave], [], [], 0)[0])
         t.type("\x11")
         assert t.end() == 0
+
+
+def test_who_typed_much_to_who_reads_nothing_may_leave(name):
+    """The keys behind 64 KB are seen, and the program gets the first of these when it reads again."""
+    script = "stty raw -echo; echo up; until test -e /tmp/go; do usleep 10000; done; dd bs=1 count=3000 2>/dev/null | md5sum; sleep 100"
+    with box("--", "/bin/sh", "-c", script, name=name), attach(name) as t:
+        logged(name, "up")
+        text = "".join(chr(97 + i % 26) for i in range(65536)).encode()
+        os.set_blocking(t.master, False)
+        end = time.monotonic() + 60
+        while text and time.monotonic() < end:
+            if select.select([], [t.master], [], 1)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    text = text[os.write(t.master, text[:4096]):]
+        assert not text, len(text)
+        os.set_blocking(t.master, True)
+        t.type(LEAVE)
+        assert t.end(20) == 0 and "left alone" in t.text
+        inside(name, "touch /tmp/go")
+        logged(name, "^.*" + hashlib.md5("".join(chr(97 + i % 26) for i in range(3000)).encode()).hexdigest())
 
 
 def test_input_that_is_no_terminal(name):

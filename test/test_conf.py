@@ -92,6 +92,25 @@ def test_default_mounts_need_their_places(tmp_path):
         assert husk.husk("check", conf).status == 0, more
 
 
+def test_what_is_given_from_outside(tmp_path):
+    """Files of fd= and the places of listen=; on a build machine they need not be there yet."""
+    conf, d = tmp_path / "x.conf", tmp_path / "d"
+    d.mkdir()
+    (d / "file").touch()
+    wrong = {f"fd=3:{d}/none": f"fd: {d}/none: No such file or directory", f"fd=3:{d}": f"fd: {d}: a directory would lead out of the box - bind=",
+             f"listen={d}/none/s": f"listen: {d}/none/: No such file or directory", f"listen={d}/file": f"listen: {d}/file is there, and no socket",
+             f"listen={d}/s:user=rot": 'listen: no "rot" in /etc/passwd; root?', f"listen={d}/file/s": f"listen: {d}/file/: Not a directory"}
+    for line, said in wrong.items():
+        conf.write_text(f"exec=/bin/true\n{line}\n")
+        r = husk.husk("check", conf)
+        assert (r.status, r.err) == (2, f"{conf}:2: {said}\n"), r
+        r = husk.husk("check", "-r", "/", conf)
+        assert r.status == 0 and f"{said} (warning)" in r.err, r
+    for line in f"?fd=3:{d}/none", f"fd=3:{d}/file", f"listen={d}/s:user=root", "listen=80":
+        conf.write_text(f"exec=/bin/true\n{line}\n")
+        assert husk.husk("check", conf).status == 0, line
+
+
 def test_command_line_is_the_same_language():
     r = husk.husk("run", "root=/", "memroy.max=3M", "--", "/bin/true")
     assert r.status == 2 and "memroy.max: no such key; memory.max?" in r.err, r

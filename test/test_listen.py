@@ -123,11 +123,14 @@ if os.path.exists("/mnt/spoiled"):
         c = s.accept()[0]
         c.sendall(b"hello")
         c.close()
-    fds[2].sendto(b"hello", fds[2].recvfrom(99)[1])
+    for s in fds[2:]:
+        s.sendto(b"hello", s.recvfrom(99)[1])
     sys.exit(0)
 fds[0].shutdown(socket.SHUT_RDWR)
 fds[1].shutdown(socket.SHUT_RDWR)
 fds[2].connect(("127.0.0.1", 9))
+try: fds[3].shutdown(socket.SHUT_RDWR)
+except OSError: pass		# it is not connected, and shut down all the same
 open("/mnt/spoiled", "w").close()
 sys.exit(1)
 """
@@ -135,14 +138,14 @@ sys.exit(1)
 
 def test_what_a_program_has_spoiled_is_made_anew(name, tmp_path):
     """A run that shuts its sockets down, or connects them, does that to no later one."""
-    p, pu, path = port(), port(kind=socket.SOCK_DGRAM), str(tmp_path / "s")
+    p, pu, pd, path = port(), port(kind=socket.SOCK_DGRAM), port(kind=socket.SOCK_DGRAM), str(tmp_path / "s")
     tmp_path.chmod(0o777)
-    r = husk.husk("start", f"name={name}", "root=/", f"bind={tmp_path}:/mnt:rw", f"listen=127.0.0.1:{p}", f"listen={path}", f"listen=udp:127.0.0.1:{pu}", "restart=on-failure 1ms",
+    r = husk.husk("start", f"name={name}", "root=/", f"bind={tmp_path}:/mnt:rw", f"listen=127.0.0.1:{p}", f"listen={path}", f"listen=udp:127.0.0.1:{pu}", f"listen=udp:127.0.0.1:{pd}", "restart=on-failure 1ms",
                   "--", PYTHON, "-S", "-c", SPOILS, timeout=30)
     assert r.status == 0, r
     assert husk.wait_for(lambda: (tmp_path / "spoiled").exists() and "state=running" in husk.read(husk.RUNDIR / name / "state"), 30)
     assert husk.wait_for(lambda: "restarts=1" in husk.husk("state", name).out, 30)
-    assert ask(("127.0.0.1", p)) == ask(path) == ask(("127.0.0.1", pu), socket.SOCK_DGRAM) == "hello"
+    assert ask(("127.0.0.1", p)) == ask(path) == ask(("127.0.0.1", pu), socket.SOCK_DGRAM) == ask(("127.0.0.1", pd), socket.SOCK_DGRAM) == "hello"
     assert husk.husk("wait", name, timeout=30).status == 0
     stop(name)
 
@@ -172,7 +175,9 @@ def test_what_is_no_dead_socket_stays(name, tmp_path):
     assert husk.run(f"listen={path}", "--", "/bin/true", box=name).status == 0 and not path.exists()		# nobody's
     path.write_text("precious")
     r = husk.run(f"listen={path}", "--", "/bin/true", box=name)
-    assert r.status == 125 and path.read_text() == "precious", r
+    assert r.status == 125 and path.read_text() == "precious" and f"init.listen: {path} is there, and no socket" in r.err, r
+    r = husk.run(f"listen={tmp_path}/u:user=nobody-at-all", "--", "/bin/true", box=name)
+    assert r.status == 125 and '"nobody-at-all" is not in /etc/passwd\n' in r.err, r
     link.symlink_to(tmp_path)
     r = husk.run(f"listen={link}/t", "--", "/bin/true", box=name)
     assert r.status == 125 and "no link on the way is followed" in r.err and not (tmp_path / "t").exists(), r

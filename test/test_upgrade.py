@@ -163,6 +163,39 @@ def test_a_box_lives_through_twenty(name, two, tmp_path):
     husk.nothing_left(name)
 
 
+def test_who_is_attached_stays_so(name, two):
+    """Two terminals on the box's own, a program on a terminal of its own, and one in the background: all go on, and nothing is held twice."""
+    shell = sh("stty -echo; echo up; while read x; do echo \"got $x\"; done")
+    keeper = start(name, "tty=yes", *shell)
+    assert wait_for(lambda: "up" in husk.husk("logs", name).out)
+    assert husk.husk("exec", "-d", name, "--", "/bin/sleep", "1234").status == 0
+    with husk.terminal("attach", name) as one, husk.terminal("attach", name) as other, husk.terminal("exec", "-t", name, *shell) as own:
+        for t in (one, other):
+            t.until(lambda text: t.raw())
+        own.expect("up")
+        one.type("0\r")
+        other.expect("got 0\r")
+        before = None
+        for i in range(1, 5):
+            upgrade(two[i % 2], name)
+            assert runs(keeper, two[i % 2])
+            before = before or descriptors(keeper)
+            assert len(descriptors(keeper)) == len(before) and not not_inherited(keeper), (before, descriptors(keeper))
+            one.type(f"{i}\r")
+            for t in (one, other):
+                t.expect(f"got {i}\r")
+            own.type(f"own {i}\r")
+            own.expect(f"got own {i}\r")
+        one.type("\x10\x11")
+        assert one.end() == 0
+        own.type("\x04")
+        assert own.end() == 0
+        assert wait_for(lambda: len(descriptors(keeper)) == len(before) - 2), (before, descriptors(keeper))
+        assert "1234" in husk.husk("ps", name).out
+        assert husk.husk("kill", name, "KILL").status == 0
+        assert other.end() == 137 and "the box has ended" in other.text
+
+
 def test_what_it_takes_is_given_back(name, two):
     """A keeper that has gone on is as small as one that has not."""
     def size(pid):
