@@ -50,11 +50,13 @@ static const char *refused(const char *dir, const char *name, bool boxes)
 /* A directory hands on what it was given, but not one that has processes. The
  * kernel would let it hand on what can be had by the thread (cpu, cpuset, pids) even
  * then: and make it the root of a threaded domain, below which there is no place
- * for a process. So that is looked at before. */
+ * for a process. So that is looked at before. What another start is handing on
+ * the kernel names before its files are there: a write that changes nothing waits. */
 const char *cg_enable(struct run *r, int ctl)
 {
 	static char dir[CGPATH];
 	const char *path = cg_path(NCTL), *p = cg_below(NCTL), *name = cg_name(ctl), *has;
+	bool there;
 
 	if (r->cg1 >> ctl & 1)
 		return NULL;
@@ -63,10 +65,9 @@ const char *cg_enable(struct run *r, int ctl)
 		return cg_absent(r, ctl);
 	for (; p; p = strchr(p + 1, '/')) {
 		copy(dir, (size_t)(p - path) + 1, path);
-		if ((has = caps_status(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir))) && cg_word(has, name))
-			continue;
+		there = (has = caps_status(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir))) && cg_word(has, name);
 		errno = EBUSY;
-		if (!cg_busy(dir) && write_at(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir), fmts("+%s", name)) == 0)
+		if (((there || !cg_busy(dir)) && write_at(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir), fmts("+%s", name)) == 0) || there)
 			continue;
 		return refused(dir, name, !strchr(p + 1, '/'));
 	}

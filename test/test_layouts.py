@@ -357,6 +357,11 @@ mkdir $C/part $C/part/husk; echo +cpuset >$C/cgroup.subtree_control; echo +cpuse
 for d in part part/husk; do echo 1 >$C/$d/cpuset.cpus; echo root >$C/$d/cpuset.cpus.partition; echo "@parent $(cat $C/$d/cpuset.cpus.partition)"; done
 go root "$F" cgroup=part cpuset.cpus=1 cpuset.cpus.partition=root
 go isolated "$F" cgroup=part cpuset.cpus=1 cpuset.cpus.partition=isolated
+echo "+memory +pids" >$C/cgroup.subtree_control; n=0
+while [ $n -lt 25 ]; do		# the first four below a directory, at once: of 100, two found the controller there, and not yet its files
+	n=$((n+1)); mkdir $C/z$n
+	for k in 1 2 3 4; do husk run cgroup=z$n name=z$n.$k root=/ memory.max=32M pids.max=20 -- /bin/true || echo "@beside $?" & done; wait
+done; echo "@beside none"
 """ % " ".join(MODULES[:-1])
 
 
@@ -381,3 +386,4 @@ def test_of_modules_and_two_cpus():
     assert said(r, "parent") == ["root", "root"], r
     for tag in "root", "isolated":
         assert said(r, tag + "-status") == ["0"] and files(r, tag)["cpuset.cpus.effective"] == "1" and files(r, tag)["cpuset.cpus.partition"] == tag, r
+    assert said(r, "beside") == ["none"], r
