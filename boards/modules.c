@@ -71,9 +71,10 @@ static void load(char *name)
 	if (*args)
 		*args++ = '\0';
 	if (!(line = find("modules.dep", name))) {
-		errno = ENOENT;
-		if (!find("modules.builtin", name))
+		if (!find("modules.builtin", name)) {
+			errno = ENOENT;		/* there may be neither list */
 			board_failed("module: ", name);
+		}
 		return;
 	}
 	rest = strchrnul(line, ':');

@@ -12,8 +12,6 @@ MB = disks.MB
 
 INITRAMFS = """board.module=virtio_mmio
 board.module=virtio_blk
-board.module=crc32c_generic
-board.module=ext4
 board.root=LABEL=root:ext4,rw,fsck
 """
 # /data is not checked: there the kernel reads the journal
