@@ -11,7 +11,8 @@ build="gcc make musl-tools linux-libc-dev busybox-static"
 cross="gcc-arm-linux-gnueabihf linux-libc-dev-armhf-cross gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross
 	gcc-i686-linux-gnu linux-libc-dev-i386-cross"
 test="libc6-dev strace python3 python3-pytest python3-pytest-xdist iproute2 util-linux uidmap clang clang-tidy cppcheck
-	shellcheck valgrind qemu-user-static qemu-system-x86 qemu-system-arm cpio squashfs-tools e2fsprogs bubblewrap crun runc mandoc"
+	shellcheck valgrind qemu-user-static qemu-system-x86 qemu-system-arm cpio squashfs-tools e2fsprogs
+	dosfstools f2fs-tools xfsprogs btrfs-progs exfatprogs erofs-utils genisoimage bubblewrap crun runc mandoc"
 debian="dash busybox-static python3 nginx redis-server dropbear-bin sqlite3 curl"
 tools="gcc make musl-gcc busybox"		# what to look for where there is no dpkg
 
