@@ -179,4 +179,4 @@ def test_commits_are_named_by_place():
     if r.status != 0:
         pytest.skip("not a checkout")
     for subject in r.out.splitlines():
-        assert re.match(r"[a-zA-Z0-9_./,+ -]+: \S|Merge |initial", subject), subject
+        assert re.match(r"[a-zA-Z0-9_./,+ ()-]+: \S|Merge |initial", subject), subject
