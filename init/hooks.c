@@ -262,6 +262,13 @@ void hooks_over(int fd)
 		(void)poll(&p, 1, MAXHOOK * (LIMIT_MS + GONE_MS));
 }
 
+/* Its number may be that of another child from here on. */
+void hooks_reaped(pid_t pid)
+{
+	if (pid == runner)
+		runner = 0;
+}
+
 void hooks_carry(void)
 {
 	carry(&runner, sizeof runner, 1);
@@ -274,7 +281,7 @@ void init_poststop(struct left *l)
 	const char *e;
 
 	if (runner > 0)
-		(void)waitpid(runner, NULL, 0);		/* has been reaped, mostly */
+		(void)waitpid(runner, NULL, 0);
 	if (!left_get(l, "hook", &at, text, sizeof text))
 		return;
 	if (l->apart && !aside(l))

@@ -884,6 +884,7 @@ int init_startcontainer(struct run *);
 int init_poststart(struct run *);
 const char *hooks_run(const char *text, const char *name);	/* a program of the board, as hooks are run: NULL, or what was wrong */
 void hooks_over(int fd);		/* waits for the end of W_HOOK */
+void hooks_reaped(pid_t);		/* perhaps the one of poststart */
 void hooks_carry(void);
 int init_rights(struct run *);
 int init_filter(struct run *);

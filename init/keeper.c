@@ -229,6 +229,7 @@ static void reap(void)
 
 	while (dead(&si)) {
 		enter_reaped(&si);
+		hooks_reaped(si.si_pid);
 		if (also != -1)
 			board_reaped(si.si_pid);
 		for (v = keeper_next(NULL); v; v = keeper_next(v))
@@ -379,7 +380,7 @@ static bool rests(const struct live *v, int which)
 
 void keeper_turn(int timeout_ms)
 {
-	__attribute__((uninitialized)) struct pollfd p[MAXLIVE * W_POLLED + MAXASK + 2 * MAXEXEC + 4];
+	__attribute__((uninitialized)) struct pollfd p[MAXLIVE * W_POLLED + MAXASK + 2 * MAXEXEC + 5];
 	__attribute__((uninitialized)) uint16_t who[MAXLIVE * W_POLLED + 4];
 	struct live *v = NULL;
 	struct signalfd_siginfo si;

@@ -249,7 +249,7 @@ static void settings(void)
 	char *to[] = { l.user, l.net }, *p;
 	int i;
 
-	if (runs())
+	if (l.who >= 0 && l.up < 2)
 		await_settings();
 	if (read_at(AT_FDCWD, state_saved(l.name), text, sizeof text) < 0)
 		return;

@@ -209,24 +209,50 @@ static pid_t init_of(pid_t keeper)
 	return atoi(line);
 }
 
+static int children(pid_t pid)
+{
+	char path[64];
+	int n = 0, c;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+	if ((f = fopen(path, "r"))) {
+		while ((c = getc(f)) != EOF)
+			n += c == ' ';
+		fclose(f);
+	}
+	return n;
+}
+
+/* A small machine has 1,661 processes, and a user half of them. */
+static void more_processes(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/threads-max", "w");
+
+	if (!f || fprintf(f, "30000\n") < 0 || fclose(f))
+		printf("@zombies no more processes\n");
+}
+
 static void zombies(char *n)
 {
 	char script[128], path[16], line[512];
 	pid_t keeper, init;
-	int status;
+	int status, many;
 	long t;
 
 	snprintf(script, sizeof script, "lives nap 300000; lives orphans %s; exit 42", n);
-	keeper = begin((char *[]){ BOX, "pids.max=30000", "--", "/bin/sh", "-c", script, NULL });
+	more_processes();
+	keeper = begin((char *[]){ BOX, "pids.max=30000", "rlimit.nproc=30000", "memory.max=max", "--", "/bin/sh", "-c", script, NULL });
 	await("lives nap 300000 ");
 	kill(init = init_of(keeper), SIGSTOP);
 	snprintf(path, sizeof path, "%d", init_of(init));
 	while (!text(path, "stat", line, sizeof line) || !strstr(line, ") Z "))
 		usleep(20000);
 	t = us();
+	many = children(init);
 	kill(init, SIGCONT);
 	status = end(keeper);
-	printf("@zombies status=%d us=%ld\n", status, us() - t);
+	printf("@zombies status=%d us=%ld many=%d\n", status, us() - t, many);
 }
 
 static void orphans(int n)

@@ -1,7 +1,9 @@
 """forks=yes: programs that go to the background by themselves; and what is said where nobody has written it."""
+import os
 import re
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -48,6 +50,17 @@ def test_and_when_its_time_is_over_all_are_killed():
         assert husk.wait_for(lambda: husk.children(husk.children(init)[0]) == [])
         p.terminate()
         assert husk.status_of(p) == 137 and "did not stop in 200 ms" in husk.errors(p)
+    husk.nothing_left(name)
+
+
+def test_it_is_started_again_by_how_the_last_one_ended():
+    """restart=on-failure: the program has ended well, what it left behind has not; and ready=port of who is left."""
+    name = husk.name("tfk")
+    script = "n=`cat /mnt/n 2>/dev/null`; echo $((n+1)) >/mnt/n; (nc -l -p 7 >/dev/null & sleep 0.2; [ $((n+1)) = 3 ] || exit 5) & exit 0"
+    with tempfile.TemporaryDirectory() as d:
+        os.chmod(d, 0o777)
+        r = husk.run("forks=yes", "restart=on-failure 10ms", "ready=port:7", f"bind={d}:/mnt:rw", "stop.timeout=1s", "--", "/bin/sh", "-c", script.replace("nc -l -p 7 >/dev/null &", "timeout 0.2 nc -l -p 7 >/dev/null;"), box=name)
+        assert r.status == 0 and husk.read(f"{d}/n") == "3\n" and r.err.count("exit 5: again") == 2, r
     husk.nothing_left(name)
 
 

@@ -1,4 +1,5 @@
 """Supervision: restarts, waits, how a box ended, and that a killed keeper leaves nothing. The machine itself: life_test.c."""
+import fcntl
 import os
 import re
 import shutil
@@ -365,6 +366,42 @@ def test_after_is_an_order_alone(name):
         assert wait_for(lambda: word(name) == "running"), text(name)
     finally:
         end(other)
+
+
+# what the other is, whether a keeper holds it; do after= and needs= of it let one start?
+OTHERS = [("none", True, False)] + [(f"{word} held", after, needs) for word, after, needs in (
+    ("waiting", False, False), ("starting", False, False), ("running", True, True), ("ready", True, True), ("paused", True, True),
+    ("stopping", True, False), ("backoff", True, False))] + [(word, True, word == "done") for word in "done failed skipped starting running waiting".split()]
+
+
+def test_what_each_state_of_another_means(tmp_path):
+    """after=, needs=, both at once, and if= that is asked for last: in a run directory where the others are texts and locks."""
+    run_dir, held = tmp_path / "run", []
+    run_dir.mkdir(mode=0o700)
+    env, want = dict(os.environ, HUSK_RUN=str(run_dir)), {}
+    try:
+        for i, (other, after, needs) in enumerate(OTHERS):
+            if other != "none":
+                d = run_dir / f"o{i}"
+                d.mkdir(mode=0o700)
+                (d / "state").write_text(f"version=1\nstate={other.split()[0]} 5\n")
+                (d / "state").chmod(0o600)
+                if other.endswith("held"):
+                    held.append(os.open(d, os.O_RDONLY))
+                    fcntl.flock(held[-1], fcntl.LOCK_EX)
+            for key, good in (("after", after), ("needs", needs), ("if", after)):
+                words = [f"after=o{i}", "if=/none"] if key == "if" else [f"{key}=o{i}"]
+                r = husk.husk("start", f"name=x{key}{i}", f"root={husk.ROOT}", *words, "--", "/bin/sleep", "100", env=env)
+                assert r.status == 0, r
+                want[f"x{key}{i}"] = (other, "waiting" if not good else "skipped" if key == "if" else "running")
+        said = lambda: dict(re.findall(r"^name=(x\S+)\nstate=(\w+)$", husk.husk("list", "-k", env=env).out, re.M))
+        wait_for(lambda: said() == {x: state for x, (_, state) in want.items()}, 20)
+        wrong = {x: (want[x], state) for x, state in said().items() if state != want[x][1]}
+        assert not wrong and len(said()) == len(want), wrong
+    finally:
+        husk.husk("stop", *want, env=env, timeout=60)
+        for fd in held:
+            os.close(fd)
 
 
 def test_a_wait_costs_nothing(name):
