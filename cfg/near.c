@@ -45,7 +45,7 @@ void near_try(struct near *n, const char *candidate)
 
 const char *near_hint(const struct near *n)
 {
-	static char hint[48];
+	static char hint[MAXNAME + 4];
 
 	if (!n->name[0])
 		return "";

@@ -988,7 +988,7 @@ const char *cfg_preset_name(int);		/* NULL: no more */
 bool cfg_is_default(const char *value);	/* is it a word of the defaults? */
 
 /* cfg/near.c: the word that was probably meant */
-struct near { const char *word; size_t best; char name[40]; };
+struct near { const char *word; size_t best; char name[MAXNAME + 1]; };
 void near_begin(struct near *, const char *word);
 void near_try(struct near *, const char *candidate);
 const char *near_hint(const struct near *);	/* "; memory.max?", or "" */
