@@ -207,9 +207,11 @@ static const char *look(const char *what)
 /* LABEL= of what is still to be made: the name of its partition */
 static const char *look_for(const char *what, bool make)
 {
+	static char part[80];			/* fmts() has not so many places as there are disks */
 	const char *dev = look(what);
 
-	return !dev && make && *what == 'L' && (dev = look(fmts("PART%s", what))) && !board_blank(dev) ? NULL : dev;
+	fmt(part, sizeof part, "PART%s", what);
+	return !dev && make && *what == 'L' && (dev = look(part)) && !board_blank(dev) ? NULL : dev;
 }
 
 const char *board_find(const char *what, bool make, unsigned ms)

@@ -1,5 +1,7 @@
 """Disks of a board: an initramfs that switches to the real root, modules, mount= by what stands on a disk, fsck, mkfs, swap, an overlay, a seed, the clock."""
+import shutil
 import subprocess
+import uuid
 
 import pytest
 
@@ -150,3 +152,59 @@ def test_other_roots(tmp_path):
     assert disks.clean(tmp_path, data)[0], disks.clean(tmp_path, data)[1]
     r = qemu.boot(b, initramfs(b, MODULES), "root=/dev/vda1 init=/nothing", "/husk", until="board.root: /nothing: No such file or directory")
     assert "board.root: /nothing: No such file or directory" in r.text, r
+
+
+# On Debian's kernel FAT takes its letters from modules that nothing names.
+KINDS = MODULES + "".join(f"board.module={m}\n" for m in "vfat nls_cp437 nls_ascii xfs".split()) + """mount=LABEL=FATDISK:/fat:vfat,noexec
+mount=UUID=1234-ABCD:/fat2:ro
+mount=UUID=%s:/xfs:xfs
+mount=PARTLABEL=sq:/sq:squashfs
+mount=UUID=%s:/ext:ext4,fsck
+mount=UUID=%s:none:swap
+mount=LABEL=NEWFAT:/newfat:vfat,mkfs
+"""
+KINDS_SH = """
+grep -E ' /(x|f|e|s|n)[a-z0-9]+ ' /proc/mounts | grep ^/dev/vd | sed 's/^/@mount /'; sed 1d /proc/swaps | sed 's/^/@swap /'
+for d in fat xfs ext newfat; do echo "of $d" >/$d/note; done; echo "@notes $(cat /fat/note /xfs/note /ext/note /newfat/note | tr '\\n' ' ')"; echo "@hello $(cat /sq/hello)"
+husk poweroff
+"""
+
+
+def made(at, megabytes, *words):
+    """What a program makes of a file of that size."""
+    with open(at, "wb") as f:
+        f.truncate(megabytes * MB)
+    path = qemu.os.environ["PATH"] + ":/sbin:/usr/sbin"
+    if not shutil.which(words[0], path=path):
+        pytest.skip(f"no {words[0]}")
+    subprocess.run([*words, at], check=True, capture_output=True, env=qemu.os.environ | {"PATH": path})
+    return at.read_bytes()
+
+
+def test_kinds_of_file_systems(tmp_path):
+    """FAT, xfs, squashfs, ext4 and swap of their own programs, by LABEL, UUID and PARTLABEL; a blank one becomes FAT; and the programs of the others find nothing wrong after."""
+    test_boot.ready(BOARD)
+    b = qemu.of(BOARD, "6.1")
+    ids = [str(uuid.uuid5(uuid.NAMESPACE_DNS, n)) for n in ("xfs", "ext", "swap")]
+    parts = ("fat", made(tmp_path / "fat", 8, "mkfs.vfat", "-n", "FATDISK")), ("fat2", made(tmp_path / "fat2", 40, "mkfs.vfat", "-F", "32", "-i", "1234abcd")), \
+        ("xfs", made(tmp_path / "xfs", 20, "mkfs.xfs", "--unsupported", "-q", "-m", "uuid=" + ids[0])), \
+        ("sq", disks.squashfs(tmp_path, {"hello": qemu.file("from squashfs\n")}).read_bytes().ljust(MB, b"\0")), \
+        ("ext", made(tmp_path / "ext", 4, "mke2fs", "-q", "-F", "-t", "ext4", "-U", ids[1])), ("swap", made(tmp_path / "swap", 4, "mkswap", "-q", "-U", ids[2])), ("NEWFAT", bytes(8 * MB))
+    disk = tmp_path / "disk"
+    where, _ = disks.gpt(disk, *parts)
+    conf = KINDS % tuple(ids)
+    fsck = (qemu.tool("e2fsck-static", b["DEBARCH"]) / "sbin/e2fsck.static").read_bytes()
+    files = root_of(b, conf, KINDS_SH, disks.modules(b, "virtio_blk", "virtio_pci", "squashfs", "vfat", "nls_cp437", "nls_ascii", "xfs"))
+    files |= {"sbin/fsck.ext4": qemu.program(fsck), "sbin/mkfs.vfat": qemu.program("#!/bin/sh\nexec /bin/busybox mkdosfs \"$@\"\n")}
+    r = qemu.boot(drives(b, disk), files)
+    assert r.ended and "Power down" in r.text and "husk: mount" not in r.text, r
+    mounts = {m.split()[1]: m.split() for m in said(r, "mount")}
+    assert {at: m[0] + " " + m[2] for at, m in mounts.items()} == {"/fat": "/dev/vda1 vfat", "/fat2": "/dev/vda2 vfat", "/xfs": "/dev/vda3 xfs", "/sq": "/dev/vda4 squashfs",
+                                                                  "/ext": "/dev/vda5 ext4", "/newfat": "/dev/vda7 vfat"}, r
+    assert "noexec" in mounts["/fat"][3] and mounts["/fat2"][3].startswith("ro,") and said(r, "swap")[0].startswith("/dev/vda6"), r
+    assert said(r, "notes") == ["of fat of xfs of ext of newfat "] and said(r, "hello") == ["from squashfs"], r
+    for (name, data), at, look in zip(parts, where, ("fsck.vfat -n", "fsck.vfat -n", "xfs_repair -n -f -o force_geometry", None, "e2fsck -fn", None, None)):
+        if look:
+            (tmp_path / "after").write_bytes(disk.read_bytes()[at:at + len(data)])
+            e = subprocess.run([*look.split(), tmp_path / "after"], capture_output=True, text=True, check=False, env=qemu.os.environ | {"PATH": "/sbin:/usr/sbin:/bin"})
+            assert e.returncode == 0, (name, e.stdout + e.stderr)
