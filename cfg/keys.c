@@ -200,10 +200,17 @@ int key_of(const char *word)
 	return key_find(fmts("%.*s", (int)strcspn(word, "="), word));
 }
 
-/* Also the end of the table: NULL */
+/* Also the end of the table: NULL. From where the last search ended: whoever asks for
+ * all goes over the table once. */
 const char *key_name(int row)
 {
-	return row < NKEYS ? nth(names, row) : NULL;
+	if (row >= NKEYS)
+		return NULL;
+	if (row < cfg.row)
+		cfg.at = cfg.row = 0;
+	for (; cfg.row < row; cfg.row++)
+		cfg.at = (uint16_t)(cfg.at + strlen(names + cfg.at) + 1);
+	return names + cfg.at;
 }
 
 /* Of one that is not set unless somebody says it: what holds then, for people; or "" */

@@ -84,7 +84,7 @@ static bool lines(int row, const char *tab, bool origins)
 /* A list is emptied first: the defaults are read before this. */
 static void show(int row, const char *tab, bool origins)
 {
-	const char *key = key_name(row), *what = key_what(row), *first = strchr(what, '(');
+	const char *key = key_name(row), *what, *first;
 	unsigned flags = key_row(row)->flags;
 	bool list = flags & K_LIST && !(flags & K_OPEN);
 
@@ -95,6 +95,8 @@ static void show(int row, const char *tab, bool origins)
 	if (flags & K_OPEN)
 		put("%s# %s is not set\n", tab, key);
 	else {
+		what = key_what(row);
+		first = strchr(what, '(');
 		first = first ? first + 1 : what;
 		put("%s%s=%.*s\n", tab, key, (int)strcspn(first, ",|)"), first);
 	}
