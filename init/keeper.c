@@ -20,6 +20,7 @@
 enum { MAXLIVE = 64 };
 
 static struct live table[MAXLIVE] APART;
+static unsigned top STAYS;		/* from here on all are FREE, and nobody reads what was never written */
 static int signals STAYS;		/* the signalfd */
 static int watch STAYS;			/* inotify, for etc=; -1: nobody needs it */
 static int pending STAYS;
@@ -28,7 +29,7 @@ static bool settled STAYS;		/* the box has lived for longer than BRIEF_MS */
 
 struct live *keeper_next(struct live *v)
 {
-	for (v = v ? v + 1 : table; v < table + MAXLIVE; v++)
+	for (v = v ? v + 1 : table; v < table + top; v++)
 		if (v->state != FREE && v->state != GONE)
 			return v;
 	return NULL;
@@ -47,6 +48,7 @@ struct live *keeper_at(int slot)
 void keeper_carry(void)
 {
 	carry(table, sizeof *table, MAXLIVE);
+	carry(&top, sizeof top, 1);
 	carry(&signals, sizeof signals, 1);
 	carry(&watch, sizeof watch, 1);
 	carry(&also, sizeof also, 1);
@@ -83,6 +85,8 @@ struct live *keeper_add(const char *name)
 			copy(v->name, sizeof v->name, name);
 			v->state = STARTING;
 			memset(v->fd, -1, sizeof v->fd);
+			if (top <= (unsigned)keeper_slot(v))
+				top = (unsigned)keeper_slot(v) + 1;
 			return v;
 		}
 	say(2, "husk: %s: more than %d boxes\n", name, MAXLIVE);
