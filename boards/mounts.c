@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
  * them; 16: its absence is no news; 32: no mount but a link; 64: there is a
  * console now; 128: in a namespace of somebody else's as well. nsdelegate: a box that gets its own subtree cannot lift its own
  * limits; Linux has it from 4.13. */
+enum { MOUNT_ROOT = 0x2000 };		/* STATX_ATTR_MOUNT_ROOT */
 enum { OPTIONAL = 16, LINK = 32, CONSOLE = 64, HERE = 128 };
 static const char table[] =
 	"\016proc\0/proc\0\0"
@@ -37,11 +39,14 @@ static const char table[] =
 static const char nodes[] = "600c5:1 console\0" "666c1:3 null\0" "666c1:5 zero\0" "666c1:7 full\0" "666c1:8 random\0" "666c1:9 urandom\0"
 	"666c5:0 tty\0" "600c1:11 kmsg\0" "600c4:64 ttyS0\0" "600c204:64 ttyAMA0\0";
 
-/* A mount point has another device than the directory above. */
+/* A mount point has another device than the directory above. From 5.8 the kernel says so itself. */
 static bool is_mounted(const char *path)
 {
 	struct stat a, b;
+	uint64_t x[32];			/* a struct statx, which is younger than some C libraries: its attributes, and which are known */
 
+	if (syscall(SYS_statx, AT_FDCWD, path, AT_NO_AUTOMOUNT, 0, x) == 0 && x[7] & MOUNT_ROOT)
+		return x[1] & MOUNT_ROOT;
 	return stat(path, &a) == 0 && stat(fmts("%s/..", path), &b) == 0 && a.st_dev != b.st_dev;
 }
 
