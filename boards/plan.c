@@ -333,7 +333,7 @@ int board_circle(void)
 bool board_readable(void)
 {
 	at()->wrong = read_board(asked());
-	cfg_of_board();
+	cfg_of_board(false);
 	read_boxes();
 	return !at()->wrong;
 }
@@ -346,7 +346,7 @@ void board_plan(int to, bool again, bool moved)
 
 	at()->again = again;
 	last = board_conf(to, moved);
-	cfg_of_board();
+	cfg_of_board(true);
 	read_boxes();
 	turn_round();
 	for (n = 0; (w = next(true)); n++) {

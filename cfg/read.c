@@ -201,13 +201,38 @@ static void follow(unsigned n)
 		cfg_here("use", e);
 }
 
+/* What a box has by the defaults, for the next one of many: a start has one alone. */
+struct usual {
+	unsigned nmarks;
+	struct mark marks[128];
+	struct box box;
+};
+
+static BASE struct usual *usual(void)
+{
+	static struct usual box;
+
+	return &box;
+}
+
+static void keep_usual(const struct box *b)
+{
+	if (!cfg.plan || cfg.errors || cfg.nmarks > sizeof usual()->marks / sizeof *usual()->marks)
+		return;
+	memcpy(&usual()->box, b, offsetof(struct box, bpf));
+	memcpy(usual()->marks, cfg.marks, cfg.nmarks * sizeof *cfg.marks);
+	usual()->nmarks = cfg.nmarks;
+	cfg.base = cfg.used;		/* their text stays */
+}
+
 static void reset(struct box *b, bool of_board)
 {
 	int i;
 
-	if (b->read)		/* else it is zero, and three pages of it stay untouched */
+	if (b->read && !usual()->nmarks)	/* else it is zero, and three pages of it stay untouched; or written over */
 		memset(b, 0, offsetof(struct box, bpf));
 	b->read = true;
+	b->local = NULL;
 	b->uid = b->gid = ~0u;
 	b->sched = SCHED_UNSET;
 	b->nice = b->oom_score_adj = UNSET;
@@ -286,16 +311,36 @@ static void program(struct box *b, char *const argv[])
 		say_line(b, s);
 }
 
+/* The lowest layer. Its marks point to its own place, whose name is the file's. */
+static void defaults(struct box *b)
+{
+	struct source *s = &cfg.source[MAXSOURCE];
+	const char *text = cfg_preset(NULL), *file = b->file, *of_board = b->local;
+	uint32_t mtime = b->mtime;
+
+	*s = (struct source){ cfg.source->name, text, strlen(text), 0, L_DEFAULTS, true };
+	if (!usual()->nmarks) {
+		lines(b, s);
+		keep_usual(b);
+		return;
+	}
+	memcpy(b, &usual()->box, offsetof(struct box, bpf));
+	memcpy(cfg.marks, usual()->marks, usual()->nmarks * sizeof *cfg.marks);
+	cfg.nmarks = usual()->nmarks;
+	b->file = file;
+	b->local = of_board;
+	b->mtime = mtime;
+}
+
 /* The sources of the top are there: all below them, then all in order. */
 static int layers(struct box *b, const char *file, char *const argv[])
 {
-	const char *text = cfg_preset(NULL);
 	const struct source *s;
 	unsigned layer, n = cfg.nsources;
 
-	text_add(NULL, L_DEFAULTS, text, strlen(text));
 	follow(n);
-	for (layer = 0; layer < NLAYERS; layer++)
+	defaults(b);
+	for (layer = L_DEFAULTS + 1; layer < NLAYERS; layer++)
 		for (s = cfg.source; s < cfg.source + cfg.nsources; s++)
 			if (s->layer == layer)
 				lines(b, s);
@@ -320,9 +365,10 @@ bool cfg_is_board(const char *file)
 	return same(slash ? slash + 1 : file, "board.conf");
 }
 
-void cfg_of_board(void)
+void cfg_of_board(bool plan)
 {
 	cfg.beside = true;
+	cfg.plan = plan;
 }
 
 /* The last board.local= of the board.conf beside the file: the rest of that is the
@@ -332,13 +378,15 @@ static void local(struct box *b, const char *file)
 	static char path[300];
 	const char *slash = strrchr(file, '/'), *p, *dir = NULL, *e;
 	size_t used = cfg.used;
+	static bool none;		/* of a plan, whose boxes are all of one directory */
 
-	if (!cfg.beside && (!starts(file, CONFDIR "/") || slash != file + sizeof CONFDIR - 1))
+	if (none || (!cfg.beside && (!starts(file, CONFDIR "/") || slash != file + sizeof CONFDIR - 1)))
 		return;
 	if (!slash || text_file(fmts("%.*s/board.conf", (int)(slash - file), file), L_LOCAL))
 		return;
 	for (p = cfg.source[--cfg.nsources].text; p; p = strchr(p, '\n'), p += p != NULL)
 		dir = starts(p, "board.local=/") ? p + strlen("board.local=") : dir;
+	none = cfg.plan && !dir;
 	if (!dir)
 		return;
 	fmt(path, sizeof path, "%.*s%s", (int)strcspn(dir, "\n"), dir, slash);

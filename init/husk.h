@@ -925,7 +925,7 @@ const char *left_get(const struct left *, const char *key, unsigned *at, char *b
 int cfg_load(struct box *, const char *file, char *const words[], int nwords, char *const argv[]);
 int cfg_again(struct box *, const char *file, char *const words[], int nwords);	/* of husk update; the box loaded last stays as it is; key= takes away what may change */
 int cfg_parse(struct box *, const char *name, const char *text);	/* the same from memory that stays, no words */
-void cfg_of_board(void);		/* from now on a board.conf beside the file has a say, wherever they are */
+void cfg_of_board(bool plan);	/* from now on a board.conf beside the file has a say, wherever they are; plan: nothing is started, box after box is read for its order */
 bool cfg_is_board(const char *file);	/* is it called board.conf? */
 int cfg_board(struct box *, const char *file, char *const words[], int nwords);	/* struct board, and what board.conf takes of a box; file may be NULL. 0, or printed, and 2 */
 /* cfg/machine.c: what depends on the machine; prints, returns 0 or 2. root:
@@ -1048,7 +1048,7 @@ bool cfg_is_knob(const char *key);		/* a file of a controller that has no row of
 
 /* cfg/where.c: who said what, for the setters and checks */
 enum layer { L_DEFAULTS, L_USE, L_INCLUDE, L_FILE, L_LOCAL, L_WORDS, NLAYERS };
-enum { MAXSOURCE = 12 };
+enum { MAXSOURCE = 11 };
 struct source {
 	const char *name;		/* NULL: the command line */
 	const char *text;		/* stays as it is */
@@ -1077,11 +1077,12 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	bool	 board;			/* it is board.conf */
 	bool	 live;			/* husk update: a key without a value is not there */
 	bool	 beside;		/* a board.conf beside the file counts, wherever that is */
+	bool	 plan;			/* cfg_of_board() */
 	size_t	 base;			/* of buffer: below it stands the box before this one */
 	struct { const struct source *src; uint32_t line; } use;	/* where use= stands */
 	char	 preset[MAXNAME + 2];	/* its value */
 	char	 value[84];		/* before it is cut, for messages */
-	struct source source[MAXSOURCE];
+	struct source source[MAXSOURCE + 1];	/* the last: the defaults */
 	struct mark marks[MAXMARK + 1];
 	char	 buffer[MAXTEXT];
 };

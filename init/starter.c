@@ -142,7 +142,7 @@ static void child(struct live *v, const char *extra, int to)
 	if (board) {
 		(void)setsid();		/* who loses the terminal of a namespace hangs up on us, and not on the boxes */
 		board_console(true);
-		cfg_of_board();
+		cfg_of_board(false);
 	}
 	caps_reset();
 	r.left = &left;
