@@ -208,3 +208,39 @@ def test_kinds_of_file_systems(tmp_path):
             (tmp_path / "after").write_bytes(disk.read_bytes()[at:at + len(data)])
             e = subprocess.run([*look.split(), tmp_path / "after"], capture_output=True, text=True, check=False, env=qemu.os.environ | {"PATH": "/sbin:/usr/sbin:/bin"})
             assert e.returncode == 0, (name, e.stdout + e.stderr)
+
+
+SLOT = "mount=LABEL=env:/data:ext4\nboard.good=/bin/sh -c \"echo 0 >/data/tries.new; mv /data/tries.new /data/tries; sync\"\nboard.timeout=1m\nboard.fail=reboot\n"
+SLOT_SH = """
+echo "@slot $(sed -n 's/.*root=LABEL=//p' /proc/cmdline) $(cat /data/tries)"
+[ -e /broken ] && sleep 1000
+echo >&5; until [ "$(cat /data/tries)" = 0 ]; do usleep 100000; done; echo @good; husk poweroff
+"""
+
+
+def test_two_slots(tmp_path):
+    """An update in another root that does not come up: husk reboots, the loader counts and takes the old one, whose board.good clears the count."""
+    test_boot.ready(BOARD)
+    b = qemu.of(BOARD, "6.1")
+    tree = root_of(b, SLOT, SLOT_SH) | {"etc/husk/script.conf": qemu.file(SCRIPT + "ready=fd:5\n")}
+    disk = tmp_path / "disk"
+    where, _ = disks.gpt(disk, ("a", disks.ext4(tmp_path, "old", 12, tree)), ("b", disks.ext4(tmp_path, "new", 12, tree | {"broken": qemu.file(""), "etc/husk/board.conf": qemu.file(SLOT.replace("1m", "3s"))})),
+                         ("env", disks.ext4(tmp_path, "env", 4, {"tries": qemu.file("0\n")})))
+    b, env, said_all = drives(b, disk), tmp_path / "env", []
+
+    def edit(*commands):
+        env.write_bytes(disk.read_bytes()[where[2]:where[2] + 4 * MB])
+        said = [subprocess.run(["debugfs", "-w", "-R", c, env], capture_output=True, text=True, check=True).stdout for c in commands]
+        with open(disk, "r+b") as f:
+            f.seek(where[2])
+            f.write(env.read_bytes())
+        return said[0]
+    for _ in range(2):		# the boot loader: one try for the new one
+        tries = int(edit("cat tries"))
+        (tmp_path / "tries").write_text(f"{tries + 1}\n")
+        edit("rm tries", f"write {tmp_path / 'tries'} tries")
+        r = qemu.boot(b, initramfs(b, MODULES), f"root=LABEL={'old' if tries else 'new'}", "/husk")
+        assert r.ended, r
+        said_all.append((said(r, "slot"), said(r, "good"), "husk: board: not good in 3 s: script" in r.text, "Restarting system" in r.text))
+    assert said_all == [(["new 1"], [], True, True), (["old 2"], [""], False, False)], (said_all, r)
+    assert edit("cat tries") == "0\n"
