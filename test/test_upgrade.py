@@ -61,7 +61,10 @@ def sh(text):
 
 def another(to, change=lambda b: b):
     """Another husk: what comes behind an ELF file is nothing to the kernel."""
-    to.write_bytes(change(pathlib.Path(husk.HUSK).read_bytes()) + to.name.encode())
+    data = change(pathlib.Path(husk.HUSK).read_bytes()) + to.name.encode()
+    with open(to, "wb", buffering=0) as f:		# in pieces, as cp does: what is written at once is one page of 256 kB, which is mapped as a whole
+        for at in range(0, len(data), 1 << 14):
+            f.write(data[at:at + (1 << 14)])
     to.chmod(0o755)
     return to
 
