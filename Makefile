@@ -1,5 +1,5 @@
 # husk: make            builds out/husk for this machine
-#       make BOARD=NAME builds out/NAME/husk (boards/NAME.mk)
+#       make BOARD=NAME builds out/NAME/husk (boards/NAME.mk, which may say WITHOUT = PARTS: husk(8))
 #       make run        sets all up, builds, runs a real box and shows what it is
 #       make BOARD=NAME image   what it boots: its kernel, initramfs, device tree and disk, in out/NAME
 #       make BOARD=NAME boot    boots that in QEMU, on this terminal
@@ -10,6 +10,7 @@
 BOARD	= native
 OUT	= out/$(BOARD)
 RUNDIR	= /run/husk
+WITHOUT	=
 include boards/$(BOARD).mk
 
 SRC	= init/*.c cfg/*.c ns/*.c cg/*.c rootfs/*.c caps/*.c filter/*.c boards/*.c
@@ -19,7 +20,7 @@ WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wundef -Wstrict-proto
 	-Wmissing-prototypes -Wswitch-enum -Wframe-larger-than=8192 -Werror
 HARD	= -fPIE -fstack-protector -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks
 CFLAGS	= -std=c11 $(OPT) $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables \
-	-ffunction-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' -DLAYOUT=`sh init/layout.sh`u $(INC)
+	-ffunction-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' -DLAYOUT=`sh init/layout.sh`u -DLACKS=`sh init/parts.sh $(WITHOUT)` $(INC)
 OPT	= -Os
 GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk \
 	-fno-move-loop-invariants -fno-section-anchors -fno-tree-switch-conversion \
@@ -35,7 +36,8 @@ END	= $(LIB)/libc.a `$(CC) -print-libgcc-file-name`
 all: $(OUT)/husk $(OUT)/husk.conf.5
 
 # By a rename: boxes that run are kept by the old file, and a build that is killed leaves none that is half.
-$(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/as init/arch/near.awk init/arch/calls.S init/layout.sh $(START) $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
+$(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/as init/arch/near.awk init/arch/calls.S init/layout.sh init/parts.sh $(START) $(OUT)/nr.h $(OUT)/cap.h Makefile boards/$(BOARD).mk
+	@sh init/parts.sh $(WITHOUT) >/dev/null
 	REAL_AS=`$(CC) -print-prog-name=as` $(CC) $(CFLAGS) $(GCCONLY) $(LINK) -Binit/arch/ -o $@.new $(START) $(SRC) $(END)
 	mv $@.new $@
 

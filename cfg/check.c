@@ -285,7 +285,7 @@ static void exec_once(const struct box *b)
 
 bool cfg_notify(const struct life *l)
 {
-	return l->ready == READY_NOTIFY || l->watchdog_ms;
+	return HAS(ready) && (l->ready == READY_NOTIFY || l->watchdog_ms);
 }
 
 enum { START_MS = 30000 };		/* of start.timeout= */
@@ -433,15 +433,18 @@ void cfg_check(struct box *b)
 	rights(b);
 	sysctls(b);
 	limits(b);
-	ready(b);
-	in_order(b);
-	if (b->nneeds || b->nafter || b->nif)
+	if (HAS(ready))
+		ready(b);
+	if (HAS(knobs))
+		in_order(b);
+	if (HAS(restart) && (b->nneeds || b->nafter || b->nif))
 		waits(b);
 	if (b->life.forks)
 		forks(b);
 	if (b->exec_once)
 		exec_once(b), hooks_once(b);
-	numbers(b);
+	if (HAS(sockets))
+		numbers(b);
 	cfg_check_listen(b);
 	if (b->abi == ABI_32 && !(b->persona & PER_MASK))
 		b->persona |= PER_LINUX32;

@@ -168,6 +168,27 @@ KEYS(ORDER)
 
 _Static_assert(sizeof(struct box) < 65536, "offsets of keys.c are 16 bits wide");
 
+/* Which keys are of a part: from one to another of the table. man.sh reads this, too. */
+#define KEYS_OF(K) \
+	K(knobs, CPUSET_CPUS, KNOB) \
+	K(learn, SYSCALLS_LOG, SYSCALLS_LOG) \
+	K(restart, IF, NEEDS) \
+	K(control, RELOAD_SIGNAL, RELOAD_SIGNAL) \
+	K(ready, READY, WATCHDOG) \
+	K(restart, RESTART, GIVEUP) \
+	K(log, LOG_RATE, LOG_RATE) \
+	K(hooks, HOOK, HOOK) \
+	K(sockets, FD, LISTEN) \
+	K(boards, BOARD_CONSOLE, BOARD_LOCAL)
+
+/* The part that is missing, or -1 */
+int key_lacks(int row)
+{
+#define LACK(part, first, last)	if (!HAS(part) && row >= KEY_##first && row <= KEY_##last) return PART_##part;
+	KEYS_OF(LACK)
+	return -1;
+}
+
 /* Not to be inlined, nor cfg_at(): a call is half as long as an address. */
 __attribute__((noinline)) const struct key *key_row(int row)
 {

@@ -122,6 +122,8 @@ void cfg_check_listen(const struct box *b)
 	const struct listening *l = b->listen, *k;
 	int i;
 
+	if (!HAS(sockets))
+		return;
 	for (i = 0; i < b->nlisten; i++)
 		for (k = b->listen; k < l + i; k++)
 			if (l[i].family == AF_UNIX ? k->family == AF_UNIX && same(k->path, l[i].path) :

@@ -8,13 +8,22 @@ set -eu
 here=$(dirname "$0")
 to=${1:-out}/husk.conf.5
 
-awk -F'"' '
+awk -v keys="$here/keys.c" '
 function roff(s)
 {
 	gsub(/\\\\/, "\\e", s)
 	return s
 }
-BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
+BEGIN {
+	print ".\\\" made from cfg/keys.c by cfg/man.sh"
+	FS = "[(, )]+"
+	while ((getline <keys) > 0)
+		if (/^\tK\([a-z]+, [A-Z]/) {
+			begins[$3] = $2
+			ends[$4] = 1
+		}
+	FS = "\""
+}
 /^\t\/\* [A-Z]+ \*\/ \\$/ {
 	name = $0
 	gsub(/[^A-Z]/, "", name)
@@ -39,6 +48,10 @@ BEGIN { print ".\\\" made from cfg/keys.c by cfg/man.sh" }
 	if (flags ~ /BOARD/ && $2 !~ /^board/) print "Also in"
 	if (flags ~ /BOARD/ && $2 !~ /^board/) print ".Pa board.conf ."
 	if (flags ~ /LIVE/) print "May change while the box runs."
+	id = substr($1, 4, length($1) - 5)
+	if (id in begins) part = begins[id]
+	if (part != "") print "Of the part\n.Cm " part "\nof husk."
+	if (id in ends) part = ""
 }
 END {
 	print ".El"

@@ -105,7 +105,8 @@ static void show(int row, const char *tab, bool origins)
 void cfg_show_key(int row, int fd, const char *tab, bool origins)
 {
 	begin();
-	show(row, tab, origins);
+	if (key_lacks(row) < 0)
+		show(row, tab, origins);
 	(void)end(fd);
 }
 
@@ -117,7 +118,7 @@ bool cfg_show(int fd, bool origins)
 	if (!cfg.board)
 		put("use=service\n");	/* all that other presets say stands below */
 	for (row = 0; key_name(row); row++)
-		if (cfg.board ? key_row(row)->flags & K_BOARD : row < KEY_USE || row == KEY_NAME)
+		if (key_lacks(row) < 0 && (cfg.board ? key_row(row)->flags & K_BOARD : row < KEY_USE || row == KEY_NAME))
 			show(row, "", origins);
 	return end(fd);
 }
@@ -131,6 +132,10 @@ int cfg_help(const char *key)
 
 	if (row < 0) {
 		say(2, "husk: help: %s: no such key%s\n", key, near_of(key, key_name));
+		return 2;
+	}
+	if (key_lacks(row) >= 0) {
+		say(2, "husk: help: %s: not in this program: made without %s\n", key, part_name(key_lacks(row)));
 		return 2;
 	}
 	flags = key_row(row)->flags;

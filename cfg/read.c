@@ -88,7 +88,7 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 		return cfg_set(b, cfg.key, k->flags & K_SUB && k->type != T_KNOB ? strchr(key, '.') + 1 : key, v, key > s);
 	if (!(k->flags & K_LIST) && !(k->flags & K_LIVE && cfg.live))
 		return TEXT "a value is missing";
-	if (k->type == T_KNOB && !(k->flags & K_LIST))
+	if (HAS(knobs) && k->type == T_KNOB && !(k->flags & K_LIST))
 		cfg_empty_knob(b, cfg.key, key);
 	else
 		cfg_empty(b, cfg.key);
@@ -121,7 +121,11 @@ static void line(struct box *b, const char *p, size_t n)
 	cfg.text = p;
 	if (cfg.key < 0)
 		e = no_such_key(key);
-	else if (!may(cfg.key))
+	else if (key_lacks(cfg.key) >= 0) {
+		if (cfg.src->layer == L_DEFAULTS)
+			return;
+		e = cfg_lacks(key_lacks(cfg.key));
+	} else if (!may(cfg.key))
 		e = cfg.board ? TEXT "a box's, not the board's" : TEXT "the board's: in board.conf";
 	else
 		e = value(b, s, key, eq + 1);

@@ -567,7 +567,7 @@ static bool set_restart(struct life *l, char *v)
 }
 
 /* A word or a path, then :SIZE,keep=N,mode=M; of the ring its size alone, of others nothing. */
-static bool set_log(struct box *b, char *v)
+static const char *set_log(struct box *b, char *v)
 {
 	struct life *l = &b->life;
 	char *f[2], *w;
@@ -576,18 +576,20 @@ static bool set_log(struct box *b, char *v)
 	uint64_t size = 0;
 	uint32_t keep = 1;
 
+	if (!HAS(log) && word != 1 && word != 2)
+		return cfg_lacks(PART_log);
 	l->log = file ? LOG_FILE : (uint8_t)(LOG_RING + word);
 	l->log_mode = 0640;
 	b->log_path = f[0];
 	if (file && (!cfg_path(f[0]) || strlen(f[0]) > LOGPATH - 8 || f[0][strlen(f[0]) - 1] == '/'))
-		return false;
+		return cfg_not();
 	for (v = n == 2 ? f[1] : NULL; right && (w = strsep(&v, ",")); )
 		right = starts(w, "mode=") ? file && cfg_octal(w + 5, 0777, &l->log_mode) :
 			starts(w, "keep=") ? file && size && cfg_digits(w + 5, 9, &keep) :
 			cfg_size(w, &size) && size >= 4096 && size <= 1 << 30;
 	l->log_size = (uint32_t)size;
 	l->log_keep = (uint8_t)keep;
-	return right;
+	return right ? NULL : cfg_not();
 }
 
 static bool set_rate(struct life *l, char *v)
@@ -695,18 +697,18 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_CGROUP: ok = set_text(at, v, strlen(v) <= 300 && parts(v, '/', "0 .-")); break;
 	case T_NICE: case T_OOM: ok = set_number(at, v); break;
 	case T_ROOT: return set_root(b, v);
-	case T_CONSOLE: return cfg_set_console(b, v);
+	case T_CONSOLE: return !HAS(boards) ? NULL : cfg_set_console(b, v);
 	case T_ENV: return set_env(b, v);
 	case T_RLIMIT: return set_rlimit(b, sub, v);
-	case T_HOOK: return set_hook(b, sub, v);
-	case T_FD: return set_fd(b, v, skip);
-	case T_LISTEN: return cfg_set_listen(b, v);
-	case T_GOOD: b->board.good = v; return is_command(v);
-	case T_DOG: ok = set_watchdog(&b->board, v, skip); break;
+	case T_HOOK: return !HAS(hooks) ? NULL : set_hook(b, sub, v);
+	case T_FD: return !HAS(sockets) ? NULL : set_fd(b, v, skip);
+	case T_LISTEN: return !HAS(sockets) ? NULL : cfg_set_listen(b, v);
+	case T_GOOD: b->board.good = v; return !HAS(boards) ? NULL : is_command(v);
+	case T_DOG: ok = HAS(boards) && set_watchdog(&b->board, v, skip); break;
 	case T_SYSCTL: return set_sysctl(b, sub, v);
 	case T_BIND: case T_TMPFS: case T_MOUNT: return cfg_set_mnt(b, k->type - T_BIND, v, skip);
 	case T_DEVICE: return cfg_set_device(b, v, skip);
-	case T_KNOB: return cfg_set_knob(b, cfg.key, sub, v, skip);
+	case T_KNOB: return !HAS(knobs) ? NULL : cfg_set_knob(b, cfg.key, sub, v, skip);
 	case T_DEVRULE: return cfg_set_devrule(b, v);
 	case T_SIGNAL:
 		*(uint8_t *)at = (uint8_t)cfg_signal(v);
@@ -724,13 +726,13 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 		if (!(e = cfg_add(at, MAXMODULE)))
 			b->board.module[b->board.nmodule - 1] = v;
 		return e;
-	case T_BROOT: ok = cfg_set_root(b, v); break;
+	case T_BROOT: ok = HAS(boards) && cfg_set_root(b, v); break;
 	case T_OVERLAY: ok = set_text(at, v, *v == '/' ? cfg_clean(v) : cfg_size(v, &size)); break;
 	case T_TIME: ok = cfg_time(v, 1000, DAY_MS, at); break;
-	case T_LOG: ok = set_log(b, v); break;
-	case T_RATE: ok = set_rate(&b->life, v); break;
-	case T_RESTART: ok = set_restart(&b->life, v); break;
-	case T_READY: ok = set_ready(b, v); break;
+	case T_LOG: return set_log(b, v);
+	case T_RATE: ok = HAS(log) && set_rate(&b->life, v); break;
+	case T_RESTART: ok = HAS(restart) && set_restart(&b->life, v); break;
+	case T_READY: ok = HAS(ready) && set_ready(b, v); break;
 	case T_USE: case T_INCLUDE: break;	/* the reader has followed them */
 	}
 	return ok ? NULL : cfg_not();
@@ -801,7 +803,7 @@ void cfg_empty(struct box *b, int row)
 	void *at = (char *)b + k->at;
 	int i;
 
-	if (k->type == T_KNOB)
+	if (HAS(knobs) && k->type == T_KNOB)
 		for (i = b->nknob; i-- > 0;)
 			if (b->knob[i].row == row)
 				cfg_drop_knob(b, i);

@@ -34,6 +34,11 @@ const char *cfg_bad(const char *value, const char *type, const char *hint)
 	return cfg_wrong("\"%.*s\" is not %s%s%s", 80, value, strchr(type, '|') ? "one of " : "", type, hint);
 }
 
+const char *cfg_lacks(int part)
+{
+	return cfg_wrong("not in this program: made without %s", part_name(part));
+}
+
 const char *cfg_not(void)
 {
 	return cfg_bad(cfg.value, key_what(cfg.key), "");

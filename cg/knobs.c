@@ -250,7 +250,7 @@ int cg_setting(struct run *r, const struct box *b, unsigned i, bool plain, struc
 	unsigned texts = 4u * b->nknob;
 
 	*s = (struct setting){ 0 };
-	if (i < texts)
+	if (HAS(knobs) && i < texts)
 		return of_knob(r, b, &b->knob[i / 4], (int)i % 4, plain, s);
 	return of_number(r, b, (int)(i - texts) / 2, (int)i % 2, plain, s);
 }

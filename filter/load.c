@@ -28,5 +28,5 @@ int filter_plain(struct run *r)
 
 int filter_load(struct run *r)
 {
-	return filter_watched(r) ? filter_watch(r) : filter_plain(r);
+	return HAS(learn) && filter_watched(r) ? filter_watch(r) : filter_plain(r);
 }

@@ -215,7 +215,7 @@ int ask_reload(const char *name)
 int ask_reload_all(void)
 {
 	static char comm[16];
-	bool ours = read_at(AT_FDCWD, "/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
+	bool ours = HAS(boards) && read_at(AT_FDCWD, "/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
 
 	if (ours && !board_readable())
 		return 2;		/* what is wrong is found before something is done */

@@ -60,6 +60,8 @@ void ctl_open(struct live *v)
 	static struct sockaddr_un a;
 	int fd;
 
+	if (!HAS(control))
+		return;
 	if (v->fd[W_CTL] >= 0)
 		return;
 	(void)unlinkat(v->fd[W_LOCK], "ctl", 0);
@@ -130,6 +132,8 @@ void ctl_show(const struct live *v, const char *s, size_t n, const char *end)
 	struct msghdr mh = { .msg_iov = iov, .msg_iovlen = 3 };
 	struct client *c;
 
+	if (!HAS(exec))
+		return;
 	for (c = door.client; c < door.client + MAXASK; c++)
 		if (c->fd && c->of == keeper_slot(v) && c->verb == ASK_ATTACH) {
 			a.status = (int32_t)c->lost;
@@ -142,6 +146,8 @@ void ctl_tell(const struct live *v, enum ctl_news what, int status)
 {
 	struct client *c;
 
+	if (!HAS(control))
+		return;
 	for (c = door.client; c < door.client + MAXASK; c++) {
 		if (!c->fd || c->of != keeper_slot(v) || !c->verb)
 			continue;
@@ -159,12 +165,12 @@ static void asked(struct client *c, int fd)
 {
 	struct live *v = keeper_at(c->of);
 
-	switch (c->verb) {
+	switch ((int)c->verb) {
 	case ASK_STOP:
 		answer(c, (int)v->life.stop_ms, 0);
 		life_stop(v, 0);
 		break;
-	case ASK_EXEC:
+	case ONLY(exec, ASK_EXEC):
 		enter_asked(v, c->fd);		/* its connection now */
 		c->fd = 0;
 		break;
@@ -181,10 +187,10 @@ static void asked(struct client *c, int fd)
 	case ASK_END:
 		answer(c, ANSWER_WAITS, 0);
 		break;
-	case ASK_ATTACH:
+	case ONLY(exec, ASK_ATTACH):
 		lend(c);
 		break;
-	case ASK_UPGRADE:
+	case ONLY(upgrade, ASK_UPGRADE):
 		answer(c, -1, upgrade(fd));	/* which is said only if it is another one that says it */
 		v->fresh = v->own && !keeper_learns();
 		break;

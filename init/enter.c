@@ -266,6 +266,8 @@ void enter_over(const struct live *v)
 {
 	struct guest *g;
 
+	if (!HAS(exec))
+		return;
 	for (g = guests; g < guests + MAXEXEC; g++) {
 		if (!used(g) || g->of != keeper_slot(v))
 			continue;

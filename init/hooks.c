@@ -258,6 +258,8 @@ void hooks_over(int fd)
 {
 	struct pollfd p = { fd, POLLIN, 0 };
 
+	if (!HAS(hooks))
+		return;
 	if (fd >= 0)
 		(void)poll(&p, 1, MAXHOOK * (LIMIT_MS + GONE_MS));
 }
@@ -280,6 +282,8 @@ void init_poststop(struct left *l)
 	unsigned at = 0;
 	const char *e;
 
+	if (!HAS(hooks))
+		return;
 	if (runner > 0)
 		(void)waitpid(runner, NULL, 0);
 	if (!left_get(l, "hook", &at, text, sizeof text))

@@ -34,6 +34,22 @@
 #define CONFDIR		"/etc/husk"
 #endif
 
+/* Parts of the program that a board may do without, as WITHOUT= of its boards/NAME.mk says:
+ * LACKS has a bit for each of those. There is no #if: what only HAS() of a part leads to is
+ * never reached without it, and the compiler leaves it out, with all that it alone calls. */
+#define PARTS(P) \
+	P(boards) P(stats) P(events) P(list) P(info) P(learn) P(filter) P(control) P(exec) P(upgrade) P(log) P(ready) \
+	P(restart) P(hooks) P(sockets) P(knobs) P(update)
+#ifndef LACKS
+#define LACKS		0u
+#endif
+#define PART(name)	PART_##name,
+enum part { PARTS(PART) NPARTS, PART_always = 31 };
+#undef PART
+#define HAS(part)	(!(LACKS >> PART_##part & 1))
+#define ONLY(part, label)	(HAS(part) ? (label) : -1 - (label))	/* of a case; without the part no value has it */
+#define STARTERS	(HAS(boards) || HAS(control) || HAS(restart))	/* a box is started by its keeper, too */
+
 /* Static storage that is still needed when the box runs. All else is zero
  * after forget(). All of it begins with 0: husk.ld. A fork makes each page that is
  * written after it cost some microseconds once more, in both processes: so what all
@@ -587,6 +603,10 @@ void say_also(void (*)(const char *, size_t));	/* hears what is said on standard
 char *const *entry_words(void);		/* argv */
 void entry_hide(void);			/* PID 1 of a box: the command line, from those inside */
 
+/* init/parts.c */
+const char *part_name(int part);
+char *part_list(bool here);		/* "stats events": that are here, or that are not; good until the next */
+
 /* init/forget.c */
 enum { BRIEF_MS = 100 };		/* a box that has ended by then gives back all anyway */
 void forget(void);			/* in the keeper and in PID 1 of a box, when it runs for longer */
@@ -978,6 +998,7 @@ struct key {
 const struct key *key_row(int);
 int key_find(const char *name);			/* row, or -1 */
 int key_of(const char *word);			/* the same of KEY=VALUE, ?KEY=VALUE */
+int key_lacks(int row);				/* enum part that this program is made without and the key is of; or -1 */
 const char *key_name(int row);			/* NULL: no more rows */
 const char *key_default(int row);
 const char *key_what(int row);			/* what a value is */
@@ -998,6 +1019,7 @@ const char *near_of(const char *word, const char *(*name)(int));	/* of all names
 const char *cfg_wrong(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* a phrase */
 #define cfg_wrong(...)	cfg_wrong(TEXT __VA_ARGS__)
 const char *cfg_bad(const char *value, const char *what, const char *hint);	/* "16Q" is not a size (4M, 512K, 25%) */
+const char *cfg_lacks(int part);		/* what the program is made without is asked for */
 const char *cfg_not(void);			/* the same for the value that is being set */
 const char *cfg_unlike(const char *value, const char *(*name)(int));	/* and which name is near it */
 bool cfg_plain(const char *);			/* no control character is in it */

@@ -264,6 +264,19 @@ static void list(int group)
 		}
 }
 
+static void built(const char *what, bool with)
+{
+	char *list = part_list(with), *name;
+
+	if (!*list)
+		return;
+	out_put("%s", what);
+	out_to(INDENT);
+	while ((name = strsep(&list, " ")))
+		out_word(INDENT, name);
+	out_line();
+}
+
 int info(void)
 {
 	static struct utsname u;
@@ -282,8 +295,11 @@ int info(void)
 		out_to(35);
 		out_put("kernel %s %s", u.release, u.machine);
 		out_line();
+		built("built with", true);
+		built("without", false);
 	} else {
 		out_text("version", "version", VERSION);
+		out_text("parts", "parts", part_list(true));
 		out_text("arch", "arch", filter_arch->name);
 		out_text("kernel", "kernel", u.release);
 		out_text("machine", "machine", u.machine);

@@ -63,7 +63,7 @@ bool keeper_resume(struct left *own)
 
 	while ((v = keeper_next(v))) {
 		v->left = v->left ? own : NULL;
-		v->file = v->file ? board_file(v->name) : NULL;
+		v->file = HAS(boards) && v->file ? board_file(v->name) : NULL;
 		log_begin(v);
 		say(2, "husk: %s: goes on with husk " VERSION "\n", v->name);
 	}
@@ -176,7 +176,8 @@ int keeper_state(const char *name)
 /* Who is refused something from here on gets ENOSYS of the kernel. */
 void keeper_deaf(struct live *v)
 {
-	filter_more(keeper_slot(v), v->name, true);
+	if (HAS(learn))
+		filter_more(keeper_slot(v), v->name, true);
 	close(v->fd[W_LISTENER]);
 	close(v->fd[W_POLICY]);
 	v->fd[W_LISTENER] = v->fd[W_POLICY] = -1;
@@ -223,7 +224,7 @@ static bool dead(siginfo_t *si)
 	for (v = v ? keeper_next(NULL) : NULL; v && !si->si_pid; v = keeper_next(v))
 		if (v->state != STARTING)
 			(void)waitid(P_PID, (id_t)v->init, si, WEXITED | WNOHANG);
-	return si->si_pid || enter_dead(si);
+	return si->si_pid || (HAS(exec) && enter_dead(si));
 }
 
 static void reap(void)
@@ -232,9 +233,10 @@ static void reap(void)
 	struct live *v;
 
 	while (dead(&si)) {
-		enter_reaped(&si);
+		if (HAS(exec))
+			enter_reaped(&si);
 		hooks_reaped(si.si_pid);
-		if (also != -1)
+		if (HAS(boards) && also != -1)
 			board_reaped(si.si_pid);
 		for (v = keeper_next(NULL); v; v = keeper_next(v))
 			if (v->init == si.si_pid) {
@@ -248,7 +250,7 @@ static void reap(void)
 /* When something is to be done, or 0 */
 static uint64_t due(const struct live *v)
 {
-	uint64_t next = v->fd[W_LISTENER] >= 0 ? filter_due(keeper_slot(v)) : 0, log = log_due(v);
+	uint64_t next = HAS(learn) && v->fd[W_LISTENER] >= 0 ? filter_due(keeper_slot(v)) : 0, log = HAS(log) ? log_due(v) : 0;
 	int i;
 
 	if (log && (!next || log < next))
@@ -270,6 +272,14 @@ static int time_left(int most)
 	return most;
 }
 
+static void more(struct live *v)
+{
+	if (HAS(learn))
+		filter_more(keeper_slot(v), v->name, false);
+	if (HAS(log))
+		log_more(v);
+}
+
 static void expire(void)
 {
 	struct live *v = NULL;
@@ -277,7 +287,7 @@ static void expire(void)
 
 	while ((v = keeper_next(v)))
 		if ((next = due(v)) && next <= (now = now_ms()) && !life_due(v, now))
-			filter_more(keeper_slot(v), v->name, false), log_more(v);
+			more(v);
 }
 
 /* A short program may be over, and its PID 1 reaped as a stranger, before the
@@ -361,12 +371,12 @@ void keeper_wakes(int fd)
 static void hear(struct live *v, int which, short events)
 {
 	switch (which) {
-	case W_STARTER: starter_heard(v); break;
-	case W_WAIT: wait_news(v); break;
-	case W_LISTENER: listen_to(v, events); break;
-	case W_READY: ready_heard(v); break;
-	case W_NOTIFY: notify_heard(v); break;
-	case W_CTL: ctl_heard(v); break;
+	case W_STARTER: if (STARTERS) starter_heard(v); break;
+	case ONLY(restart, W_WAIT): wait_news(v); break;
+	case ONLY(learn, W_LISTENER): listen_to(v, events); break;
+	case ONLY(ready, W_READY): ready_heard(v); break;
+	case ONLY(ready, W_NOTIFY): notify_heard(v); break;
+	case ONLY(control, W_CTL): ctl_heard(v); break;
 	case W_LOG: log_heard(v); break;
 	}
 }
@@ -374,8 +384,8 @@ static void hear(struct live *v, int which, short events)
 static bool rests(const struct live *v, int which)
 {
 	switch (which) {
-	case W_LOG: return log_rests(v);
-	case W_LISTENER: return filter_rests(keeper_slot(v));
+	case ONLY(log, W_LOG): return log_rests(v);
+	case ONLY(learn, W_LISTENER): return filter_rests(keeper_slot(v));
 	case W_NOTIFY: return v->due[DUE_NOTIFY];
 	case W_WAIT: return v->due[DUE_NEWS];
 	}
@@ -400,20 +410,22 @@ void keeper_turn(int timeout_ms)
 				p[n++] = (struct pollfd){ v->fd[i], POLLIN, 0 };
 			}
 	clients = n;
-	n += ctl_poll(p + n);
+	n += HAS(control) ? ctl_poll(p + n) : 0;
 	tty = n;
 	n += tty_poll(p, n);
 	guests = n;
-	n += enter_poll(p, n);
+	n += HAS(exec) ? enter_poll(p, n) : 0;
 	if (poll(p, (nfds_t)n, time_left(timeout_ms)) > 0) {
 		if (p[1].revents)
 			news();
 		for (i = 3; i < clients; i++)	/* one that was heard before may have closed it */
 			if (p[i].revents && table[who[i] / W_POLLED].fd[who[i] % W_POLLED] == p[i].fd)
 				hear(table + who[i] / W_POLLED, who[i] % W_POLLED, p[i].revents);
-		ctl_clients(p + clients, tty - clients);
+		if (HAS(control))
+			ctl_clients(p + clients, tty - clients);
 		tty_relay(p, tty);
-		enter_turn(p, guests, n);
+		if (HAS(exec))
+			enter_turn(p, guests, n);
 		if (p[0].revents && read(signals, &si, sizeof si) == sizeof si)
 			heard(&si);
 	}

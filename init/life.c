@@ -233,7 +233,7 @@ static int over(struct live *v, const char *word)
 static int give_up(struct live *v)
 {
 	copy(v->why, sizeof v->why, fmts("%u exits in %s, last: %s; gave up", v->life.tries, span(v->life.window_ms / 1000), v->why));
-	if (!v->own)
+	if (HAS(boards) && !v->own)
 		board_fail(v->life.giveup, v->name);
 	return over(v, "failed");
 }
@@ -269,7 +269,7 @@ static int back_off(struct live *v)
 /* Of a board, where it starts for the first time */
 static void mark(const struct live *v, const char *what)
 {
-	if (!v->own && !v->renewed)
+	if (HAS(boards) && !v->own && !v->renewed)
 		board_mark(v->name, what);
 }
 
@@ -278,7 +278,7 @@ static int start(struct live *v)
 	mark(v, ".go");
 	v->ready = false;
 	v->since = now_ms();
-	if (starter_begin(v, NULL) < 0) {
+	if (!STARTERS || starter_begin(v, NULL) < 0) {
 		due(v, DUE_BACKOFF, AGAIN_MS);
 		return BACKOFF;
 	}
@@ -331,13 +331,14 @@ static void up(struct live *v)
 /* What comes after an end, or a start that failed. good: it has ended by itself, with 0. */
 static int and_then(struct live *v, bool good)
 {
-	bool restart = v->life.restart == RESTART_ALWAYS || (v->life.restart == RESTART_FAILURE && !good);
+	bool restart = HAS(restart) && (v->life.restart == RESTART_ALWAYS || (v->life.restart == RESTART_FAILURE && !good));
 	bool kept = v->stays || v->again || v->need || restart;
 
 	if (v->stop_asked || !kept || undo(v, true))
 		return v->stop_asked || !kept ? clear(v) : gone(v);
 	let_all_go(v, W_STAY);
-	listen_look(v);
+	if (HAS(sockets))
+		listen_look(v);
 	if (v->again)
 		return state_renew(v, false) < 0 ? clear(v) : start(v);
 	if (v->need) {
@@ -503,7 +504,7 @@ bool life_due(struct live *v, uint64_t now)
 	for (i = 0; i < NDUE; i++)
 		if (v->due[i] && v->due[i] <= now) {
 			v->due[i] = 0;
-			if (i == DUE_WAIT)
+			if (HAS(restart) && i == DUE_WAIT)
 				wait_heard(v);
 			else if (i != DUE_NOTIFY && i != DUE_NEWS)
 				(void)life_event(v, events[i]);

@@ -107,6 +107,8 @@ void listen_undo(const struct left *l)
 	unsigned at = 0;
 	int dir;
 
+	if (!HAS(sockets))
+		return;
 	while (left_get(l, "listen", &at, path, sizeof path))
 		if ((dir = log_directory(path, &base, false)) >= 0) {
 			if (dead(dir, base))
@@ -203,6 +205,8 @@ unsigned listen_env(const struct run *r, const char **env, unsigned n)
 	size_t at;
 	int i;
 
+	if (!HAS(sockets))
+		return n;
 	if (!r->box->nlisten || r->side & ENTER)
 		return n;
 	fmt(text[0], sizeof *text, "LISTEN_FDS=%d", r->box->nlisten);
@@ -232,6 +236,8 @@ void listen_end(struct live *v)
 {
 	int i;
 
+	if (!HAS(sockets))
+		return;
 	for (i = W_LISTEN; i < NWATCH; i++)
 		if (v->fd[i] >= 0) {
 			close(v->fd[i]);

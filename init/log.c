@@ -90,7 +90,7 @@ static bool piped(const struct life *l)
 void log_default(struct life *l, bool background)
 {
 	if (l->log == LOG_UNSET)
-		l->log = background ? LOG_RING : LOG_INHERIT;
+		l->log = !background ? LOG_INHERIT : HAS(log) ? LOG_RING : LOG_NONE;
 	if (l->log == LOG_RING) {
 		l->log_size = l->log_size ? l->log_size : 16 * 1024;
 		l->log_keep = 1;
@@ -422,10 +422,10 @@ static bool listen_to(struct live *v, struct out *o)
 	do {
 		room = LOGLINE - o->n;
 		n = read(v->fd[W_LOG], o->line + o->n, room);
-		if (n > 0) {
+		if (n > 0)
 			ctl_show(v, o->line + o->n, (size_t)n, "");
+		if (HAS(log) && n > 0)	/* else it is a terminal in the background, which nobody sees */
 			take(v, o, (size_t)n);
-		}
 	} while (n > 0 && --reads);	/* of a terminal some is less than there is */
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR || (errno == EIO && hold(v))));
 }
@@ -483,9 +483,9 @@ void log_end(struct live *v)
 	renew(v, o, now_ms());
 	while (poll(&(struct pollfd){ v->fd[W_LOG], POLLIN, 0 }, 1, 0) > 0 && listen_to(v, o) && now_ms() < end)
 		;
-	if (o->n)
+	if (HAS(log) && o->n)
 		line(v, o, o->line, o->n);
-	if (o->dropped)
+	if (HAS(log) && o->dropped)
 		(void)put(v, o, false, NULL, 0);
 	o->n = 0;
 	o->cut = false;
@@ -534,6 +534,8 @@ static void log_own(const char *s, size_t n)
 
 void log_begin(const struct live *v)
 {
+	if (!HAS(log))
+		return;
 	if (speaks(v) || v->fd[W_LOG] >= 0)
 		say_also(log_own);
 }
@@ -544,7 +546,8 @@ void log_begin(const struct live *v)
 int init_log(struct run *r)
 {
 	const struct life *l = &r->box->life;
-	const char *base, *path = l->log == LOG_FILE ? r->box->log_path : l->log == LOG_SYSLOG ? "/dev/log" :
+	bool file = HAS(log) && l->log == LOG_FILE;
+	const char *base, *path = file ? r->box->log_path : l->log == LOG_SYSLOG ? "/dev/log" :
 		l->log == LOG_KMSG ? "/dev/kmsg" : "/dev/null";
 	int dir, fd;
 
@@ -554,8 +557,8 @@ int init_log(struct run *r)
 		return fail(r, "write the state file");
 	if (l->log == LOG_SYSLOG)
 		return 0;		/* who listens there may come later */
-	dir = l->log == LOG_FILE ? log_directory(path, &base, true) : AT_FDCWD;
-	fd = l->log != LOG_FILE ? openat(dir, path, O_WRONLY | O_NOCTTY | O_CLOEXEC) : dir < 0 ? -1 : open_in(dir, base, l);
+	dir = file ? log_directory(path, &base, true) : AT_FDCWD;
+	fd = !file ? openat(dir, path, O_WRONLY | O_NOCTTY | O_CLOEXEC) : dir < 0 ? -1 : open_in(dir, base, l);
 	if (dir >= 0)
 		let_go(dir);
 	if (fd < 0)

@@ -241,7 +241,7 @@ static int split_output(void)
 
 static int learned(int status, int to)
 {
-	if (run.exec_errno || filter_learned(to) == 0)
+	if (!HAS(learn) || run.exec_errno || filter_learned(to) == 0)
 		return status;
 	say(2, "husk: %s: what was learned cannot be written\n", asked()->name);
 	return status ? status : 1;
@@ -307,7 +307,7 @@ static int go_on(void)
 		return 125;
 	own = keeper_resume(&left);
 	ctl_resume();
-	if (!own)
+	if (HAS(boards) && !own)
 		board_go_on();
 	e = keeper_go_on(false);
 	if (*pidfile)
@@ -324,7 +324,7 @@ static int verb_run(char **argv, bool learn)
 		return e;
 	if (c.background && (e = background(&run.up)) >= 0)
 		return e;
-	if (learn) {
+	if (HAS(learn) && learn) {
 		if ((c.lines = split_output()) < 0)
 			return 125;
 		filter_learn(asked(), c.more);
@@ -369,12 +369,12 @@ static int check_one(const struct words *c, const char *word)
 	const char *file = word ? conf(word) : NULL;
 	int e;
 
-	if (file && cfg_is_board(file))
+	if (HAS(boards) && file && cfg_is_board(file))
 		return cfg_board(asked(), file, c->words, c->nwords);
 	e = cfg_load(asked(), file, c->words, c->nwords, c->argv);
 	if (!e)
 		e = cfg_machine(asked(), c->root);
-	if (!e && word)
+	if (HAS(boards) && !e && word)
 		board_add(asked(), word);
 	return e;
 }
@@ -388,7 +388,7 @@ static int verb_check(char **argv)
 		return 2;
 	for (i = 0; i < c.nrest || (i == 0 && c.nwords); i++)
 		worst = (e = check_one(&c, c.nrest ? c.rest[i] : NULL)) ? e : worst;
-	if (!worst && c.nrest > 1)
+	if (HAS(boards) && !worst && c.nrest > 1)
 		worst = board_circle();
 	return i ? worst : usage(TEXT "check what?");
 }
@@ -397,7 +397,7 @@ static int verb_show(char **argv, bool plan)
 {
 	struct words c = { 0 };
 	const char *file = argv[2] ? conf(argv[2]) : "";
-	int e = plan || !cfg_is_board(file) ? load(&c, argv + 2, "") :
+	int e = plan || !HAS(boards) || !cfg_is_board(file) ? load(&c, argv + 2, "") :
 		parse(&c, argv + 3, "") ? 2 : cfg_board(asked(), file, c.words, c.nwords);
 
 	if (!e && plan)
@@ -641,47 +641,63 @@ static int verb_upgrade(char **argv)
 	return e ? e : ask_upgrade(argv + 2);
 }
 
+static int verb_attach(char **argv)
+{
+	return argv[2] && argv[3] ? usage(TEXT "one box at a time") : attach_box(argv[2]);
+}
+
 static int verb_version(void)
 {
-	say(1, "husk " VERSION "\n");
+	const char *list = part_list(true);
+
+	say(1, "husk " VERSION " built with: %s\n", *list ? list : "no part that can be left out");
 	return 0;
 }
 
-/* A verb, its words, one line of help. The calls stand below, so that the table
- * holds no pointers. */
-static const char verbs[] = TEXT
-	"run [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background\0"
-	"learn [-a] FILE|key=value .. [-- argv]\n\twatch it; then the syscalls= that it needs, -a: that its file lacks\0"
-	"check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong\0"
-	"show FILE [key=value ..]\n\tall of its keys, every default written out\0"
-	"plan FILE [key=value ..]\n\tthe stages it will go through\0"
-	"filter [-a ARCH] FILE [key=value ..] [CALL [ARG ..]]\n\tits filter, or the answer to a call and the line that gives it\0"
-	"pause NAME\n\tall of a box stands still\0"
-	"resume NAME\n\tand goes on\0"
-	"help [VERB|KEY|all]\n\tthis page, a verb, a key, or the other verbs\0"
-	"version\0"
-	"halt [-fn]\0"
-	"poweroff [-fn]\0"
-	"reboot [-fn]\n\task PID 1 of the board; -f: do it here, -n: without sync\0"
-	"boot [-tk]\n\twhat PID 1 of a board does; -t: when what began of it, -k: key=value\0"
-	"stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value\0"
-	"events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends\0"
-	"info [-jk]\n\twhat this kernel offers, and the option that would bring the rest\0"
-	"update NAME key=value ..\n\tother limits and devices for a box that runs\0"
-	"list [-jk]\n\tall boxes, also those of files that are not started, and why each is as it is\0"
-	"state [-jk] NAME|FILE [FIELD]\n\tthe same of one, and more; 0: it runs, 3: it does not, 4: unknown\0"
-	"ps [-jk] NAME\n\tthe processes of a box\0"
-	"start FILE|key=value .. [-- argv]\n\tin the background; done, where it runs\0"
-	"stop NAME ..\n\tuntil it is gone; done, where it does not run\0"
-	"restart NAME ..\n\tby its file as that is now, if nothing is wrong with it\0"
-	"reload [NAME ..]\n\tsend it reload.signal; without a name: the board reads its files again\0"
-	"delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed\0"
-	"wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are\0"
-	"kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it\0"
-	"logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines\0"
-	"exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background\0"
-	"attach NAME\n\tthe terminal of a box in the background; Ctrl-P Ctrl-Q leaves it alone\0"
-	"upgrade [NAME ..]\n\tthis husk goes on with boxes that run, or all, which go on\0";
+/* A verb, the part of the program that it is of, its words, one line of help. The calls
+ * stand apart, so that the table holds no pointers. */
+#define VERBS(V) \
+	V(run, always, "run [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background", verb_run(argv, false)) \
+	V(learn, learn, "learn [-a] FILE|key=value .. [-- argv]\n\twatch it; then the syscalls= that it needs, -a: that its file lacks", verb_run(argv, true)) \
+	V(check, always, "check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong", verb_check(argv)) \
+	V(show, always, "show FILE [key=value ..]\n\tall of its keys, every default written out", verb_show(argv, false)) \
+	V(plan, always, "plan FILE [key=value ..]\n\tthe stages it will go through", verb_show(argv, true)) \
+	V(filter, filter, "filter [-a ARCH] FILE [key=value ..] [CALL [ARG ..]]\n\tits filter, or the answer to a call and the line that gives it", verb_filter(argv)) \
+	V(pause, update, "pause NAME\n\tall of a box stands still", verb_freeze(argv, true)) \
+	V(resume, update, "resume NAME\n\tand goes on", verb_freeze(argv, false)) \
+	V(help, always, "help [VERB|KEY|all]\n\tthis page, a verb, a key, or the other verbs", help(argv[2])) \
+	V(version, always, "version", verb_version()) \
+	V(halt, boards, "halt [-fn]", board_ask(argv[1], argv + 2)) \
+	V(poweroff, boards, "poweroff [-fn]", board_ask(argv[1], argv + 2)) \
+	V(reboot, boards, "reboot [-fn]\n\task PID 1 of the board; -f: do it here, -n: without sync", board_ask(argv[1], argv + 2)) \
+	V(boot, boards, "boot [-tk]\n\twhat PID 1 of a board does; -t: when what began of it, -k: key=value", argv[2] ? board_chart(argv[2]) : board_boot(argv)) \
+	V(stats, stats, "stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value", verb_stats(argv)) \
+	V(events, events, "events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends", verb_events(argv)) \
+	V(info, info, "info [-jk]\n\twhat this kernel offers, and the option that would bring the rest", verb_info(argv)) \
+	V(update, update, "update NAME key=value ..\n\tother limits and devices for a box that runs", verb_update(argv)) \
+	V(list, list, "list [-jk]\n\tall boxes, also those of files that are not started, and why each is as it is", verb_list(argv)) \
+	V(state, list, "state [-jk] NAME|FILE [FIELD]\n\tthe same of one, and more; 0: it runs, 3: it does not, 4: unknown", verb_state(argv)) \
+	V(ps, list, "ps [-jk] NAME\n\tthe processes of a box", verb_ps(argv)) \
+	V(start, control, "start FILE|key=value .. [-- argv]\n\tin the background; done, where it runs", verb_start(argv)) \
+	V(stop, control, "stop NAME ..\n\tuntil it is gone; done, where it does not run", verb_each(argv, 's')) \
+	V(restart, control, "restart NAME ..\n\tby its file as that is now, if nothing is wrong with it", verb_each(argv, 'n')) \
+	V(reload, control, "reload [NAME ..]\n\tsend it reload.signal; without a name: the board reads its files again", verb_each(argv, 'r')) \
+	V(delete, control, "delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed", verb_each(argv, 'd')) \
+	V(wait, control, "wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are", verb_wait(argv)) \
+	V(kill, control, "kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it", verb_kill(argv)) \
+	V(logs, log, "logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines", verb_logs(argv)) \
+	V(exec, exec, "exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background", verb_exec(argv)) \
+	V(attach, exec, "attach NAME\n\tthe terminal of a box in the background; Ctrl-P Ctrl-Q leaves it alone", verb_attach(argv)) \
+	V(upgrade, upgrade, "upgrade [NAME ..]\n\tthis husk goes on with boxes that run, or all, which go on", verb_upgrade(argv))
+
+#define NUMBER(name, part, text, does)	VERB_##name,
+enum { VERBS(NUMBER) NVERBS };
+
+#define TEXTS(name, part, text, does)	text "\0"
+static const char verbs[] = TEXT VERBS(TEXTS);
+
+#define PART(name, part, text, does)	PART_##part,
+static const uint8_t verb_parts[] = { VERBS(PART) };
 
 /* The number of a verb, which is the first word of its text; or that of the end. */
 static int find(const char *verb)
@@ -713,13 +729,14 @@ static const char *meant(const char *verb)
 	return i < 0 ? near_of(verb, verb_name) : fmts("; %s?", cfg_nth("state|list|delete|stats|exec", i));
 }
 
+/* One of those that this program has */
 static bool say_verb(int i)
 {
-	const char *v = nth(verbs, i);
+	bool have = i < NVERBS && !(LACKS >> verb_parts[i] & 1);
 
-	if (*v)
-		say(1, "husk %s\n", v);
-	return *v;
+	if (have)
+		say(1, "husk %s\n", nth(verbs, i));
+	return have;
 }
 
 /* What a day needs comes first; "all" is the rest. A word may be a verb and a key. */
@@ -738,7 +755,7 @@ static int help(const char *word)
 		if (!word)
 			(void)say_verb(i);
 	}
-	for (i = 0; word && *nth(verbs, i); i++)
+	for (i = 0; word && i < NVERBS; i++)
 		if (!(said >> i & 1))
 			(void)say_verb(i);
 	if (!word)
@@ -746,43 +763,20 @@ static int help(const char *word)
 	return 0;
 }
 
+static int lacks(const char *verb, int part)
+{
+	say(2, "husk: %s: not in this program: made without %s\n", verb, part_name(part));
+	return 2;
+}
+
 static int call(char **argv)
 {
-	switch (same(argv[1], "-h") ? 8 : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
-	case 0: return verb_run(argv, false);
-	case 1: return verb_run(argv, true);
-	case 2: return verb_check(argv);
-	case 3: return verb_show(argv, false);
-	case 4: return verb_show(argv, true);
-	case 5: return verb_filter(argv);
-	case 6: return verb_freeze(argv, true);
-	case 7: return verb_freeze(argv, false);
-	case 8: return help(argv[2]);
-	case 9: return verb_version();
-	case 10: case 11: case 12: return board_ask(argv[1], argv + 2);
-	case 13: return argv[2] ? board_chart(argv[2]) : board_boot(argv);
-	case 14: return verb_stats(argv);
-	case 15: return verb_events(argv);
-	case 16: return verb_info(argv);
-	case 17: return verb_update(argv);
-	case 18: return verb_list(argv);
-	case 19: return verb_state(argv);
-	case 20: return verb_ps(argv);
-	case 21: return verb_start(argv);
-	case 22: return verb_each(argv, 's');
-	case 23: return verb_each(argv, 'n');
-	case 24: return verb_each(argv, 'r');
-	case 25: return verb_each(argv, 'd');
-	case 26: return verb_wait(argv);
-	case 27: return verb_kill(argv);
-	case 28: return verb_logs(argv);
-	case 29: return verb_exec(argv);
-	case 30: return argv[2] && argv[3] ? usage(TEXT "one box at a time") : attach_box(argv[2]);
-	case 31: return verb_upgrade(argv);
-	default:
-		say(2, "husk: %s: no such verb%s - husk help\n", argv[1], meant(argv[1]));
-		return 2;
+#define CALL(name, part, text, does)	case VERB_##name: return HAS(part) ? does : lacks(argv[1], PART_##part);
+	switch (same(argv[1], "-h") ? VERB_help : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
+	VERBS(CALL)
 	}
+	say(2, "husk: %s: no such verb%s - husk help\n", argv[1], meant(argv[1]));
+	return 2;
 }
 
 int main(int argc, char **argv)
@@ -791,12 +785,12 @@ int main(int argc, char **argv)
 
 	if (getauxval(AT_SECURE))
 		return 125;
-	if (upgrade_begun())
+	if (HAS(upgrade) && upgrade_begun())
 		return go_on();
-	if ((argc < 2 || !same(argv[1], "run")) && getpid() == 1)
+	if (HAS(boards) && (argc < 2 || !same(argv[1], "run")) && getpid() == 1)
 		return board_boot(argv);
 	base = base ? base + 1 : argc ? argv[0] : "";
-	if (same(base, "halt") || same(base, "poweroff") || same(base, "reboot"))
+	if (HAS(boards) && (same(base, "halt") || same(base, "poweroff") || same(base, "reboot")))
 		return board_ask(base, argv + 1);
 	return argc < 2 ? usage(TEXT "a verb is missing") : call(argv);
 }

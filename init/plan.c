@@ -11,7 +11,7 @@ void plan_print(const struct box *b)
 	for (row = 0; row < stage_count(); row++) {
 		s = stage_row(row);
 		ns = (s->side & ~ENTER) / 8 - 1;
-		if (s->side == ENTER || (ns >= 0 && b->ns[ns] != NSM_NEW))
+		if (!(s->side & ~ENTER) || (ns >= 0 && b->ns[ns] != NSM_NEW))
 			continue;
 		what = stage_what(row);
 		say(1, "%s %s%s%s\n", s->side & HOST ? "HOST" : s->side & INIT ? "INIT" : "PROG", stage_name(row),

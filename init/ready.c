@@ -270,6 +270,8 @@ void ready_begin(struct live *v)
 /* Who is ready calls in from now on. Nothing else is heard from the pipe. */
 void ready_now(struct live *v)
 {
+	if (!HAS(ready))
+		return;
 	v->due[DUE_START] = 0;
 	soon(v, DUE_WATCHDOG, v->life.watchdog_ms);
 	if (v->fd[W_READY] >= 0)
@@ -416,6 +418,8 @@ void ready_end(struct live *v)
 	static char text[MESSAGE];
 	int i;
 
+	if (!HAS(ready))
+		return;
 	if (v->fd[W_READY] >= 0)
 		shut(v, W_READY);		/* first: the helper holds a root */
 	for (i = 0; i < MOST && v->fd[W_NOTIFY] >= 0 && next(v->fd[W_NOTIFY], text) >= 0; i++)

@@ -49,15 +49,18 @@
 #define KEY(key)	KEYS(key, key)
 #define NOKEY		1
 
+/* Where the program is made without a part its rows are nobody's. */
+#define OF(part, side)	(HAS(part) ? (side) : 0)
+
 #define STAGES(ROW) \
 	/* make              side               undo         its keys, what else it does */ \
 	ROW(init_state,      HOST,              init_forget, NOKEY, "lock the name")	/* locked and written before anything is made */ \
-	ROW(init_wait,       HOST,              NO_UNDO,     KEYS(IF, NEEDS), "for others")	/* nothing is made yet that would have to be kept */ \
+	ROW(init_wait,       OF(restart, HOST), NO_UNDO,     KEYS(IF, NEEDS), "for others")	/* nothing is made yet that would have to be kept */ \
 	ROW(init_pipes,      HOST,              init_poststop, NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
 	ROW(init_log,        HOST,              NO_UNDO,     KEYS(LOG, LOG_RATE), "")	/* a file, as any other of the host's */ \
-	ROW(init_notify,     HOST,              NO_UNDO,     KEYS(READY, WATCHDOG), "")	/* its socket is a source, too */ \
-	ROW(init_fd,         HOST,              NO_UNDO,     KEY(FD), "open what is passed on") \
-	ROW(init_listen,     HOST,              NO_UNDO,     KEY(LISTEN), "sockets of this side")	/* in our network; the keeper holds them over all restarts */ \
+	ROW(init_notify,     OF(ready, HOST),   NO_UNDO,     KEYS(READY, WATCHDOG), "")	/* its socket is a source, too */ \
+	ROW(init_fd,         OF(sockets, HOST), NO_UNDO,     KEY(FD), "open what is passed on") \
+	ROW(init_listen,     OF(sockets, HOST), NO_UNDO,     KEY(LISTEN), "sockets of this side")	/* in our network; the keeper holds them over all restarts */ \
 	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
 	ROW(cg_devices,      HOST,              NO_UNDO,     KEY(DEVICES_ALLOW), "deny all but the listed")	/* may make a leaf, and that one anew */ \
@@ -67,7 +70,7 @@
 	ROW(ns_idmap,        HOST | NEW(USER),  NO_UNDO,     KEYS(UIDMAP, GIDMAP), "") \
 	ROW(rootfs_idmap,    HOST | NEW(USER),  NO_UNDO,     NOKEY, "shift mounts")	/* by the maps just written, on mounts that INIT has not placed yet */ \
 	ROW(caps_oom,        HOST,              NO_UNDO,     KEY(OOM_SCORE_ADJ), "")	/* below /proc/PID: INIT is not dumpable and may not */ \
-	ROW(ns_keep,         HOST,              NO_UNDO,     NOKEY, "for husk exec")	/* while PID 1 shows its own to who is not root */ \
+	ROW(ns_keep,         OF(exec, HOST),    NO_UNDO,     NOKEY, "for husk exec")	/* while PID 1 shows its own to who is not root */ \
 	ROW(ns_go,           HOST,              NO_UNDO,     NOKEY, "let PID 1 go on") \
 	\
 	ROW(init_close,      INIT,              NO_UNDO,     NOKEY, "what was inherited")	/* O_CLOEXEC does not close on fork: other boxes' descriptors go first */ \
@@ -86,12 +89,12 @@
 	ROW(rootfs_mounts,   INIT | NEW(MNT),   NO_UNDO,     KEYS(BIND, ETC), "") \
 	ROW(rootfs_dev,      INIT | NEW(MNT),   NO_UNDO,     KEY(DEVICE), "nodes and links") \
 	ROW(init_pty,        INIT | ENTER,      NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
-	ROW(init_output,     INIT,              NO_UNDO,     NOKEY, "a pipe to the keeper")	/* it is the user's */ \
+	ROW(init_output,     OF(log, INIT),     NO_UNDO,     NOKEY, "a pipe to the keeper")	/* it is the user's */ \
 	ROW(rootfs_masks,    INIT | NEW(MNT),   NO_UNDO,     KEYS(MASK, READONLY), "")	/* last of the mounts: nothing may cover a mask */ \
-	ROW(init_createcontainer, INIT,         NO_UNDO,     NOKEY, "hook.prestart, then hook.createcontainer")	/* all is mounted, and the host's programs are still there */ \
+	ROW(init_createcontainer, OF(hooks, INIT), NO_UNDO,     NOKEY, "hook.prestart, then hook.createcontainer")	/* all is mounted, and the host's programs are still there */ \
 	ROW(rootfs_pivot,    INIT | NEW(MNT),   NO_UNDO,     NOKEY, "detach the host's tree")	/* the host's tree is gone from here */ \
 	ROW(rootfs_verify,   INIT | NEW(MNT),   NO_UNDO,     NOKEY, "mounts are as planned")	/* our own mount table against the plan */ \
-	ROW(init_lend,       INIT,              NO_UNDO,     NOKEY, "a root to look in")	/* as the program will see it */ \
+	ROW(init_lend,       OF(ready, INIT),   NO_UNDO,     NOKEY, "a root to look in")	/* as the program will see it */ \
 	ROW(caps_bound,      INIT | ENTER,      NO_UNDO,     NOKEY, "drop what caps= has not")	/* once for INIT and PROG: 41 calls */ \
 	ROW(caps_nnp,        INIT | ENTER,      NO_UNDO,     KEY(NO_NEW_PRIVS), "") \
 	ROW(init_fork,       INIT,              NO_UNDO,     KEY(PID1), "the program's process") \
@@ -105,12 +108,12 @@
 	ROW(caps_ids,        PROG,              NO_UNDO,     NOKEY, "groups, gid, uid")	/* groups, gid, uid: while CAP_SETGID and CAP_SETUID are there */ \
 	ROW(caps_sets,       PROG,              NO_UNDO,     KEYS(CAPS, SECUREBITS), "")	/* the five sets and securebits */ \
 	ROW(caps_readback,   PROG,              NO_UNDO,     NOKEY, "rights are as planned")	/* one read of /proc/self/status: what holds, not what was asked */ \
-	ROW(init_pass,       PROG,              NO_UNDO,     NOKEY, "to its numbers")	/* behind rlimit.nofile, which they have to be below */ \
+	ROW(init_pass,       OF(sockets, PROG), NO_UNDO,     NOKEY, "to its numbers")	/* behind rlimit.nofile, which they have to be below */ \
 	ROW(caps_close,      PROG,              NO_UNDO,     NOKEY, "all but 0, 1, 2")	/* closed, not marked: execve's own path may be /proc/self/fd/N */ \
 	ROW(init_once,       PROG,              NO_UNDO,     KEY(EXEC_ONCE), "nobody can put another one")	/* when all rights are gone */ \
-	ROW(init_enter,      ENTER,             NO_UNDO,     NOKEY, "")	/* exec: what is seen inside has no more rights than this; nothing of the host is open */ \
+	ROW(init_enter,      OF(exec, ENTER),   NO_UNDO,     NOKEY, "")	/* exec: what is seen inside has no more rights than this; nothing of the host is open */ \
 	ROW(init_cwd,        PROG,              NO_UNDO,     KEY(CWD), "")	/* as the user, with nothing open that leads out */ \
-	ROW(init_startcontainer, PROG,          NO_UNDO,     NOKEY, "hook.startcontainer")	/* a program of the box has the rights of the box; the start may still fail */ \
+	ROW(init_startcontainer, OF(hooks, PROG), NO_UNDO,     NOKEY, "hook.startcontainer")	/* a program of the box has the rights of the box; the start may still fail */ \
 	ROW(init_report,     PROG,              NO_UNDO,     NOKEY, "ready")	/* ready; waits for the release byte */ \
 	ROW(caps_retether,   PROG,              NO_UNDO,     NOKEY, "die with PID 1")	/* a change of ids forgets the death signal */ \
 	ROW(init_signals,    PROG,              NO_UNDO,     NOKEY, "unblock all") \
@@ -121,14 +124,14 @@
 	ROW(init_filter,     INIT,              NO_UNDO,     NOKEY, "its own") \
 	ROW(init_reap,       INIT,              NO_UNDO,     NOKEY, "and forward")	/* does not return */ \
 	\
-	ROW(init_prestart,   HOST,              NO_UNDO,     KEY(HOOK), "")	/* from here on poststop is due */ \
-	ROW(filter_keep,     HOST,              NO_UNDO,     KEY(SYSCALLS_LOG), "")	/* what is answered by; and INIT is born without it */ \
+	ROW(init_prestart,   OF(hooks, HOST),   NO_UNDO,     KEY(HOOK), "")	/* from here on poststop is due */ \
+	ROW(filter_keep,     OF(learn, HOST),   NO_UNDO,     KEY(SYSCALLS_LOG), "")	/* what is answered by; and INIT is born without it */ \
 	ROW(init_ready,      HOST,              NO_UNDO,     NOKEY, "wait for init.report") \
 	ROW(cg_narrow,       HOST,              NO_UNDO,     NOKEY, "devices of PID 1 alone")	/* it has made its nodes, and the program is not there yet */ \
-	ROW(init_look,       HOST,              NO_UNDO,     KEY(READY), "who looks whether it is")	/* the last that may fail */ \
+	ROW(init_look,       OF(ready, HOST),   NO_UNDO,     KEY(READY), "who looks whether it is")	/* the last that may fail */ \
 	ROW(init_release,    HOST,              NO_UNDO,     NOKEY, "the commit point")	/* the commit point */ \
 	ROW(init_up,         HOST,              NO_UNDO,     NOKEY, "wait for the exec") \
-	ROW(init_poststart,  HOST,              NO_UNDO,     NOKEY, "hook.poststart")
+	ROW(init_poststart,  OF(hooks, HOST),   NO_UNDO,     NOKEY, "hook.poststart")
 
 /* The same rows again and again: numbers, names, texts, bytes, calls. No pointers: each
  * would cost a relocation and dirty a page in every process of every box. */
@@ -146,7 +149,7 @@ static const struct stage stages[] = { STAGES(STAGE) };
 
 static int make(int row, struct run *r)
 {
-#define MAKE(f, side, undo, keys, what)	case ROW_##f: return f(r);
+#define MAKE(f, side, undo, keys, what)	case ROW_##f: return (side) ? f(r) : 0;
 	switch (row) {
 	STAGES(MAKE)
 	}

@@ -53,7 +53,7 @@ static int answer(struct run *r)
 	struct pollfd p[2] = { { r->sync, POLLIN, 0 }, { r->listener, POLLIN, 0 } };
 	int n = 1;
 
-	while (p[1].fd >= 0 && n && !p[0].revents) {
+	while (HAS(learn) && p[1].fd >= 0 && n && !p[0].revents) {
 		n = poll(p, 2, PATIENCE_S * 1000);
 		if (n < 0 && errno != EINTR)
 			return -1;
@@ -186,7 +186,7 @@ int init_up(struct run *r)
 
 	if (n == -EREMOTEIO)
 		r->exec_errno = r->err ? r->err : EIO;
-	else if (filter_watched(r) && (r->learn || !n) && (n || r->listener < 0))
+	else if (HAS(learn) && filter_watched(r) && (r->learn || !n) && (n || r->listener < 0))
 		return n ? n : fail_not(r, "the listener of the filter did not come");
 	else if (n)
 		note(r, "%s", r->why);		/* it runs, as far as we know: go on */

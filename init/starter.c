@@ -139,7 +139,7 @@ static void child(struct live *v, const char *extra, int to)
 	int e = -1;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (board) {
+	if (HAS(boards) && board) {
 		(void)setsid();		/* who loses the terminal of a namespace hangs up on us, and not on the boxes */
 		board_console(true);
 		cfg_of_board(false);

@@ -92,11 +92,13 @@ static void carry_all(void)
 	filter_carry();
 	tty_carry();
 	hooks_carry();
-	board_carry();
-	chart_carry();
-	watchdog_carry();
-	good_carry();
-	console_carry();
+	if (HAS(boards)) {
+		board_carry();
+		chart_carry();
+		watchdog_carry();
+		good_carry();
+		console_carry();
+	}
 	main_carry();
 }
 

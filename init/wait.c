@@ -122,6 +122,8 @@ void wait_watch(struct live *v)
 	static struct left l;
 	const char *w;
 
+	if (!HAS(restart))
+		return;
 	if (v->fd[W_WAIT] < 0)
 		v->fd[W_WAIT] = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (state_open(&l, false) < 0)

@@ -7,7 +7,7 @@ import qemu
 import test_boot
 import test_image
 
-OTHERS = sorted(f.stem for f in (qemu.TOP / "boards").glob("*.mk") if f.stem not in (*qemu.BOARDS, "cross", "native"))
+OTHERS = sorted(f.stem for f in (qemu.TOP / "boards").glob("*.mk") if f.stem not in (*qemu.BOARDS, "cross", "native", "small", "small-armv7"))
 POWERS_OFF = ("orangepi-pc", "vexpress-a9")		# the models of the others have nothing for it
 
 

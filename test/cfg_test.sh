@@ -9,7 +9,7 @@ compiled()
 	# shellcheck disable=SC2046 # words
 	"$@" -std=gnu11 -O1 -g -D_GNU_SOURCE -DRUNDIR='"/run/husk"' -DTEXT='""' -Iinit -Iout \
 		$(find cfg filter -name '*.c' ! -name machine.c ! -name load.c ! -name notify.c) caps/names.c caps/status.c cg/names.c ns/names.c \
-		init/fail.c init/util.c
+		init/fail.c init/util.c init/parts.c
 }
 
 if [ "${1-}" = fuzz ]; then

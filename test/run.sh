@@ -61,7 +61,7 @@ again()
 
 build()
 {
-	rm -f out/husk out/qemu-*/husk
+	rm -f out/husk out/qemu-*/husk out/small*/husk
 	try "make" make
 	try "make again: the same bytes" again native ""
 	for b in $boards; do
@@ -69,6 +69,10 @@ build()
 		try "no warning from gcc: $b" sh -c '! grep -i warning out/try.log'
 		try "make $b again: the same bytes" again "$b" "$b/"
 		try "no warning from clang: $b" make BOARD="$b" clang
+	done
+	for b in small small-armv7; do
+		try "make $b" make BOARD=$b
+		try "no warning from gcc: $b" sh -c '! grep -i warning out/try.log'
 	done
 }
 
@@ -117,10 +121,11 @@ says()
 
 gates()
 {
-	for f in out/husk out/qemu-*/husk; do
+	for f in out/husk out/qemu-*/husk out/small*/husk; do
 		try "elf $f" elf "$f"
 	done
 	try "size of ARMv7" small out/qemu-armv7/husk "$(sed -n 's/^size *[0-9]* *//p' test/bars.txt)"
+	try "size of the smallest" small out/small-armv7/husk "$(sed -n 's/^small *[0-9]* *//p' test/bars.txt)"
 	try "addresses differ" moved
 	for b in $boards; do
 		try "stack protector on $b" make BOARD="$b" guard
@@ -161,7 +166,7 @@ units()
 # the other boards, one after the other: a minute each
 boards()
 {
-	others=$(printf '%s\n' boards/*.mk | sed "s/.*\///; s/\.mk$//" | grep -vxE "cross|native|$(echo "$boards" | tr ' ' '|')")
+	others=$(printf '%s\n' boards/*.mk | sed "s/.*\///; s/\.mk$//" | grep -vxE "cross|native|small.*|$(echo "$boards" | tr ' ' '|')")
 	for b in $others; do
 		try "make $b" make BOARD="$b"
 	done

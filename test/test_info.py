@@ -34,7 +34,7 @@ def test_lists_end(facts):
         assert names(said, "filter") == ["errno", "kill_process", "log", "user_notif", "32-bit"]
         assert names(said, "namespaces") == "user pid net ipc uts mnt cgroup time".split()
         assert len(names(said, "calls")) == 10 and names(said, "lsm") == ["apparmor", "selinux", "landlock"]
-        assert set(said) - {k for k in said if "." in k} == {"version", "arch", "kernel", "machine", "pid1"}
+        assert set(said) - {k for k in said if "." in k} == {"version", "parts", "arch", "kernel", "machine", "pid1"}
 
 
 def test_file_systems(facts):

@@ -1,0 +1,121 @@
+"""A husk that was made without parts (WITHOUT= of boards/NAME.mk): what is missing is refused, and the rest works."""
+import re
+
+import pytest
+
+import husk
+
+SMALL = husk.OUT / "small/husk"
+PARTS = husk.command("sh", husk.TOP / "init/parts.sh", "-l").out.split()
+MAIN, KEYS = ((husk.TOP / f).read_text() for f in ("init/main.c", "cfg/keys.c"))
+VERBS = re.findall(r'^\tV\((\w+), (\w+), "', MAIN, re.M)
+ROWS = re.findall(r'^\tK\(([A-Z0-9_]+), "([^"]+)"', KEYS, re.M)
+
+
+def of_parts():
+    """(key, part) of each that belongs to one"""
+    ids = [r[0] for r in ROWS]
+    for part, first, last in re.findall(r"^\tK\(([a-z]+), ([A-Z_]+), ([A-Z_]+)\)", KEYS, re.M):
+        for id, name in ROWS[ids.index(first):ids.index(last) + 1]:
+            yield name, part
+
+
+@pytest.fixture(scope="module")
+def small():
+    if not SMALL.exists():
+        r = husk.command("make", "-C", husk.TOP, "BOARD=small", timeout=300)
+        assert r.status == 0, r
+    return lambda *words, **more: husk.command(SMALL, *words, **more)
+
+
+def test_the_list(small):
+    assert len(PARTS) > 10 and {p for v, p in VERBS} | {p for k, p in of_parts()} == set(PARTS) | {"always"}
+    assert husk.husk("version").out == "husk 0.2 built with: " + " ".join(PARTS) + "\n"
+    assert small("version").out == "husk 0.2 built with: no part that can be left out\n"
+    assert f"parts={' '.join(PARTS)}\n" in husk.husk("info", "-k").out
+
+
+def test_a_word_that_is_no_part():
+    lacks = lambda *words: husk.command("sh", husk.TOP / "init/parts.sh", *words)
+    assert lacks().out == "0u\n" and lacks("boards", "events").out == "5u\n" and lacks("all").out == f"{2 ** len(PARTS) - 1}u\n"
+    assert lacks("control").out == lacks("exec", "upgrade", "control").out
+    assert lacks("stats", "bogus").status == 1 and "WITHOUT=bogus: no such part; there are: boards" in lacks("bogus").err
+    r = husk.command("make", "-C", husk.TOP, "BOARD=small", "OUT=out/bogus", "WITHOUT=bogus", timeout=60)
+    assert r.status and r.err.count("WITHOUT=bogus") == 1 and "error:" not in r.err
+
+
+@pytest.mark.parametrize("verb, part", VERBS, ids=lambda w: w)
+def test_a_verb(small, verb, part):
+    r = small(verb, "x" * 80)
+    said = f"husk: {verb}: not in this program: made without {part}\n"
+    assert (r.status == 2 and r.out == "" and r.err == said) == (part != "always"), r
+    assert (f"husk {verb}" in small("help", "all").out + small("help").out) == (part == "always")
+    assert (f"husk {verb}" in small("help", verb).out) == (part == "always")
+
+
+def test_a_key(small, tmp_path):
+    for key, part in of_parts():
+        sub = {"hook.": "hook.prestart", "hugetlb.": "hugetlb.2MB.max", "CONTROLLER.": "memory.swappiness"}.get(key, key)
+        (tmp_path / "x.conf").write_text(f"exec=/bin/true\n{sub}=1\n")
+        r = small("check", tmp_path / "x.conf")
+        assert r.status == 2 and r.err == f"{tmp_path}/x.conf:2: {sub}: not in this program: made without {part}\n", r
+    assert small("help", "ready").err == "husk: help: ready: not in this program: made without ready\n"
+    assert small("check", "log=ring", "--", "/bin/true").err == "command line: log: not in this program: made without log\n"
+    assert small("check", "log=/var/log/x", "--", "/bin/true").status == 2
+
+
+def test_what_it_shows_it_reads(small, tmp_path):
+    r = small("show", "user=root", "bind=/etc", "memory.max=32M", "--", "/bin/true")
+    assert r.status == 0 and not [k for k, p in of_parts() if f"\n{k}=" in r.out]
+    assert "\nmemory.max=32M\n" in r.out and "\nstop.timeout=5s\n" in r.out
+    (tmp_path / "x.conf").write_text(r.out)
+    again = small("show", tmp_path / "x.conf")
+    bare = lambda text: [l for l in text.splitlines() if not l.startswith(("#", "name="))]
+    assert again.status == 0 and bare(again.out) == bare(r.out)
+    assert husk.husk("check", tmp_path / "x.conf").status == 0
+    plan = small("plan", "--", "/bin/true").out
+    assert "init.release" in plan and "init.listen" not in plan and "init.prestart" not in plan
+
+
+def test_a_box(small):
+    text = small("run", f"root={husk.ROOT}", "memory.max=32M", "pids.max=20", "--", "/bin/sh", "-c",
+                 "echo $$; grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; ls /proc/self/fd; exit 7")
+    assert text.status == 7, text
+    assert "CapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n" in text.out and text.out.startswith("2\n")
+    assert small("run", f"root={husk.ROOT}", "--", "/nothing").status == 127
+    assert small("run", f"root={husk.ROOT}", "bind=/nothing", "--", "/bin/true").status == 125
+
+
+def test_in_the_background(small, tmp_path):
+    """With a terminal, too, which nobody reads but the keeper."""
+    name = husk.name()
+    for more in [], ["tty=yes"]:
+        r = small("run", "-d", "-p", tmp_path / "pid", f"root={husk.ROOT}", f"name={name}", *more, "--", "/bin/sh", "-c",
+                  "trap 'exit 0' TERM; i=0; while [ $i -lt 9000 ]; do echo 0123456789012345678901234567890; i=$((i + 1)); done; echo >/run/done; sleep 60 & wait")
+        assert r.status == 0, r
+        pid = int((tmp_path / "pid").read_text())
+        inside = f"/proc/{re.search(r'init=([0-9]+)', (husk.RUNDIR / name / 'state').read_text())[1]}/root/run/done"
+        husk.wait_for(lambda: husk.os.path.exists(inside), 30)
+        husk.os.kill(pid, husk.signal.SIGTERM)
+        husk.wait_for(lambda: not (husk.RUNDIR / name).exists(), 30)
+        assert not (tmp_path / "pid").exists()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_without_each(part):
+    """No warning. There is no #if, so where one is built all are linked."""
+    src = " ".join(str(p.relative_to(husk.TOP)) for p in sorted(husk.TOP.glob("*/*.c")) if p.parent.name != "test" and
+                   re.search(r"\b(HAS|ONLY|OF|STARTERS|key_lacks)\b", p.read_text()))
+    r = husk.command("make", "-C", husk.TOP, "clang", "CLANG=gcc", f"WITHOUT={part}", f"SRC={src}", timeout=60)
+    assert r.status == 0 and "warning" not in r.err, r
+
+
+def test_the_manual_has_them():
+    page = (husk.TOP / "init/husk.8").read_text().split(".Sh PARTS")[1].split(".Sh ")[0]
+    for verb, part in VERBS:
+        assert part == "always" or re.search(rf"\b{verb}\b", page) and re.search(rf"^\.It Cm .*\b{part}\b", page, re.M), verb
+    keys = (husk.OUT / "husk.conf.5").read_text()
+    for key, part in of_parts():
+        entry = re.search(rf"^\.It Ic {re.escape(key.rstrip('.'))}(?:\.X)?\\&=.*?(?=^\.It|^\.El)", keys, re.M | re.S)[0]
+        assert f"Of the part\n.Cm {part}\n" in entry, entry
+    assert keys.count("Of the part") == len(list(of_parts()))
