@@ -22,6 +22,7 @@ struct planning {
 	unsigned n;
 	bool	 again;			/* it is not the first time */
 	bool	 wrong;			/* something is, and has been said */
+	bool	 part;			/* not all could be read, or be sent: who is not named is not gone */
 	struct waiting box[MAXBOX];
 };
 
@@ -173,6 +174,7 @@ void board_add(const struct box *b, const char *file)
 
 	if (nboxes == MAXBOX) {
 		say(2, "husk: %s: more than %d boxes\n", file, MAXBOX);
+		at()->part = true;
 		return;
 	}
 	copy(w->what.file, sizeof w->what.file, file);
@@ -236,8 +238,12 @@ static void keep(const char *file)
 {
 	struct waiting *w = boxes + nboxes;
 
-	if (!at()->again || nboxes == MAXBOX)
+	if (!at()->again)
 		return;
+	if (nboxes == MAXBOX) {
+		at()->part = true;
+		return;
+	}
 	w->what.kind = PLANNED_KEPT;
 	copy(w->what.file, sizeof w->what.file, file);
 	nboxes++;
@@ -259,21 +265,25 @@ static void read_box(const char *name)
 	} else if (!b->boot || board_skips(b->name)) {
 		keep(file);
 	} else {
+		n = nboxes;
 		board_add(b, file);
-		boxes[nboxes - 1].what.changed = at()->again && changed(b);
+		if (nboxes > n)
+			boxes[n].what.changed = at()->again && changed(b);
 	}
 }
 
 static void read_boxes(void)
 {
-	const char *at = file_of(""), *name;
-	int dir = open(at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *name;
+	int dir = open(file_of(""), O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = dir;
 
-	if (dir < 0)
-		board_failed("plan: ", at);
-	while (rootfs_list(dir) > 0)
+	while (dir >= 0 && (n = rootfs_list(dir)) > 0)
 		while ((name = rootfs_name()))
 			read_box(name);
+	if (n < 0) {
+		board_failed("plan: ", file_of(""));
+		at()->part = at()->wrong = true;
+	}
 }
 
 /* Must another one be there before it? * stands for all that do not say so. */
@@ -357,7 +367,8 @@ void board_plan(int to, bool again, bool moved)
 			say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);
 		(void)!write(to, &w->what, sizeof w->what);
 	}
-	tell(to, PLANNED_END);
+	if (!at()->part)
+		tell(to, PLANNED_END);
 	close(to);
 	if (last)
 		(void)ns_knob(proc_fd(), LAST, "0");

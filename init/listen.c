@@ -53,14 +53,21 @@ static int option(int fd, int level, int what)
 	return getsockopt(fd, level, what, &value, &n) < 0 ? -1 : value;
 }
 
-/* The box had it, too, and may have connected it, which can be taken back, or shut it
- * down, which cannot. */
-static bool spoiled(int fd)
+/* The box had it, too, and may have shut it down, which cannot be taken back. Nothing here
+ * waits: who still has it of the box can hold the lock of a socket for as long as he likes. */
+static bool is_shut(int fd)
 {
 	struct pollfd p = { fd, POLLRDHUP, 0 };
+
+	return poll(&p, 1, 0) || (option(fd, SOL_SOCKET, SO_TYPE) != SOCK_DGRAM && option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1);
+}
+
+/* Or have connected it, which can: by a starter, as that takes this lock. */
+static bool spoiled(int fd)
+{
 	static const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
 
-	return poll(&p, 1, 0) || (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM ? connect(fd, &nobody, sizeof nobody) < 0 : option(fd, SOL_SOCKET, SO_ACCEPTCONN) != 1);
+	return is_shut(fd) || (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM && connect(fd, &nobody, sizeof nobody) < 0);
 }
 
 /* Of the start before: the same address, and the same kind. */
@@ -226,7 +233,7 @@ void listen_look(struct live *v)
 	int i;
 
 	for (i = W_LISTEN; i < W_NS; i++)
-		if (v->fd[i] >= 0 && spoiled(v->fd[i])) {
+		if (v->fd[i] >= 0 && is_shut(v->fd[i])) {
 			close(v->fd[i]);
 			v->fd[i] = -1;
 		}
