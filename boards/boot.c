@@ -68,6 +68,7 @@ static void begin_plan(void)
 static void take_up(void)
 {
 	const struct board_plan *p = &plan.what;
+	bool broken;
 
 	plan.heard = true;
 	if (*p->init) {
@@ -78,10 +79,11 @@ static void take_up(void)
 	board_watchdog(p);
 	board_good(plan.reload ? NULL : p);
 	plan.single = p->single && !plan.again && !board_inside();
-	plan.rescue = p->broken && !plan.reload && !board_inside();
+	broken = p->broken && !plan.reload && !board_inside();
+	plan.rescue |= broken;		/* what the shell of before was promised still holds */
 	if (plan.single)
 		board_rescue("asked for on the kernel command line", true);
-	else if (plan.rescue)
+	else if (broken)
 		board_rescue("board.conf is not as it should be", false);
 	if (!plan.single)
 		board_consoles(p);
@@ -163,7 +165,8 @@ static void planned(void)
 	close(plan.from);
 	plan.from = -1;
 	plan.again = true;
-	plan.retry = plan.reload = false;
+	plan.retry &= plan.rescue;
+	plan.reload = false;
 	if (!plan.known && !plan.what.nconsole && !board_rescued()) {
 		plan.rescue = !board_inside();
 		board_rescue("there is no box to start", false);
