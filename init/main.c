@@ -771,7 +771,7 @@ static int lacks(const char *verb, int part)
 
 static int call(char **argv)
 {
-#define CALL(name, part, text, does)	case VERB_##name: return HAS(part) ? does : lacks(argv[1], PART_##part);
+#define CALL(name, part, text, does)	case VERB_##name: return HAS(part) ? (does) : lacks(argv[1], PART_##part);
 	switch (same(argv[1], "-h") ? VERB_help : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
 	VERBS(CALL)
 	}
