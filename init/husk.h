@@ -813,6 +813,7 @@ void tty_carry(void);
 /* init/log.c: what a box says, on its way to where log= wants it */
 void log_default(struct life *, bool background);	/* what log= is where nobody has said it */
 int init_log(struct run *);		/* HOST: can it be had? */
+int log_note(struct run *);		/* where it is: 0 or -1 */
 int init_output(struct run *);		/* INIT: the pipe */
 void log_begin(const struct live *);	/* it is up */
 int log_directory(const char *path, const char **base, bool make);	/* of log=FILE, O_PATH; or -1 */

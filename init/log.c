@@ -218,12 +218,11 @@ static int place(const struct live *v, const char **base)
 {
 	static char path[LOGPATH];
 	static struct left l;
-	unsigned at = 0;
 
 	*base = "log";
 	if (v->life.log == LOG_RING)
 		return openat(v->fd[W_LOCK], ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (read_at(v->fd[W_LOCK], "state", l.text, sizeof l.text) < 0 || !left_get(&l, "log", &at, path, sizeof path))
+	if (read_at(v->fd[W_LOCK], "state", l.text, sizeof l.text) < 0 || !left_last(&l, "log", path, sizeof path))
 		return -1;
 	return log_directory(path, base, true);
 }
@@ -542,19 +541,36 @@ void log_begin(const struct live *v)
 
 /* ------------------------------------------------------------------- its rows */
 
+static const char *path_of(const struct box *b)
+{
+	return HAS(log) && b->life.log == LOG_FILE ? b->log_path : b->life.log == LOG_SYSLOG ? "/dev/log" :
+		b->life.log == LOG_KMSG ? "/dev/kmsg" : "/dev/null";
+}
+
+/* Where it is, in the state file, if not beside that: once, and again where it is another
+ * one by now. Of who only waits, too. */
+int log_note(struct run *r)
+{
+	static char was[LOGPATH];
+	uint8_t log = r->box->life.log;
+	const char *path = log == LOG_INHERIT || log == LOG_RING || log == LOG_NONE ? "" : path_of(r->box);
+	const char *before = r->lock ? left_last(r->left, "log", was, sizeof was) : NULL;
+
+	return same(path, before ? before : "") ? 0 : left_add(r, "log=%s\n", path);
+}
+
 /* HOST: what cannot be had is found out before anything is started. */
 int init_log(struct run *r)
 {
 	const struct life *l = &r->box->life;
 	bool file = HAS(log) && l->log == LOG_FILE;
-	const char *base, *path = file ? r->box->log_path : l->log == LOG_SYSLOG ? "/dev/log" :
-		l->log == LOG_KMSG ? "/dev/kmsg" : "/dev/null";
+	const char *base, *path = path_of(r->box);
 	int dir, fd;
 
+	if (log_note(r) < 0)
+		return fail(r, "write the state file");
 	if (l->log == LOG_INHERIT || l->log == LOG_RING)
 		return 0;
-	if (l->log != LOG_NONE && left_add(r, "log=%s\n", path) < 0)
-		return fail(r, "write the state file");
 	if (l->log == LOG_SYSLOG)
 		return 0;		/* who listens there may come later */
 	dir = file ? log_directory(path, &base, true) : AT_FDCWD;

@@ -145,11 +145,10 @@ static int watch(int dir)
 static int place(const struct left *l, const char *name, char base[MAXNAME])
 {
 	static char path[LOGPATH];
-	unsigned at = 0;
 	const char *p;
 
 	copy(base, MAXNAME, "log");
-	if (!left_get(l, "log", &at, path, sizeof path))
+	if (!left_last(l, "log", path, sizeof path) || !*path)
 		return openat(l->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (starts(path, "/dev/") || !(p = strrchr(path, '/'))) {
 		g.why = starts(path + 5, "log") ? "it goes to syslog" : "it goes to the kernel's log: dmesg";

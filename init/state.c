@@ -144,7 +144,7 @@ void state_note(const struct live *v, const char *word, const char *why)
 /* Lines that hold from one start to the next, in the order of the file. */
 static size_t stay(char *to, size_t max, const struct left *l, bool over)
 {
-	static const char keys[] = "version\0keeper\0boot\0file\0mtime\0cwd\0uid\0listen\0";
+	static const char keys[] = "version\0keeper\0boot\0file\0mtime\0log\0cwd\0uid\0listen\0";
 	static char line[1024];
 	const char *key;
 	size_t n = 0, begin;
@@ -152,7 +152,7 @@ static size_t stay(char *to, size_t max, const struct left *l, bool over)
 
 	for (key = keys; *key && !(over && same(key, "uid")); key += strlen(key) + 1)
 		for (at = 0, begin = n; left_get(l, key, &at, line, sizeof line); ) {
-			n = same(key, "mtime") ? begin : n;		/* the last one counts: a husk restart adds one */
+			n = same(key, "mtime") || same(key, "log") ? begin : n;		/* the last one counts: a husk restart adds one */
 			n += fmt(to + n, max - n, "%s=%s\n", key, line);
 		}
 	return n;

@@ -93,6 +93,7 @@ int init_wait(struct run *r)
 	if (!*r->box->life.waits || !(r->held = (uint8_t)wait_for(r->box->life.waits, r->left->dir, r->name, false, &why)))
 		return 0;
 	copy(r->why, sizeof r->why, why);
+	(void)log_note(r);
 	(void)left_add(r, "state=%s %u %s\n", r->held == HOLD_WAIT ? "waiting" : "skipped", state_seconds(), why);
 	return -EAGAIN;
 }

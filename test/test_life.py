@@ -112,7 +112,7 @@ def test_until_it_is_good(name, tmp_path):
 
 def test_how_it_ended_stays_in_the_background(name):
     for program, last, reason in (("exit 0", "done", "exit 0"), ("exit 7", "failed", "exit 7"), ("kill -11 $$", "failed", "signal 11 SEGV")):
-        r = run("-d", "--", "/bin/sh", "-c", program, box=name)
+        r = run("-d", "--", "/bin/sh", "-c", f"sleep .1; {program}", box=name)
         assert r.status == 0 and wait_for(lambda: word(name) == last), text(name)
         assert why(name) == [reason] and re.fullmatch(rf"\d+ {reason} after \d+\.\ds", lines(name, "last")[0]), text(name)
         assert not lines(name, "uid") and not lines(name, "cgroup") and not leaves(name)

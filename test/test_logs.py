@@ -290,6 +290,24 @@ def test_logs_reads_the_file(box, name, tmp_path):
     assert said(name) == [f"line {i}" for i in range(300)]
 
 
+def test_the_file_of_who_does_not_run(box, name, tmp_path):
+    """It waits, it will start again, it has ended for good: where its log is stays in its state file."""
+    f, there = tmp_path / "log", tmp_path / "there"
+    box(name, f"log={f}:4K", f"needs={there}", "restart=on-failure 300s..300s", *SH, "echo said; exit 1")
+    until_own = lambda what: husk.wait_for(lambda: any(what in s for s in said(name, own=True)))
+    assert until_own("waits: needs"), logs(name)
+    there.touch()
+    until(name, "said")
+    assert until_own("again in 300000 ms"), logs(name)
+    assert said(name) == ["said"]
+    assert husk.husk("stop", name).status == 0
+    g = tmp_path / "other"
+    box(name + "e", f"log={g}:4K", *SH, "echo x; exit 3")
+    assert husk.wait_for(lambda: "failed" in husk.husk("state", name + "e").out)
+    assert said(name + "e") == ["x"]
+    husk.husk("delete", name + "e")
+
+
 def test_a_plain_file_is_the_programs_own(box, name, tmp_path):
     f = tmp_path / "log"
     pid = box(name, f"log={f}", "syscalls.log=yes", *SH, "readlink /proc/self/fd/1; printf 'a\\033b\\n'; unshare -U true; sleep 9")
