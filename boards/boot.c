@@ -27,6 +27,7 @@ struct plans {
 	bool	 moved;			/* the root is another one than at first */
 	bool	 rescue;		/* when it ends, all is read once more, */
 	bool	 retry;			/* and what has failed is started again */
+	char	 wrong[MAXNAME + 1];	/* whose file is, and there is no box */
 	unsigned known;
 	uint64_t begun, seen, gone;	/* bit i: box[i] was started; is still there, or not any more, when all is read again */
 	struct board_plan what;
@@ -53,6 +54,7 @@ static void begin_plan(void)
 
 	plan.heard = false;
 	plan.seen = 0;
+	*plan.wrong = '\0';
 	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0) {
 		board_failed("boot: ", CONFDIR);
 		return;
@@ -151,6 +153,8 @@ static void take(const struct planned *p)
 {
 	if (p->kind == PLANNED_END)
 		stop_gone();
+	else if (p->kind == PLANNED_WRONG)
+		copy(plan.wrong, sizeof plan.wrong, p->name);
 	else if (p->kind != PLANNED_MOVED)
 		take_box(p);
 	else if (board_follow() < 0)
@@ -286,7 +290,7 @@ const char *board_missing(void)
 		return "";
 	for (p = plan.box; p < plan.box + plan.known && (plan.gone >> (p - plan.box) & 1 || board_is_up(p->name)); p++)
 		;
-	return p < plan.box + plan.known ? p->name : NULL;
+	return p < plan.box + plan.known ? p->name : *plan.wrong ? plan.wrong : NULL;
 }
 
 static void go_down(char how)

@@ -22,6 +22,8 @@ struct planning {
 	unsigned n;
 	bool	 again;			/* it is not the first time */
 	bool	 wrong;			/* something is, and has been said */
+	bool	 lacks;			/* that is why there is no box of that name */
+	int	 to;			/* PID 1, or 0 */
 	bool	 part;			/* not all could be read, or be sent: who is not named is not gone */
 	struct waiting box[MAXBOX];
 };
@@ -83,11 +85,12 @@ static void machine(const struct board *b, struct board_plan *p)
 		p->broken = true;
 }
 
-static void tell(int to, uint8_t kind)
+static void tell(int to, uint8_t kind, const char *name)
 {
 	static struct planned p;
 
 	p.kind = kind;
+	copy(p.name, sizeof p.name, name);
 	(void)!write(to, &p, sizeof p);
 }
 
@@ -95,7 +98,7 @@ static void tell(int to, uint8_t kind)
 static void state(const struct board *b, int to, bool moved)
 {
 	if (b->overlay && !moved && board_overlay(b->overlay))
-		tell(to, PLANNED_MOVED);
+		tell(to, PLANNED_MOVED, "");
 	if (!at()->again)
 		board_seed();
 }
@@ -250,6 +253,28 @@ static void keep(const char *file)
 	nboxes++;
 }
 
+/* What is wrong has been said. A box of that name that was there before goes on, or is what it
+ * is; else it is missing, and the board is not what it is to be. */
+static void wrong(const char *file)
+{
+	static char name[MAXNAME + 1];
+	static struct left l;
+	const char *base = strrchr(file, '/') + 1;
+
+	fmt(name, sizeof name, "%.*s", (int)strlen(base) - 5, base);
+	at()->wrong = true;
+	keep(file);
+	if (board_skips(name))
+		return;
+	if (state_read(&l, name) >= 0) {
+		close(l.dir);
+		return;
+	}
+	at()->lacks = true;
+	if (at()->to)
+		tell(at()->to, PLANNED_WRONG, name);
+}
+
 /* A name below CONFDIR: of a file of a box that is to be started? */
 static void read_box(const char *name)
 {
@@ -261,8 +286,7 @@ static void read_box(const char *name)
 		return;
 	copy(file, sizeof file, file_of(name));
 	if (cfg_load(b, file, NULL, 0, NULL)) {
-		at()->wrong = true;	/* it has said what */
-		keep(file);
+		wrong(file);
 	} else if (!b->boot || board_skips(b->name)) {
 		keep(file);
 	} else {
@@ -349,6 +373,13 @@ bool board_readable(void)
 	return !at()->wrong;
 }
 
+bool board_complete(void)
+{
+	cfg_of_board(false);
+	read_boxes();
+	return !at()->lacks;
+}
+
 void board_plan(int to, bool again, bool moved)
 {
 	struct waiting *w;
@@ -356,6 +387,7 @@ void board_plan(int to, bool again, bool moved)
 	unsigned n;
 
 	at()->again = again;
+	at()->to = to;
 	last = board_conf(to, moved);
 	cfg_of_board(true);
 	read_boxes();
@@ -369,7 +401,7 @@ void board_plan(int to, bool again, bool moved)
 		(void)!write(to, &w->what, sizeof w->what);
 	}
 	if (!at()->part)
-		tell(to, PLANNED_END);
+		tell(to, PLANNED_END, "");
 	close(to);
 	if (last)
 		(void)ns_knob(proc_fd(), LAST, "0");

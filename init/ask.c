@@ -210,12 +210,18 @@ int ask_reload(const char *name)
 	return s == LOST || s == 3 ? not_running() : s < 0 ? 1 : s;
 }
 
+static bool is_board(void)
+{
+	static char comm[16];
+
+	return HAS(boards) && read_at(AT_FDCWD, "/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
+}
+
 /* PID 1 reads its files, starts what is new, stops what is gone; what has changed and runs is
  * named here. A PID 1 of another kind would take the signal for something else. */
 int ask_reload_all(void)
 {
-	static char comm[16];
-	bool ours = HAS(boards) && read_at(AT_FDCWD, "/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
+	bool ours = is_board();
 
 	if (ours && !board_readable())
 		return 2;		/* what is wrong is found before something is done */
@@ -374,15 +380,16 @@ int ask_upgrade(char *const *names)
 }
 
 /* All that are started or starting: 0, or 1 where one of them does not become so. Who goes
- * away meanwhile is none of them, and who is skipped is as he should be. */
+ * away meanwhile is none of them, and who is skipped is as he should be. Of a board a box whose
+ * file is wrong is one of them. */
 int ask_wait_all(void)
 {
 	static char of[MAXNAME + 1], word[16];
 	static struct left run;
-	int worst = 0;
+	int worst = is_board() && !board_complete();
 
 	if (state_open(&run, false) < 0)
-		return errno == ENOENT ? 0 : (say(2, "husk: wait: run directory: %s\n", strerror(errno)), 1);
+		return errno == ENOENT ? worst : (say(2, "husk: wait: run directory: %s\n", strerror(errno)), 1);
 	while (state_next(run.dir, "", of))
 		if (begin(of) == 0 && settled(ASK_UP) && one.dir >= 0 && !same(state_word(&one.left, word, sizeof word), "skipped") && last_words(true)) {
 			say(2, "husk: %s: not ready\n", of);

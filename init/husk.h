@@ -353,8 +353,9 @@ struct box {
 
 /* What PID 1 of a machine knows of a box, or is told by the child that reads. When all is
  * read again BOX may be known, and KEPT is not to be started, but goes on if it is there:
- * it has boot=no now, or something is wrong with it. MOVED: there is another root. END: that was all. */
-enum { PLANNED_BOX, PLANNED_KEPT, PLANNED_MOVED, PLANNED_END };
+ * it has boot=no now, or something is wrong with it. WRONG: there is no box of that name, for its file is wrong.
+ * MOVED: there is another root. END: that was all. */
+enum { PLANNED_BOX, PLANNED_KEPT, PLANNED_WRONG, PLANNED_MOVED, PLANNED_END };
 struct planned {
 	uint8_t	 kind;
 	bool	 changed;		/* its file is another than the one that it was started from */
@@ -1576,6 +1577,7 @@ void board_add(const struct box *, const char *file);	/* to those whose order is
 int board_circle(void);			/* can it be? 0, or 2: printed */
 void board_plan(int to, bool again, bool moved);	/* a child's whole life: board.conf; struct board_plan, one struct planned after the other; never returns */
 bool board_readable(void);		/* all of it; or what is wrong has been said */
+bool board_complete(void);		/* a box, or at least its last state, is there of each file that is wrong; or that has been said */
 /* What that child does with board.conf, in this order. boards/modules.c, boards/disks.c */
 void board_modules(const struct board *);
 void board_disks(struct box *, bool again);	/* mount= and what goes with it; again: what is not there yet */

@@ -124,3 +124,37 @@ def test_words_are_cut_as_the_kernel_cuts_them(where):
     own_words = re.findall(r"^husk: kernel command line: husk\.(\S*): (.*)$", text, re.M)
     assert [w for w, _ in own_words] == ["skip", "conf", ""], text
     assert re.search(r"^command line: board.console: ", text, re.M), text
+
+
+ETC = "mount --make-rprivate / && mount -t tmpfs etc /etc && cp -r %s /etc/husk && mount -t tmpfs run /run && exec %s boot"
+
+
+def board(where, files, timeout=60):
+    """A board whose files lie in /etc/husk, where list and state look for them."""
+    for name, text in files.items():
+        (where / f"{name}.conf").write_text(text)
+    r = subprocess.run(["unshare", "-pfm", "--mount-proc", "--kill-child", "sh", "-c", ETC % (where, husk.HUSK)],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
+    return r.stdout.decode(errors="replace")
+
+
+def script(where, text):
+    """A box whose program is that; the board ends with it."""
+    (where / "z.sh").write_text(f'husk() {{ {husk.HUSK} "$@"; }}\n{text}\nkill -USR2 1; sleep 100\n')
+    return f"exec=/bin/sh {where}/z.sh\n" + HOST
+
+
+HOST = "use=host\nlog=inherit\n"
+
+
+def test_a_wrong_file_is_a_box_that_is_missing(where):
+    """board.good= is not run, and who waits for all is told; when it is mended and read again, it is."""
+    text = board(where, {
+        "board": "board.good=/bin/sh -c 'echo @good; touch /run/good'\n".replace("'", '"'),
+        "ok": 'exec=/bin/sh -c "sleep 100"\n' + HOST,
+        "bad": "exec=/bin/true\nmemroy.max=3M\n" + HOST,
+        "z": script(where, "husk wait --ready ok; husk wait --ready; echo @wait $?; sed -i /memroy/d /etc/husk/bad.conf; kill -HUP 1;"
+                           "until husk wait bad 2>/dev/null; do sleep .1; done; husk wait --ready; echo @mended $?; until [ -e /run/good ]; do sleep .1; done")})
+    assert text.count("/etc/husk/bad.conf:2: memroy.max: no such key") == 2, text		# the board, and who waits
+    assert "@wait 1\n" in text and text.index("@wait 1") < text.index("@good"), text
+    assert "@mended 0\n" in text, text
