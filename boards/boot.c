@@ -6,11 +6,13 @@
  * starter, and stopped in reverse. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -345,6 +347,17 @@ void board_go_on(void)
 		serve();
 }
 
+/* Who sends signals in a loop keeps PID 1 at work, and then it would wait for its turn as each
+ * process of a fork bomb does: it goes before them. It alone, all its children are as others. */
+static void go_first(void)
+{
+	static const struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t prio; uint64_t times[3]; } first = {
+		.size = sizeof first, .flags = SCHED_FLAG_RESET_ON_FORK, .nice = -20
+	};
+
+	(void)syscall(SYS_sched_setattr, 0, &first, 0);
+}
+
 static void begin(char **argv)
 {
 	umask(0);
@@ -365,6 +378,7 @@ static void begin(char **argv)
 		board_mark("sealed", "");
 		(void)prctl(PR_SET_NAME, "husk");	/* older kernels call it by the descriptor's number */
 		caps_reset();
+		go_first();
 		keeper_wakes(-1);
 		begin_plan();
 	}

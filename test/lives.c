@@ -6,6 +6,10 @@
  *	lives zombies N		N orphans and the program die while PID 1 is stopped: when that is told
  *	lives stop HOW		a child that is stopped, traced or frozen: when a stop is over
  *	lives clock YEARS	the clock jumps to and fro: a stop, and restarts
+ *	lives rain PID		signals that PID has nothing to do for, without end
+ *	lives ask N		PID 1 is asked N times, at its socket of the box rain: how long the answers take
+ *	lives now WORD		since the boot
+ *	lives bomb N		each of it forks, without end; from N processes on it is said once
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -18,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #define BOX "husk", "run", "name=lives", "root=/srv/root"
@@ -338,6 +344,54 @@ static void clocks(int years)
 	end(pid);
 }
 
+static void rain(pid_t pid)
+{
+	static const int sig[] = { SIGCHLD, SIGWINCH, SIGCONT, SIGURG, SIGPIPE, 60, 64 };
+	unsigned i;
+
+	for (i = 0; kill(pid, sig[i % 7]) == 0 || errno == EAGAIN; i++)
+		;
+}
+
+/* Who cannot fork goes on to try; the children of who has been killed do, too. */
+static void bomb(int n)
+{
+	pid_t first = getpid();
+
+	for (;;)
+		if (fork() < 0 && getpid() == first && n && having("bomb", NULL) + 1 >= n) {
+			printf("@bomb %d\n", n);
+			n = 0;
+		}
+}
+
+/* Is it up? It is, and that is said at once. */
+static long asked(void)
+{
+	static const struct sockaddr_un a = { AF_UNIX, "/run/husk/rain/ctl" };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), answer[2] = { 0, 1 };
+	long t = us();
+
+	if (connect(fd, (const struct sockaddr *)&a, sizeof a) < 0 || send(fd, "U", 1, 0) != 1 || recv(fd, answer, sizeof answer, 0) != sizeof answer || answer[1])
+		printf("@ask: %d %d %s\n", answer[0], answer[1], strerror(errno));
+	t = us() - t;
+	close(fd);
+	return t;
+}
+
+static void ask(int n)
+{
+	long t, most = 0, sum = 0;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		usleep(any(20000));
+		sum += t = asked();
+		most = t > most ? t : most;
+	}
+	printf("@ask n=%d most=%ld mean=%ld\n", n, most, sum / n);
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -357,5 +411,13 @@ int main(int argc, char **argv)
 		clocks(atoi(argv[2]));
 	else if (!strcmp(argv[1], "stop"))
 		stop(argv[2]);
+	else if (!strcmp(argv[1], "rain"))
+		rain(atoi(argv[2]));
+	else if (!strcmp(argv[1], "ask"))
+		ask(atoi(argv[2]));
+	else if (!strcmp(argv[1], "bomb"))
+		bomb(atoi(argv[2]));
+	else if (!strcmp(argv[1], "now"))
+		printf("@now %s %ld\n", argv[2], us());
 	return 0;
 }

@@ -70,3 +70,20 @@ def test_reload():
     assert sorted(said(r, "reloaded")[0][2:].split(";")) == sorted(["husk: wrong: changed on disk: husk restart wrong", changed[:-1], ""]), r
     assert said(r, "reloaded")[0].startswith("0 "), r
     assert r.text.count("husk: gone: /etc/husk/gone.conf is gone: stopped") == 1 and "husk: QUIT: " in r.text and "rescue" not in r.text, r
+
+
+def test_storm():
+    """In a guest's own time. A box that is never ready holds up the next one by its start.timeout, and no more. Then a box forks what it may, another one
+    sends PID 1 signals in a loop, and PID 1 answers each of 50 who ask."""
+    b = ready(QUICK)
+    f = small(b, {"first": "exec=/bin/lives now first\n", "never": shell(FOREVER, "ready=notify\nstart.timeout=2s\nafter=first\n"), "next": "exec=/bin/lives now next\nafter=never\n",
+                  "rain": "exec=/bin/lives rain 1\nafter=bomb\n", "z": "exec=/bin/sh /z.sh\nafter=rain\n"})
+    f["z.sh"] = qemu.file("sleep 1; echo @nice $(cut -d' ' -f19 /proc/1/stat) $(cut -d' ' -f19 /proc/self/stat); lives ask 50; husk poweroff\n")
+    f["etc/husk/bomb.conf"] = qemu.file("exec=/bin/lives bomb 19\nroot=/srv/root\npids.max=20\nlog=inherit\nafter=next\n")
+    f["bin/lives"] = f["srv/root/bin/lives"] = qemu.program(qemu.compiled(b, "lives.c"))
+    r = boot(b, f)
+    assert r.ended and "reboot: Power down" in r.text, r
+    now = dict(n.split() for n in said(r, "now"))
+    assert 2000000 <= int(now["next"]) - int(now["first"]) < 2200000, r
+    n, most = map(int, re.findall(r"\d+", said(r, "ask")[0].rpartition(" ")[0]))
+    assert said(r, "bomb") == ["19"] and said(r, "nice") == ["-20 0"] and n == 50 and most <= 100000, r

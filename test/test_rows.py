@@ -47,7 +47,7 @@ What PID 1 does:
  17 signals to PID 1                      test_pid1.test_row_17_signals_from_inside test_pid1.test_row_17_own_fault_of_pid_1 test_boot.test_down
  18 no process to be had                  test_life.test_no_process_to_be_had test_exec.test_too_small_pids_max test_escape.test_h3_fork_bomb
  19 out of memory                         test_life.test_out_of_memory_is_the_reason test_events.test_pid_1_of_the_box_is_not_chosen
- 20 a storm of signals                    test_pid1.test_row_20_signal_storm test_boot.test_storm
+ 20 a storm of signals                    test_pid1.test_row_20_signal_storm test_boot.test_storm test_failing.test_storm
  21 the clock                             test_rows.test_in_the_time_of_a_guest test_boot.test_supervised
  22 standard input                        test_pid1.test_row_22_stdin test_run.test_stdin_reaches_the_program test_run.test_closed_stdio_is_dev_null
  23 a stop                                test_pid1.test_row_23_stop_is_bounded test_pid1.test_row_23_stop_during_the_start test_pid1.test_row_23_kill_during_stop test_ctl.test_stop_during_start test_run.test_stop_twice test_rows.test_in_the_time_of_a_guest
