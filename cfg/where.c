@@ -149,7 +149,10 @@ static void print(char *line, size_t n)
 	for (i = 0; i < n; i++)
 		if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
-	say(2, "%s\n", line);
+	if (!cfg.first)
+		say(2, "%s\n", line);
+	else if (!*cfg.first && !cfg.warning)
+		copy(cfg.first, FIRST_ERROR, line);
 }
 
 /* key: a name or a line, NULL: the line as a whole; line 0: the file as a whole. */

@@ -1098,6 +1098,7 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	uint16_t at, row;		/* where key_find() was */
 	uint32_t mtime;			/* of the file */
 	bool	 warning;		/* the next complaint is one */
+	char	*first;			/* where the first error goes, in FIRST_ERROR bytes, and no line is printed; NULL: all are */
 	bool	 board;			/* it is board.conf */
 	bool	 live;			/* husk update: a key without a value is not there */
 	bool	 beside;		/* a board.conf beside the file counts, wherever that is */
@@ -1123,6 +1124,7 @@ int cfg_seek(const void *list, size_t size, int n, const char *s);	/* which of n
 void cfg_unmark(int row, int item);		/* item < 0: all */
 int cfg_layer(int row, int item);		/* enum layer, or -1: nobody */
 const char *cfg_said(int row);			/* ns.mnt=host by use=host, line 2 */
+enum { FIRST_ERROR = 256 };
 void cfg_complain(const char *file, unsigned line, const char *key, const char *what);
 void cfg_here(const char *key, const char *what);
 void cfg_error(int row, int item, const char *f, ...) __attribute__((format(printf, 3, 4)));	/* there */

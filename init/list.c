@@ -33,7 +33,7 @@ struct look {
 	uint64_t pid, keeper;
 	unsigned summed;
 	uint64_t sum[NSUMS];
-	char	 name[MAXNAME + 1], word[16], why[256], file[512], user[64], net[64];
+	char	 name[MAXNAME + 1], word[16], why[FIRST_ERROR], file[512], user[64], net[64];
 	char	 last[MAXLAST][128];
 	struct left left;
 };
@@ -178,12 +178,25 @@ static bool has_file(void)
 	return faccessat(AT_FDCWD, l.given ? l.given : fmts("%s/%s.conf", CONFDIR, l.name), F_OK, 0) == 0;
 }
 
+/* Of one that nobody has started its file is all there is: a wrong one can be no box. */
+static void file_alone(void)
+{
+	static struct box box;
+
+	if (!has_file())
+		return;
+	copy(l.file, sizeof l.file, l.given ? l.given : fmts("%s/%s.conf", CONFDIR, l.name));
+	cfg.first = l.why;
+	copy(l.word, sizeof l.word, cfg_load(&box, l.file, NULL, 0, NULL) ? "failed" : "stopped");
+	cfg.first = NULL;
+}
+
 /* The directory of run directories is ours alone, or nothing is said: what it holds
  * may still be anything. */
 static void no_state(void)
 {
 	if (errno == ENOENT) {
-		copy(l.word, sizeof l.word, has_file() ? "stopped" : "");
+		file_alone();
 		return;
 	}
 	copy(l.word, sizeof l.word, "unknown");

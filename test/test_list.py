@@ -54,9 +54,10 @@ class Run:
         env = dict(os.environ, HUSK_RUN=str(self.path), **(env or {}))
         before = []
         if confs is not None:
-            files = " ".join(f"/etc/husk/{c}" for c in confs)
+            files = confs if isinstance(confs, dict) else dict.fromkeys(confs, "exec=/bin/true\n")
+            files = "".join(f" && printf %s '{text}' >/etc/husk/{c}" for c, text in files.items())
             before = ["unshare", "-m", "--propagation", "private", "sh", "-c",
-                      f"mount -t tmpfs none /etc && mkdir /etc/husk && touch /etc/husk/board.conf {files} && exec \"$@\"", "sh"]
+                      f"mount -t tmpfs none /etc && mkdir /etc/husk && touch /etc/husk/board.conf{files} && exec \"$@\"", "sh"]
         return husk.command(*before, husk.HUSK, *words, env=env, timeout=timeout)
 
     def list(self, *words, **more):
@@ -337,6 +338,18 @@ def test_files_that_are_not_started(rundir):
     assert (r.status, r.err) == (3, "") and "state=stopped\n" in r.out
     r = rundir.husk("state", "nosuch", confs=["web.conf"])
     assert r.status == 4 and re.fullmatch("husk: nosuch: .*\n", r.err), r
+
+
+def test_a_file_that_is_wrong(rundir):
+    """No box can be made of it: it is among those that need help, with the first line of check; a warning is none, and who runs is as he is."""
+    confs = {"bad.conf": "exec=/bin/true\nmemroy.max=3M\nnice=99\n", "empty.conf": "", "off.conf": "exec=/bin/true\nboot=no\n", "m.conf": "no"}
+    rundir.box("m", "version=1\nstate=done 5 exit 0\n")
+    b = rundir.boxes(confs=confs)
+    assert {n: x["state"] for n, x in b.items()} == {"bad": "failed", "empty": "failed", "m": "done", "off": "stopped"}, b
+    why = "/etc/husk/bad.conf:2: memroy.max: no such key; memory.max?"
+    assert b["bad"]["why"] == why and b["bad"]["file"] == "/etc/husk/bad.conf" and b["empty"]["why"] == "/etc/husk/empty.conf: exec: a value is missing", b
+    r = rundir.husk("state", "bad", confs=confs)
+    assert (r.status, r.err) == (3, "") and f"state=failed\nwhy={why}\n" in r.out, r
 
 
 def test_nothing_was_ever_started(tmp_path):
