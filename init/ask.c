@@ -223,8 +223,10 @@ int ask_reload_all(void)
 {
 	bool ours = is_board();
 
-	if (ours && !board_readable())
-		return 2;		/* what is wrong is found before something is done */
+	if (ours && !board_readable()) {	/* what is wrong is found before something is done */
+		say(2, "husk: reload: nothing done - mend that, then husk reload; or kill -HUP 1: it goes on with the rest\n");
+		return 2;
+	}
 	if (!ours || kill(1, SIGHUP) < 0) {
 		say(2, "husk: reload: PID 1: %s\n", ours ? strerror(errno) : TEXT "is no husk - of one box: husk reload NAME");
 		return 1;
