@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -137,17 +138,32 @@ static void take_box(const struct planned *p)
 	plan.known += i == plan.known;
 }
 
+/* How it ended is of no use to anybody. Who looks at it holds its lock, for a moment. */
+static void clear(const char *name)
+{
+	static struct left l;
+	int tries = 0;
+
+	while (state_clear(&l, name) < 0 && errno == EWOULDBLOCK && ++tries < 20)
+		(void)poll(NULL, 0, 5);
+}
+
 /* All that there is has been said: what was not is no more. */
 static void stop_gone(void)
 {
+	bool up;
 	unsigned i;
 
 	for (i = 0; i < plan.known; i++)
 		if (!((plan.seen | plan.gone) >> i & 1)) {
 			plan.gone |= (uint64_t)1 << i;
 			plan.begun |= (uint64_t)1 << i;
-			say(2, "husk: %s: %s is gone: stopped\n", plan.box[i].name, plan.box[i].file);
-			keeper_stop(plan.box[i].name);
+			up = keeper_state(plan.box[i].name);
+			say(2, "husk: %s: %s is gone%s\n", plan.box[i].name, plan.box[i].file, up ? ": stopped" : "");
+			if (up)
+				keeper_stop(plan.box[i].name);
+			else
+				clear(plan.box[i].name);
 		}
 }
 
