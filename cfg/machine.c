@@ -271,7 +271,10 @@ int cfg_machine(const struct box *b, const char *below)
 	if (!below)
 		devices(b, top);
 	given(b, top, below != NULL);
-	if (!below && b->life.giveup && !process_1()) {
+	if (b->life.giveup && (!b->life.tries || b->life.restart == RESTART_NO)) {
+		cfg.warning = true;
+		cfg_error(KEY_GIVEUP, 0, "never: only restart= with N/TIME gives up (on-failure 10/1h)");
+	} else if (!below && b->life.giveup && !process_1()) {
 		cfg.warning = true;
 		cfg_error(KEY_GIVEUP, 0, "of a board alone: here husk is not process 1, and it is as stay");
 	}

@@ -454,5 +454,9 @@ int cfg_board(struct box *b, const char *file, char *const words[], int nwords)
 		cfg_complain(NULL, 0, NULL, e);
 	for (s = cfg.source; s < cfg.source + cfg.nsources; s++)
 		lines(b, s);
+	if (!cfg.errors && b->board.fail && !b->board.good_ms) {
+		cfg.warning = true;
+		cfg_error(KEY_BOARD_FAIL, 0, "never: it comes after board.timeout=, which is not said");
+	}
 	return cfg.errors ? 2 : 0;
 }

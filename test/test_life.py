@@ -274,9 +274,18 @@ def test_stopped_while_it_starts(name, tmp_path):
 
 
 def test_giveup_off_a_board(tmp_path):
-    (tmp_path / "x.conf").write_text("exec=/bin/true\nroot=/\ngiveup=reboot\n")
-    r = husk.husk("check", tmp_path / "x.conf")
-    assert r.status == 0 and "giveup: of a board alone" in r.err and r.err.endswith("(warning)\n"), r
+    """Who asks for what cannot come hears of it: off a board, and where nobody ever gives up, or there is no time to be good in."""
+    for restart, says in (("no", "giveup: never: only restart="), ("always", "giveup: never: only restart="), ("always 1s 3/1m", "giveup: of a board alone")):
+        (tmp_path / "x.conf").write_text(f"exec=/bin/true\nroot=/\ngiveup=reboot\nrestart={restart}\n")
+        r = husk.husk("check", tmp_path / "x.conf")
+        assert r.status == 0 and f"x.conf:3: {says}" in r.err and r.err.endswith("(warning)\n") and r.err.count("\n") == 1, r
+
+
+def test_board_fail_without_a_time(tmp_path):
+    for line, says in (("", "board.conf:1: board.fail: never: it comes after board.timeout="), ("board.timeout=3m\n", "")):
+        (tmp_path / "board.conf").write_text("board.fail=reboot\n" + line)
+        r = husk.husk("check", tmp_path / "board.conf")
+        assert r.status == 0 and says in r.err and bool(r.err) == bool(says), r
 
 
 # ------------------------------------------------------------------ waits
