@@ -169,17 +169,73 @@ static void also_after(struct waiting *w, const char *name)
 		w->end += (uint16_t)(copy(w->after + w->end, sizeof w->after - w->end, name) + 1);
 }
 
-/* What it waits for, as an order: paths come by themselves. */
-void board_add(const struct box *b, const char *file)
+/* Is its file another one than when it was started? Who runs is named: he goes on as he is. */
+static bool changed(const struct box *b)
 {
-	struct waiting *w = boxes + nboxes;
-	char *to = w->before;
+	static struct left l;
+	static char was[sizeof boxes[0].what.file];
+	unsigned at = 0;
+	uint64_t then;
+	int held = state_read(&l, b->name);
+
+	if (held < 0)
+		return false;
+	close(l.dir);
+	if (left_get(&l, "file", &at, was, sizeof was) && !same(was, b->file))
+		return false;
+	at = 0;
+	if (!left_get(&l, "mtime", &at, was, sizeof was) || (decimal(was, &then), then == b->mtime))
+		return false;
+	if (held)
+		say(2, "husk: %s: changed on disk: husk restart %s\n", b->name, b->name);
+	return true;
+}
+
+static bool same_place(const char *a, const char *b)
+{
+	const char *end = strrchr(a, '/');
+
+	return end && strrchr(b, '/') - b == end - a && strncmp(a, b, (size_t)(end - a)) == 0;
+}
+
+/* Another file there that calls itself the same */
+static struct waiting *twin(const char *name, const char *file)
+{
+	struct waiting *w;
+
+	for (w = boxes; w < boxes + nboxes; w++)
+		if (w->what.kind == PLANNED_BOX && same(w->what.name, name) && !same(w->what.file, file) && same_place(w->what.file, file))
+			return w;
+	return NULL;
+}
+
+/* What it waits for, as an order: paths come by themselves. The name is that of the file
+ * that comes first in order, in which they are not read. */
+const char *board_add(const struct box *b, const char *file)
+{
+	static char no[sizeof boxes[0].what.file];
+	struct waiting *w = twin(b->name, file);
+	bool first = w && strcmp(file, w->what.file) < 0;
+	char *to;
 	int i;
 
+	*no = '\0';
+	if (w) {
+		copy(no, sizeof no, first ? w->what.file : file);
+		cfg_complain(no, 0, "name", cfg_wrong("%s is that of %s", b->name, first ? file : w->what.file));
+	}
+	if (w && !first)
+		return no;
+	if (w) {
+		*w = boxes[--nboxes];
+		memset(boxes + nboxes, 0, sizeof *w);
+	}
+	w = boxes + nboxes;
+	to = w->before;
 	if (nboxes == MAXBOX) {
 		say(2, "husk: %s: more than %d boxes\n", file, MAXBOX);
 		at()->part = true;
-		return;
+		return NULL;
 	}
 	copy(w->what.file, sizeof w->what.file, file);
 	copy(w->what.name, sizeof w->what.name, b->name);
@@ -187,7 +243,9 @@ void board_add(const struct box *b, const char *file)
 		also_after(w, i < b->nafter ? b->after[i] : b->needs[i - b->nafter]);
 	for (i = 0; i < b->nbefore; i++)
 		to += copy(to, MAXNAME + 1, b->before[i]) + 1;
+	w->what.changed = at()->again && changed(b);
 	nboxes++;
+	return *no ? no : NULL;
 }
 
 static bool names(const char *list, const char *name)
@@ -216,25 +274,6 @@ static void turn_round(void)
 				memcpy(q->what.extra + n + 1, w->what.name, name + 1);
 			}
 		}
-}
-
-/* Is its file another one than when it was started? Who runs is named: he goes on as he is. */
-static bool changed(const struct box *b)
-{
-	static struct left l;
-	static char was[16];
-	unsigned at = 0;
-	uint64_t then;
-	int held = state_read(&l, b->name);
-
-	if (held < 0)
-		return false;
-	close(l.dir);
-	if (!left_get(&l, "mtime", &at, was, sizeof was) || (decimal(was, &then), then == b->mtime))
-		return false;
-	if (held)
-		say(2, "husk: %s: changed on disk: husk restart %s\n", b->name, b->name);
-	return true;
 }
 
 /* PID 1 knows it by its file, if it does. */
@@ -280,6 +319,7 @@ static void read_box(const char *name)
 {
 	static char file[sizeof boxes[0].what.file];
 	struct box *b = asked();
+	const char *no;
 	size_t n = strlen(name);
 
 	if (*name == '.' || n < 6 || n >= MAXNAME + 6 || !same(name + n - 5, ".conf") || same(name, "board.conf"))
@@ -290,10 +330,9 @@ static void read_box(const char *name)
 	} else if (!b->boot || board_skips(b->name)) {
 		keep(file);
 	} else {
-		n = nboxes;
-		board_add(b, file);
-		if (nboxes > n)
-			boxes[n].what.changed = at()->again && changed(b);
+		no = board_add(b, file);
+		if (no)
+			wrong(no);
 	}
 }
 

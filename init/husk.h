@@ -1575,7 +1575,7 @@ bool board_inside(void);		/* not the machine's first PID namespace: the hardware
 const struct cmdline *board_cmdline(void);	/* boards/cmdline.c: read when it is asked for first; a child's business */
 void board_cmdline_of(struct cmdline *, char *text);	/* of that text, which is cut */
 bool board_skips(const char *name);	/* husk.skip= */
-void board_add(const struct box *, const char *file);	/* to those whose order is made */
+const char *board_add(const struct box *, const char *file);	/* to those whose order is made: NULL; or which of two files of one name is none: printed */
 int board_circle(void);			/* can it be? 0, or 2: printed */
 void board_plan(int to, bool again, bool moved);	/* a child's whole life: board.conf; struct board_plan, one struct planned after the other; never returns */
 bool board_readable(void);		/* all of it; or what is wrong has been said */

@@ -374,8 +374,8 @@ static int check_one(const struct words *c, const char *word)
 	e = cfg_load(asked(), file, c->words, c->nwords, c->argv);
 	if (!e)
 		e = cfg_machine(asked(), c->root);
-	if (HAS(boards) && !e && word)
-		board_add(asked(), word);
+	if (HAS(boards) && !e && word && board_add(asked(), file))
+		e = 2;
 	return e;
 }
 

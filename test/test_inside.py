@@ -158,3 +158,14 @@ def test_a_wrong_file_is_a_box_that_is_missing(where):
     assert text.count("/etc/husk/bad.conf:2: memroy.max: no such key") == 2, text		# the board, and who waits
     assert "@wait 1\n" in text and text.index("@wait 1") < text.index("@good"), text
     assert "@mended 0\n" in text, text
+
+
+def test_two_files_of_one_name(where):
+    """The first in order is the box; the other one is named, by check, at boot and at a reload, and is a box that is missing."""
+    text = board(where, {
+        "a": 'exec=/bin/sh -c "echo @a is it; sleep 100"\n' + HOST,
+        "n2": 'name=a\nexec=/bin/sh -c "echo @n2 is it; sleep 100"\n' + HOST,
+        "z": script(where, "husk wait --ready a; husk wait --ready; echo @wait $?; husk check /etc/husk/n2.conf /etc/husk/a.conf; echo @check $?; husk reload; echo @reload $?")})
+    assert "@a is it\n" in text and "@n2 is it" not in text, text
+    assert text.count("/etc/husk/n2.conf: name: a is that of /etc/husk/a.conf\n") == 4, text		# the board, and three who ask
+    assert "@wait 1\n" in text and "@check 2\n" in text and "@reload 2\n" in text and "changed on disk" not in text, text
