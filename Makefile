@@ -93,4 +93,5 @@ guard: $(OUT)/nr.h $(OUT)/cap.h
 	sh test/guard.sh $(OUT) $(CC) $(CFLAGS) $(GCCONLY) $(SRC)
 
 clean:
-	rm -rf out/husk out/qemu-* out/include out/*.h
+	for b in boards/*.mk; do b=$${b##*/}; rm -rf out/$${b%.mk}; done
+	rm -rf out/husk out/husk.conf.5 out/include out/*.h

@@ -683,7 +683,7 @@ static int verb_version(void)
 	V(restart, control, "restart NAME ..\n\tby its file as that is now, if nothing is wrong with it", verb_each(argv, 'n')) \
 	V(reload, control, "reload [NAME ..]\n\tsend it reload.signal; without a name: the board reads its files again", verb_each(argv, 'r')) \
 	V(delete, control, "delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed", verb_each(argv, 'd')) \
-	V(wait, control, "wait [--ready] NAME\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are", verb_wait(argv)) \
+	V(wait, control, "wait NAME | wait --ready [NAME]\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are", verb_wait(argv)) \
 	V(kill, control, "kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it", verb_kill(argv)) \
 	V(logs, log, "logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines", verb_logs(argv)) \
 	V(exec, exec, "exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background", verb_exec(argv)) \

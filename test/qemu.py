@@ -490,11 +490,24 @@ class Console:
         return m and (self.text[since:since + m.start()].rsplit(f"'@'{n[0]} $?\n")[-1], int(m[1]))
 
 
+def wrong(name):
+    """Is there no such board for an image? What this machine's own husk says of its board.conf goes to the terminal."""
+    conf = TOP / "boards" / f"{name}.conf"
+    if not conf.exists():
+        print(f"boards/{name}.conf: no such file: make BOARD=NAME, NAME of {' '.join(sorted(f.stem for f in conf.parent.glob('*.conf')))}", file=sys.stderr)
+        return True
+    with tempfile.TemporaryDirectory() as to:
+        (pathlib.Path(to) / "board.conf").write_text(conf.read_text())
+        return (TOP / "out/husk").exists() and subprocess.run([TOP / "out/husk", "check", "board.conf"], cwd=to, check=False).returncode != 0
+
+
 def main(args):
     if args and args[0] == "fetch":
         for name in args[1:] or BOARDS:
             print(vmlinuz(board(name)), len(busybox(board(name))))
         return 0
+    if len(args) in (1, 2) and wrong(args[-1]):
+        return 2
     if len(args) == 2 and args[0] == "image":
         where = image(board(args[1]))
         print(*(f"{f.stat().st_size:10} {f.relative_to(TOP)}" for f in (where / n for n in "kernel initrd dtb disk append".split()) if f.exists()), sep="\n")
