@@ -31,8 +31,10 @@ struct plans {
 	bool	 rescue;		/* when it ends, all is read once more, */
 	bool	 retry;			/* and what has failed is started again */
 	char	 wrong[MAXNAME + 1];	/* whose file is, and there is no box */
+	bool	 leaves;		/* giveup=reboot, board.fail=reboot: it is on its way down */
 	unsigned known;
 	uint64_t begun, seen, gone;	/* bit i: box[i] was started; is still there, or not any more, when all is read again */
+	uint64_t lost;			/* it has failed, the last time */
 	struct board_plan what;
 	struct planned box[MAXBOX];
 };
@@ -94,9 +96,9 @@ static void take_up(void)
 		board_consoles(p);
 }
 
-static bool has_failed(const char *name)
+static bool has_failed(const char *name, bool lost)
 {
-	return !keeper_state(name) && board_is(name, "failed");
+	return !keeper_state(name) && (lost || board_is(name, "failed"));
 }
 
 static unsigned find(const struct planned *p)
@@ -126,12 +128,13 @@ static void take_box(const struct planned *p)
 
 	if (new && (p->kind == PLANNED_KEPT || (i = place()) == MAXBOX))
 		return;
-	anew = new || plan.gone >> i & 1 || (p->kind == PLANNED_BOX && (plan.retry || p->changed) && has_failed(p->name));
+	anew = new || plan.gone >> i & 1 || (p->kind == PLANNED_BOX && (plan.retry || p->changed) && has_failed(p->name, plan.retry && plan.lost >> i & 1));
 	plan.seen |= (uint64_t)1 << i;
 	if (!anew)
 		return;
 	plan.begun &= ~((uint64_t)1 << i);
 	plan.gone &= ~((uint64_t)1 << i);
+	plan.lost &= ~((uint64_t)1 << i);
 	plan.box[i] = *p;
 	if (plan.again)
 		plan.box[i].after = 0;	/* its starter waits, if need be */
@@ -227,12 +230,33 @@ static void after_rescue(void)
 void board_fail(enum giveup how, const char *why)
 {
 	if (how == GIVEUP_REBOOT) {
+		plan.leaves = true;
 		say(2, "husk: %s: reboot\n", why);
 		(void)kill(1, SIGTERM);
 	} else if (how == GIVEUP_RESCUE) {
 		plan.rescue = plan.retry = !board_inside();
 		board_rescue(fmts("%s has failed", why), false);
 	}
+}
+
+/* A state file that cannot be written says nothing. */
+void board_ended(const char *name, bool failed)
+{
+	unsigned i;
+
+	for (i = 0; i < plan.known; i++)
+		if (same(plan.box[i].name, name))
+			plan.lost = (plan.lost & ~((uint64_t)1 << i)) | (uint64_t)failed << i;
+}
+
+/* No box is there any more, one has failed, and no console was asked for: nobody could
+ * look why. What board.timeout= is to decide comes first. */
+static void alone(void)
+{
+	uint64_t lost = plan.lost & plan.begun & ~plan.gone;
+
+	if (lost && plan.from < 0 && !(plan.leaves || plan.what.nconsole || board_inside() || board_rescued() || board_good_due() || keeper_state(NULL)))
+		board_fail(GIVEUP_RESCUE, plan.box[__builtin_ctzll(lost)].name);
 }
 
 /* HUP, as busybox's init and others have it; and QUIT, by which that one becomes another. */
@@ -347,6 +371,7 @@ static void serve(void)
 		hear_plan();
 		after_rescue();
 		start_some();
+		alone();
 		board_watchdog(NULL);
 		board_good(NULL);
 		board_consoles(NULL);

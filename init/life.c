@@ -334,6 +334,8 @@ static int and_then(struct live *v, bool good)
 	bool restart = HAS(restart) && (v->life.restart == RESTART_ALWAYS || (v->life.restart == RESTART_FAILURE && !good));
 	bool kept = v->stays || v->again || v->need || restart;
 
+	if (HAS(boards) && !v->own)
+		board_ended(v->name, !good && !v->stop_asked);
 	if (v->stop_asked || !kept || undo(v, true))
 		return v->stop_asked || !kept ? clear(v) : gone(v);
 	let_all_go(v, W_STAY);

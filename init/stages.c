@@ -216,6 +216,8 @@ void stage_at(struct run *r, const char *name)
 	H(init_listen, EAFNOSUPPORT, "CONFIG_IPV6, or ipv6.disable=1") \
 	H(init_enter, EACCES, "PID 1 shows its namespaces to root alone") \
 	H(init_enter, EAGAIN, "pids.max or rlimit.nproc is reached") \
+	H(init_filter, EINVAL, "CONFIG_SECCOMP_FILTER") \
+	H(init_filter, ENOSYS, "CONFIG_SECCOMP_FILTER") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
 	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \
 	H(filter_load, EINVAL, "CONFIG_SECCOMP_FILTER") \

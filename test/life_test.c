@@ -35,6 +35,7 @@ void tty_open(int pty) { (void)pty; }
 void tty_over(void) { }
 void listen_end(struct live *v) { (void)v; }
 void listen_look(struct live *v) { (void)v; }
+void board_ended(const char *name, bool failed) { (void)name; (void)failed; }
 void board_fail(enum giveup what, const char *why) { (void)what; (void)why; }
 void board_mark(const char *name, const char *what) { (void)name; (void)what; }
 const char *cfg_signal_name(int sig) { (void)sig; return "X"; }

@@ -89,3 +89,44 @@ def test_storm():
     assert 2000000 <= int(now["next"]) - int(now["first"]) < 2200000, r
     n, most = map(int, re.findall(r"\d+", said(r, "ask")[0].rpartition(" ")[0]))
     assert said(r, "bomb") == ["19"] and said(r, "nice") == ["-20 0"] and n == 50 and most <= 100000, r
+
+
+# Said by the kernel: two programs that print at once print into each other's lines.
+HOST_SH = """
+n=0; until grep -q '^state=failed' /run/husk/plain/state 2>/dev/null; do n=$((n+1)); [ $n -lt 100 ] || break; sleep 0.1; done
+tell() { echo "<1>@$*" >/dev/kmsg; }
+tell plain $(husk state plain state); tell host $(husk state host state)
+husk poweroff
+"""
+
+
+def lacking(what, init, typed):
+    """A box of its own and one of the host's on a machine that lacks that; no console is asked for."""
+    b = ready(QUICK)
+    f = small(b, {"host": "exec=/bin/sh /host.sh\n"}, conf="")
+    f |= {"host.sh": qemu.file(HOST_SH), "etc/husk/plain.conf": qemu.file(f'root=/srv/root\nlog=inherit\nexec=/bin/sh -c "{FOREVER}"\n'),
+          "etc/shadow": qemu.file("root::19000:0:99999:7:::\n"), "lacks": qemu.program(qemu.compiled(b, "lacks.c")), "init": qemu.program(f"#!/bin/sh\n{init}\nexec /lacks {what} /husk\n")}
+    r = boot(b, f, timeout=150, append="cgroup_no_v1=all", typed=typed)
+    assert r.ended and "reboot: Power down" in r.text, r
+    return r
+
+
+def test_without_seccomp_and_cgroups():
+    """No box at all: each says what is missing, and a shell is there once, for who presses Enter."""
+    r = lacking("seccomp", "mount -t sysfs sys /sys; mount -t tmpfs -o ro none /sys/fs/cgroup", [
+        ("Press Enter", "\n"), ("# ", "echo @shell $(tty) $(ps | grep -c '[h]ost.sh'); husk poweroff\n")])
+    assert said(r, "shell") == ["/dev/console 0"], r
+    assert "husk: plain: init.filter: the filter of PID 1: Function not implemented - CONFIG_SECCOMP_FILTER\n" in r.text, r
+    assert "ns.pid is not new, and there is no cgroup to end the box by" in r.text, r
+    assert len(re.findall("^husk: (?:host|plain): failed: start: ", r.text, re.M)) == 2 and r.text.count("husk: rescue: ") == 1, r
+
+
+def test_full_run_and_without_namespaces():
+    """No state can be written: a shell, and all that failed is started when it ends. Then one box lacks its namespaces, the other needs none."""
+    r = lacking("namespaces", "mount -t tmpfs -o size=4k none /run; cat /husk >/run/full 2>/dev/null", [
+        ("Press Enter", "\n"), ("# ", "rm /run/full; mount -o remount,size=1m /run; echo @shell; exit\n")])
+    assert said(r, "shell") == [""], r
+    full, mended = r.text.split("@shell\n")
+    assert re.search("^husk: plain: init.state: .*No space left on device", full, re.M) and re.search("^husk: host: init.state: .*No space left on device", full, re.M), r
+    assert "husk: plain: ns.clone: clone: Invalid argument - not in this kernel: CONFIG_PID_NS" in mended and "rescue" not in mended, r
+    assert re.search("@plain failed$", mended, re.M) and re.search("@host running$", mended, re.M), r

@@ -1,0 +1,53 @@
+/*
+ * lacks.c - test: the first process of a machine whose kernel lacks something, as far as that one and
+ * its children can tell; then it becomes the program. (musl.)
+ *
+ *	lacks namespaces|seccomp PROG	calls answer as on a kernel that was built without
+ */
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LOAD(field)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define IS(v, yes, no)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, v, yes, no)
+#define ERR(e)		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (e))
+#define GO		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+enum { SPACES = 0x40000000 | 0x20000000 | 0x10000000 | 0x08000000 | 0x04000000 | 0x02000000 };	/* net pid user ipc uts cgroup */
+
+static struct sock_filter namespaces[] = {
+	LOAD(nr), IS(SYS_clone3, 0, 1), ERR(ENOSYS), IS(SYS_setns, 0, 1), ERR(EINVAL),
+	IS(SYS_unshare, 1, 0), IS(SYS_clone, 0, 3), LOAD(args[0]),
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SPACES, 0, 1), ERR(EINVAL), GO,
+};
+static struct sock_filter seccomp[] = {
+	LOAD(nr), IS(SYS_seccomp, 0, 1), ERR(ENOSYS), IS(SYS_prctl, 0, 4), LOAD(args[0]),
+	IS(PR_SET_SECCOMP, 1, 0), IS(PR_GET_SECCOMP, 0, 1), ERR(EINVAL), GO,
+};
+
+static int filter(struct sock_filter *f, unsigned short n)
+{
+	struct sock_fprog p = { n, f };
+
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p);
+}
+
+int main(int argc, char **argv)
+{
+	int e = argc < 3 ? -1 : !strcmp(argv[1], "seccomp") ? filter(seccomp, sizeof seccomp / sizeof *seccomp) : filter(namespaces, sizeof namespaces / sizeof *namespaces);
+
+	if (e < 0) {
+		perror("lacks");
+		return 1;
+	}
+	execv(argv[2], argv + 2);
+	return 127;
+}
