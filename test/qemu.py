@@ -242,6 +242,7 @@ def rootfs(b, at=""):
     for d in "dev proc sys run tmp root mnt data srv home var".split():
         files[at + d] = directory()
     files[at + "etc/passwd"] = file("root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home:/bin/sh\n")
+    files[at + "etc/shadow"] = file("root::19000:0:99999:7:::\n", 0o600)
     files[at + "etc/group"] = file("root:x:0:\nuser:x:1000:\n")
     files[at + "etc/hosts"] = file("127.0.0.1 localhost\n")
     return files

@@ -103,11 +103,13 @@ husk poweroff
 def lacking(what, init, typed):
     """A box of its own and one of the host's on a machine that lacks that; no console is asked for."""
     b = ready(QUICK)
-    f = small(b, {"host": "exec=/bin/sh /host.sh\n"}, conf="")
+    f = small(b, {"host": "exec=/bin/sh /host.sh\n", "open": shell("echo @open")}, conf="board.local=/site\n")
     f |= {"host.sh": qemu.file(HOST_SH), "etc/husk/plain.conf": qemu.file(f'root=/srv/root\nlog=inherit\nexec=/bin/sh -c "{FOREVER}"\n'),
-          "etc/shadow": qemu.file("root::19000:0:99999:7:::\n"), "lacks": qemu.program(qemu.compiled(b, "lacks.c")), "init": qemu.program(f"#!/bin/sh\n{init}\nexec /lacks {what} /husk\n")}
+          "site/open.conf": qemu.file("boot=yes\n", 0o666),
+          "lacks": qemu.program(qemu.compiled(b, "lacks.c")), "init": qemu.program(f"#!/bin/sh\n{init}\nexec /lacks {what} /husk\n")}
     r = boot(b, f, timeout=150, append="cgroup_no_v1=all", typed=typed)
     assert r.ended and "reboot: Power down" in r.text, r
+    assert "/site/open.conf: others than its owner may write it" in r.text and not said(r, "open"), r
     return r
 
 
