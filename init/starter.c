@@ -162,7 +162,7 @@ static void child(struct live *v, const char *extra, int to)
 			copy(r.why, sizeof r.why, fmts("start: %s: %s", stage_name(r.row), r.why));
 	}
 	hand_over(v, to, &r, e == 0 && !r.held);
-	if (e == 0)
+	if (e == 0 && file)		/* else it is there, and husk restart may have put another there since */
 		(void)state_save(r.statedir);
 	_exit(e);
 }
