@@ -37,7 +37,7 @@
 #include "husk.h"
 
 #define HERE	"HUSK_UPGRADE="		/* the descriptor, and of one that tries, of the pipe */
-enum { TRY_MS = 3000, MAXENVIRON = 1024, SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+enum { TRY_MS = 3000, TURN_MS = 250, MAXENVIRON = 1024, SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
 
 static struct {
 	bool	 reads, bad;
@@ -145,10 +145,23 @@ static void try(int exe, int fd, int tell)
 	_exit(125);
 }
 
+/* Nobody else feeds the machine's watchdog meanwhile. */
+static bool answers(int fd)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	int n, ms;
+
+	for (n = ms = 0; n < 1 && ms < TRY_MS; ms += TURN_MS) {
+		n = poll(&p, 1, TURN_MS);
+		if (HAS(boards))
+			board_watchdog(NULL);
+	}
+	return n == 1;
+}
+
 /* What it says in its time: 0, or why not */
 static int tried(int exe, int fd)
 {
-	struct pollfd p = { -1, POLLIN, 0 };
 	uint8_t said = UPGRADE_DIED;
 	pid_t pid, me = getpid();
 	int tell[2];
@@ -161,10 +174,9 @@ static int tried(int exe, int fd)
 		_exit(125);
 	}
 	close(tell[1]);
-	p.fd = tell[0];
 	if (pid < 0)
 		said = UPGRADE_STATE;
-	else if (poll(&p, 1, TRY_MS) < 1)
+	else if (!answers(tell[0]))
 		said = UPGRADE_LATE;
 	else
 		(void)!read(tell[0], &said, 1);

@@ -1,4 +1,4 @@
-"""make test-boards: the boards that are not in make test, each with the boxes of test_boot.py, and those of its image."""
+"""make test-boards: the boards that are not in make test, each with the boxes of test_boot.py, and those of its image; and what takes long."""
 import re
 
 import pytest
@@ -6,6 +6,7 @@ import pytest
 import qemu
 import test_boot
 import test_image
+import test_upgrade
 
 OTHERS = sorted(f.stem for f in (qemu.TOP / "boards").glob("*.mk") if f.stem not in (*qemu.BOARDS, "cross", "native", "small", "small-armv7"))
 POWERS_OFF = ("orangepi-pc", "vexpress-a9")		# the models of the others have nothing for it
@@ -46,3 +47,13 @@ def test_rdma():
     assert test_boot.said(r, "rdma") == ["No error information"], r		# of musl
     assert test_boot.said(r, "max") == ["rxe0 hca_handle=2 hca_object=100 "] and test_boot.said(r, "status") == ["0"], r
     assert test_boot.said(r, "other") == ["125"] and test_boot.said(r, "bad") == ["2"], r
+
+
+@pytest.mark.parametrize("board", ["qemu-i386", "qemu-arm64"])
+def test_an_upgrade_of_pid_1(board):
+    test_upgrade.three_boxes(board)
+
+
+@pytest.mark.parametrize("board", ["qemu-x86_64", "qemu-i386", "qemu-armv7"])
+def test_halted_after_an_upgrade(board):
+    test_upgrade.halted(board)
