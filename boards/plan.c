@@ -13,8 +13,8 @@ struct waiting {
 	struct planned what;
 	bool	 placed;
 	uint8_t	 number;		/* by which it is sent */
-	uint16_t end;			/* of after */
-	char	 after[4 * MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs, an empty one ends */
+	uint16_t hard, end;		/* of those that it needs; of after */
+	char	 after[4 * MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs, those that it needs first; an empty one ends */
 	char	 before[MAXAFTER * (MAXNAME + 1) + 1];	/* the same */
 };
 
@@ -239,8 +239,11 @@ const char *board_add(const struct box *b, const char *file)
 	}
 	copy(w->what.file, sizeof w->what.file, file);
 	copy(w->what.name, sizeof w->what.name, b->name);
-	for (i = 0; i < b->nafter + b->nneeds; i++)
-		also_after(w, i < b->nafter ? b->after[i] : b->needs[i - b->nafter]);
+	for (i = 0; i < b->nneeds; i++)
+		also_after(w, b->needs[i]);
+	w->hard = w->end;
+	for (i = 0; i < b->nafter; i++)
+		also_after(w, b->after[i]);
 	for (i = 0; i < b->nbefore; i++)
 		to += copy(to, MAXNAME + 1, b->before[i]) + 1;
 	w->what.changed = at()->again && changed(b);
@@ -350,33 +353,98 @@ static void read_boxes(void)
 	}
 }
 
-/* Must another one be there before it? * stands for all that do not say so. */
-static bool waits(const struct waiting *w)
+/* Who must be there before it, and is not yet? * stands for all that do not say so. */
+static struct waiting *awaited(const struct waiting *w, bool hard)
 {
-	const struct waiting *q;
-	const char *a;
+	const char *a, *end = w->after + (hard ? w->hard : w->end);
+	struct waiting *q;
 
-	for (a = w->after; *a; a += strlen(a) + 1)
+	for (a = w->after; a < end; a += strlen(a) + 1)
 		for (q = boxes; q < boxes + nboxes; q++)
-			if (q != w && !q->placed && (same(a, q->what.name) || (*a == '*' && *q->after != '*')))
-				return true;
-	return false;
+			if (q != w && !q->placed && (same(a, q->what.name) || (*a == '*' && !names(q->after, "*"))))
+				return q;
+	return NULL;
 }
 
-/* By the name of the file, so that the order is the same on every boot. In a
- * circle nobody waits; or that is all there is to say. */
-static struct waiting *next(bool go_on)
+/* By the name of the file, so that the order is the same on every boot */
+static struct waiting *first(bool free)
 {
 	struct waiting *w, *first = NULL;
-	int circle;
 
-	for (circle = 0; circle < 2 && !first; circle++)
-		for (w = boxes; w < boxes + nboxes; w++)
-			if (!w->placed && (circle || !waits(w)) && (!first || strcmp(w->what.file, first->what.file) < 0))
-				first = w;
-	if (circle == 2 && first)
-		say(2, "%s%s: after: a circle%s\n", go_on ? "husk: " : "", go_on ? first->what.name : first->what.file, go_on ? ": not waiting" : " (after, before, needs)");
-	return circle == 2 && !go_on ? NULL : first;
+	for (w = boxes; w < boxes + nboxes; w++)
+		if (!w->placed && !(free && awaited(w, false)) && (!first || strcmp(w->what.file, first->what.file) < 0))
+			first = w;
+	return first;
+}
+
+static bool blame(int key, const char *const *list, int n, const char *name, const char *circle)
+{
+	int i = cfg_seek(list, sizeof *list, n, name);
+
+	i = i < n ? i : cfg_seek(list, sizeof *list, n, "*");
+	if (i < n)
+		cfg_error(key, i, "a circle: %s", circle);
+	return i < n;
+}
+
+/* The line that says that one comes after the other: its own, or that one's before= */
+static void say_circle(const struct waiting *w, const struct waiting *q, const char *circle)
+{
+	struct box *b = asked();
+
+	(void)cfg_load(b, w->what.file, NULL, 0, NULL);
+	if (blame(KEY_NEEDS, b->needs, b->nneeds, q->what.name, circle) || blame(KEY_AFTER, b->after, b->nafter, q->what.name, circle))
+		return;
+	(void)cfg_load(b, q->what.file, NULL, 0, NULL);
+	(void)blame(KEY_BEFORE, b->before, b->nbefore, w->what.name, circle);
+}
+
+/* It waits for nobody any more; its starter hears of it. */
+static void loosen(struct waiting *w, unsigned end, char letter, const char *text)
+{
+	w->hard = w->end = (uint16_t)end;
+	memset(w->what.extra, 0, sizeof w->what.extra);
+	*w->what.extra = letter;
+	copy(w->what.extra + 1, sizeof w->what.extra - 2, text);
+}
+
+/* All that are left wait for another: who goes from one to the next comes into a circle.
+ * An order one of them gives up, if it is one; of boxes that need each other none is to be. */
+static void untie(void)
+{
+	static char circle[MAXWAITS - 8];
+	struct waiting *w = first(false), *in, *q, *soft = NULL;
+	unsigned n;
+
+	for (n = 0; n < nboxes; n++)
+		w = awaited(w, false);
+	in = w;
+	n = 0;
+	do {
+		if (n + sizeof in->what.name + 2 < sizeof circle)
+			n += fmt(circle + n, sizeof circle - n, n ? " %s" : "%s", in->what.name);
+		if (!soft && !awaited(in, true))
+			soft = in;
+		in = awaited(in, false);
+	} while (in != w);
+	q = soft ? soft : w;
+	say_circle(q, awaited(q, false), circle);
+	at()->wrong = true;
+	if (soft)
+		loosen(soft, soft->hard, WAIT_NOT, "");
+	else for (; in && in->end; in = q) {
+		q = awaited(in, true);
+		loosen(in, 0, WAIT_NEVER, circle);
+	}
+}
+
+static struct waiting *next(void)
+{
+	struct waiting *w;
+
+	while (!(w = first(true)) && first(false))
+		untie();
+	return w;
 }
 
 /* Those that have to be there before it, of those that are sent */
@@ -386,7 +454,7 @@ static uint64_t before(const struct waiting *w)
 	const char *a;
 	uint64_t bits = 0;
 
-	for (a = w->after; *a; a += strlen(a) + 1)
+	for (a = w->after; a < w->after + w->end; a += strlen(a) + 1)
 		for (q = boxes; q < boxes + nboxes; q++)
 			if (q != w && q->placed && (same(a, q->what.name) || (*a == '*' && *q->after != '*')))
 				bits |= (uint64_t)1 << q->number;
@@ -396,12 +464,11 @@ static uint64_t before(const struct waiting *w)
 int board_circle(void)
 {
 	struct waiting *w;
-	unsigned n;
 
 	turn_round();
-	for (n = 0; (w = next(false)); n++)
+	while ((w = next()))
 		w->placed = true;
-	return n == nboxes ? 0 : 2;
+	return at()->wrong ? 2 : 0;
 }
 
 bool board_readable(void)
@@ -409,7 +476,7 @@ bool board_readable(void)
 	at()->wrong = read_board(asked());
 	cfg_of_board(false);
 	read_boxes();
-	return !at()->wrong;
+	return board_circle() == 0;
 }
 
 bool board_complete(void)
@@ -431,7 +498,7 @@ void board_plan(int to, bool again, bool moved)
 	cfg_of_board(true);
 	read_boxes();
 	turn_round();
-	for (n = 0; (w = next(true)); n++) {
+	for (n = 0; (w = next()); n++) {
 		w->number = (uint8_t)n;
 		w->what.after = before(w);
 		w->placed = true;

@@ -219,7 +219,8 @@ struct life {
 	char	 waits[MAXWAITS];	/* a letter of WAIT_ and a name or path each; an empty one ends */
 	uint32_t log_size, log_rate, log_per;	/* bytes, 0: no end; lines in so many ms */
 };
-enum { WAIT_AFTER = 'a', WAIT_NEEDS = 'n', WAIT_IF = 'i' };
+enum { WAIT_AFTER = 'a', WAIT_NEEDS = 'n', WAIT_IF = 'i',
+	WAIT_NOT = '-', WAIT_NEVER = 'c' };	/* first in extra: of no box after all; not to be: the names of a circle */
 
 struct terminal {		/* one of board.console= */
 	bool	 ask;			/* Enter first */

@@ -116,13 +116,24 @@ static void hand_over(const struct live *v, int to, const struct run *r, bool up
 		(void)kill(r->init, SIGKILL);
 }
 
-/* Others' before= is an after= of this one. */
+/* Others' before= is an after= of this one. Who is in a circle waits for nobody: neither by
+ * its own after=; or never is. */
 static void also(struct life *l, const char *extra)
 {
 	char *to = l->waits, *end = l->waits + sizeof l->waits - 1;
+	const char *w;
+	size_t n;
 
-	while (*to)
-		to += strlen(to) + 1;
+	if (extra && *extra == WAIT_NEVER)
+		*to = '\0';
+	for (w = l->waits; *w; w += n) {
+		n = strlen(w) + 1;
+		if (*w == WAIT_AFTER && w[1] != '/' && extra && *extra == WAIT_NOT)
+			continue;
+		memmove(to, w, n);
+		to += n;
+	}
+	extra += extra && *extra == WAIT_NOT;
 	for (; extra && *extra && to + strlen(extra) + 1 < end; extra += strlen(extra) + 1)
 		to += copy(to, (size_t)(end - to), extra) + 1;
 	*to = '\0';

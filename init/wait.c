@@ -90,6 +90,8 @@ int init_wait(struct run *r)
 {
 	const char *why;
 
+	if (*r->box->life.waits == WAIT_NEVER)
+		return fail_not(r, "needs: a circle: %s", r->box->life.waits + 1);
 	if (!*r->box->life.waits || !(r->held = (uint8_t)wait_for(r->box->life.waits, r->left->dir, r->name, false, &why)))
 		return 0;
 	copy(r->why, sizeof r->why, why);

@@ -169,3 +169,21 @@ def test_two_files_of_one_name(where):
     assert "@a is it\n" in text and "@n2 is it" not in text, text
     assert text.count("/etc/husk/n2.conf: name: a is that of /etc/husk/a.conf\n") == 4, text		# the board, and three who ask
     assert "@wait 1\n" in text and "@check 2\n" in text and "@reload 2\n" in text and "changed on disk" not in text, text
+
+
+def test_circles(where):
+    """Nobody waits for ever: an order is given up by one, and boxes that need each other have failed; at boot, and when all is read again."""
+    sleeps = 'exec=/bin/sh -c "sleep 100"\n' + HOST
+    files = {"a": "needs=b\n", "b": "boot=yes\nneeds=c\nrestart=always\n", "c": "needs=a\n", "d": "after=c\n", "e": "needs=f\n", "f": "after=e\n", "x": "after=y\n", "y": "after=x\n"}
+    text = board(where, {**{n: sleeps + t for n, t in files.items()}, "z": script(where,
+        "for n in d e f x y; do husk wait --ready $n; done; until [ $(husk list -k | grep -c state=failed) = 3 ]; do sleep .1; done; husk list -k; cd /etc/husk;"
+        "for n in 1 2 3 4; do sed s/needs=f/after=g$((n%4+1))/ e.conf >g$n.conf; done; husk reload; echo @reload $?; kill -HUP 1; for n in 1 2 3 4; do"
+        " until [ $(husk state g$n state) = running ]; do sleep .1; done; done; echo @again")})
+    said = {n: (state, why) for n, state, why in re.findall(r"^name=(.*)\nstate=(.*)\n(?:why=(.*)\n)?", text, re.M)}
+    circle = re.search(r"^/etc/husk/([abc]).conf:[45]: needs: a circle: ([abc] [abc] [abc])$", text, re.M)
+    assert circle and circle[2] in ("a b c", "b c a", "c a b") and circle[2][0] == circle[1], text
+    assert said == {**dict.fromkeys("abc", ("failed", f"start: init.wait: needs: a circle: {circle[2]}")), **dict.fromkeys("defxyz", ("running", ""))}, text
+    assert re.search("^/etc/husk/f.conf:4: after: a circle: (e f|f e)$", text, re.M), text
+    assert re.search("^/etc/husk/(x.conf:4: after: a circle: x y|y.conf:4: after: a circle: y x)$", text, re.M), text
+    assert "@reload 2\n" in text and "husk: reload: nothing done" in text and text.endswith("@again\nhusk: going down\n"), text
+    assert len(re.findall(r"^/etc/husk/g\d.conf:4: after: a circle:(?: g\d){4}$", text, re.M)) == 2, text		# reload, and the board

@@ -431,10 +431,13 @@ def test_a_wait_costs_nothing(name):
 
 
 @pytest.mark.parametrize("files, circle", [
-    ({"a": "after=b", "b": "needs=c", "c": ""}, False), ({"a": "after=b", "b": "needs=c", "c": "after=a"}, True),
-    ({"a": "before=b", "b": "before=a"}, True), ({"a": "before=*", "b": "", "c": "after=b"}, False), ({"a": "before=*", "b": "before=a"}, True)])
+    ({"a": "after=b", "b": "needs=c", "c": ""}, None), ({"a": "after=b", "b": "needs=c", "c": "after=a"}, "a.conf:2: after: a circle: a b c"),
+    ({"a": "before=b", "b": "before=a"}, "b.conf:2: before: a circle: a b"), ({"a": "before=*", "b": "", "c": "after=b"}, None),
+    ({"a": "before=*", "b": "before=a"}, "b.conf:2: before: a circle: a b"), ({"0": "after=b", "a": "needs=/x,b", "b": "env=A=1\nneeds=a"}, "b.conf:3: needs: a circle: b a"),
+    ({"a": "after=*", "b": "after=*,c", "c": "needs=b"}, "b.conf:2: after: a circle: c b"), ({n: f"needs=n{i}" for i, n in enumerate(["n1", "n2", "n3", "n0"])}, "n0.conf:2: needs: a circle: n0 n3 n2 n1")])
 def test_circles(tmp_path, files, circle):
+    """The line that says it, and all that are in it; each once."""
     for f, l in files.items():
         (tmp_path / f"{f}.conf").write_text(f"exec=/bin/true\n{l}\n")
     r = husk.husk("check", *(tmp_path / f"{f}.conf" for f in files))
-    assert r.status == (2 if circle else 0) and ("a circle" in r.err) == circle, r
+    assert r.status == (2 if circle else 0) and r.err == (f"{tmp_path}/{circle}\n" if circle else ""), r
