@@ -1,7 +1,7 @@
 /*
  * keys.c - THE other table: the words of the configuration language.
  *
- * One row per key: its number KEY_X, name, type, where it goes in struct box, flags; what a
+ * One row per key, W where the program itself reads what a value is: its number KEY_X, name, type, where it goes in struct box, flags; what a
  * value is, as errors and husk help say it (of CHOICE and MOUNTS: the words);
  * then for the manual alone: one line of help, the default, and what else
  * there is to say. The parser, husk show, husk help and the manual page's
@@ -23,7 +23,7 @@
 
 #include "husk.h"
 
-#define KEYS(K) \
+#define KEYS(K, W) \
 	/* PROGRAM */ \
 	K(EXEC, "exec", EXEC, narg, LIST | OPEN, "a program (/sbin/x, or x of PATH)", "then arguments", "", "a second line goes on with more arguments") \
 	K(CWD, "cwd", CWD, cwd, EXEC, "an absolute path inside", "", "/", "where the program starts") \
@@ -31,16 +31,16 @@
 	K(USER, "user", USER, who, EXEC, "a user (auto, NAME, NAME:GROUP, UID, UID:GID)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
 	K(GROUPS, "groups", GROUPS, ngroup, LIST | EXEC, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
 	K(UMASK, "umask", UMASK, umask, EXEC, "octal (022)", "", "022", "of the program") \
-	K(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own; in the background it is for husk attach", "no", "where standard input ends, as a pipe does, one ^D is typed") \
-	K(FORKS, "forks", CHOICE, life.forks, 0, "no|yes", "goes to the background", "no", "the box ends with its last process, and its status is that one's; what stops it goes to all") \
-	K(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
-	K(ABI, "abi", CHOICE, abi, EXEC, "native|32|both", "whose programs run", "native", "32-bit programs on a 64-bit kernel; see SYSTEM CALLS") \
+	W(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own; in the background it is for husk attach", "no", "where standard input ends, as a pipe does, one ^D is typed") \
+	W(FORKS, "forks", CHOICE, life.forks, 0, "no|yes", "goes to the background", "no", "the box ends with its last process, and its status is that one's; what stops it goes to all") \
+	W(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
+	W(ABI, "abi", CHOICE, abi, EXEC, "native|32|both", "whose programs run", "native", "32-bit programs on a 64-bit kernel; see SYSTEM CALLS") \
 	/* FILES */ \
 	K(ROOT, "root", ROOT, root, PATH, "a root (/, /DIR, ./DIR, tmpfs; then :rw or nothing)", "/: the host's alone", "/", "the host's root file system, without what is mounted on it") \
 	K(BIND, "bind", BIND, nmnt, LIST | SKIP | PATH, "HOST[:BOX][:OPTS] (from / or ./, no .. in BOX, \\: is a colon; rw exec dev suid rec slave idmap create=755)", "ro,nosuid,nodev; optional as ?; create[=MODE]; rw brings noexec", "", "") \
 	K(TMPFS, "tmpfs", TMPFS, nmnt, LIST | BOARD, "BOX[:SIZE,mode=M,exec] (from /, no ..)", "in memory", "", "replaces a default mount on the same BOX") \
 	K(MOUNT, "mount", MOUNT, nmnt, LIST | SKIP | BOARD | PATH, "SRC:BOX[:TYPE,OPTS] (a device or a type; from /, no ..)", "", "", "any file system") \
-	K(MOUNTS, "mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
+	W(MOUNTS, "mounts", MOUNTS, mounts, LIST, "default|none|-proc|-dev|-pts|-shm|-mqueue|-sys|-run|-tmp", "", "default", "what the box has by itself; a tmpfs on /run is the user's") \
 	K(ETC, "etc", ETC, netc, LIST, "none, or a name below /etc", "copied", "resolv.conf,hosts,localtime", "without net: localtime only") \
 	K(DEVICE, "device", DEVICE, ndev, LIST | SKIP | PATH | LIVE, "HOST[:BOX][:rwm,mode=M] (below /dev/; one * in the last part, and no BOX then)", "HOST may hold *", "", "made and allowed; rw unless it says otherwise") \
 	K(MASK, "mask", PATHS, nmask, LIST, "an absolute path inside", "hidden", "OCI's list", "/ at the end: a directory") \
@@ -67,16 +67,16 @@
 	K(MEMORY_LOW, "memory.low", SIZE, lim[LIM_LOW], SKIP | OPEN | LIVE, "a size (0, 4M, 25%, max)", "", "0", "so much is left to it while others have memory to give; v2 alone") \
 	K(MEMORY_MIN, "memory.min", SIZE, lim[LIM_MIN], SKIP | OPEN | LIVE, "", "", "0", "so much is never taken from it; v2 alone") \
 	K(MEMORY_SWAP_MAX, "memory.swap.max", SIZE, lim[LIM_SWAP], SKIP | OPEN | LIVE, "", "", "max", "0: nothing of it is swapped out; on v1 memory.max must be said, too") \
-	K(MEMORY_OOM_GROUP, "memory.oom.group", WEIGHT, lim[LIM_OOM], SKIP | OPEN | LIVE, "a number of 0..1", "", "0", "1: who is killed for want of memory takes all along; v2 alone") \
-	K(PIDS_MAX, "pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN | LIVE, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
+	W(MEMORY_OOM_GROUP, "memory.oom.group", WEIGHT, lim[LIM_OOM], SKIP | OPEN | LIVE, "a number of 0..1", "", "0", "1: who is killed for want of memory takes all along; v2 alone") \
+	W(PIDS_MAX, "pids.max", COUNT, lim[LIM_PIDS], SKIP | OPEN | LIVE, "a number of 2..4194304, or max", "", "?256", "processes and threads; husk's PID 1 is one") \
 	K(CPU_MAX, "cpu.max", CPU, lim[LIM_CPU], SKIP | OPEN | LIVE, "a share of CPUs (50%, 20000 100000 of 1000..1000000, max)", "microseconds", "max", "50% is half of one CPU; quota and period, this one 1000..1000000") \
-	K(CPU_MAX_BURST, "cpu.max.burst", WEIGHT, lim[LIM_BURST], SKIP | OPEN | LIVE, "a number of 0..99999999", "microseconds", "0", "of its quota, saved up; with cpu.max, and not above it; from Linux 5.14") \
-	K(CPU_WEIGHT, "cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN | LIVE, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
-	K(CPU_WEIGHT_NICE, "cpu.weight.nice", WEIGHT, lim[LIM_CPUNICE], SKIP | OPEN | LIVE, "a number of -20..19", "", "", "the same, as nice says it") \
-	K(CPU_IDLE, "cpu.idle", WEIGHT, lim[LIM_IDLE], SKIP | OPEN | LIVE, "a number of 0..1", "", "0", "1: only what nobody else wants; from Linux 5.15") \
-	K(CPU_RT_PERIOD, "cpu.rt_period_us", WEIGHT, lim[LIM_RT_PERIOD], SKIP | OPEN | LIVE, "a number of 1000..60000000", "microseconds", "1000000", "the period of cpu.rt_runtime_us") \
-	K(CPU_RT_RUNTIME, "cpu.rt_runtime_us", WEIGHT, lim[LIM_RT], SKIP | OPEN | LIVE, "a number of 0..60000000", "microseconds", "0", "of each period, for sched=fifo and rr; v1 alone") \
-	K(CPUSET_PARTITION, "cpuset.cpus.partition", PART, lim[LIM_PARTITION], SKIP | OPEN | LIVE, "member|root|isolated", "", "member", "v2 alone, below a partition") \
+	W(CPU_MAX_BURST, "cpu.max.burst", WEIGHT, lim[LIM_BURST], SKIP | OPEN | LIVE, "a number of 0..99999999", "microseconds", "0", "of its quota, saved up; with cpu.max, and not above it; from Linux 5.14") \
+	W(CPU_WEIGHT, "cpu.weight", WEIGHT, lim[LIM_WEIGHT], SKIP | OPEN | LIVE, "a number of 1..10000", "100 is usual", "", "the share when it is scarce") \
+	W(CPU_WEIGHT_NICE, "cpu.weight.nice", WEIGHT, lim[LIM_CPUNICE], SKIP | OPEN | LIVE, "a number of -20..19", "", "", "the same, as nice says it") \
+	W(CPU_IDLE, "cpu.idle", WEIGHT, lim[LIM_IDLE], SKIP | OPEN | LIVE, "a number of 0..1", "", "0", "1: only what nobody else wants; from Linux 5.15") \
+	W(CPU_RT_PERIOD, "cpu.rt_period_us", WEIGHT, lim[LIM_RT_PERIOD], SKIP | OPEN | LIVE, "a number of 1000..60000000", "microseconds", "1000000", "the period of cpu.rt_runtime_us") \
+	W(CPU_RT_RUNTIME, "cpu.rt_runtime_us", WEIGHT, lim[LIM_RT], SKIP | OPEN | LIVE, "a number of 0..60000000", "microseconds", "0", "of each period, for sched=fifo and rr; v1 alone") \
+	W(CPUSET_PARTITION, "cpuset.cpus.partition", PART, lim[LIM_PARTITION], SKIP | OPEN | LIVE, "member|root|isolated", "", "member", "v2 alone, below a partition") \
 	K(CPUSET_CPUS, "cpuset.cpus", KNOB, nknob, SKIP | OPEN | LIVE, "CPUs (0, 2-3,5; 1023 at most)", "", "", "where it may run, and nobody of it may change that") \
 	K(CPUSET_MEMS, "cpuset.mems", KNOB, nknob, SKIP | OPEN | LIVE, "memory nodes (0, 2-3,5; 1023 at most)", "", "", "whose memory it gets") \
 	K(IO_MAX, "io.max", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "DEVICE:rbps=SIZE,wbps=SIZE,riops=N,wiops=N (/dev/sda or MAJOR:MINOR; max)", "", "", "in a second; what is not said is max; whole disks alone") \
@@ -90,30 +90,30 @@
 	K(KNOB, "CONTROLLER.", KNOB, nknob, SUB | SKIP | OPEN | LIVE, "VALUE, as the kernel prints it", "", "", "any other file of memory, cpu, cpuset, pids, io, blkio, hugetlb, rdma, misc, net_cls or net_prio (memory.swappiness)") \
 	K(CGROUP, "cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
 	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB | EXEC, "SOFT[:HARD], not above HARD (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
-	K(NICE, "nice", NICE, nice, OPEN | EXEC, "a number of -20..19", "-20 first", "", "") \
+	W(NICE, "nice", NICE, nice, OPEN | EXEC, "a number of -20..19", "-20 first", "", "") \
 	K(SCHED, "sched", SCHED, sched, OPEN | EXEC, "a policy (other, batch, idle, fifo:1..99, rr:1..99)", "", "", "sched(7)") \
 	K(IONICE, "ionice", IONICE, ioprio, OPEN | EXEC, "a class (rt:0..7, be:0..7, idle)", "", "", "of the disk") \
 	K(AFFINITY, "affinity", AFFINITY, affinity, OPEN | EXEC, "a CPU (0, 2-3; 1023 at most)", "", "", "where it may run") \
-	K(OOM_SCORE_ADJ, "oom_score_adj", OOM, oom_score_adj, OPEN | EXEC, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
+	W(OOM_SCORE_ADJ, "oom_score_adj", OOM, oom_score_adj, OPEN | EXEC, "a number of -1000..1000", "1000: killed first", "", "-1000: never, when memory is short") \
 	/* RIGHTS */ \
 	K(CAPS, "caps", CAPS, caps, LIST | EXEC, "none, all, oci, NAME or -NAME", "", "none", "effective for the user whoever he is; opens the system calls that it is for") \
 	K(CAPS_AMBIENT, "caps.ambient", CAPS, ambient, LIST | OPEN | EXEC, "", "kept over exec", "caps= if the user is not root", "by a user other than root") \
 	K(CAPS_INHERITABLE, "caps.inheritable", CAPS, inheritable, LIST | OPEN | EXEC, "", "", "caps.ambient=", "for files with inheritable capabilities") \
-	K(SECUREBITS, "securebits", SECBITS, securebits, OPEN | EXEC, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
+	W(SECUREBITS, "securebits", SECBITS, securebits, OPEN | EXEC, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
 	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST | EXEC, "@GROUP NAME -NAME NAME:ERRNO NAME(TESTS), see SYSTEM CALLS in husk.conf(5)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
-	K(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, EXEC, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
-	K(SYSCALLS_LOG, "syscalls.log", CHOICE, calls_log, 0, "no|yes", "who is refused what", "no", "a line for each call that is refused with an errno, with the key to write; from Linux 5.0") \
+	W(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, EXEC, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
+	W(SYSCALLS_LOG, "syscalls.log", CHOICE, calls_log, 0, "no|yes", "who is refused what", "no", "a line for each call that is refused with an errno, with the key to write; from Linux 5.0") \
 	K(SOCKETS, "sockets", SOCKETS, sockets, LIST | OPEN | EXEC, "none, all, NAME or -NAME", "added to these four", "unix,inet,inet6,netlink; all with syscalls=@all", "address families: packet can bluetooth vsock alg and others; how, says SYSTEM CALLS") \
-	K(EXEC_ONCE, "exec.once", CHOICE, exec_once, 0, "no|yes", "nothing else is executed", "no", "what exec= says is the last execve of the box") \
-	K(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, EXEC, "", "no: set-uid works", "yes", "") \
-	K(KEYRING, "keyring", CHOICE, keyring, EXEC, "", "of the session", "yes", "one of its own") \
+	W(EXEC_ONCE, "exec.once", CHOICE, exec_once, 0, "no|yes", "nothing else is executed", "no", "what exec= says is the last execve of the box") \
+	W(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, EXEC, "no|yes", "no: set-uid works", "yes", "") \
+	W(KEYRING, "keyring", CHOICE, keyring, EXEC, "no|yes", "of the session", "yes", "one of its own") \
 	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN | EXEC, "a profile", "loaded before", "", "outside") \
 	K(SELINUX, "selinux", LABEL, selinux, OPEN | EXEC, "a context", "", "", "user:role:type:level of the program") \
 	K(SYSCTL, "sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
-	K(REBOOT, "reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
+	W(REBOOT, "reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
 	K(PERSONALITY, "personality", PERSONA, persona, OPEN | EXEC, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
 	/* LIFE */ \
-	K(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
+	W(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
 	K(IF, "if", IF, nif, LIST, "[!]PATH, absolute", "!: it must not be there", "", "else the box is not started: state skipped") \
 	K(BEFORE, "before", BEFORE, nbefore, LIST, "the name of a box, or *", "", "", "the other way round, of the boxes of a board") \
 	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box, a /PATH, or *", "*: all others; order only", "", "that box is ready, failed or skipped; that path is there") \
@@ -125,7 +125,7 @@
 	K(START_TIMEOUT, "start.timeout", TIME, life.ready_ms, OPEN, "a time to 1d (500ms, 5s, 10m)", "not ready by then: stopped", "30s", "0, and the default of ready=exit: it may take as long as it likes") \
 	K(WATCHDOG, "watchdog", TIME, life.watchdog_ms, OPEN, "", "calls in, or is killed", "", "by sd_notify WATCHDOG=1; see READINESS") \
 	K(RESTART, "restart", RESTART, life.restart, 0, "a restart (no, on-failure, always 1s..30s 5/1h; A..B to 1d, N to 32)", "after a delay of A to B; no more after N in TIME", "no", "1s..1m: it doubles; who lives for B begins with A again") \
-	K(GIVEUP, "giveup", CHOICE, life.giveup, 0, "stay|reboot|rescue", "then", "stay", "of a board alone; rescue: a shell on its console") \
+	W(GIVEUP, "giveup", CHOICE, life.giveup, 0, "stay|reboot|rescue", "then", "stay", "of a board alone; rescue: a shell on its console") \
 	K(LOG, "log", LOG, life.log, PATH | OPEN, "ring, none, inherit, kmsg, syslog or /PATH, then :SIZE,keep=N,mode=M (4K to 1G, 0..9)", "of its output", "ring:16K, in the foreground inherit", "SIZE: of the ring, or of a file that is kept N times; see LOG") \
 	K(LOG_RATE, "log.rate", RATE, life.log_rate, 0, "a rate (200/s, 10/m, 1/h, max)", "lines; the rest is counted", "200/s", "what is more is dropped, and one line says how many") \
 	K(HOOK, "hook.", HOOK, nhook, LIST | SUB | OPEN, "PATH ARG ... of prestart, createcontainer, startcontainer, poststart or poststop (PATH from /)", "at that moment", "", "see HOOKS; one hook a line, eight at most") \
@@ -145,26 +145,28 @@
 	K(BOARD_WATCHDOG_STOP, "board.watchdog.stop", TIME, board.dog_stop_ms, BOARD | OPEN, "a time to 1d (30s, 2m)", "on the way down", "as before", "") \
 	K(BOARD_GOOD, "board.good", GOOD, board.good, BOARD | OPEN, "PATH ARG ... (PATH from /)", "run once, when all boxes are up", "", "all of boot=yes: ready, done or skipped; as a hook is run, in 10 s") \
 	K(BOARD_TIMEOUT, "board.timeout", TIME, board.good_ms, BOARD | OPEN, "a time to 1d (30s, 2m)", "not good by then: board.fail", "", "good: all boxes are up, and board.good has ended with 0") \
-	K(BOARD_FAIL, "board.fail", CHOICE, board.fail, BOARD, "stay|reboot|rescue", "then", "stay", "reboot: after an orderly way down; rescue: a shell on the console") \
+	W(BOARD_FAIL, "board.fail", CHOICE, board.fail, BOARD, "stay|reboot|rescue", "then", "stay", "reboot: after an orderly way down; rescue: a shell on the console") \
 	K(BOARD_LOCAL, "board.local", CWD, board.local, BOARD | OPEN, "an absolute path", "DIR/NAME.conf lies over NAME.conf", "", "the layer between a file and the command line")
 
 enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN, PATH = K_PATH, LIVE = K_LIVE, EXEC = K_EXEC };
 
 #define ROW(id, name, type, at, flags, what, help, def, more) [KEY_##id] = { T_##type, flags, offsetof(struct box, at) },
-static const struct key keys[] = { KEYS(ROW) };
+static const struct key keys[] = { KEYS(ROW, ROW) };
 
 #define NAME(id, name, type, at, flags, what, help, def, more) name "\0"
-static const char names[] = KEYS(NAME);
+static const char names[] = KEYS(NAME, NAME);
 #define WHAT(id, name, type, at, flags, what, help, def, more) what "\0"
-static const char whats[] = TEXT KEYS(WHAT);
+static const char whats[] = TEXT KEYS(WHAT, WHAT);
+#define NO_WHAT(id, name, type, at, flags, what, help, def, more) "\0"
+static const char words[] = TEXT KEYS(NO_WHAT, WHAT);
 
 #define DEFAULT(id, name, type, at, flags, what, help, def, more) def "\0"
-static const char defs[] = TEXT KEYS(DEFAULT);
+static const char defs[] = TEXT KEYS(DEFAULT, DEFAULT);
 
 #define NTH(id, name, type, at, flags, what, help, def, more) NTH_##id,
 #define ORDER(id, name, type, at, flags, what, help, def, more) _Static_assert((int)NTH_##id == (int)KEY_##id, name);
-enum { KEYS(NTH) NKEYS };
-KEYS(ORDER)
+enum { KEYS(NTH, NTH) NKEYS };
+KEYS(ORDER, ORDER)
 
 _Static_assert(sizeof(struct box) < 65536, "offsets of keys.c are 16 bits wide");
 
@@ -245,13 +247,13 @@ const char *key_what(int row)
 {
 	static char what[256];
 	static uint16_t at[NKEYS] OFTEN;
-	const char *start = nth(whats, 0), *p = start;
+	const char *start = nth(HAS(help) ? whats : words, 0), *p = start;
 	int i;
 
 	for (i = 1; !at[NKEYS - 1]; i++) {
 		p += strlen(p) + 1;
-		at[i] = *p ? (uint16_t)(p - start) : at[i - 1];
+		at[i] = *p || !HAS(help) ? (uint16_t)(p - start) : at[i - 1];
 	}
-	fmt(what, sizeof what, "%s", start + at[row]);
+	fmt(what, sizeof what, "%s", start[at[row]] ? start + at[row] : TEXT "right here: husk.conf(5)");
 	return what;
 }

@@ -32,7 +32,7 @@ BEGIN {
 	print ".Bl -tag -width Ds"
 	next
 }
-/^\tK\([A-Z0-9_]+, "/ {
+/^\t[KW]\([A-Z0-9_]+, "/ {
 	flags = $3
 	n++
 	sub(/\.$/, ".X", $2)

@@ -94,7 +94,7 @@ static void show(int row, const char *tab, bool origins)
 		return;
 	if (flags & K_OPEN)
 		put("%s# %s is not set\n", tab, key);
-	else {
+	else if (HAS(help)) {	/* else nobody reads it but this very program */
 		what = key_what(row);
 		first = strchr(what, '(');
 		first = first ? first + 1 : what;

@@ -39,7 +39,7 @@
  * never reached without it, and the compiler leaves it out, with all that it alone calls. */
 #define PARTS(P) \
 	P(boards) P(stats) P(events) P(list) P(info) P(learn) P(filter) P(control) P(exec) P(upgrade) P(log) P(ready) \
-	P(restart) P(hooks) P(sockets) P(knobs) P(update)
+	P(restart) P(hooks) P(sockets) P(knobs) P(update) P(help)
 #ifndef LACKS
 #define LACKS		0u
 #endif

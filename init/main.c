@@ -44,7 +44,8 @@ static int usage(const char *what)
 {
 	const char *verb = *entry_words() ? entry_words()[1] : NULL;
 
-	say(2, "husk: %s%s%s - husk help%s%s\n", verb ? verb : "", verb ? ": " : "", what, verb ? " " : "", verb ? verb : "");
+	say(2, "husk: %s%s%s%s%s%s\n", verb ? verb : "", verb ? ": " : "", what, HAS(help) ? TEXT " - husk help" : " - husk(8)",
+		HAS(help) && verb ? " " : "", HAS(help) && verb ? verb : "");
 	return 2;
 }
 
@@ -654,71 +655,58 @@ static int verb_version(void)
 	return 0;
 }
 
-/* A verb, the part of the program that it is of, its words, one line of help. The calls
- * stand apart, so that the table holds no pointers. */
+/* A verb, the part of the program that it is of, what stands behind it, one line of help. Those
+ * up to help are what a day needs. The calls stand apart, so that the table holds no pointers. */
 #define VERBS(V) \
-	V(run, always, "run [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background", verb_run(argv, false)) \
-	V(learn, learn, "learn [-a] FILE|key=value .. [-- argv]\n\twatch it; then the syscalls= that it needs, -a: that its file lacks", verb_run(argv, true)) \
-	V(check, always, "check [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong", verb_check(argv)) \
-	V(show, always, "show FILE [key=value ..]\n\tall of its keys, every default written out", verb_show(argv, false)) \
-	V(plan, always, "plan FILE [key=value ..]\n\tthe stages it will go through", verb_show(argv, true)) \
-	V(filter, filter, "filter [-a ARCH] FILE [key=value ..] [CALL [ARG ..]]\n\tits filter, or the answer to a call and the line that gives it", verb_filter(argv)) \
-	V(pause, update, "pause NAME\n\tall of a box stands still", verb_freeze(argv, true)) \
-	V(resume, update, "resume NAME\n\tand goes on", verb_freeze(argv, false)) \
-	V(help, always, "help [VERB|KEY|all]\n\tthis page, a verb, a key, or the other verbs", help(argv[2])) \
-	V(version, always, "version", verb_version()) \
-	V(halt, boards, "halt [-fn]", board_ask(argv[1], argv + 2)) \
-	V(poweroff, boards, "poweroff [-fn]", board_ask(argv[1], argv + 2)) \
-	V(reboot, boards, "reboot [-fn]\n\task PID 1 of the board; -f: do it here, -n: without sync", board_ask(argv[1], argv + 2)) \
-	V(boot, boards, "boot [-tk]\n\twhat PID 1 of a board does; -t: when what began of it, -k: key=value", argv[2] ? board_chart(argv[2]) : board_boot(argv)) \
-	V(stats, stats, "stats [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value", verb_stats(argv)) \
-	V(events, events, "events [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends", verb_events(argv)) \
-	V(info, info, "info [-jk]\n\twhat this kernel offers, and the option that would bring the rest", verb_info(argv)) \
-	V(update, update, "update NAME key=value ..\n\tother limits and devices for a box that runs", verb_update(argv)) \
-	V(list, list, "list [-jk]\n\tall boxes, also those of files that are not started, and why each is as it is", verb_list(argv)) \
-	V(state, list, "state [-jk] NAME|FILE [FIELD]\n\tthe same of one, and more; 0: it runs, 3: it does not, 4: unknown", verb_state(argv)) \
-	V(ps, list, "ps [-jk] NAME\n\tthe processes of a box", verb_ps(argv)) \
-	V(start, control, "start FILE|key=value .. [-- argv]\n\tin the background; done, where it runs", verb_start(argv)) \
-	V(stop, control, "stop NAME ..\n\tuntil it is gone; done, where it does not run", verb_each(argv, 's')) \
-	V(restart, control, "restart NAME ..\n\tby its file as that is now, if nothing is wrong with it", verb_each(argv, 'n')) \
-	V(reload, control, "reload [NAME ..]\n\tsend it reload.signal; without a name: the board reads its files again", verb_each(argv, 'r')) \
-	V(delete, control, "delete NAME ..\n\twhat is left of one that failed, or whose keeper was killed", verb_each(argv, 'd')) \
-	V(wait, control, "wait NAME | wait --ready [NAME]\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are", verb_wait(argv)) \
-	V(kill, control, "kill NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it", verb_kill(argv)) \
-	V(logs, log, "logs [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines", verb_logs(argv)) \
-	V(exec, exec, "exec [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background", verb_exec(argv)) \
-	V(attach, exec, "attach NAME\n\tthe terminal of a box in the background; Ctrl-P Ctrl-Q leaves it alone", verb_attach(argv)) \
-	V(upgrade, upgrade, "upgrade [NAME ..]\n\tthis husk goes on with boxes that run, or all, which go on", verb_upgrade(argv))
+	V(run, always, " [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background", verb_run(argv, false)) \
+	V(check, help, " [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong", verb_check(argv)) \
+	V(list, list, " [-jk]\n\tall boxes, also those of files that are not started, and why each is as it is", verb_list(argv)) \
+	V(start, control, " FILE|key=value .. [-- argv]\n\tin the background; done, where it runs", verb_start(argv)) \
+	V(stop, control, " NAME ..\n\tuntil it is gone; done, where it does not run", verb_each(argv, 's')) \
+	V(restart, control, " NAME ..\n\tby its file as that is now, if nothing is wrong with it", verb_each(argv, 'n')) \
+	V(logs, log, " [-f] [-n N] [NAME]\n\twhat a box has said, or all; -f: and what comes, -n: the last N lines", verb_logs(argv)) \
+	V(exec, exec, " [-d] [-p FILE] [-tT] NAME [key=value ..] [-- argv]\n\tanother program in a box that runs; -t, -T: with, without a terminal; -d: in the background", verb_exec(argv)) \
+	V(state, list, " [-jk] NAME|FILE [FIELD]\n\tthe same of one, and more; 0: it runs, 3: it does not, 4: unknown", verb_state(argv)) \
+	V(help, help, " [VERB|KEY|all]\n\tthis page, a verb, a key, or the other verbs", help(argv[2])) \
+	V(learn, learn, " [-a] FILE|key=value .. [-- argv]\n\twatch it; then the syscalls= that it needs, -a: that its file lacks", verb_run(argv, true)) \
+	V(show, help, " FILE [key=value ..]\n\tall of its keys, every default written out", verb_show(argv, false)) \
+	V(plan, help, " FILE [key=value ..]\n\tthe stages it will go through", verb_show(argv, true)) \
+	V(filter, filter, " [-a ARCH] FILE [key=value ..] [CALL [ARG ..]]\n\tits filter, or the answer to a call and the line that gives it", verb_filter(argv)) \
+	V(pause, update, " NAME\n\tall of a box stands still", verb_freeze(argv, true)) \
+	V(resume, update, " NAME\n\tand goes on", verb_freeze(argv, false)) \
+	V(version, always, "", verb_version()) \
+	V(halt, boards, " [-fn]", board_ask(argv[1], argv + 2)) \
+	V(poweroff, boards, " [-fn]", board_ask(argv[1], argv + 2)) \
+	V(reboot, boards, " [-fn]\n\task PID 1 of the board; -f: do it here, -n: without sync", board_ask(argv[1], argv + 2)) \
+	V(boot, boards, " [-tk]\n\twhat PID 1 of a board does; -t: when what began of it, -k: key=value", argv[2] ? board_chart(argv[2]) : board_boot(argv)) \
+	V(stats, stats, " [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value", verb_stats(argv)) \
+	V(events, events, " [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends", verb_events(argv)) \
+	V(info, info, " [-jk]\n\twhat this kernel offers, and the option that would bring the rest", verb_info(argv)) \
+	V(update, update, " NAME key=value ..\n\tother limits and devices for a box that runs", verb_update(argv)) \
+	V(ps, list, " [-jk] NAME\n\tthe processes of a box", verb_ps(argv)) \
+	V(reload, control, " [NAME ..]\n\tsend it reload.signal; without a name: the board reads its files again", verb_each(argv, 'r')) \
+	V(delete, control, " NAME ..\n\twhat is left of one that failed, or whose keeper was killed", verb_each(argv, 'd')) \
+	V(wait, control, " NAME | wait --ready [NAME]\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are", verb_wait(argv)) \
+	V(kill, control, " NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it", verb_kill(argv)) \
+	V(attach, exec, " NAME\n\tthe terminal of a box in the background; Ctrl-P Ctrl-Q leaves it alone", verb_attach(argv)) \
+	V(upgrade, upgrade, " [NAME ..]\n\tthis husk goes on with boxes that run, or all, which go on", verb_upgrade(argv))
 
 #define NUMBER(name, part, text, does)	VERB_##name,
 enum { VERBS(NUMBER) NVERBS };
 
+#define NAME(name, part, text, does)	#name "|"
+static const char verbs[] = VERBS(NAME);
+
 #define TEXTS(name, part, text, does)	text "\0"
-static const char verbs[] = TEXT VERBS(TEXTS);
+static const char texts[] = TEXT VERBS(TEXTS);
 
 #define PART(name, part, text, does)	PART_##part,
 static const uint8_t verb_parts[] = { VERBS(PART) };
 
-/* The number of a verb, which is the first word of its text; or that of the end. */
-static int find(const char *verb)
-{
-	const char *v;
-	size_t n = strlen(verb);
-	int i;
-
-	for (i = 0; *(v = unpacked(verbs, i)) && !(starts(v, verb) && (uint8_t)v[n] <= ' '); i++)
-		;
-	return i;
-}
-
 /* Of which one was meant; NULL: no more */
 static const char *verb_name(int i)
 {
-	static char name[16];
-	const char *v = unpacked(verbs, i);
-
-	fmt(name, sizeof name, "%.*s", (int)strcspn(v, " \n"), v);
-	return *name ? name : NULL;
+	return i < NVERBS ? cfg_nth(verbs, i) : NULL;
 }
 
 /* What others call it; or it is a slip. */
@@ -732,32 +720,22 @@ static const char *meant(const char *verb)
 /* One of those that this program has */
 static bool say_verb(int i)
 {
-	bool have = i < NVERBS && !(LACKS >> verb_parts[i] & 1);
+	bool have = i >= 0 && i < NVERBS && !(LACKS >> verb_parts[i] & 1);
 
 	if (have)
-		say(1, "husk %s\n", nth(verbs, i));
+		say(1, "husk %s%s\n", cfg_nth(verbs, i), nth(texts, i));
 	return have;
 }
 
-/* What a day needs comes first; "all" is the rest. A word may be a verb and a key. */
+/* "all" is what a day does not need. A word may be a verb and a key. */
 static int help(const char *word)
 {
-	static const char daily[] = "run\0check\0list\0start\0stop\0restart\0logs\0exec\0state\0help\0";
-	uint64_t said = 0;
-	const char *d;
 	int i;
 
 	if (word && !same(word, "all"))
-		return say_verb(find(word)) && key_find(word) < 0 ? 0 : cfg_help(word);
-	for (d = daily; *d; d += strlen(d) + 1) {
-		i = find(d);
-		said |= (uint64_t)1 << i;
-		if (!word)
-			(void)say_verb(i);
-	}
-	for (i = 0; word && i < NVERBS; i++)
-		if (!(said >> i & 1))
-			(void)say_verb(i);
+		return say_verb(cfg_index(verbs, word)) && key_find(word) < 0 ? 0 : cfg_help(word);
+	for (i = word ? VERB_help + 1 : 0; i < (word ? NVERBS : VERB_help + 1); i++)
+		(void)say_verb(i);
 	if (!word)
 		say(1, "husk help all\n\tthe other verbs\n");
 	return 0;
@@ -772,10 +750,10 @@ static int lacks(const char *verb, int part)
 static int call(char **argv)
 {
 #define CALL(name, part, text, does)	case VERB_##name: return HAS(part) ? (does) : lacks(argv[1], PART_##part);
-	switch (same(argv[1], "-h") ? VERB_help : find(argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
+	switch (same(argv[1], "-h") ? VERB_help : cfg_index(verbs, argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
 	VERBS(CALL)
 	}
-	say(2, "husk: %s: no such verb%s - husk help\n", argv[1], meant(argv[1]));
+	say(2, "husk: %s: no such verb%s%s\n", argv[1], meant(argv[1]), HAS(help) ? TEXT " - husk help" : "");
 	return 2;
 }
 

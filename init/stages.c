@@ -237,7 +237,7 @@ const char *stage_hint(int row, int err)
 	static const char hints[] = TEXT HINTS(HINT);
 	unsigned i;
 
-	for (i = 0; i < sizeof when / sizeof *when; i++)
+	for (i = 0; HAS(help) && i < sizeof when / sizeof *when; i++)
 		if (when[i].row == row && when[i].err == err)
 			return nth(hints, (int)i);
 	return NULL;

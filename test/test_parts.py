@@ -9,7 +9,7 @@ SMALL = husk.OUT / "small/husk"
 PARTS = husk.command("sh", husk.TOP / "init/parts.sh", "-l").out.split()
 MAIN, KEYS = ((husk.TOP / f).read_text() for f in ("init/main.c", "cfg/keys.c"))
 VERBS = re.findall(r'^\tV\((\w+), (\w+), "', MAIN, re.M)
-ROWS = re.findall(r'^\tK\(([A-Z0-9_]+), "([^"]+)"', KEYS, re.M)
+ROWS = re.findall(r'^\t[KW]\(([A-Z0-9_]+), "([^"]+)"', KEYS, re.M)
 
 
 def of_parts():
@@ -49,32 +49,41 @@ def test_a_verb(small, verb, part):
     r = small(verb, "x" * 80)
     said = f"husk: {verb}: not in this program: made without {part}\n"
     assert (r.status == 2 and r.out == "" and r.err == said) == (part != "always"), r
-    assert (f"husk {verb}" in small("help", "all").out + small("help").out) == (part == "always")
-    assert (f"husk {verb}" in small("help", verb).out) == (part == "always")
+    r = small(verb, "-x", "x=y")
+    assert part != "always" or verb == "version" or r.err == f"husk: {verb}: -x: no such option - husk(8)\n", r
+
+
+def test_a_word_that_is_no_verb(small):
+    assert small("stat").err == "husk: stat: no such verb; start?\n" and small("x" * 20).err == f"husk: {'x' * 20}: no such verb\n"
+    assert small().err == "husk: a verb is missing - husk(8)\n"
 
 
 def test_a_key(small, tmp_path):
     for key, part in of_parts():
         sub = {"hook.": "hook.prestart", "hugetlb.": "hugetlb.2MB.max", "CONTROLLER.": "memory.swappiness"}.get(key, key)
         (tmp_path / "x.conf").write_text(f"exec=/bin/true\n{sub}=1\n")
-        r = small("check", tmp_path / "x.conf")
+        r = small("run", tmp_path / "x.conf")
         assert r.status == 2 and r.err == f"{tmp_path}/x.conf:2: {sub}: not in this program: made without {part}\n", r
-    assert small("help", "ready").err == "husk: help: ready: not in this program: made without ready\n"
-    assert small("check", "log=ring", "--", "/bin/true").err == "command line: log: not in this program: made without log\n"
-    assert small("check", "log=/var/log/x", "--", "/bin/true").status == 2
+    assert small("run", "log=ring", "--", "/bin/true").err == "command line: log: not in this program: made without log\n"
+    assert small("run", "log=/var/log/x", "--", "/bin/true").status == 2
 
 
-def test_what_it_shows_it_reads(small, tmp_path):
-    r = small("show", "user=root", "bind=/etc", "memory.max=32M", "--", "/bin/true")
-    assert r.status == 0 and not [k for k, p in of_parts() if f"\n{k}=" in r.out]
-    assert "\nmemory.max=32M\n" in r.out and "\nstop.timeout=5s\n" in r.out
-    (tmp_path / "x.conf").write_text(r.out)
-    again = small("show", tmp_path / "x.conf")
-    bare = lambda text: [l for l in text.splitlines() if not l.startswith(("#", "name="))]
-    assert again.status == 0 and bare(again.out) == bare(r.out)
-    assert husk.husk("check", tmp_path / "x.conf").status == 0
-    plan = small("plan", "--", "/bin/true").out
-    assert "init.release" in plan and "init.listen" not in plan and "init.prestart" not in plan
+WRONG = re.findall(r'^\tW\([A-Z0-9_]+, "([^"]+)", [A-Z]+, [^"]*, "([^"]+)"', KEYS, re.M)
+
+
+def test_what_is_right(small):
+    """Words of the program are known without help, too; how another value is right is not said."""
+    none = {k for k, p in of_parts()}
+    assert len(WRONG) > 20
+    for key, words in WRONG:
+        said = f"one of {words}" if "|" in words else words
+        r = small("run", f"{key}=bogus", "--", "/bin/true")
+        assert r.status == 2 and (key in none or r.err == f'command line: {key}: "bogus" is not {said}\n'), r
+    assert small("run", "memory.max=16Q", "--", "/bin/true").err == 'command line: memory.max: "16Q" is not right here: husk.conf(5)\n'
+    assert small("run", f"root={husk.ROOT}", "nice=5", "oom_score_adj=200", "umask=077", "mounts=-sys", "no_new_privs=yes", "--", "/bin/sh", "-c",
+                 "cut -d' ' -f19 /proc/self/stat; cat /proc/self/oom_score_adj; umask; ls /sys").out == "5\n200\n0077\n"
+    r = small("run", f"root={husk.ROOT}", "bind=/nothing", "--", "/bin/true")
+    assert r.status == 125 and r.err.endswith(": rootfs.sources: /nothing: No such file or directory\n"), r
 
 
 def test_a_box(small):
