@@ -109,11 +109,11 @@ void board_watchdog_down(void)
 		set(hw.stop_ms, 0);
 }
 
-/* Who is to stay off is not to be woken. */
+/* Who is to stay off is not to be woken. Not by the letter V and a close: PID 1 has it, too. */
 void board_watchdog_off(void)
 {
 	int off = WDIOS_DISABLECARD;
 
 	if (hw.fd && ask(WDIOC_SETOPTIONS, &off) < 0)
-		board_failed("watchdog: stop ", hw.path);
+		board_failed("watchdog: not stopped, a halted machine is reset: ", hw.path);
 }

@@ -6,6 +6,7 @@ import pytest
 import qemu
 import test_boot
 import test_image
+import test_off
 import test_upgrade
 
 OTHERS = sorted(f.stem for f in (qemu.TOP / "boards").glob("*.mk") if f.stem not in (*qemu.BOARDS, "cross", "native", "small", "small-armv7"))
@@ -57,3 +58,7 @@ def test_an_upgrade_of_pid_1(board):
 @pytest.mark.parametrize("board", ["qemu-x86_64", "qemu-i386", "qemu-armv7"])
 def test_halted_after_an_upgrade(board):
     test_upgrade.halted(board)
+
+
+def test_let_go_by_the_watchdog():
+    test_off.watchdog("husk poweroff")

@@ -97,18 +97,53 @@ def test_what_hangs(tmp_path):
     assert "could not be removed: Resource busy" in r.text and "Emergency Remount" in r.text, r
 
 
-@pytest.mark.parametrize("stops", [False, True])
-def test_watchdog(stops):
-    """PID 1 feeds it for longer than it waits, and a machine that goes down as it should is let go. When PID 1 is halted it is reset."""
-    b = ready("qemu-i386")
-    end = "husk poweroff" if stops else "/halted"
-    f = small(b, {"a": shell(f"sleep 9; echo @fed; {end}", "stop.timeout=12s\n" if stops else "")},
-              conf="board.watchdog=/dev/watchdog0:4s:2s\nboard.watchdog.stop=30s\n")
-    f |= {"halted": qemu.program(qemu.compiled(b, "halted.c"))} | with_modules(b, ("watchdog", "i6300esb"))
+DOG_SH = """
+dog() { cd /sys/class/watchdog/watchdog0; echo "@dog $(cat timeout pretimeout nowayout state | tr '\\n' ' ')"; }
+sleep 9; dog
+echo "board.watchdog=/dev/watchdog0:1d:2s" >/etc/husk/board.conf; husk reload; usleep 100000; dog
+echo "board.watchdog=/dev/watchdog0:20s:8s" >/etc/husk/board.conf; husk reload; usleep 100000; dog
+"""
+
+
+def watchdog(end):
+    b, down = ready("qemu-i386"), end.startswith("husk")
+    f = small(b, {"a": shell(f"sh /dog.sh; {end}", "stop.timeout=12s\n" if down else "")},
+              conf="board.watchdog=/dev/watchdog0:4s:1s\nboard.watchdog.stop=30s\n")
+    f |= {"halted": qemu.program(qemu.compiled(b, "halted.c")), "dog.sh": qemu.file(DOG_SH)} | with_modules(b, ("watchdog", "pretimeout_noop", "i6300esb"))
+    kept = "nowayout=1" if "halt" == end[-4:] else ""
+    f["init"] = qemu.program(f["init"][1].decode().replace("i6300esb.ko", f"i6300esb.ko {kept}"))
     r = boot(b, f, "-device i6300esb", timeout=200)
-    assert r.ended and said(r, "fed") == [""], r
-    assert ("reboot: Power down" in r.text) == stops and (said(r, "halted") == [""]) != stops, r
-    assert ("going down" in r.text) == stops and "watchdog:" not in r.text, r
+    n = len(kept) > 0
+    assert r.ended and said(r, "dog") == [f"4 1 {n:d} active ", f"4 2 {n:d} active ", f"20 8 {n:d} active "], r
+    assert "husk: board.watchdog: 4 s, the driver does not take 86400\n" in r.text, r
+    assert ("reboot: Power down" in r.text) == (end == "husk poweroff") and ("reboot: System halted" in r.text) == (end == "husk halt"), r
+    assert ("going down" in r.text) == down and (said(r, "halted") == [""]) != down and ("pretimeout event" in r.text) != down, r
+    assert re.findall(r"^husk: board.watchdog: (?!4 s)(.*)$", r.text, re.M) == ["not stopped, a halted machine is reset: /dev/watchdog0: Resource busy"] * n, r
+
+
+@pytest.mark.parametrize("end", ["husk halt", "/halted"])		# a power off: make test-boards, and test_upgrade.py
+def test_watchdog(end):
+    """PID 1 feeds it for longer than it waits, takes other times, and a machine that goes down as it should is let go, if the
+    driver lets it be; else one that is halted starts anew, and a line says so. When PID 1 is halted it is reset, and the driver speaks before."""
+    watchdog(end)
+
+
+LATE_SH = """
+sleep 4; insmod /watchdog.ko; insmod /softdog.ko; sleep 3; touch /run/there
+trap 'cat /sys/class/watchdog/watchdog0/timeout | sed s/^/@dog./; /halted' TERM
+while :; do sleep 1; done
+"""
+
+
+def test_what_hangs_on_the_way_down():
+    """A box that does not call in takes the machine down; its watchdog, whose driver comes late, has another time then, and PID 1 does not get to the end."""
+    b = ready(QUICK)
+    f = small(b, {"a": shell("sh /late.sh", "stop.timeout=1m\n"), "w": shell(FOREVER, "watchdog=1s\nrestart=on-failure 50ms 3/1m\ngiveup=reboot\nneeds=/run/there\n")},
+              conf="board.watchdog=/dev/watchdog0:5s\nboard.watchdog.stop=9s\n")
+    f |= {n + ".ko": qemu.file(qemu.module(b, n)) for n in ("watchdog", "softdog")} | {"halted": qemu.program(qemu.compiled(b, "halted.c")), "late.sh": qemu.file(LATE_SH)}
+    r = boot(b, f)
+    assert "husk: w: reboot\n" in r.text and "husk: going down\n" in r.text and "@dog.9\n" in r.text and said(r, "halted") == [""], r
+    assert r.ended and "husk: board.watchdog" not in r.text and r.text.index("@halted") < r.text.index("softdog: Initiating system reboot"), r
 
 
 def test_good():
