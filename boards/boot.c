@@ -384,6 +384,7 @@ void board_go_on(void)
 {
 	plan.argv = (char **)(uintptr_t)entry_words();
 	board_guard();
+	say_by(2);
 	for (;;)
 		serve();
 }

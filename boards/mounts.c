@@ -51,15 +51,17 @@ static bool is_mounted(const char *path)
 }
 
 /* 0, 1 and 2. PID 1 never waits for a console: a modem line without carrier, a
- * terminal that was stopped. Programs get a description of their own that
- * waits, or they would lose what they print. */
+ * terminal that was stopped. Nor does a starter, for what it has to say: the box would
+ * not be there. Programs get a description of their own that waits, or they would lose
+ * what they print; the keys are not theirs. */
 void board_console(bool wait)
 {
 	int fd, i;
 
 	if (board_inside() && fcntl(2, F_GETFD) >= 0)
 		return;			/* what we were given */
-	fd = open("/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK);
+	fd = open("/dev/console", (wait ? O_WRONLY : O_RDWR) | O_NOCTTY | O_NONBLOCK);
+	say_by(fd < 0 ? -1 : wait ? fcntl(2, F_DUPFD_CLOEXEC, 3) : 2);
 	if (fd < 0)
 		fd = open("/dev/null", O_RDWR | O_NOCTTY);
 	else if (wait)

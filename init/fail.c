@@ -1,6 +1,7 @@
 /* fail.c - errors and log lines: said by whoever knows the noun; who and where
  * are added on the way up. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -117,6 +118,12 @@ size_t fmt(char *to, size_t max, const char *f, ...)
 }
 
 static void (*too)(const char *, size_t) STAYS;
+static int by STAYS;			/* of a board: it does not wait */
+
+void say_by(int fd)
+{
+	by = fd;
+}
 
 void say_also(void (*to)(const char *, size_t))
 {
@@ -124,7 +131,8 @@ void say_also(void (*to)(const char *, size_t))
 }
 
 /* One write, so that lines of several processes do not mix. Where standard
- * error is gone there is nobody to tell. */
+ * error is gone there is nobody to tell; but what the console of a board does not take
+ * the kernel's log has. */
 void (say)(int fd, const char *f, ...)
 {
 	static char line[1024];
@@ -136,8 +144,10 @@ void (say)(int fd, const char *f, ...)
 	n = vfmt(line, sizeof line, f, &ap);
 	va_end(ap);
 	do
-		w = write(fd, line, n);
+		w = write(HAS(boards) && fd == 2 && by ? by : fd, line, n);
 	while (w < 0 && errno == EINTR);
+	if (HAS(boards) && by && w != (ssize_t)n)
+		(void)write_at(AT_FDCWD, "/dev/kmsg", line);
 	if (fd == 2 && too)
 		too(line, n);
 }

@@ -599,6 +599,7 @@ void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3))
 #define fail_not(r, ...) fail_not(r, TEXT __VA_ARGS__)
 #define note(r, ...)	note(r, TEXT __VA_ARGS__)
 
+void say_by(int fd);			/* what is said on standard error goes there, and what does not go to the kernel */
 void say_also(void (*)(const char *, size_t));	/* hears what is said on standard error */
 
 /* init/entry.c */
@@ -1570,7 +1571,7 @@ void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says e
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
 void board_mounts(void);
 void board_cgroups(bool v2);		/* those of version 1, if version 2 is missing or lacks the processor */
-void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, or not */
+void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, but for what is said, or not */
 void board_proc(void);			/* /proc, before all else */
 bool board_inside(void);		/* not the machine's first PID namespace: the hardware is somebody else's */
 const struct cmdline *board_cmdline(void);	/* boards/cmdline.c: read when it is asked for first; a child's business */

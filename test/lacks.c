@@ -3,8 +3,10 @@
  * its children can tell; then it becomes the program. (musl.)
  *
  *	lacks namespaces|seccomp PROG	calls answer as on a kernel that was built without
+ *	lacks console PROG		the console is stopped, as by Ctrl-S, and what it can hold is full
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define LOAD(field)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
@@ -40,9 +43,21 @@ static int filter(struct sock_filter *f, unsigned short n)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &p);
 }
 
+static int stop(void)
+{
+	static const char line[] = "................................................................\n";
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0 || tcflow(fd, TCOOFF) < 0)
+		return -1;
+	while (write(fd, line, sizeof line - 1) > 0)
+		;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	int e = argc < 3 ? -1 : !strcmp(argv[1], "seccomp") ? filter(seccomp, sizeof seccomp / sizeof *seccomp) : filter(namespaces, sizeof namespaces / sizeof *namespaces);
+	int e = argc < 3 ? -1 : !strcmp(argv[1], "console") ? stop() : !strcmp(argv[1], "seccomp") ? filter(seccomp, sizeof seccomp / sizeof *seccomp) : filter(namespaces, sizeof namespaces / sizeof *namespaces);
 
 	if (e < 0) {
 		perror("lacks");

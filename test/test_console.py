@@ -1,0 +1,41 @@
+"""The console of a board: it stands still, is missing, is somebody else's. In guests whose clock counts instructions: who waits there costs nothing."""
+import re
+
+import pytest
+
+import qemu
+from test_boot import QUICK, ready, shell, small
+from test_off import FOREVER, boot
+
+# The kernel itself says what is to be known: its lines do not wait for the terminal.
+STANDS_SH = """
+tell() { echo "<1>@$*" >/dev/kmsg; }
+until_() { n=0; until eval "$1"; do n=$((n+1)); [ $n -lt 200 ] || { tell never "$1"; return; }; sleep 0.1; done; }
+until_ '[ -e /run/good ]'
+husk list 2>&1 | sed -n 's/^\\(name\\|state\\)=//p' | while read name && read state; do tell is $name $state; done
+husk start bad 2>/said; tell start $? $(cat /said)
+tell lost $(dmesg | grep -c 'husk: plain: cg.limits: memory.max: no memory controller') $(dmesg | grep -c 'board.conf:[0-9]*: hostnmae: no such key')
+husk poweroff
+"""
+
+
+CONSOLE = 'board.console=ttyAMA0 /bin/sh -c "while :; do echo console; done"'
+
+
+@pytest.mark.parametrize("who", [CONSOLE, "hostnmae=x"])
+def test_stands_still(who):
+    """Ctrl-S before the first line, and it is full. Each box is started, with what there is to be said of it; who prints waits alone, as does the shell for who presses Enter."""
+    b = ready(QUICK)
+    f = small(b, {"good": shell(FOREVER), "flood": shell("while :; do echo flood; done"), "z": "exec=/bin/sh /z.sh\n", "after": shell(FOREVER, "after=flood\n")},
+              conf=f'board.good=/bin/sh -c "echo good; : >/run/good"\n{who}\n')
+    plain = f'root=/srv/root\nexec=/bin/sh -c "{FOREVER}"\nhook.prestart=/bin/%s hook\nlog=inherit\n'
+    f |= {"etc/husk/plain.conf": qemu.file(plain % "echo"), "etc/husk/bad.conf": qemu.file(plain % "false" + "boot=no\n"),
+          "z.sh": qemu.file(STANDS_SH), "lacks": qemu.program(qemu.compiled(b, "lacks.c")),
+          "init": qemu.program("#!/bin/sh\nmount -t devtmpfs dev /dev\nexec /lacks console /husk\n")}
+    r = boot(b, f, timeout=150, append="cgroup_disable=memory")
+    assert r.ended and "reboot: Power down" in r.text, r
+    tells = re.findall(r"^\[ *[\d.]+\] @(.*)$", r.text, re.M)
+    assert sorted(tells[:-2]) == ["is after running", "is bad stopped", "is flood running", "is good running", "is plain running", "is z running"], r
+    assert tells[-2].startswith("start 125 husk: bad: cg.limits: ") and tells[-2].endswith(" husk: bad: init.prestart: /bin/false: ended with 1"), r
+    assert tells[-1] == f"lost 1 {int(who != CONSOLE)}", r
+    assert "husk: " not in re.sub(r"^\[.*", "", r.text, flags=re.M), r		# nothing came through
