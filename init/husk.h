@@ -868,6 +868,7 @@ bool state_next(int dir, const char *ending, char of[MAXNAME + 1]);	/* the name 
 int state_read(struct left *, const char *name);	/* 1: a keeper holds it, 0: nobody does, -1: none */
 int state_save(int dir);		/* what cfg_show() has, into RUNDIR/NAME/box, whole or not at all: 0 or -1 */
 const char *state_saved(const char *name);	/* its path */
+bool state_there(const char *name);	/* is there anything of that box? */
 int state_clear(struct left *, const char *name);	/* of whom nobody holds: undone. 0, 1: not all; -1: EWOULDBLOCK, somebody does */
 int state_await(int dir, const char *file, unsigned ms);	/* until it is in RUNDIR/NAME: 0, or -1: ETIME; ENOENT: the box has ended */
 uint32_t state_seconds(void);		/* CLOCK_BOOTTIME */

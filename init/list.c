@@ -178,7 +178,8 @@ static bool has_file(void)
 	return faccessat(AT_FDCWD, l.given ? l.given : fmts("%s/%s.conf", CONFDIR, l.name), F_OK, 0) == 0;
 }
 
-/* Of one that nobody has started its file is all there is: a wrong one can be no box. */
+/* Of one that nobody has started its file is all there is: a wrong one can be no box. The
+ * box of a name= has a line of its own, here if it has none elsewhere. */
 static void file_alone(void)
 {
 	static struct box box;
@@ -189,6 +190,11 @@ static void file_alone(void)
 	cfg.first = l.why;
 	copy(l.word, sizeof l.word, cfg_load(&box, l.file, NULL, 0, NULL) ? "failed" : "stopped");
 	cfg.first = NULL;
+	if (same(l.word, "failed") || same(box.name, l.name))
+		return;
+	copy(l.name, sizeof l.name, box.name);
+	if (!l.given && (state_there(l.name) || has_file()))
+		*l.word = '\0';
 }
 
 /* The directory of run directories is ours alone, or nothing is said: what it holds

@@ -446,8 +446,8 @@ static int verb_filter(char **argv)
 	return 0;
 }
 
-/* The box of a file, by its base name */
-static const char *named(const char *word, char to[MAXNAME + 6])
+/* The base name of a file */
+static const char *base_name(const char *word, char to[MAXNAME + 6])
 {
 	const char *base = strrchr(word, '/');
 	size_t n = copy(to, MAXNAME + 6, base ? base + 1 : word);
@@ -457,6 +457,33 @@ static const char *named(const char *word, char to[MAXNAME + 6])
 	return to;
 }
 
+/* The box of a file, which may say its name=; what else is wrong there is of no matter here. A word
+ * that is no path is the name of a box, or else that of a file of CONFDIR. */
+static const char *named(const char *word)
+{
+	static char name[MAXNAME + 6], why[FIRST_ERROR];
+	bool path = word && strchr(word, '/');
+
+	if (!word || (path ? faccessat(AT_FDCWD, word, F_OK, 0) < 0 : !cfg_name(word) || state_there(word)))
+		return word;
+	cfg.first = why;
+	(void)cfg_load(asked(), conf(word), NULL, 0, NULL);
+	cfg.first = NULL;
+	if (!asked()->name)
+		return base_name(word, name);
+	copy(name, sizeof name, asked()->name);
+	return name;
+}
+
+/* The same, of a file that may be gone */
+static const char *was_named(const char *word)
+{
+	static char name[MAXNAME + 6];
+	const char *s = named(word);
+
+	return s && strchr(s, '/') ? base_name(s, name) : s;
+}
+
 /* The words of its keeper's command line, where they are of this box. */
 static int as_started(struct words *c, const char *name, char **words)
 {
@@ -464,7 +491,7 @@ static int as_started(struct words *c, const char *name, char **words)
 	int i, e = *words ? parse(c, words, "dap") : 0;
 
 	for (i = 0; !e && !c->file && i < c->nrest; i++)
-		if (same(named(c->rest[i], other), name))
+		if (same(base_name(c->rest[i], other), name))
 			c->file = conf(c->rest[i]);
 	return e;
 }
@@ -491,7 +518,7 @@ static int restart_one(const char *word, const char *name)
 /* One after the other, whatever becomes of those before: the worst counts. */
 static int verb_each(char **argv, char which)
 {
-	static char name[MAXNAME + 6];
+	const char *name;
 	int e, worst = 0;
 
 	if (!argv[2])
@@ -499,7 +526,7 @@ static int verb_each(char **argv, char which)
 	if (which == 'n' && (e = prepare(argv)))
 		return e;
 	for (argv += 2; *argv; argv++) {
-		named(*argv, name);
+		name = was_named(*argv);
 		e = **argv == '-' ? no_option(*argv) : which == 'n' ? restart_one(*argv, name) : which == 's' ? ask_stop(name) :
 			which == 'r' ? ask_reload(name) : ask_delete(name);
 		worst = e ? e : worst;
@@ -509,7 +536,6 @@ static int verb_each(char **argv, char which)
 
 static int verb_wait(char **argv)
 {
-	static char name[MAXNAME + 6];
 	bool ready = argv[2] && same(argv[2], "--ready");
 
 	argv += 2 + ready;
@@ -517,12 +543,12 @@ static int verb_wait(char **argv)
 		return no_option(*argv);
 	if (ready && !*argv)
 		return ask_wait_all();
-	return *argv && argv[1] ? usage(TEXT "one box at a time") : ask_wait(*argv ? named(*argv, name) : NULL, ready);
+	return *argv && argv[1] ? usage(TEXT "one box at a time") : ask_wait(was_named(*argv), ready);
 }
 
 static int verb_kill(char **argv)
 {
-	return argv[2] && argv[3] && argv[4] ? usage(TEXT "one box at a time") : ask_kill(argv[2], argv[2] ? argv[3] : NULL);
+	return argv[2] && argv[3] && argv[4] ? usage(TEXT "one box at a time") : ask_kill(named(argv[2]), argv[2] ? argv[3] : NULL);
 }
 
 static int verb_freeze(char **argv, bool on)
@@ -531,7 +557,7 @@ static int verb_freeze(char **argv, bool on)
 
 	if (parse(&c, argv + 2, ""))
 		return 2;
-	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : control_freeze(c.rest[0], on);
+	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : control_freeze(named(c.rest[0]), on);
 }
 
 /* For people a table, unless they ask for something else. */
@@ -552,7 +578,7 @@ static int verb_stats(char **argv)
 	out_as(isatty(1) ? OUT_TABLE : OUT_KEYS);
 	if (parse(&c, argv + 2, "jkw"))
 		return 2;
-	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_stats(c.rest[0], c.live);
+	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_stats(named(c.rest[0]), c.live);
 }
 
 /* Words that print facts: options, and names of which there are at most so many. */
@@ -574,11 +600,11 @@ static int verb_list(char **argv)
 
 static int verb_state(char **argv)
 {
-	static char name[MAXNAME + 6];
 	struct words c = { 0 };
 	int e = looks(&c, argv, 2);
+	const char *name = e ? NULL : was_named(c.rest[0]);
 
-	return e ? e : list_state(c.nrest ? named(c.rest[0], name) : NULL, c.nrest && strchr(c.rest[0], '/') ? c.rest[0] : NULL, c.rest[1]);
+	return e ? e : list_state(name, name && !same(name, c.rest[0]) ? conf(c.rest[0]) : NULL, c.rest[1]);
 }
 
 static int verb_ps(char **argv)
@@ -586,7 +612,7 @@ static int verb_ps(char **argv)
 	struct words c = { 0 };
 	int e = looks(&c, argv, 1);
 
-	return e ? e : ps_box(c.rest[0]);
+	return e ? e : ps_box(named(c.rest[0]));
 }
 
 static int verb_events(char **argv)
@@ -596,12 +622,11 @@ static int verb_events(char **argv)
 	out_as(OUT_KEYS);
 	if (parse(&c, argv + 2, "j1"))
 		return 2;
-	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_events(c.rest[0], c.once);
+	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_events(named(c.rest[0]), c.once);
 }
 
 static int verb_logs(char **argv)
 {
-	static char name[MAXNAME + 6];
 	struct words c = { 0 };
 	uint64_t last = 0;
 
@@ -611,7 +636,7 @@ static int verb_logs(char **argv)
 		return usage(TEXT "one box at a time");
 	if (c.last && number(c.last, INT32_MAX, &last))
 		return usage(fmts("%s: not a number of lines", c.last));
-	return logs(c.nrest && faccessat(AT_FDCWD, c.rest[0], F_OK, 0) == 0 ? named(c.rest[0], name) : c.rest[0], c.last ? (int)last : -1, c.follow);
+	return logs(named(c.rest[0]), c.last ? (int)last : -1, c.follow);
 }
 
 static int verb_update(char **argv)
@@ -620,7 +645,7 @@ static int verb_update(char **argv)
 
 	while (argv[2] && argv[3 + n] && strchr(argv[3 + n], '='))
 		n++;
-	return argv[2] && (!n || argv[3 + n]) ? usage(TEXT "key=value behind the name") : control_update(argv[2], argv + 3, n);
+	return argv[2] && (!n || argv[3 + n]) ? usage(TEXT "key=value behind the name") : control_update(named(argv[2]), argv + 3, n);
 }
 
 /* With -d nobody looks at a terminal. */
@@ -632,7 +657,7 @@ static int verb_exec(char **argv)
 		return 2;
 	if (c.nrest > 1 || (c.background && c.tty > 0))
 		return usage(c.nrest > 1 ? TEXT "what is executed stands behind --" : TEXT "-d and -t: a terminal is for who waits");
-	return attach_exec(c.rest[0], c.words, c.nwords, c.argv, c.tty, c.background, c.pidfile);
+	return attach_exec(named(c.rest[0]), c.words, c.nwords, c.argv, c.tty, c.background, c.pidfile);
 }
 
 static int verb_upgrade(char **argv)
@@ -644,7 +669,7 @@ static int verb_upgrade(char **argv)
 
 static int verb_attach(char **argv)
 {
-	return argv[2] && argv[3] ? usage(TEXT "one box at a time") : attach_box(argv[2]);
+	return argv[2] && argv[3] ? usage(TEXT "one box at a time") : attach_box(named(argv[2]));
 }
 
 static int verb_version(void)

@@ -46,6 +46,13 @@ const char *state_saved(const char *name)
 	return path;
 }
 
+bool state_there(const char *name)
+{
+	const char *box = state_saved(name);
+
+	return faccessat(AT_FDCWD, fmts("%.*s", (int)strlen(box) - 4, box), F_OK, 0) == 0;
+}
+
 /* Ours alone, or it is refused: its text decides what undo removes. */
 int state_open(struct left *l, bool make)
 {

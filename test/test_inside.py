@@ -187,3 +187,22 @@ def test_circles(where):
     assert re.search("^/etc/husk/(x.conf:4: after: a circle: x y|y.conf:4: after: a circle: y x)$", text, re.M), text
     assert "@reload 2\n" in text and "husk: reload: nothing done" in text and text.endswith("@again\nhusk: going down\n"), text
     assert len(re.findall(r"^/etc/husk/g\d.conf:4: after: a circle:(?: g\d){4}$", text, re.M)) == 2, text		# reload, and the board
+
+
+def test_the_name_of_a_file(where):
+    """A verb that is given a file goes by the name= in it, also by the file's own where there is no box of that; list has one line for both."""
+    sleeps = 'exec=/bin/sh -c "sleep 100"\n' + HOST
+    c = "cd /etc/husk; v() { husk $* ./m.conf >/run/out; echo \"@$* $? $(cat /run/out)\"; };"
+    text = board(where, {
+        "n": "name=other\nboot=no\n" + sleeps, "m": "name=up\n" + sleeps.replace("inherit", "ring"), "w": "name=w2\nmemroy.max=1\n" + sleeps, "plain": "boot=no\n" + sleeps, "z": script(where, c +
+            "husk wait --ready up; husk list -k; husk state n; echo @n $?; husk state m pid >/dev/null; echo @m $?; v wait --ready; v pause; v resume; v logs; v ps | grep -c inside=;"
+            "husk stats ./m.conf -k | grep name=; husk exec m -- /bin/echo @in m; husk update ./m.conf pids.max=9; echo @update $?; v restart; v restart; v kill;"
+            "until [ $(husk state up state) = failed ]; do sleep .1; done; v wait; v delete; husk state up; husk start ./m.conf m; v stop; v state -k; husk start n; husk stop n; echo @stop $?; husk list -k")})
+    rows = re.findall(r"^name=([^z\n]+)\nstate=(.*)$", text, re.M)
+    first = [("up", "running"), ("other", "stopped"), ("plain", "stopped"), ("w", "failed")]
+    assert sorted(rows[:4]) == sorted(first), text
+    assert rows[4:5] == [("other", "stopped")] and "file=/etc/husk/n.conf\n@n 3\n@m 0\n" in text, text
+    for line in ("@wait --ready 0 ", "@pause 0 ", "@resume 0 ", "@logs 0 ", "name=up", "@in m", "@update 0", "@restart 0 ", "@kill 0 ", "@wait 143 ", "@delete 0 ", "@stop 0 ", "@stop 0"):
+        assert f"{line}\n" in text, (line, text)
+    assert "husk: up: no such box, and no file /etc/husk/up.conf" in text and "@state -k 3 name=up\nstate=stopped\nfile=./m.conf\n" in text, text
+    assert sorted(rows[-4:]) == sorted([("up", "stopped"), *first[1:]]), text
