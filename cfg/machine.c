@@ -236,6 +236,18 @@ static void given(const struct box *b, int top, bool elsewhere)
 	cfg.warning = false;
 }
 
+/* A file is none that can be waited for; but a box may be called so. */
+static void waits(int row, const char *const *list, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (*list[i] != '/' && strstr(list[i], ".conf")) {
+			cfg.warning = true;
+			cfg_error(row, i, "%s: the name of a box, without .conf", list[i]);
+		}
+}
+
 /* ---------------------------------------------------------------------- all */
 
 /* The root of the box as it lies outside; -1: cannot be looked into */
@@ -271,6 +283,8 @@ int cfg_machine(const struct box *b, const char *below)
 	if (!below)
 		devices(b, top);
 	given(b, top, below != NULL);
+	waits(KEY_NEEDS, b->needs, b->nneeds);
+	waits(KEY_AFTER, b->after, b->nafter);
 	if (b->life.giveup && (!b->life.tries || b->life.restart == RESTART_NO)) {
 		cfg.warning = true;
 		cfg_error(KEY_GIVEUP, 0, "never: only restart= with N/TIME gives up (on-failure 10/1h)");

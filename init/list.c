@@ -173,9 +173,23 @@ static void configuration(void)
 }
 
 /* Where its file would be: of husk state ./FILE there */
+static const char *its_file(void)
+{
+	return l.given ? l.given : fmts(CONFDIR "/%s.conf", l.name);
+}
+
 static bool has_file(void)
 {
-	return faccessat(AT_FDCWD, l.given ? l.given : fmts("%s/%s.conf", CONFDIR, l.name), F_OK, 0) == 0;
+	return faccessat(AT_FDCWD, its_file(), F_OK, 0) == 0;
+}
+
+/* Who is waited for may be a slip. */
+static void needed(void)
+{
+	const char *who = l.why + 6, *file = fmts(CONFDIR "/%s.conf", who);
+
+	if (is("waiting") && starts(l.why, "needs ") && cfg_name(who) && !state_there(who) && faccessat(AT_FDCWD, file, F_OK, 0) < 0)
+		copy(l.why + strlen(l.why), 128, fmts(" - no such box, and no file %s", file));
 }
 
 /* Of one that nobody has started its file is all there is: a wrong one can be no box. The
@@ -186,7 +200,7 @@ static void file_alone(void)
 
 	if (!has_file())
 		return;
-	copy(l.file, sizeof l.file, l.given ? l.given : fmts("%s/%s.conf", CONFDIR, l.name));
+	copy(l.file, sizeof l.file, its_file());
 	cfg.first = l.why;
 	copy(l.word, sizeof l.word, cfg_load(&box, l.file, NULL, 0, NULL) ? "failed" : "stopped");
 	cfg.first = NULL;
@@ -237,6 +251,7 @@ static bool look(const char *name)
 	l.next = number_of("next");
 	l.keeper = number_of("keeper");
 	configuration();
+	needed();
 	close(l.left.dir);
 	return true;
 }
@@ -583,7 +598,7 @@ void list_unknown(const char *name)
 	near_begin(&near, name);
 	while (next(run.dir, conf, of))
 		near_try(&near, of);
-	say(2, "husk: %s: no such box, and no file %s%s\n", name, l.given ? l.given : fmts(CONFDIR "/%s.conf", name), near_hint(&near));
+	say(2, "husk: %s: no such box, and no file %s%s\n", name, its_file(), near_hint(&near));
 }
 
 /* Of all that run */

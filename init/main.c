@@ -446,13 +446,13 @@ static int verb_filter(char **argv)
 	return 0;
 }
 
-/* The base name of a file */
-static const char *base_name(const char *word, char to[MAXNAME + 6])
+/* That, or the file's without .conf: until the next is asked for */
+static const char *base_name(const char *name, const char *word)
 {
-	const char *base = strrchr(word, '/');
-	size_t n = copy(to, MAXNAME + 6, base ? base + 1 : word);
+	static char to[MAXNAME + 6];
+	size_t n = copy(to, sizeof to, name ? name : strrchr(word, '/') + 1);
 
-	if (base && n > 5 && n < MAXNAME + 6 && same(to + n - 5, ".conf"))
+	if (!name && n > 5 && n < sizeof to && same(to + n - 5, ".conf"))
 		to[n - 5] = '\0';
 	return to;
 }
@@ -461,7 +461,7 @@ static const char *base_name(const char *word, char to[MAXNAME + 6])
  * that is no path is the name of a box, or else that of a file of CONFDIR. */
 static const char *named(const char *word)
 {
-	static char name[MAXNAME + 6], why[FIRST_ERROR];
+	static char why[FIRST_ERROR];
 	bool path = word && strchr(word, '/');
 
 	if (!word || (path ? faccessat(AT_FDCWD, word, F_OK, 0) < 0 : !cfg_name(word) || state_there(word)))
@@ -469,31 +469,15 @@ static const char *named(const char *word)
 	cfg.first = why;
 	(void)cfg_load(asked(), conf(word), NULL, 0, NULL);
 	cfg.first = NULL;
-	if (!asked()->name)
-		return base_name(word, name);
-	copy(name, sizeof name, asked()->name);
-	return name;
+	return path || asked()->name ? base_name(asked()->name, word) : word;
 }
 
 /* The same, of a file that may be gone */
 static const char *was_named(const char *word)
 {
-	static char name[MAXNAME + 6];
 	const char *s = named(word);
 
-	return s && strchr(s, '/') ? base_name(s, name) : s;
-}
-
-/* The words of its keeper's command line, where they are of this box. */
-static int as_started(struct words *c, const char *name, char **words)
-{
-	static char other[MAXNAME + 6];
-	int i, e = *words ? parse(c, words, "dap") : 0;
-
-	for (i = 0; !e && !c->file && i < c->nrest; i++)
-		if (same(base_name(c->rest[i], other), name))
-			c->file = conf(c->rest[i]);
-	return e;
+	return s && strchr(s, '/') ? base_name(NULL, s) : s;
 }
 
 /* What is wrong with its configuration is found before it is stopped. */
@@ -509,7 +493,7 @@ static int restart_one(const char *word, const char *name)
 		c.file = c.file ? c.file : conf(word);
 		return start_one(&c);
 	}
-	if ((e = as_started(&c, name, words)) || (e = cfg_load(asked(), c.file, c.words, c.nwords, c.argv)) || (e = start_what(asked())) ||
+	if ((e = parse(&c, words, "dap")) || (e = cfg_load(asked(), c.file, c.words, c.nwords, c.argv)) || (e = start_what(asked())) ||
 	    (e = cfg_machine(asked(), NULL)))
 		return e;
 	return same(asked()->name, name) ? ask_restart(asked()) : usage(fmts("%s: it calls itself %s now", name, asked()->name));
@@ -551,13 +535,24 @@ static int verb_kill(char **argv)
 	return argv[2] && argv[3] && argv[4] ? usage(TEXT "one box at a time") : ask_kill(named(argv[2]), argv[2] ? argv[3] : NULL);
 }
 
+/* One box, or none, and options: c->file is its name. */
+static int one_box(struct words *c, char **argv, const char *options)
+{
+	memset(c, 0, sizeof *c);
+	if (parse(c, argv + 2, options))
+		return 2;
+	if (c->nrest > 1 || c->nwords || c->argv)
+		return usage(TEXT "one box at a time");
+	c->file = named(c->rest[0]);
+	return 0;
+}
+
 static int verb_freeze(char **argv, bool on)
 {
-	struct words c = { 0 };
+	struct words c;
+	int e = one_box(&c, argv, "");
 
-	if (parse(&c, argv + 2, ""))
-		return 2;
-	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : control_freeze(named(c.rest[0]), on);
+	return e ? e : control_freeze(c.file, on);
 }
 
 /* For people a table, unless they ask for something else. */
@@ -573,12 +568,12 @@ static int verb_info(char **argv)
 
 static int verb_stats(char **argv)
 {
-	struct words c = { 0 };
+	struct words c;
+	int e;
 
 	out_as(isatty(1) ? OUT_TABLE : OUT_KEYS);
-	if (parse(&c, argv + 2, "jkw"))
-		return 2;
-	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_stats(named(c.rest[0]), c.live);
+	e = one_box(&c, argv, "jkw");
+	return e ? e : cg_stats(c.file, c.live);
 }
 
 /* Words that print facts: options, and names of which there are at most so many. */
@@ -617,26 +612,24 @@ static int verb_ps(char **argv)
 
 static int verb_events(char **argv)
 {
-	struct words c = { 0 };
+	struct words c;
+	int e;
 
 	out_as(OUT_KEYS);
-	if (parse(&c, argv + 2, "j1"))
-		return 2;
-	return c.nrest > 1 || c.nwords || c.argv ? usage(TEXT "one box at a time") : cg_events(named(c.rest[0]), c.once);
+	e = one_box(&c, argv, "j1");
+	return e ? e : cg_events(c.file, c.once);
 }
 
 static int verb_logs(char **argv)
 {
-	struct words c = { 0 };
+	struct words c;
 	uint64_t last = 0;
 
-	if (parse(&c, argv + 2, "fn"))
+	if (one_box(&c, argv, "fn"))
 		return 2;
-	if (c.nrest > 1 || c.nwords || c.argv)
-		return usage(TEXT "one box at a time");
 	if (c.last && number(c.last, INT32_MAX, &last))
 		return usage(fmts("%s: not a number of lines", c.last));
-	return logs(named(c.rest[0]), c.last ? (int)last : -1, c.follow);
+	return logs(c.file, c.last ? (int)last : -1, c.follow);
 }
 
 static int verb_update(char **argv)

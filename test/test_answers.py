@@ -106,6 +106,16 @@ def test_a_mistyped_name_is_offered_another(name):
     assert husk.husk("stop", name, timeout=30).err == "" and husk.husk("stop", name[::-1]).status == 0
 
 
+def test_who_waits_for_nobody_says_so(name, tmp_path):
+    """A path may come; a box that is not there, and has no file, is mostly a slip."""
+    for words, why in ((["needs=/nowhere"], "needs /nowhere"), ([f"needs={name}x"], f"needs {name}x - no such box, and no file /etc/husk/{name}x.conf")):
+        assert start(name, *words, "--", "/bin/true").status == 0
+        assert state(name, "why") == why and husk.husk("stop", name).status == 0
+    (tmp_path / "t.conf").write_text("exec=/bin/true\nneeds=web.conf,web,/a.conf\nafter=b.conf\n")
+    r = husk.husk("check", tmp_path / "t.conf")
+    assert r.status == 0 and r.err == "".join(f"{tmp_path}/t.conf:{l}: {k}: {v}: the name of a box, without .conf (warning)\n" for l, k, v in ((2, "needs", "web.conf"), (3, "after", "b.conf"))), r
+
+
 def test_what_is_not_set_is_said_for_people():
     for key, what in (("log", "ring:16K, in the foreground inherit"), ("start.timeout", "30s"), ("hostname", "the box's name")):
         r = husk.husk("help", key)
