@@ -2,9 +2,11 @@
  * does between the clone and the exec, and how it hears from the inside. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -160,9 +162,14 @@ int init_ready(struct run *r)
 	return start_heard(r, r->box->pid1_program ? 1 : 2);
 }
 
-/* From here on the status is the program's. */
+/* From here on the status is the program's. Of a board it does not wait until all has been
+ * written down: the exec wakes this process, which does not take the processor from it. */
 int init_release(struct run *r)
 {
+	static const int normal;
+
+	if (r->board)
+		(void)syscall(SYS_sched_setscheduler, 0, SCHED_BATCH, &normal);
 	if (send(r->sync, "r", 1, MSG_NOSIGNAL) != 1)
 		return fail(r, "release the program");
 	return 0;
