@@ -400,12 +400,17 @@ static void go_first(void)
 	(void)syscall(SYS_sched_setattr, 0, &first, 0);
 }
 
+/* Sealed first, so that nothing is made, or looked for, twice; or, where the kernel finds no way to
+ * the file without /dev/fd, when all is mounted. */
 static void begin(char **argv)
 {
+	bool sealed;
+
 	umask(0);
 	plan.argv = argv;
 	board_mark(NULL, "");
 	board_proc();
+	sealed = init_try_seal(argv);
 	if (!board_inside())
 		board_root();
 	board_mounts();
@@ -416,8 +421,7 @@ static void begin(char **argv)
 	plan.from = -1;
 	if (keeper_listen() < 0) {
 		board_failed("boot: ", "CONFIG_SIGNALFD");
-	} else if (init_seal(argv) == 0) {
-		board_mark("sealed", "");
+	} else if (sealed || init_seal(argv) == 0) {
 		(void)prctl(PR_SET_NAME, "husk");	/* older kernels call it by the descriptor's number */
 		caps_reset();
 		go_first();

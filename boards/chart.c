@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,12 +21,10 @@ void chart_carry(void)
 }
 
 /* With NULL only the time is taken: there is no place to write to yet. It is the first
- * line then. A PID 1 that init_seal has started anew says nothing twice: the first that
- * it would say is there. */
+ * line then. */
 void board_mark(const char *name, const char *what)
 {
 	static struct left l;
-	bool again = starts((const char *)getauxval(AT_EXECFN), "/dev/fd/");
 	struct timespec t;
 
 	clock_gettime(CLOCK_BOOTTIME, name ? &t : &mark.began);
@@ -35,10 +32,8 @@ void board_mark(const char *name, const char *what)
 		return;
 	if (!mark.fd) {
 		(void)state_open(&l, true);
-		mark.fd = openat(l.dir, FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | (again ? 0 : O_TRUNC), 0600);
+		mark.fd = openat(l.dir, FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_TRUNC, 0600);
 		close(l.dir);
-		if (again)
-			return;
 		say(mark.fd, "init=%u.%s\n", (unsigned)mark.began.tv_sec, fmts("%u", MILLION + (unsigned)mark.began.tv_nsec / 1000) + 1);
 	}
 	say(mark.fd, "%s%s=%u.%s\n", name, what, (unsigned)t.tv_sec, fmts("%u", MILLION + (unsigned)t.tv_nsec / 1000) + 1);

@@ -7,7 +7,6 @@
 #include <linux/magic.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -48,12 +47,10 @@ static bool in_memory(void)
 }
 
 /* The root of an initramfs cannot be pivoted, because nothing lies below it: so a bind
- * of it is mounted over it. Once: the boxes need it never again, and not once more when
- * init_seal has started us anew. */
+ * of it is mounted over it. */
 void board_root(void)
 {
-	if (in_memory() && !starts((const char *)getauxval(AT_EXECFN), "/dev/fd/") &&
-	    (mount("/", "/", NULL, MS_BIND, NULL) < 0 || move_all() < 0))
+	if (in_memory() && (mount("/", "/", NULL, MS_BIND, NULL) < 0 || move_all() < 0))
 		board_failed("root: ", "/");
 }
 

@@ -107,22 +107,26 @@ int init_sealed(int exe)
 }
 
 /* A box can reach the file of its PID 1 and of who enters it; "text file busy"
- * ends with the process. So they run from where nobody can write. */
-int init_seal(char **argv)
+ * ends with the process. So they run from where nobody can write: true, or it begins anew there. */
+bool init_try_seal(char **argv)
 {
 	int exe = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int is = exe < 0 ? -1 : init_sealed(exe);
 
-	if (is > 0) {
-		let_go(exe);
-		if (again())	/* the kernel has named the process after the descriptor */
-			prctl(PR_SET_NAME, "husk");
-		return 0;
-	}
 	if (is == 0) {
 		by_clone(exe, argv);
 		by_memfd(exe, argv);
 	}
+	let_go(exe);
+	if (is > 0 && again())	/* the kernel has named the process after the descriptor */
+		prctl(PR_SET_NAME, "husk");
+	return is > 0;
+}
+
+int init_seal(char **argv)
+{
+	if (init_try_seal(argv))
+		return 0;
 	say(2, "husk: init.seal: %s - a read-only mount for husk, or vm.memfd_noexec=0\n", strerror(errno));
 	return 125;
 }
