@@ -4,7 +4,10 @@
  * too: of the files that it is given. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -486,29 +489,51 @@ bool board_complete(void)
 	return !at()->lacks;
 }
 
+/* As many with one call as stay whole in a pipe: PID 1 wakes for each call, and goes before
+ * the starter of what the last one has said. */
+static void send_all(int to)
+{
+	static struct planned end;
+	struct iovec v[PIPE_BUF / sizeof(struct planned)];
+	struct waiting *w;
+	unsigned n = 0;
+	int i = 0;
+
+	do {
+		if ((w = next())) {
+			w->number = (uint8_t)n++;
+			w->what.after = before(w);
+			w->placed = true;
+			if (board_cmdline()->debug)
+				say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);
+			v[i++] = (struct iovec){ &w->what, sizeof w->what };
+		} else if (!at()->part) {
+			end.kind = PLANNED_END;
+			v[i].iov_base = &end;	/* a constant with an address would be a table with a pointer */
+			v[i++].iov_len = sizeof end;
+		}
+		if (!w || i == sizeof v / sizeof *v) {
+			(void)syscall(SYS_writev, to, v, i);
+			i = 0;
+		}
+	} while (w);
+}
+
 void board_plan(int to, bool again, bool moved)
 {
-	struct waiting *w;
 	bool last;
-	unsigned n;
 
+	(void)fcntl(to, F_SETFL, O_WRONLY);	/* it is PID 1 that does not wait */
 	at()->again = again;
 	at()->to = to;
 	last = board_conf(to, moved);
 	cfg_of_board(true);
 	read_boxes();
 	turn_round();
-	for (n = 0; (w = next()); n++) {
-		w->number = (uint8_t)n;
-		w->what.after = before(w);
-		w->placed = true;
-		if (board_cmdline()->debug)
-			say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);
-		(void)!write(to, &w->what, sizeof w->what);
-	}
-	if (!at()->part)
-		tell(to, PLANNED_END, "");
+	send_all(to);
 	close(to);
+	if (!again && !board_inside())
+		board_seed_save();
 	if (last)
 		(void)ns_knob(proc_fd(), LAST, "0");
 	_exit(0);

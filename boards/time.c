@@ -103,7 +103,8 @@ void board_seed_save(void)
 
 /* It counts once: after a power cut the same numbers would come again. So it counts for
  * nothing where it cannot be taken away, as on a file system that is read-only. A board
- * without a clock knows from it that it is not earlier. */
+ * without a clock knows from it that it is not earlier. The next one is written when the boxes are
+ * being started. */
 void board_seed(void)
 {
 	int dir = openat(AT_FDCWD, PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, random;
@@ -121,5 +122,4 @@ void board_seed(void)
 	}
 	close(fd);
 	close(dir);
-	board_seed_save();
 }
