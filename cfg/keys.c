@@ -197,22 +197,33 @@ __attribute__((noinline)) const struct key *key_row(int row)
 	return &keys[row];
 }
 
-/* What follows a key is mostly one behind it: the search goes on where the last
- * one ended. rlimit. is the start of rlimit.nofile, but not a key by itself. What
- * has no row may be another file of a cgroup controller. */
-int key_find(const char *name)
+/* Where each name begins is found once: who reads many files asks for a lot of them. */
+static BASE const uint16_t *begins(void)
 {
-	const char *p, *a;
+	static uint16_t at[NKEYS] OFTEN;
 	int i;
 
-	for (i = 0; i < NKEYS; i++) {
-		for (p = names + cfg.at, a = name; *p && *a == *p; a++, p++)
+	for (i = 1; !at[NKEYS - 1]; i++)
+		at[i] = (uint16_t)(at[i - 1] + strlen(names + at[i - 1]) + 1);
+	return at;
+}
+
+/* rlimit. is the start of rlimit.nofile, but not a key by itself. What has no row may be
+ * another file of a cgroup controller. */
+int key_find(const char *name)
+{
+	const uint16_t *at = begins();
+	const char *p, *a;
+	int row;
+
+	for (row = 0; row < NKEYS; row++) {
+		p = names + at[row];
+		if (*p != *name)
+			continue;
+		for (a = name; *p && *a == *p; a++, p++)
 			;
-		if (!*p && !*a == !(keys[cfg.row].flags & K_SUB))
-			return cfg.row;
-		cfg.at = (uint16_t)(p + strlen(p) + 1 - names);
-		if (++cfg.row == NKEYS)
-			cfg.at = cfg.row = 0;
+		if (!*p && !*a == !(keys[row].flags & K_SUB))
+			return row;
 	}
 	return cfg_is_knob(name) ? KEY_KNOB : -1;
 }
@@ -223,17 +234,10 @@ int key_of(const char *word)
 	return key_find(fmts("%.*s", (int)strcspn(word, "="), word));
 }
 
-/* Also the end of the table: NULL. From where the last search ended: whoever asks for
- * all goes over the table once. */
+/* Also the end of the table: NULL. */
 const char *key_name(int row)
 {
-	if (row >= NKEYS)
-		return NULL;
-	if (row < cfg.row)
-		cfg.at = cfg.row = 0;
-	for (; cfg.row < row; cfg.row++)
-		cfg.at = (uint16_t)(cfg.at + strlen(names + cfg.at) + 1);
-	return names + cfg.at;
+	return row < NKEYS ? names + begins()[row] : NULL;
 }
 
 /* Of one that is not set unless somebody says it: what holds then, for people; or "" */

@@ -1099,7 +1099,6 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	const char *text;		/* of the line, as it was written; it ends with a line break, or is the last */
 	unsigned nsources, nmarks, errors;
 	size_t	 used;			/* of buffer */
-	uint16_t at, row;		/* where key_find() was */
 	uint32_t mtime;			/* of the file */
 	bool	 warning;		/* the next complaint is one */
 	char	*first;			/* where the first error goes, in FIRST_ERROR bytes, and no line is printed; NULL: all are */
