@@ -38,6 +38,7 @@ done
 LOOK = """husk wait --ready web
 until [ $(husk list | grep -cE '^state=(running|ready)') -ge 4 ] && husk state crash restarts | grep -q '^[1-9]'; do usleep 200000; done
 until [ "$(cat /data/good)" -gt 0 ] && husk logs writer | grep -q "this is line"; do usleep 200000; done
+until [ -e /var/lib/husk/seed ]; do usleep 100000; done
 echo "@seed $(stat -c '%a %s' /var/lib/husk/seed)"; echo "@all $(wget -qO- http://127.0.0.1:8080/)"
 grep -q cut=down /proc/cmdline && husk poweroff
 """

@@ -70,6 +70,7 @@ cat /proc/mounts | sed 's/^/@mount /'
 sed 1d /proc/swaps | sed 's/^/@swap /'
 echo "@root $(cat /etc/hosts | wc -l) $(ls / | tr '\\n' ' ')"
 echo "@times $(cat /etc/times 2>/dev/null)"; echo x >>/etc/times
+until [ -e /var/lib/husk/seed ]; do usleep 100000; done
 echo "@seed $(stat -c '%a %s' /var/lib/husk/seed)"; sum=$(busybox md5sum </var/lib/husk/seed); echo "@sum $sum $(cat /etc/sum)"; echo "$sum" >/etc/sum
 echo "@lo $(ifconfig lo | grep -c UP)"; echo "@clock $(date +%Y)"
 echo "@modules $(cut -d' ' -f1 /proc/modules | sort | tr '\\n' ' ') $(cat /sys/module/overlay/parameters/metacopy)"
@@ -121,7 +122,8 @@ mount -o remount,ro /; busybox poweroff -f; sleep 100
 """
 READONLY = """
 grep ' / ' /proc/mounts | tail -n 1 | sed 's/^/@root /'; (echo x >/data/x) 2>&1 | sed 's/.*: /@data /'; (echo x >/etc/x) 2>&1 | sed 's/.*: /@write /'
-grep ' /data ' /proc/mounts | sed 's/^/@mount /'; ls /var/lib/husk | wc -l | sed 's/^/@seed /'
+grep ' /data ' /proc/mounts | sed 's/^/@mount /'
+until [ -e /var/lib/husk/seed ] || ! grep -q overlay /proc/cmdline; do usleep 100000; done; ls /var/lib/husk | wc -l | sed 's/^/@seed /'
 husk run root=/srv/root name=in -- /bin/true; echo "@run $?"
 husk poweroff
 """
