@@ -499,7 +499,11 @@ def wrong(name):
         return True
     with tempfile.TemporaryDirectory() as to:
         (pathlib.Path(to) / "board.conf").write_text(conf.read_text())
-        return (TOP / "out/husk").exists() and subprocess.run([TOP / "out/husk", "check", "board.conf"], cwd=to, check=False).returncode != 0
+        if not (TOP / "out/husk").exists():
+            return False
+        r = subprocess.run([TOP / "out/husk", "check", "./board.conf"], cwd=to, check=False, capture_output=True, text=True)
+        print(r.stderr.replace("./board.conf", f"boards/{name}.conf"), end="", file=sys.stderr)
+        return r.returncode != 0
 
 
 def main(args):

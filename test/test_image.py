@@ -45,6 +45,18 @@ def three_boxes(name, tmp, append="", timeout=300):
     assert subprocess.run(["/sbin/debugfs", "-R", "cat note", tmp / "disk"], capture_output=True, text=True, check=True).stdout == "written\n"
 
 
+def test_wrong_board(tmp_path, monkeypatch, capfd):
+    """What make image and make boot look at first."""
+    names = [f.stem for f in qemu.TOP.glob("boards/*.conf")]
+    assert len(names) > 7 and not any(map(qemu.wrong, names)), capfd.readouterr()
+    assert qemu.wrong("none") and "boards/none.conf: no such file: make BOARD=NAME, NAME of " in capfd.readouterr().err
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards/own.conf").write_text("hostname=own\nexec=/bin/sh\n")
+    (tmp_path / "out").symlink_to(qemu.TOP / "out")
+    monkeypatch.setattr(qemu, "TOP", tmp_path)
+    assert qemu.wrong("own") and capfd.readouterr().err == "boards/own.conf:2: exec: a box's, not the board's\n"
+
+
 @pytest.mark.parametrize("name", qemu.BOARDS)
 def test_three_boxes(name, tmp_path):
     if not shutil.which("mke2fs", path="/sbin:/usr/sbin"):
