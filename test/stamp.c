@@ -1,5 +1,5 @@
 /*
- * stamp.c - when it began. With arguments it leaves that in /stamped and becomes them: the
+ * stamp.c - when it began. With the path of a program it leaves that in /stamped and becomes it: the
  * exec of an init. Without, it says it and waits: the first program of that init.
  */
 #include <fcntl.h>
@@ -10,13 +10,13 @@
 int main(int argc, char **argv)
 {
 	struct timespec t;
-	int fd = 1;
+	int fd = 1, init = argc > 1 && *argv[1] == '/';
 
 	clock_gettime(CLOCK_BOOTTIME, &t);
-	if (argc > 1)
+	if (init)
 		fd = open("/stamped", O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	dprintf(fd, "@%s %lld\n", argc > 1 ? "exec" : "first", t.tv_sec * 1000000000ll + t.tv_nsec);
-	if (argc > 1)
+	dprintf(fd, "@%s %lld\n", init ? "exec" : "first", t.tv_sec * 1000000000ll + t.tv_nsec);
+	if (init)
 		execv(argv[1], argv + 1);
 	for (;;)
 		pause();
