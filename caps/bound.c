@@ -8,7 +8,7 @@
  * last one, behind which is EINVAL: a newer kernel than our headers has more. */
 int caps_bound(struct run *r)
 {
-	uint64_t had = r->box->ns[NS_USER] == NSM_HOST ? ~caps_lacked : ~(uint64_t)0;
+	uint64_t had = USERS(r->box) == NSM_HOST ? ~caps_lacked : ~(uint64_t)0;
 	int c;
 
 	for (c = 0; c < 64; c++) {

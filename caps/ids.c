@@ -38,7 +38,7 @@ int caps_groups(struct run *r, int n, const uint32_t *list)
 	if ((!n && caps_no_groups) || caps_setgroups(n, list) == 0)
 		return 0;
 	e = errno;
-	if (e == EPERM && r->box->ns[NS_USER] != NSM_HOST && !r->box->ngroup &&
+	if (e == EPERM && USERS(r->box) != NSM_HOST && !r->box->ngroup &&
 	    (text = caps_status(r->proc, "self/setgroups")) && starts(text, "deny")) {
 		r->groups_kept = true;
 		return 0;

@@ -70,7 +70,7 @@ static bool lost(const struct run *r)
 {
 	const struct box *b = r->box;
 
-	return !b->caps && r->uid && caps_plain && !r->unpriv && b->ns[NS_USER] == NSM_HOST &&
+	return !b->caps && r->uid && caps_plain && !r->unpriv && USERS(b) == NSM_HOST &&
 		!(b->securebits & (SECBIT_NO_SETUID_FIXUP | SECBIT_KEEP_CAPS));
 }
 

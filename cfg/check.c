@@ -89,7 +89,7 @@ static void one_mount(struct box *b, int i)
 	for (d = 0; d < NDM; d++)
 		if (same(rootfs_default(d), m->dst))
 			b->mounts &= (uint16_t)~(1u << d);
-	if (m->idmap && b->ns[NS_USER] != NSM_NEW)
+	if (m->idmap && USERS(b) != NSM_NEW)
 		not_own(b, row, i, NS_USER);
 	if (m->kind == MNT_FS || !cfg_kernels(m->dst))
 		return;
@@ -167,7 +167,7 @@ static void maps(struct box *b)
 {
 	int uid = b->nuidmap ? KEY_UIDMAP : KEY_GIDMAP, gid = b->ngidmap ? KEY_GIDMAP : KEY_UIDMAP;
 
-	if (b->ns[NS_USER] != NSM_NEW)
+	if (USERS(b) != NSM_NEW)
 		return;
 	b->automap = !b->nuidmap && !b->ngidmap;
 	if (!b->nuidmap)
@@ -277,7 +277,7 @@ static void exec_once(const struct box *b)
 {
 	if (b->caps >> CAP_SYS_RAWIO & 1)
 		cfg_error(KEY_EXEC_ONCE, 0, "not with caps=sys_rawio: it may put a path where the only one must lie");
-	if (b->ns[NS_USER] != NSM_HOST)
+	if (USERS(b) != NSM_HOST)
 		cfg_error(KEY_EXEC_ONCE, 0, "needs CAP_SYS_RAWIO of the host: not with %s", cfg_said(KEY_NS_USER));
 }
 

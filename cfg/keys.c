@@ -172,6 +172,9 @@ _Static_assert(sizeof(struct box) < 65536, "offsets of keys.c are 16 bits wide")
 
 /* Which keys are of a part: from one to another of the table. man.sh reads this, too. */
 #define KEYS_OF(K) \
+	K(tty, TTY, TTY) \
+	K(users, NS_USER, NS_USER) \
+	K(users, UIDMAP, GIDMAP) \
 	K(knobs, CPUSET_CPUS, KNOB) \
 	K(learn, SYSCALLS_LOG, SYSCALLS_LOG) \
 	K(restart, IF, NEEDS) \

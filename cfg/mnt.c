@@ -78,6 +78,8 @@ static const char *some_options(struct mnt *m, char *v)
 		memmove(to, w, n);
 		to += n;
 	}
+	if (!HAS(users) && m->idmap)
+		return cfg_wrong("idmap: not in this program: made without %s", part_name(PART_users));
 	if (m->kind == MNT_BIND && !(m->flags & MS_RDONLY) && !ex)
 		m->flags |= MS_NOEXEC;
 	return NULL;

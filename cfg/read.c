@@ -241,6 +241,8 @@ static void reset(struct box *b, bool of_board)
 	b->sched = SCHED_UNSET;
 	b->nice = b->oom_score_adj = UNSET;
 	b->cpu_period = 100000;
+	if (!HAS(users))
+		b->ns[NS_USER] = NSM_HOST;
 	for (i = 0; i < NLIM; i++)
 		b->lim[i] = LIM_NONE;
 	cfg.used = cfg.base;
@@ -282,7 +284,7 @@ static void named(struct box *b, const char *file)
 /* What the caller's terminal is called; a pty is no worse than a console. */
 static void term(struct box *b)
 {
-	if (b->tty && cfg_env(b, "TERM=", 5) == b->nenv)
+	if (HAS(tty) && b->tty && cfg_env(b, "TERM=", 5) == b->nenv)
 		say_line(b, getenv("TERM") ? "env=TERM" : "env=TERM=linux");
 }
 

@@ -689,7 +689,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_GROUPS: return set_group(b, v);
 	case T_CAPS: return set_caps(at, v);
 	case T_SOCKETS: return set_sockets(at, v);
-	case T_MAP: return set_map(at == &b->nuidmap ? b->uidmap : b->gidmap, at, v);
+	case T_MAP: return !HAS(users) ? NULL : set_map(at == &b->nuidmap ? b->uidmap : b->gidmap, at, v);
 	case T_CHOICE: case T_MOUNTS: case T_SECBITS: ok = set_choice(b, k->type, at, v); break;
 	case T_CWD: ok = set_text(at, v, cfg_clean(v)); break;
 	case T_HOST: case T_NAME: ok = set_text(at, v, cfg_name(v)); break;

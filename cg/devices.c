@@ -59,7 +59,7 @@ static int add(struct run *r, struct rules *to, uint32_t key, unsigned perm)
 /* CAP_MKNOD of a user namespace makes no node. */
 static bool mknods(const struct box *b)
 {
-	return b->caps >> CAP_MKNOD & 1 && b->ns[NS_USER] != NSM_NEW;
+	return b->caps >> CAP_MKNOD & 1 && USERS(b) != NSM_NEW;
 }
 
 static int add_stat(struct run *r, const struct stat *st, unsigned perm)
@@ -263,11 +263,11 @@ int cg_devices(struct run *r)
 		if (r->cgroup2 >= 0 && cg_program(r->cgroup2, all.want.rule, all.want.n, false) == 0)
 			return 0;
 		why = r->cgroup2 >= 0 ? errno : why;
-		if ((e = cg_leaves(r, 1u << CTL_DEVICES)) != 0)
+		if (HAS(v1) && (e = cg_leaves(r, 1u << CTL_DEVICES)) != 0)
 			return e;
-		all.listed = r->cg1 >> CTL_DEVICES & 1;
+		all.listed = V1(r, CTL_DEVICES);
 		all.is.everything = true;	/* or what the directory above allows */
-		if (all.listed)
+		if (HAS(v1) && all.listed)
 			return write_list(r, cg_path(CTL_DEVICES));
 	}
 	errno = why;
@@ -288,7 +288,7 @@ int cg_narrow(struct run *r)
 	all.was = all.want;
 	if ((e = collect(r, FOR_PROGRAM)) != 0 || equal(&all.was, &all.want))
 		return e;
-	if (all.listed)
+	if (HAS(v1) && all.listed)
 		return write_list(r, cg_path(CTL_DEVICES));
 	return cg_program(r->cgroup2, all.want.rule, all.want.n, true) < 0 ? fail(r, "narrow the device policy") : 0;
 }
@@ -324,7 +324,7 @@ static int first_list(struct up *u)
 	struct run *r = &u->run;
 	int e = cg_leaves(r, 1u << CTL_DEVICES);
 
-	if (!e && !(r->cg1 >> CTL_DEVICES & 1))
+	if (!e && !V1(r, CTL_DEVICES))
 		e = fail_not(r, "no leaf in the devices hierarchy can be had");
 	all.is.everything = all.was.everything = true;
 	if (!e)

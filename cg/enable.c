@@ -58,7 +58,7 @@ const char *cg_enable(struct run *r, int ctl)
 	const char *path = cg_path(NCTL), *p = cg_below(NCTL), *name = cg_name(ctl), *has;
 	bool there;
 
-	if (r->cg1 >> ctl & 1)
+	if (V1(r, ctl))
 		return NULL;
 	errno = 0;
 	if (r->cgroup2 < 0 || !(has = caps_status(AT_FDCWD, fmts("%.*s/cgroup.controllers", (int)(p - path), path))) || !cg_word(has, name))

@@ -60,7 +60,7 @@ int cg_enter(struct run *r)
 {
 	int i;
 
-	for (i = 0; i <= NCTL; i++)
+	for (i = FIRST_CTL; i <= NCTL; i++)
 		if (*cg_path(i) && !(i == NCTL && r->into_cgroup) &&
 		    (i == NCTL ? write_at(r->cgroup2, "cgroup.procs", "0") : cg_put(i, "cgroup.procs", "0")) < 0)
 			return fail(r, "go into %s", cg_path(i));

@@ -31,7 +31,7 @@ bool cg_frozen(const char *leaf)
 {
 	const char *s = caps_status(AT_FDCWD, fmts("%s/cgroup.freeze", leaf));
 
-	if (!s)
+	if (HAS(v1) && !s)
 		s = caps_status(AT_FDCWD, fmts("%s/freezer.state", leaf));
 	return s && (*s == '1' || *s == 'F');
 }

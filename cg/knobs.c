@@ -102,7 +102,7 @@ static int of_number(struct run *r, const struct box *b, int lim, int part, bool
 	s->key = s->file = key_name(s->row);
 	s->ctl = (uint8_t)cg_ctl(s->file);
 	s->skip = b->lim_skip >> lim & 1;
-	v1 = r->cg1 >> s->ctl & 1;
+	v1 = V1(r, s->ctl);
 	if (v1)
 		s->file = cg_v1_file(s->row);
 	if (!part) {
@@ -227,7 +227,7 @@ static int of_knob(struct run *r, const struct box *b, const struct knob *k, int
 	s->ctl = (uint8_t)cg_ctl(k->file);
 	s->skip = k->skip;
 	s->keyed = k->of || k->row == KEY_IO_WEIGHT || (k->row == KEY_KNOB && strchr(k->text, ' '));
-	v1 = r->cg1 >> s->ctl & 1;
+	v1 = V1(r, s->ctl);
 	if (part > (disks ? 3 : 0))
 		return 0;
 	if (disks && of && !(of = number_of_disk(r, b, k, part, s, &e)))

@@ -265,7 +265,7 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 		note(r, "%s: %s: %s: not limited", s.key, b->knob[i / 4].of, strerror(errno));
 	if (e <= 0)
 		return e;
-	v1 = r->cg1 >> s.ctl & 1;
+	v1 = V1(r, s.ctl);
 	if (!s.text)
 		return fail_not(r, "%s: what it was is not known: say what it shall be", s.key);
 	if (!*s.file)

@@ -61,7 +61,7 @@ const char *cg_below(int ctl)
 
 const char *cg_file(int ctl, const char *name)
 {
-	return fmts("%s/%s", cg_path(ctl), ctl == CTL_CPUSET && leaves.bare && starts(name, "cpuset.") ? name + 7 : name);
+	return fmts("%s/%s", cg_path(ctl), HAS(v1) && ctl == CTL_CPUSET && leaves.bare && starts(name, "cpuset.") ? name + 7 : name);
 }
 
 /* An error has room for so much of a path. */
@@ -150,8 +150,8 @@ static bool shared(struct run *r, int ctl)
 
 	if (ctl == NCTL || stat(cg_path(ctl), &st) < 0)
 		return false;
-	for (i = 0; i < NCTL; i++)
-		if (r->cg1 >> i & 1 && stat(cg_path(i), &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino) {
+	for (i = FIRST_CTL; i < NCTL; i++)
+		if (V1(r, i) && stat(cg_path(i), &other) == 0 && st.st_dev == other.st_dev && st.st_ino == other.st_ino) {
 			if (!same(cg_path(ctl), cg_path(i)))
 				unnote(r, ctl);
 			leaves.path[ctl] = leaves.path[i];
@@ -285,7 +285,7 @@ static int made(struct run *r, int ctl)
 
 	if (deep && !trusted(r, ctl))
 		return -EPERM;
-	if (ctl < NCTL)
+	if (HAS(v1) && ctl < NCTL)
 		r->cg1 |= (uint16_t)(1u << ctl);
 	else if ((r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return fail(r, "%s", brief(path));
@@ -293,7 +293,7 @@ static int made(struct run *r, int ctl)
 		return fail_not(r, "%s: a cgroup above it is frozen", brief(path));
 	if (foreign && (type = caps_status(r->cgroup2, "cgroup.type")) && strstr(type, "invalid"))
 		return fail_not(r, "%s: a cgroup above it is threaded", brief(path));
-	return ctl == CTL_CPUSET ? fill(r) : 0;
+	return HAS(v1) && ctl == CTL_CPUSET ? fill(r) : 0;
 }
 
 /* A leaf, or none. */
@@ -327,17 +327,17 @@ int cg_leaves(struct run *r, unsigned want)
 	if (!leaves.known)
 		leaves.v2 = cg_mounted(CGTOP, true) == 0;
 	leaves.known = true;
-	if (leaves.v2)
+	if (leaves.v2 || !HAS(v1))
 		want &= 1u << NCTL;
 	want &= ~(unsigned)r->cg1;
 	r->state = -1;
-	for (i = NCTL; i >= 0 && e >= 0; i--)
+	for (i = NCTL; i >= FIRST_CTL && e >= 0; i--)
 		if (want >> i & 1)
 			e = place(r, i, leaves.v2 ? CGTOP : fmts(CGTOP "/%s", cg_v1(i)), NULL);
 	r->state = state;
 	if (e >= 0)
 		e = left_add(r, "%s", "") < 0 ? fail(r, "write the state file") : 0;
-	for (i = NCTL; i >= 0 && !e; i--)
+	for (i = NCTL; i >= FIRST_CTL && !e; i--)
 		if (want >> i & 1)
 			e = make(r, i);
 	return e;
@@ -379,11 +379,11 @@ static int found(struct run *r, int ctl, const char *path, dev_t dev)
 	leaves.path[ctl] = leaves.end + 1;
 	leaves.top[ctl] = mount_point(path, dev);
 	leaves.end = (uint16_t)(leaves.end + 1 + copy(path_of(ctl), CGPATH, path));
-	if (ctl == NCTL)
+	if (!HAS(v1) || ctl == NCTL)
 		r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	else
 		r->cg1 |= (uint16_t)(1u << ctl);
-	if (ctl == CTL_CPUSET)
+	if (HAS(v1) && ctl == CTL_CPUSET)
 		leaves.bare = access(cg_file(CTL_CPUSET, "cpuset.cpus"), F_OK) < 0;
 	return 0;
 }
@@ -399,7 +399,7 @@ int cg_found(struct run *r)
 
 	leaves.v2 = cg_mounted(CGTOP, true) == 0;
 	leaves.known = true;
-	for (i = leaves.v2 ? NCTL : 0; i <= NCTL; i++) {
+	for (i = leaves.v2 ? NCTL : FIRST_CTL; i <= NCTL; i++) {
 		if (!hierarchy(r, i, path, &is))
 			continue;
 		for (next = 0; !*path_of(i) && cg_next(r->left, &next, path);)
@@ -416,17 +416,24 @@ static int kill_handle(struct run *r)
 {
 	int i;
 
-	for (i = NCTL; i >= 0 && r->killfd < 0; i--)
+	for (i = NCTL; i >= FIRST_CTL && r->killfd < 0; i--)
 		if (*cg_path(i) && (r->killfd = openat(AT_FDCWD, cg_file(i, "cgroup.kill"), O_WRONLY | O_CLOEXEC)) < 0)
 			r->killfd = openat(AT_FDCWD, cg_file(i, "cgroup.procs"), O_RDONLY | O_CLOEXEC);
 	return r->killfd < 0 ? fail_not(r, "ns.pid is not new, and there is no cgroup to end the box by") : 0;
 }
 
+/* What the kernel has of version 1 it says, one line each, as soon as it is mounted: a box
+ * would be without the limits and the device policy that it could have. */
 int cg_make(struct run *r)
 {
-	int e = cg_leaves(r, 1u << NCTL | cg_wanted(r->box));
+	const char *of_v1;
+	int e = 0;
 
-	if (!e && r->cgroup2 < 0)
+	if (!HAS(v1) && (of_v1 = caps_status(r->proc, "self/cgroup")) && (of_v1 = strchr(of_v1, '\n')) && of_v1[1])
+		e = fail_not(r, "cgroups of version 1 are mounted: not in this program: made without v1");
+	if (!e)
+		e = cg_leaves(r, 1u << NCTL | (HAS(v1) ? cg_wanted(r->box) : 0));
+	if (HAS(v1) && !e && r->cgroup2 < 0)
 		e = cg_leaves(r, 1u << CTL_FREEZER);
 	if (!e && r->box->ns[NS_PID] != NSM_NEW)
 		e = kill_handle(r);

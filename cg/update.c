@@ -79,7 +79,7 @@ static int differences(struct run *r, const struct box *a, const struct box *b, 
  * has an empty set: the kernel takes none from a cpuset that has processes. */
 static int remember(struct run *r, struct change *c, const struct setting *s)
 {
-	bool v1 = r->cg1 >> s->ctl & 1;
+	bool v1 = V1(r, s->ctl);
 	char *text = caps_status(AT_FDCWD, cg_file(v1 ? s->ctl : NCTL, s->file));
 	const char *line = text ? cg_line(text, s) : NULL;
 	size_t n;
@@ -111,7 +111,7 @@ static bool one_back(struct run *r, const struct change *c, const struct box *wa
 
 	if (cg_setting(r, c->gone ? was : r->box, c->row, !c->old, &s) <= 0 || !s.text || !*s.file)
 		return true;
-	return cg_put(r->cg1 >> s.ctl & 1 ? s.ctl : NCTL, s.file, c->old ? one.text + c->old : s.text) == 0 || s.loose;
+	return cg_put(V1(r, s.ctl) ? s.ctl : NCTL, s.file, c->old ? one.text + c->old : s.text) == 0 || s.loose;
 }
 
 /* Backwards, so that each step is one that the kernel took before. Who was refused may

@@ -96,7 +96,7 @@ int init_session(struct run *r)
 {
 	if (setsid() < 0)
 		return fail(r, "setsid");
-	if (r->slave >= 0 && ioctl(0, TIOCSCTTY, 0) < 0)
+	if (HAS(tty) && r->slave >= 0 && ioctl(0, TIOCSCTTY, 0) < 0)
 		return fail(r, "make the pty the controlling terminal");
 	return 0;
 }
@@ -109,7 +109,7 @@ int init_tty(struct run *r)
 	for (fd = 1; r->slave < 0 && r->log >= 0 && fd < 3; fd++)
 		if (dup2(r->log, fd) < 0)
 			return fail(r, "the log as descriptor %d", fd);
-	for (fd = 0; fd < 3 && r->slave >= 0; fd++)
+	for (fd = 0; HAS(tty) && fd < 3 && r->slave >= 0; fd++)
 		if (dup2(r->slave, fd) < 0)
 			return fail(r, "the pty as descriptor %d", fd);
 	return r->side & ENTER ? 0 : init_session(r);

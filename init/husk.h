@@ -39,7 +39,8 @@
  * never reached without it, and the compiler leaves it out, with all that it alone calls. */
 #define PARTS(P) \
 	P(boards) P(stats) P(events) P(list) P(info) P(learn) P(filter) P(control) P(exec) P(upgrade) P(log) P(ready) \
-	P(restart) P(hooks) P(sockets) P(knobs) P(update) P(help)
+	P(restart) P(hooks) P(sockets) P(knobs) P(update) P(help) \
+	P(users) P(v1) P(tty)
 #ifndef LACKS
 #define LACKS		0u
 #endif
@@ -47,7 +48,8 @@
 enum part { PARTS(PART) NPARTS, PART_always = 31 };
 #undef PART
 #define HAS(part)	(!(LACKS >> PART_##part & 1))
-#define ONLY(part, label)	(HAS(part) ? (label) : -1 - (label))	/* of a case; without the part no value has it */
+#define WHERE(has, label)	((has) ? (label) : -1 - (label))	/* of a case; where it is not so no value has it */
+#define ONLY(part, label)	WHERE(HAS(part), label)
 #define STARTERS	(HAS(boards) || HAS(control) || HAS(restart))	/* a box is started by its keeper, too */
 
 /* Static storage that is still needed when the box runs. All else is zero
@@ -112,6 +114,7 @@ enum {
 
 enum ns { NS_USER, NS_PID, NS_NET, NS_IPC, NS_UTS, NS_MNT, NS_CGROUP, NS_TIME, NNS };
 enum nsmode { NSM_NEW, NSM_HOST, NSM_JOIN };		/* JOIN: by nspath[] */
+#define USERS(b)	(HAS(users) ? (enum nsmode)(b)->ns[NS_USER] : NSM_HOST)
 enum rootkind { ROOT_HOST, ROOT_DIR, ROOT_TMPFS };	/* /, DIR, tmpfs */
 enum { AUTO_FIRST = 61184, AUTO_LAST = 65519 };	/* user=auto */
 enum who { WHO_AUTO, WHO_NUMBER, WHO_NAME };
@@ -377,6 +380,8 @@ enum ctl {
 	CTL_CPUSET, CTL_IO, CTL_HUGETLB, CTL_RDMA, CTL_MISC,
 	CTL_NET_CLS, CTL_NET_PRIO, CTL_CPUACCT, CTL_PERF_EVENT, NCTL
 };
+enum { FIRST_CTL = HAS(v1) ? 0 : NCTL };
+#define V1(r, ctl)	(HAS(v1) && (r)->cg1 >> (ctl) & 1)	/* it has a leaf there */
 
 /* What a box left on the host: the text of its state file, one key=value
  * line for each undo row, written before the side effect. Undo reads this. */

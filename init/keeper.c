@@ -377,7 +377,7 @@ static void hear(struct live *v, int which, short events)
 	case ONLY(ready, W_READY): ready_heard(v); break;
 	case ONLY(ready, W_NOTIFY): notify_heard(v); break;
 	case ONLY(control, W_CTL): ctl_heard(v); break;
-	case W_LOG: log_heard(v); break;
+	case WHERE(HAS(log) || HAS(tty), W_LOG): log_heard(v); break;
 	}
 }
 

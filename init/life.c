@@ -332,7 +332,7 @@ static void up(struct live *v)
 static int and_then(struct live *v, bool good)
 {
 	bool restart = HAS(restart) && (v->life.restart == RESTART_ALWAYS || (v->life.restart == RESTART_FAILURE && !good));
-	bool kept = v->stays || v->again || v->need || restart;
+	bool kept = STARTERS && (v->stays || v->again || v->need || restart);	/* else nobody could take it away */
 
 	if (HAS(boards) && !v->own)
 		board_ended(v->name, !good && !v->stop_asked);
@@ -362,7 +362,7 @@ static int end(struct live *v)
 	mark(v, ".ended");
 	if (v->fd[W_LISTENER] >= 0)
 		keeper_deaf(v);
-	if (v->fd[W_PTY] >= 0)
+	if (HAS(tty) && v->fd[W_PTY] >= 0)
 		tty_over();
 	log_end(v);		/* who is attached sees it, and is told then */
 	return and_then(v, !v->result && !v->need);
@@ -449,27 +449,27 @@ static void cut(struct live *v)
 static int act(struct live *v, int what, int next)
 {
 	switch (what) {
-	case START: return start(v);
-	case AGAIN: v->again = true; return start(v);
-	case FAIL: return fail_start(v);
+	case WHERE(STARTERS, START): return start(v);
+	case WHERE(STARTERS, AGAIN): v->again = true; return start(v);
+	case WHERE(STARTERS, FAIL): return fail_start(v);
 	case END: return end(v);
 	case CLEAR: return clear(v);
-	case SKIP: return skip(v);
-	case WAIT: return hold(v);
+	case ONLY(restart, SKIP): return skip(v);
+	case ONLY(restart, WAIT): return hold(v);
 	case KILL: return kill_all(v);
 	case UNKILLABLE: unkillable(v); break;
 	case UP: up(v); break;
-	case READY: ready(v); break;
+	case ONLY(ready, READY): ready(v); break;
 	case ASK: asked(v, false); ask(v); break;
 	case ASK_AGAIN: asked(v, true); ask(v); break;
-	case NEED: v->need = true; ask_for(v, v->why); break;
-	case UNREADY: v->ready = false; state_note(v, "running", "it says that it stops"); break;
-	case LATE: late(v); break;
-	case DOG: return dog(v);
+	case ONLY(restart, NEED): v->need = true; ask_for(v, v->why); break;
+	case ONLY(ready, UNREADY): v->ready = false; state_note(v, "running", "it says that it stops"); break;
+	case ONLY(ready, LATE): late(v); break;
+	case ONLY(ready, DOG): return dog(v);
 	case NOTE: asked(v, false); break;
 	case NOTE_AGAIN: asked(v, true); break;
-	case CUT: asked(v, false); cut(v); break;
-	case CUT_LATE: because(v, "not ready in time"); cut(v); break;
+	case WHERE(STARTERS, CUT): asked(v, false); cut(v); break;
+	case WHERE(STARTERS, CUT_LATE): because(v, "not ready in time"); cut(v); break;
 	}
 	return next;
 }

@@ -475,7 +475,7 @@ void log_end(struct live *v)
 	struct out *o = out_of(v);
 	uint64_t end;
 
-	if (v->fd[W_LOG] < 0)
+	if (!(HAS(log) || HAS(tty)) || v->fd[W_LOG] < 0)
 		return;
 	end = now_ms() + LAST_MS;
 	o->until = 0;

@@ -108,7 +108,7 @@ static int other_uid(struct run *r)
 	if (r->uid != 0 || r->unpriv || r->box->uid != 0)
 		return 0;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setresuid32, own, own, own) < 0)
-		return errno == EINVAL && r->box->ns[NS_USER] != NSM_HOST ? 0 : fail(r, "a uid of its own");
+		return errno == EINVAL && USERS(r->box) != NSM_HOST ? 0 : fail(r, "a uid of its own");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    (r->box->ns[NS_PID] == NSM_NEW && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0))
 		return fail(r, "tether again");

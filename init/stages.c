@@ -67,8 +67,8 @@
 	ROW(cg_limits,       HOST,              NO_UNDO,     KEYS(MEMORY_MAX, KNOB), "")	/* in force before the first process is inside */ \
 	ROW(ns_join,         HOST,              NO_UNDO,     NOKEY, "user and pid")	/* joined user and pid come first: what is new is owned by them */ \
 	ROW(ns_clone,        HOST,              ns_kill,     KEYS(NET, NS_TIME), "") \
-	ROW(ns_idmap,        HOST | NEW(USER),  NO_UNDO,     KEYS(UIDMAP, GIDMAP), "") \
-	ROW(rootfs_idmap,    HOST | NEW(USER),  NO_UNDO,     NOKEY, "shift mounts")	/* by the maps just written, on mounts that INIT has not placed yet */ \
+	ROW(ns_idmap,        OF(users, HOST | NEW(USER)), NO_UNDO,     KEYS(UIDMAP, GIDMAP), "") \
+	ROW(rootfs_idmap,    OF(users, HOST | NEW(USER)), NO_UNDO,     NOKEY, "shift mounts")	/* by the maps just written, on mounts that INIT has not placed yet */ \
 	ROW(caps_oom,        HOST,              NO_UNDO,     KEY(OOM_SCORE_ADJ), "")	/* below /proc/PID: INIT is not dumpable and may not */ \
 	ROW(ns_keep,         OF(exec, HOST),    NO_UNDO,     NOKEY, "for husk exec")	/* while PID 1 shows its own to who is not root */ \
 	ROW(ns_go,           HOST,              NO_UNDO,     NOKEY, "let PID 1 go on") \
@@ -78,7 +78,7 @@
 	ROW(cg_enter,        INIT,              NO_UNDO,     NOKEY, "into the leaf")	/* may take milliseconds, so the tether holds before it; nothing else runs outside the limits */ \
 	ROW(ns_wait,         INIT,              NO_UNDO,     NOKEY, "for ns.go")	/* end of file here: the keeper died before the tether held */ \
 	ROW(ns_enter,        INIT | ENTER,      NO_UNDO,     NOKEY, "the others")	/* the cgroup namespace roots where we stand: after cg.enter */ \
-	ROW(ns_root,         INIT | ENTER,      NO_UNDO,     NOKEY, "become root")	/* uid 0 of the box, as its maps have it */ \
+	ROW(ns_root,         OF(users, INIT | ENTER), NO_UNDO,     NOKEY, "become root")	/* uid 0 of the box, as its maps have it */ \
 	ROW(ns_sysctl,       INIT,              NO_UNDO,     KEY(SYSCTL), "")	/* before /proc/sys is read-only */ \
 	ROW(ns_host,         INIT | NEW(UTS),   NO_UNDO,     KEYS(HOSTNAME, DOMAINNAME), "") \
 	ROW(ns_loopback,     INIT | NEW(NET),   NO_UNDO,     NOKEY, "lo up") \
@@ -88,7 +88,7 @@
 	ROW(caps_user,       INIT | ENTER,      NO_UNDO,     KEYS(USER, UMASK), "")	/* names are the box's own: looked up in its root, before mounts that they own */ \
 	ROW(rootfs_mounts,   INIT | NEW(MNT),   NO_UNDO,     KEYS(BIND, ETC), "") \
 	ROW(rootfs_dev,      INIT | NEW(MNT),   NO_UNDO,     KEY(DEVICE), "nodes and links") \
-	ROW(init_pty,        INIT | ENTER,      NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
+	ROW(init_pty,        OF(tty, INIT | ENTER), NO_UNDO,     KEY(TTY), "")	/* from the box's own devpts */ \
 	ROW(init_output,     OF(log, INIT),     NO_UNDO,     NOKEY, "a pipe to the keeper")	/* it is the user's */ \
 	ROW(rootfs_masks,    INIT | NEW(MNT),   NO_UNDO,     KEYS(MASK, READONLY), "")	/* last of the mounts: nothing may cover a mask */ \
 	ROW(init_createcontainer, OF(hooks, INIT), NO_UNDO,     NOKEY, "hook.prestart, then hook.createcontainer")	/* all is mounted, and the host's programs are still there */ \

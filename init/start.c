@@ -102,7 +102,7 @@ static int hear(struct run *r)
 	if (mh.msg_controllen >= CMSG_LEN(sizeof(int)) && c.h.cmsg_type == SCM_RIGHTS)
 		memcpy(m.kind == MSG_LISTENER ? &r->listener : m.kind == MSG_LOG ? &r->logpipe :
 			m.kind == MSG_ROOT ? &r->root : &r->pty, CMSG_DATA(&c.h), sizeof(int));
-	if (m.kind == MSG_PTY)
+	if (HAS(tty) && m.kind == MSG_PTY)
 		tty_size(r->pty);	/* before the program can ask */
 	return 1;
 }

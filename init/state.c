@@ -595,7 +595,7 @@ static int note_file(struct run *r)
 static int own_number(struct run *r, bool known)
 {
 	if (r->box->who != WHO_AUTO && (r->unpriv || (r->box->uid != 0 &&
-	    (r->box->ns[NS_USER] != NSM_NEW || !r->box->automap))))
+	    (USERS(r->box) != NSM_NEW || !r->box->automap))))
 		return 0;
 	if (r->unpriv) {
 		r->uid = geteuid();

@@ -37,6 +37,8 @@ void tty_size(int pty)
 
 bool tty_resize(void)
 {
+	if (!HAS(tty))
+		return false;
 	if (master > 0)
 		tty_size(master);
 	return master > 0;
@@ -56,6 +58,8 @@ void tty_open(int pty)
 {
 	struct termios t;
 
+	if (!HAS(tty))
+		return;
 	if (pty >= 0) {
 		master = pty;
 		in = (struct pipe){ .from = 0, .to = pty };
@@ -74,7 +78,7 @@ void tty_open(int pty)
 /* What a terminal answers to what a box has asked it is not for the shell behind it. */
 void tty_close(void)
 {
-	if (raw)
+	if (HAS(tty) && raw)
 		(void)tcsetattr(0, shared ? TCSAFLUSH : TCSADRAIN, &saved);
 	raw = false;
 }
@@ -122,7 +126,7 @@ int tty_poll(void *fds, int n)
 {
 	struct pollfd *p = (struct pollfd *)fds + n;
 
-	if (master <= 0)
+	if (!HAS(tty) || master <= 0)
 		return 0;
 	want(p, &in);
 	if (tty_stuck() == 0)
@@ -216,7 +220,7 @@ void tty_relay(const void *fds, int n)
 {
 	const struct pollfd *p = (const struct pollfd *)fds + n;
 
-	if (master <= 0)
+	if (!HAS(tty) || master <= 0)
 		return;
 	if (p[0].fd == 0 && p[0].revents && in.at < in.n)
 		listen_for_keys();
@@ -228,7 +232,7 @@ void tty_relay(const void *fds, int n)
  * got hold of its other side has as long as that takes, and no longer. */
 void tty_drain(void)
 {
-	uint64_t end = master > 0 ? now_ms() + 200 : 0;
+	uint64_t end = HAS(tty) && master > 0 ? now_ms() + 200 : 0;
 	struct pollfd p;
 
 	while (end && !(out.ended && out.at >= out.n) && now_ms() < end) {

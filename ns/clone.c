@@ -20,7 +20,7 @@ enum { GONE_MS = 5000 };
 bool ns_late(const struct run *r)
 {
 	return r->box->ns[NS_CGROUP] == NSM_NEW &&
-		(r->cg1 || (r->cgroup2 >= 0 && !r->into_cgroup));
+		((HAS(v1) && r->cg1) || (r->cgroup2 >= 0 && !r->into_cgroup));
 }
 
 /* All that is new but time, which INIT unshares: clocks are set before the fork. */

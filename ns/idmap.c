@@ -94,7 +94,7 @@ int ns_idmap(struct run *r)
 	const struct box *b = r->box;
 	int e = 0;
 
-	if (b->ns[NS_USER] != NSM_NEW)
+	if (USERS(b) != NSM_NEW)
 		return 0;
 	if (b->automap && b->who != WHO_AUTO)
 		e = caps_find(r, r->rootsrc);

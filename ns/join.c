@@ -64,7 +64,7 @@ static int enter(struct run *r, int i)
 	const char *path = fmts("self/ns/%s", ns_name(i));
 
 	if (i > NS_PID) {
-		if (i == NS_MNT || r->box->ns[NS_USER] != NSM_NEW)
+		if (i == NS_MNT || USERS(r->box) != NSM_NEW)
 			return 0;
 		if ((home[i] = openat(r->proc, path, O_RDONLY | O_CLOEXEC)) < 0)
 			return fail(r, "open /proc/%s", path);

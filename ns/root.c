@@ -27,13 +27,13 @@ int ns_root(struct run *r)
 	char c;
 	int e;
 
-	if (b->ns[NS_USER] == NSM_HOST)
+	if (USERS(b) == NSM_HOST)
 		return 0;
 	if (!r->unpriv || !b->automap) {
 		if ((e = caps_groups(r, 0, NULL)) != 0)
 			return e;
 		if (caps_become(lowest(b->uidmap, b->nuidmap), lowest(b->gidmap, b->ngidmap)) < 0 &&
-		    !(errno == EINVAL && b->ns[NS_USER] == NSM_JOIN && r->unpriv))
+		    !(errno == EINVAL && USERS(b) == NSM_JOIN && r->unpriv))
 			return fail(r, "become root of the user namespace");
 	}
 	if ((e = caps_hide(r)) != 0 || r->side & ENTER || (e = caps_tether(r)) != 0)

@@ -47,7 +47,7 @@ static int bind_node(struct run *r, int at, const char *name, const char *host, 
 		return fail(r, "bind %s", host);
 	if (!(S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) || st.st_rdev != rdev)
 		return fail_not(r, "%s of the host is not that device", host);
-	if (r->box->ns[NS_USER] != NSM_NEW)
+	if (USERS(r->box) != NSM_NEW)
 		note(r, "%s: the kernel makes no device here: the host's is bound", host);
 	return plan_mnt(r, &m, 0);
 }
@@ -189,9 +189,9 @@ static int linked(struct run *r)
 			return fail(r, "make /dev/%s", p);
 	}
 	/* the place of the terminal: init_pty binds it */
-	if (r->box->tty && mknodat(r->own[DM_DEV], "console", S_IFREG | 0600, 0) < 0)
+	if (HAS(tty) && r->box->tty && mknodat(r->own[DM_DEV], "console", S_IFREG | 0600, 0) < 0)
 		return fail(r, "make /dev/console");
-	return r->box->tty ? plan_add(r, "/dev/console", 0, 0, "devpts") : 0;
+	return HAS(tty) && r->box->tty ? plan_add(r, "/dev/console", 0, 0, "devpts") : 0;
 }
 
 int rootfs_dev(struct run *r)

@@ -12,7 +12,7 @@ static int shift(struct run *r, int i)
 	const struct mnt *m = r->box->mnt + i;
 	int fd;
 
-	if (r->box->ns[NS_USER] != NSM_NEW || r->paths || r->late)
+	if (USERS(r->box) != NSM_NEW || r->paths || r->late)
 		return fail_not(r, "%s: idmap needs ns.user=new, root, and Linux 5.12", m->src);
 	fd = openat(r->proc, fmts("%d/ns/user", r->init), O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || sys_mount_setattr(r->src[i], "", AT_EMPTY_PATH | (m->rec ? AT_RECURSIVE : 0),

@@ -84,7 +84,7 @@ static bool may_borrow(const struct box *b, int i)
 {
 	int ns = i == DM_PROC ? NS_PID : i == DM_SYS ? NS_NET : NS_IPC;
 
-	return b->ns[NS_USER] != NSM_HOST && b->ns[ns] == NSM_HOST &&
+	return USERS(b) != NSM_HOST && b->ns[ns] == NSM_HOST &&
 		(i == DM_PROC || i == DM_SYS || i == DM_MQUEUE);
 }
 
@@ -134,7 +134,7 @@ static int default_mount(struct run *r, int i)
 	int e = target(r, i, m.dst, name);
 
 	/* where group 5 is one of the box's it is tty */
-	if (i == DM_RUN || (i == DM_PTS && r->box->ns[NS_USER] != NSM_JOIN && rootfs_outside(r, true, 5) != ~0u)) {
+	if (i == DM_RUN || (i == DM_PTS && USERS(r->box) != NSM_JOIN && rootfs_outside(r, true, 5) != ~0u)) {
 		fmt(data, sizeof data, i == DM_RUN ? "%s,uid=%u,gid=%u" : "%s,gid=5", m.data, r->uid, r->gid);
 		m.data = data;
 	}

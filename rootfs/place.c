@@ -284,7 +284,7 @@ int rootfs_place(struct run *r, struct mnt *m, int src, int at)
 		return -1;
 	r->paths = true;
 	/* a user namespace may not uncover what lies under the host's mounts */
-	m->rec |= r->box->ns[NS_USER] == NSM_NEW;
+	m->rec |= USERS(r->box) == NSM_NEW;
 	return again(r, m, src, at);
 }
 

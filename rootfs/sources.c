@@ -15,7 +15,7 @@ uint32_t rootfs_outside(const struct run *r, bool gids, uint32_t id)
 	struct idmap map[MAXMAP + 2];
 	int i;
 
-	if (r->box->ns[NS_USER] != NSM_NEW)
+	if (USERS(r->box) != NSM_NEW)
 		return id;
 	for (i = ns_map(r, gids, map); i--; )
 		if (id - map[i].in < map[i].count)

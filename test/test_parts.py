@@ -29,16 +29,17 @@ def small():
 
 
 def test_the_list(small):
-    assert len(PARTS) > 10 and {p for v, p in VERBS} | {p for k, p in of_parts()} == set(PARTS) | {"always"}
+    assert len(PARTS) > 10 and {p for v, p in VERBS} | {p for k, p in of_parts()} == set(PARTS) - {"v1"} | {"always"}
     assert husk.husk("version").out == "husk 0.2 built with: " + " ".join(PARTS) + "\n"
-    assert small("version").out == "husk 0.2 built with: no part that can be left out\n"
+    assert small("version").out == "husk 0.2 built with: v1\n"
     assert f"parts={' '.join(PARTS)}\n" in husk.husk("info", "-k").out
 
 
 def test_a_word_that_is_no_part():
     lacks = lambda *words: husk.command("sh", husk.TOP / "init/parts.sh", *words)
     assert lacks().out == "0u\n" and lacks("boards", "events").out == "5u\n" and lacks("all").out == f"{2 ** len(PARTS) - 1}u\n"
-    assert lacks("control").out == lacks("exec", "upgrade", "control").out
+    assert lacks("control").out == lacks("exec", "upgrade", "control").out and lacks("tty").out == lacks("exec", "tty").out
+    assert lacks("all", "-events").out == lacks("all", "-events", "boards").out == f"{2 ** len(PARTS) - 5}u\n" and lacks("all", "-bogus").status == 1
     assert lacks("stats", "bogus").status == 1 and "WITHOUT=bogus: no such part; there are: boards" in lacks("bogus").err
     r = husk.command("make", "-C", husk.TOP, "BOARD=small", "OUT=out/bogus", "WITHOUT=bogus", timeout=60)
     assert r.status and r.err.count("WITHOUT=bogus") == 1 and "error:" not in r.err
@@ -66,6 +67,7 @@ def test_a_key(small, tmp_path):
         assert r.status == 2 and r.err == f"{tmp_path}/x.conf:2: {sub}: not in this program: made without {part}\n", r
     assert small("run", "log=ring", "--", "/bin/true").err == "command line: log: not in this program: made without log\n"
     assert small("run", "log=/var/log/x", "--", "/bin/true").status == 2
+    assert small("run", "bind=/etc:/x:idmap", "--", "/bin/true").err == "command line: bind: idmap: not in this program: made without users\n"
 
 
 WRONG = re.findall(r'^\tW\([A-Z0-9_]+, "([^"]+)", [A-Z]+, [^"]*, "([^"]+)"', KEYS, re.M)
@@ -96,11 +98,11 @@ def test_a_box(small):
 
 
 def test_in_the_background(small, tmp_path):
-    """With a terminal, too, which nobody reads but the keeper."""
+    """With all that it says, which nobody reads."""
     name = husk.name()
-    for more in [], ["tty=yes"]:
-        r = small("run", "-d", "-p", tmp_path / "pid", f"root={husk.ROOT}", f"name={name}", *more, "--", "/bin/sh", "-c",
-                  "trap 'exit 0' TERM; i=0; while [ $i -lt 9000 ]; do echo 0123456789012345678901234567890; i=$((i + 1)); done; echo >/run/done; sleep 60 & wait")
+    for how in "exit 0", "exit 7":
+        r = small("run", "-d", "-p", tmp_path / "pid", f"root={husk.ROOT}", f"name={name}", "--", "/bin/sh", "-c",
+                  f"trap '{how}' TERM; i=0; while [ $i -lt 9000 ]; do echo 0123456789012345678901234567890; i=$((i + 1)); done; echo >/run/done; sleep 60 & wait")
         assert r.status == 0, r
         pid = int((tmp_path / "pid").read_text())
         inside = f"/proc/{re.search(r'init=([0-9]+)', (husk.RUNDIR / name / 'state').read_text())[1]}/root/run/done"
@@ -108,6 +110,20 @@ def test_in_the_background(small, tmp_path):
         husk.os.kill(pid, husk.signal.SIGTERM)
         husk.wait_for(lambda: not (husk.RUNDIR / name).exists(), 30)
         assert not (tmp_path / "pid").exists()
+
+
+def test_cgroups_of_version_1():
+    """Who knows them not starts nothing beside them."""
+    r = husk.command("make", "-C", husk.TOP, "BOARD=small", "OUT=out/smallest", "WITHOUT=all", timeout=300)
+    assert r.status == 0, r
+    smallest = lambda *words: husk.command(husk.OUT / "smallest/husk", *words)
+    assert smallest("version").out == "husk 0.2 built with: no part that can be left out\n"
+    r = smallest("run", "user=root", "name=x", f"root={husk.ROOT}", "--", "/bin/echo", "up")
+    if len(open("/proc/self/cgroup").readlines()) > 1:
+        assert (r.status, r.out) == (125, "") and r.err == "husk: x: cg.make: cgroups of version 1 are mounted: not in this program: made without v1\n", r
+    else:
+        assert (r.status, r.out) == (0, "up\n"), r
+    assert not (husk.RUNDIR / "x").exists()
 
 
 @pytest.mark.parametrize("part", PARTS)
