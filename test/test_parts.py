@@ -4,6 +4,7 @@ import re
 import pytest
 
 import husk
+import qemu
 
 SMALL = husk.OUT / "small/husk"
 PARTS = husk.command("sh", husk.TOP / "init/parts.sh", "-l").out.split()
@@ -144,3 +145,28 @@ def test_the_manual_has_them():
         entry = re.search(rf"^\.It Ic {re.escape(key.rstrip('.'))}(?:\.X)?\\&=.*?(?=^\.It|^\.El)", keys, re.M | re.S)[0]
         assert f"Of the part\n.Cm {part}\n" in entry, entry
     assert keys.count("Of the part") == len(list(of_parts()))
+
+
+ON_ARMV7 = """
+cd /; echo @$(/small version)
+/small run root=/srv/root memory.max=32M pids.max=20 device=/dev/tty0 -- /bin/sh -c '
+	echo @in $$ $(wc -l </proc/self/cgroup) $(sed -n "s/^\\\\(CapEff\\\\|NoNewPrivs\\\\|Seccomp\\\\):.//p" /proc/self/status) $(ls /proc/self/fd)
+	mknod /tmp/n c 1 3; exit 7'
+echo @ended $?; ls /run/husk | grep -v "^[.]"
+/small run root=/srv/root ns.user=new -- /bin/true; echo @user $?
+mkdir /v1; mount -t cgroup -o freezer cg /v1
+/small run root=/srv/root -- /bin/echo @ran; echo @v1 $?
+umount /v1; /small run root=/srv/root -- /bin/echo @again
+"""
+
+
+def test_on_armv7():
+    """The smallest one, where it is for."""
+    small = husk.OUT / "small-armv7/husk"
+    if not small.exists():
+        assert husk.command("make", "-C", husk.TOP, "BOARD=small-armv7", timeout=300).status == 0
+    text = qemu.guest("qemu-armv7", ON_ARMV7, files={"small": qemu.program(small.read_bytes())}).text
+    for said in ("@husk 0.2 built with: no part", "@in 2 1 0000000000000000 1 2 0 1 2", "@ended 7", "ns.user: not in this program: made without users", "@user 2",
+                 "cgroups of version 1 are mounted: not in this program: made without v1", "@v1 125", "@again"):
+        assert said in text, text
+    assert "@ran" not in text
