@@ -8,18 +8,23 @@
 #include "husk.h"
 
 #define LINKED	__attribute__((visibility("hidden")))
-extern const uint8_t text_pairs[][2] LINKED;	/* arch/as: two letters each */
+extern const uint8_t text_pairs[][2] LINKED;	/* arch/as: two letters each, from 127 on to 255, 0 .. 31 */
 extern const char code_end[] LINKED;		/* husk.ld */
 
 struct out {
 	char *p, *end;
 };
 
-/* What arch/as has made of two letters, or of more. */
+/* What arch/as has made of two letters, or of more: no letter, nor tab, newline, carriage
+ * return and escape */
 static void unpack(struct out *o, uint8_t c)
 {
-	for (; c > 127; c = text_pairs[c & 127][1])
-		unpack(o, text_pairs[c & 127][0]);
+	const uint8_t *two;
+
+	for (; c > 126 || (c < 32 && !(0x08002600 >> c & 1)); c = two[1]) {
+		two = text_pairs[(uint8_t)(c - 127)];
+		unpack(o, two[0]);
+	}
 	if (o->p < o->end)
 		*o->p++ = (char)c;
 }
@@ -91,10 +96,18 @@ static const char *put_one(struct out *o, const char *f, va_list *ap)
 
 size_t vfmt(char *to, size_t max, const char *f, va_list *ap)
 {
-	struct out o = { to, to + max - 1 };
+	static char whole[512];
+	struct out o = { to, to + max - 1 }, all;
 	const char *start;
 
 	__asm__("" : "+r"(f));		/* packed since the compiler saw it */
+	if (f < code_end) {
+		all.p = whole;
+		all.end = whole + sizeof whole - 1;
+		put(&all, f, strlen(f));
+		*all.p = '\0';
+		f = whole;
+	}
 	while (*f) {
 		for (start = f; *f && *f != '%'; f++)
 			;
