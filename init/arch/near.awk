@@ -20,6 +20,35 @@ function bytes(s,	n) {
 	gsub(/\\([0-7][0-7][0-7]|.)/, "x", s)
 	return length(substr(s, index(s, "\""))) - 2 + n
 }
+# The texts of a function, in an order in which many begin where the address is a
+# multiple of 4: then that instruction may have 2 bytes.
+function texts_of(f,	part, m, k, off, next_by, by, count, of_rest, lc) {
+	next_by[0] = "0321"
+	next_by[1] = "3210"
+	next_by[2] = "2130"
+	next_by[3] = "1"
+	m = split(list[f], part, " ")
+	for (k = 1; k <= m; k++)
+		of_rest[size[part[k]] % 4, ++count[size[part[k]] % 4]] = part[k]
+	if (m > 1)
+		print "\t.align\t2"
+	for (off = 0; m; ) {
+		for (k = 1; (by = substr(next_by[off], k, 1)) != "" && !count[by]; k++)
+			;
+		if (by == "") {
+			print "\t.byte\t0"
+			off = 0
+			continue
+		}
+		lc = of_rest[by, count[by]--]
+		print lc "_" f ":"
+		for (k = first[lc] + 1; k <= last[lc]; k++)
+			print line[k]
+		off = (off + by) % 4
+		m--
+	}
+	print "\t.align\t1"
+}
 { line[NR] = $0 }
 /\.LC[0-9]+[^0-9:]|\.LC[0-9]+$/ {
 	match($0, /\.LC[0-9]+/)
@@ -98,14 +127,7 @@ END {
 		}
 	for (i = f = 1; i <= NR; i++) {
 		if (i == behind[f]) {
-			m = split(list[f], part, " ")
-			for (k = 1; k <= m; k++) {
-				print part[k] "_" f ":"
-				for (j = first[part[k]] + 1; j <= last[part[k]]; j++)
-					print line[j]
-			}
-			print "\t.align\t1"
-			f++
+			texts_of(f++)
 		}
 		if (i in label)
 			print label[i] ":"
