@@ -49,7 +49,7 @@ static BASE struct plans *at(void)
 
 void board_failed(const char *what, const char *of)
 {
-	say(2, "husk: board.%s%s: %s\n", what, of, strerror(errno));
+	say(2, "husk: board.%s%s: %s\n", what, of, errno_text());
 }
 
 static void begin_plan(void)

@@ -104,7 +104,7 @@ int board_chart(const char *how)
 	}
 	n = state_open(&l, false) < 0 ? -1 : read_at(l.dir, FILE, text, sizeof text);
 	if (n < 0) {
-		say(2, "husk: boot: " FILE ": %s\n", strerror(errno));
+		say(2, "husk: boot: " FILE ": %s\n", errno_text());
 		return 1;
 	}
 	if (how[1] == 'k')

@@ -51,7 +51,7 @@ static bool take(const char *tty, bool first)
 	fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0) {
 		if (first)
-			say(2, "husk: board.console: %s: %s\n", path, strerror(errno));
+			say(2, "husk: board.console: %s: %s\n", path, errno_text());
 		return false;
 	}
 	(void)ioctl(fd, TIOCSCTTY, 1);

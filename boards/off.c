@@ -69,7 +69,7 @@ int board_ask(const char *verb, char *const options[])
 		sync();
 	if (here)
 		off(*verb, true);
-	say(2, "husk: %s: %s%s\n", verb, here ? "" : "ask PID 1: ", strerror(errno));
+	say(2, "husk: %s: %s%s\n", verb, here ? "" : "ask PID 1: ", errno_text());
 	return 1;
 }
 

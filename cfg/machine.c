@@ -275,7 +275,7 @@ int cfg_machine(const struct box *b, const char *below)
 	int top = open(below ? below : "/", O_PATH | O_DIRECTORY | O_CLOEXEC), root, i;
 
 	if (top < 0) {
-		say(2, "husk: check: %s: %s\n", below, strerror(errno));
+		say(2, "husk: check: %s: %s\n", below, errno_text());
 		return 2;
 	}
 	for (i = 0; i < b->nmnt; i++)

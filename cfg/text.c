@@ -149,7 +149,7 @@ static const char *slurp(int fd, const char *path, int layer)
 	ssize_t n;
 
 	if (fstat(fd, &st) < 0)
-		return strerror(errno);
+		return errno_text();
 	if (!S_ISREG(st.st_mode))
 		return TEXT "not a regular file";
 	if ((e = trusted(fd, &st)) && !cfg.warning)
@@ -159,7 +159,7 @@ static const char *slurp(int fd, const char *path, int layer)
 	if (layer == L_FILE)
 		cfg.mtime = MTIME(st);
 	if ((n = read(fd, to, sizeof cfg.buffer - SCRATCH - cfg.used)) < 0)
-		return strerror(errno);
+		return errno_text();
 	to[n] = '\0';
 	return cfg_room((size_t)n + 1) ? text_add(path, layer, to, (size_t)n) : text_full();
 }
@@ -170,7 +170,7 @@ const char *text_file(const char *path, int layer)
 	const char *e;
 
 	if (fd < 0)
-		return strerror(errno);
+		return errno_text();
 	e = slurp(fd, path, layer);
 	close(fd);
 	return e;

@@ -262,7 +262,7 @@ int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool li
 	int e = cg_setting(r, b, i, plain, &s);
 
 	if (s.absent)
-		note(r, "%s: %s: %s: not limited", s.key, b->knob[i / 4].of, strerror(errno));
+		note(r, "%s: %s: %s: not limited", s.key, b->knob[i / 4].of, errno_text());
 	if (e <= 0)
 		return e;
 	v1 = V1(r, s.ctl);

@@ -30,7 +30,7 @@ static struct {
 
 static int trouble(const char *what)
 {
-	say(2, "husk: %s: %s: %s\n", one.name, what, strerror(errno));
+	say(2, "husk: %s: %s: %s\n", one.name, what, errno_text());
 	return 1;
 }
 
@@ -228,7 +228,7 @@ int ask_reload_all(void)
 		return 2;
 	}
 	if (!ours || kill(1, SIGHUP) < 0) {
-		say(2, "husk: reload: PID 1: %s\n", ours ? strerror(errno) : TEXT "is no husk - of one box: husk reload NAME");
+		say(2, "husk: reload: PID 1: %s\n", ours ? errno_text() : TEXT "is no husk - of one box: husk reload NAME");
 		return 1;
 	}
 	list_changed();
@@ -391,7 +391,7 @@ int ask_wait_all(void)
 	int worst = is_board() && !board_complete();
 
 	if (state_open(&run, false) < 0)
-		return errno == ENOENT ? worst : (say(2, "husk: wait: run directory: %s\n", strerror(errno)), 1);
+		return errno == ENOENT ? worst : (say(2, "husk: wait: run directory: %s\n", errno_text()), 1);
 	while (state_next(run.dir, "", of))
 		if (begin(of) == 0 && settled(ASK_UP) && one.dir >= 0 && !same(state_word(&one.left, word, sizeof word), "skipped") && last_words(true)) {
 			say(2, "husk: %s: not ready\n", of);

@@ -41,7 +41,7 @@ static BASE struct one *at(void)
 
 static int bad(const char *what)
 {
-	say(2, "husk: %s: %s: %s\n", one.name, what, strerror(errno));
+	say(2, "husk: %s: %s: %s\n", one.name, what, errno_text());
 	return 125;
 }
 

@@ -443,7 +443,7 @@ static void starter(const struct live *v, int client, int sync)
 
 	memcpy(keep + 2, v->fd + W_NS, sizeof r->nsfd);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_others(AT_FDCWD, 3, keep, NNS + 2) < 0) {
-		refuse(client, strerror(errno));
+		refuse(client, errno_text());
 		_exit(125);
 	}
 	limit_time();
@@ -498,7 +498,7 @@ void enter_asked(struct live *v, int client)
 	    setsockopt(s[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) < 0 ||
 	    setsockopt(s[1], SOL_SOCKET, RCVTIMEO_OLD, limit, sizeof limit) < 0 || (g->starter = fork()) < 0) {
 		g->starter = 0;
-		refuse(client, strerror(errno));
+		refuse(client, errno_text());
 		close(s[0]);
 	} else if (!g->starter) {
 		starter(v, client, s[1]);

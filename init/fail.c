@@ -130,6 +130,11 @@ size_t fmt(char *to, size_t max, const char *f, ...)
 	return n;
 }
 
+const char *errno_text(void)
+{
+	return strerror(errno);
+}
+
 static void (*too)(const char *, size_t) STAYS;
 static int by STAYS;			/* of a board: it does not wait */
 

@@ -136,7 +136,7 @@ static const char *await(pid_t pid, int err)
 	if (late)
 		return fmts("no end after %d s: killed", HOOK_S);
 	if (e < 0 || read(err, &errno, sizeof errno) == sizeof errno)
-		return strerror(errno);
+		return errno_text();
 	if (WIFSIGNALED(status))
 		return fmts("ended by signal %d", WTERMSIG(status));
 	return WEXITSTATUS(status) ? fmts("ended with %d", WEXITSTATUS(status)) : NULL;
@@ -157,7 +157,7 @@ static const char *run_hook(const char *text, int stage, const char *name, pid_t
 	    write(p[1], hook.state, n) == (ssize_t)n && (child = fork()) == 0)
 		become(prog, me, p[0], p[3]);
 	if (child < 0)
-		e = strerror(errno);
+		e = errno_text();
 	for (i = 0; i < 4; i++)
 		if (p[i] >= 0 && i != 2)
 			close(p[i]);
@@ -231,7 +231,7 @@ int init_poststart(struct run *r)
 	if (pid == 0 && alone && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_others(AT_FDCWD, 3, &pid, 0) < 0))
 		_exit(125);
 	if (pid < 0)
-		note(r, "fork: %s", strerror(errno));
+		note(r, "fork: %s", errno_text());
 	else
 		(void)run_all(r, HOOK_POSTSTART, r->init);
 	if (pid == 0 && alone)
@@ -251,7 +251,7 @@ static bool aside(struct left *l)
 		l->hook = p[0];
 	}
 	if (pid < 0)
-		say(2, "husk: %s: init.poststop: %s\n", l->name, strerror(errno));
+		say(2, "husk: %s: init.poststop: %s\n", l->name, errno_text());
 	if (pid == 0 && close_others(AT_FDCWD, 3, &p[1], 1) < 0)
 		_exit(125);
 	return pid == 0;

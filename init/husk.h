@@ -605,6 +605,7 @@ void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3))
 #define note(r, ...)	note(r, TEXT __VA_ARGS__)
 
 void say_by(int fd);			/* what is said on standard error goes there, and what does not go to the kernel */
+const char *errno_text(void);		/* strerror() of it */
 void say_also(void (*)(const char *, size_t));	/* hears what is said on standard error */
 
 /* init/entry.c */

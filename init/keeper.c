@@ -189,7 +189,7 @@ static void listen_to(struct live *v, int events)
 	if (events & POLLIN && filter_serve(keeper_slot(v), v->name, v->fd[W_LISTENER], v->fd[W_POLICY]) >= 0)
 		return;
 	if (events & POLLIN && v->fd[W_POLICY] < 0) {
-		say(2, "husk: %s: its calls are not heard: %s\n", v->name, strerror(errno));
+		say(2, "husk: %s: its calls are not heard: %s\n", v->name, errno_text());
 		(void)kill(v->init, SIGKILL);
 	}
 	keeper_deaf(v);		/* nobody is left that the filter is on */

@@ -223,7 +223,7 @@ static void no_state(void)
 	if (errno == EPERM)
 		copy(l.why, sizeof l.why, "its state file is not ours alone");
 	else
-		fmt(l.why, sizeof l.why, "its state file: %s", strerror(errno));
+		fmt(l.why, sizeof l.why, "its state file: %s", errno_text());
 }
 
 /* All that is known of one, but what it uses. false: there is no such box. */
@@ -567,7 +567,7 @@ static int all(void)
 	const char *name;
 
 	if (state_open(&run, false) < 0 && errno != ENOENT) {
-		say(2, "husk: list: run directory: %s\n", strerror(errno));
+		say(2, "husk: list: run directory: %s\n", errno_text());
 		return 1;
 	}
 	for (l.width = NARROW; next(run.dir, conf, of); )
@@ -623,7 +623,7 @@ int list_all(void)
 	l.proc = proc_fd();
 	if (l.proc >= 0)
 		return all();
-	say(2, "husk: list: /proc: %s\n", strerror(errno));
+	say(2, "husk: list: /proc: %s\n", errno_text());
 	return 1;
 }
 
@@ -737,7 +737,7 @@ int list_state(const char *name, const char *file, const char *of)
 	l.proc = proc_fd();
 	if (l.proc < 0 || !look(name)) {
 		if (l.proc < 0)
-			say(2, "husk: %s: /proc: %s\n", name, strerror(errno));
+			say(2, "husk: %s: /proc: %s\n", name, errno_text());
 		else
 			list_unknown(name);
 		return UNKNOWN;

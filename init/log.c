@@ -327,7 +327,7 @@ static bool deliver(const struct live *v, struct out *o, bool own, const char *s
 /* Once for all that follow it */
 static void failed(const struct live *v, struct out *o)
 {
-	const char *why = strerror(errno);
+	const char *why = errno_text();
 
 	if (o->fails)
 		return;

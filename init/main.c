@@ -134,7 +134,7 @@ static int load(struct words *c, char **argv, const char *options)
 
 static int no_pid(const char *path)
 {
-	say(2, "husk: %s: init.pidfile: %s: %s\n", asked()->name, path, strerror(errno));
+	say(2, "husk: %s: init.pidfile: %s: %s\n", asked()->name, path, errno_text());
 	return 125;
 }
 
@@ -169,7 +169,7 @@ static int background(int *up)
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) < 0 || (pid = fork()) < 0) {
-		say(2, "husk: %s: background: %s\n", asked()->name, strerror(errno));
+		say(2, "husk: %s: background: %s\n", asked()->name, errno_text());
 		return 125;
 	}
 	if (pid) {
@@ -236,7 +236,7 @@ static int split_output(void)
 
 	if (fd >= 0 && dup2(2, 1) >= 0)
 		return fd;
-	say(2, "husk: %s: standard output: %s\n", asked()->name, strerror(errno));
+	say(2, "husk: %s: standard output: %s\n", asked()->name, errno_text());
 	return -1;
 }
 

@@ -19,7 +19,7 @@ static int open_one(struct run *r, const struct passed *p, int *to)
 	struct stat st;
 
 	if (fd < 0 && p->skip) {
-		note(r, "%s: %s: not passed on", p->path, strerror(errno));
+		note(r, "%s: %s: not passed on", p->path, errno_text());
 		return 0;
 	}
 	if (fd < 0)

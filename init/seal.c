@@ -42,12 +42,12 @@ int init_stdio(void)
 			continue;
 		}
 		if (flags < 0 || fstat(fd, &st) < 0)
-			return refuse(fd, strerror(errno));
+			return refuse(fd, errno_text());
 		if (flags & O_PATH || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
 			return refuse(fd, TEXT "a directory, a bare path or a block device is refused");
 	}
 	if (sys_close_range(3, ~0u) < 0 && close_others(AT_FDCWD, 3, &fd, 0) < 0)
-		return refuse(3, strerror(errno));
+		return refuse(3, errno_text());
 	return 0;
 }
 
@@ -127,6 +127,6 @@ int init_seal(char **argv)
 {
 	if (init_try_seal(argv))
 		return 0;
-	say(2, "husk: init.seal: %s - a read-only mount for husk, or vm.memfd_noexec=0\n", strerror(errno));
+	say(2, "husk: init.seal: %s - a read-only mount for husk, or vm.memfd_noexec=0\n", errno_text());
 	return 125;
 }

@@ -262,7 +262,7 @@ int start_stdio(bool in, bool out)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (fd = in ? 0 : 1; fd < (out ? 3 : 1); fd++)
 		if (null < 0 || dup2(null, fd) < 0) {
-			say(2, "husk: init.stdio: /dev/null: %s\n", strerror(errno));
+			say(2, "husk: init.stdio: /dev/null: %s\n", errno_text());
 			return 125;
 		}
 	if (null > 2)

@@ -64,7 +64,7 @@ int up_open(struct up *u, const char *name)
 		if (errno == ESRCH || errno == ENOENT)
 			say(2, "husk: %s: not running\n", name);
 		else
-			say(2, "husk: %s: run directory: %s\n", name, strerror(errno));
+			say(2, "husk: %s: run directory: %s\n", name, errno_text());
 		return errno == ESRCH || errno == ENOENT ? 3 : 1;
 	}
 	u->run.init = (pid_t)n;
