@@ -235,7 +235,7 @@ void board_fail(enum giveup how, const char *why)
 		(void)kill(1, SIGTERM);
 	} else if (how == GIVEUP_RESCUE) {
 		plan.rescue = plan.retry = !board_inside();
-		board_rescue(fmts("%s has failed", why), false);
+		board_rescue(fmts(TEXT "%s has failed", why), false);
 	}
 }
 

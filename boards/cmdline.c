@@ -66,7 +66,7 @@ static void over(struct cmdline *c, char *key, char *value)
 	size_t n = strlen(key);
 
 	if (row < 0 || !(key_row(row)->flags & K_BOARD))
-		wrong(key, fmts("no such word%s", near_of(key, known)));
+		wrong(key, fmts(TEXT "no such word%s", near_of(key, known)));
 	else if (!value || c->nover == MAXOVER)
 		wrong(key, value ? TEXT "too many of them" : TEXT "a value is missing");
 	else {

@@ -47,7 +47,7 @@ static bool take(const char *tty, bool first)
 	(void)setsid();
 	if (board_inside() && same(tty, "console"))
 		return (void)ioctl(0, TIOCSCTTY, 1), true;	/* what we were given; /dev has the machine's */
-	fmt(path, sizeof path, "/dev/%s", tty);
+	fmt(path, sizeof path, TEXT "/dev/%s", tty);
 	fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0) {
 		if (first)

@@ -31,7 +31,7 @@ int board_run(const char *name, const char *a, const char *b, const char *c, con
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		for (p = places; *p; p += strlen(p) + 1) {
-			fmt(path, sizeof path, "%s%s", p, name);
+			fmt(path, sizeof path, TEXT "%s%s", p, name);
 			execve(path, (char *const *)(uintptr_t)argv, environ);
 		}
 		_exit(NO_PROGRAM);
@@ -46,7 +46,7 @@ static void make(const struct mnt *m, const char *type, const char *dev)
 {
 	static const char letters[] = "-F\0-L\0-I\0-n\0-f\0-l\0-f\0-L";
 	int kind = starts(type, "ext") ? 0 : same(type, "vfat") ? 2 : same(type, "f2fs") ? 4 : 6;
-	const char *label = starts(m->src, "LABEL=") ? m->src + 6 : "husk", *name = same(type, "swap") ? "mkswap" : fmts("mkfs.%s", type);
+	const char *label = starts(m->src, "LABEL=") ? m->src + 6 : "husk", *name = same(type, "swap") ? "mkswap" : fmts(TEXT "mkfs.%s", type);
 
 	say(2, "husk: %s: blank: %s\n", dev, name);
 	kind = board_run(name, nth(letters, kind), nth(letters, kind + 1), label, dev);
@@ -58,7 +58,7 @@ static void make(const struct mnt *m, const char *type, const char *dev)
  * more: it could not look. */
 static void check(struct mnt *m, const char *type, const char *dev)
 {
-	const char *name = fmts("fsck.%s", type);
+	const char *name = fmts(TEXT "fsck.%s", type);
 	int e = board_run(name, "-a", dev, NULL, NULL);
 
 	if (e >= 4 && e != NO_PROGRAM)

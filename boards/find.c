@@ -130,15 +130,15 @@ static bool in_gpt(int fd, const char *text, unsigned n)
 /* What the kernel calls PARTUUID: of MBR the number of the disk, and its own. */
 static bool is_part(const char *name, const char *text)
 {
-	const char *s = said(fmts("/sys/class/block/%s/../uevent", name), "DEVNAME=");
-	int fd = s ? open_disk(fmts("/dev/%s", s)) : -1;
+	const char *s = said(fmts(TEXT "/sys/class/block/%s/../uevent", name), "DEVNAME=");
+	int fd = s ? open_disk(fmts(TEXT "/dev/%s", s)) : -1;
 	uint64_t n = 0;
 	bool yes;
 
-	if ((s = said(fmts("/sys/class/block/%s/partition", name), "")))
+	if ((s = said(fmts(TEXT "/sys/class/block/%s/partition", name), "")))
 		(void)decimal(s, &n);
 	yes = n && (in_gpt(fd, text, (unsigned)n) || (pread(fd, page, PAGE, 0) == PAGE && (s = is_uuid(text, page + MBR_ID, 4, true)) &&
-		same(s, fmts("-%x%x", (unsigned)n >> 4, (unsigned)n & 15))));
+		same(s, fmts(TEXT "-%x%x", (unsigned)n >> 4, (unsigned)n & 15))));
 	close(fd);
 	return yes;
 }
@@ -178,7 +178,7 @@ static bool is(const char *name, const char *dev, const char *what)
 	if (starts(what, "PARTUUID="))
 		return is_part(name, text);
 	if (starts(what, "PARTLABEL="))
-		return (what = said(fmts("/sys/class/block/%s/uevent", name), "PARTNAME=")) && same(what, text);
+		return (what = said(fmts(TEXT "/sys/class/block/%s/uevent", name), "PARTNAME=")) && same(what, text);
 	s = super(dev);
 	return s && (*what == 'L' ? is_label(s, text) :
 		s->uuid && (text = is_uuid(text, page + s->uuid, s->serial ? 4 : 16, s->serial)) && !*text);
@@ -196,8 +196,8 @@ static const char *look(const char *what)
 	dir = openat(AT_FDCWD, "/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	while (!found && rootfs_list(dir) > 0)
 		while (!found && (name = rootfs_name()))
-			if (*name != '.' && (found = said(fmts("/sys/class/block/%s/uevent", name), "DEVNAME="))) {
-				fmt(dev, sizeof dev, "/dev/%s", found);
+			if (*name != '.' && (found = said(fmts(TEXT "/sys/class/block/%s/uevent", name), "DEVNAME="))) {
+				fmt(dev, sizeof dev, TEXT "/dev/%s", found);
 				found = is(name, dev, what) ? dev : NULL;
 			}
 	close(dir);
@@ -210,7 +210,7 @@ static const char *look_for(const char *what, bool make)
 	static char part[80];			/* fmts() has not so many places as there are disks */
 	const char *dev = look(what);
 
-	fmt(part, sizeof part, "PART%s", what);
+	fmt(part, sizeof part, TEXT "PART%s", what);
 	return !dev && make && *what == 'L' && (dev = look(part)) && !board_blank(dev) ? NULL : dev;
 }
 

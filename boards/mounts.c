@@ -47,7 +47,7 @@ static bool is_mounted(const char *path)
 
 	if (syscall(SYS_statx, AT_FDCWD, path, AT_NO_AUTOMOUNT, 0, x) == 0 && x[7] & MOUNT_ROOT)
 		return x[1] & MOUNT_ROOT;
-	return stat(path, &a) == 0 && stat(fmts("%s/..", path), &b) == 0 && a.st_dev != b.st_dev;
+	return stat(path, &a) == 0 && stat(fmts(TEXT "%s/..", path), &b) == 0 && a.st_dev != b.st_dev;
 }
 
 /* 0, 1 and 2. PID 1 never waits for a console: a modem line without carrier, a
@@ -84,7 +84,7 @@ static bool own_nodes(void)
 	for (n = nodes; *n; n += strlen(n) + 1) {
 		mode = (uint16_t)((n[0] - '0') * 64 + (n[1] - '0') * 8 + n[2] - '0');
 		p = decimal(decimal(n + 4, &major) + 1, &minor);
-		fmt(path, sizeof path, "/dev%s", p);
+		fmt(path, sizeof path, TEXT "/dev%s", p);
 		path[4] = '/';
 		(void)mknod(path, S_IFCHR | mode, makedev((unsigned)major, (unsigned)minor));
 	}

@@ -179,7 +179,7 @@ static void loops_off(void)
 	int i, fd;
 
 	for (i = 0; i < LOOPS; i++)
-		if ((fd = open(fmts("/dev/loop%d", i), O_RDONLY | O_CLOEXEC)) >= 0) {
+		if ((fd = open(fmts(TEXT "/dev/loop%d", i), O_RDONLY | O_CLOEXEC)) >= 0) {
 			(void)ioctl(fd, LOOP_CLR_FD);
 			close(fd);
 		}

@@ -72,7 +72,7 @@ static const char *file_of(const char *name)
 {
 	const char *dir = board_cmdline()->conf;
 
-	return fmts("%s/%s", dir ? dir : CONFDIR, name);
+	return fmts(TEXT "%s/%s", dir ? dir : CONFDIR, name);
 }
 
 /* What the machine is made of: then its disks can be found */
@@ -306,7 +306,7 @@ static void wrong(const char *file)
 	static struct left l;
 	const char *base = strrchr(file, '/') + 1;
 
-	fmt(name, sizeof name, "%.*s", (int)strlen(base) - 5, base);
+	fmt(name, sizeof name, TEXT "%.*s", (int)strlen(base) - 5, base);
 	at()->wrong = true;
 	keep(file);
 	if (board_skips(name))

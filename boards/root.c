@@ -32,7 +32,7 @@ static int move_all(void)
 
 	while (m && mountinfo_next(m) > 0)
 		if (m->path[1])
-			(void)mount(m->path, fmts("/..%s", m->path), NULL, MS_MOVE, NULL);
+			(void)mount(m->path, fmts(TEXT "/..%s", m->path), NULL, MS_MOVE, NULL);
 	if (m)
 		close(m->fd);
 	close(proc);
@@ -166,11 +166,11 @@ bool board_overlay(const char *value)
 
 	(void)mkdir(at, 0755);
 	if (at != value)
-		e = mount("tmpfs", at, "tmpfs", 0, fmts("mode=755,size=%s", value));
-	(void)mkdir(fmts("%s/upper", at), 0755);
-	(void)mkdir(fmts("%s/work", at), 0755);
+		e = mount("tmpfs", at, "tmpfs", 0, fmts(TEXT "mode=755,size=%s", value));
+	(void)mkdir(fmts(TEXT "%s/upper", at), 0755);
+	(void)mkdir(fmts(TEXT "%s/work", at), 0755);
 	if (!e)
-		e = mount("overlay", "/", "overlay", 0, fmts("lowerdir=/,upperdir=%s/upper,workdir=%s/work", at, at));
+		e = mount("overlay", "/", "overlay", 0, fmts(TEXT "lowerdir=/,upperdir=%s/upper,workdir=%s/work", at, at));
 	if (e < 0)
 		board_failed("overlay: ", value);
 	if (at != value) {

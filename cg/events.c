@@ -88,7 +88,7 @@ static const char *json_word(char *to, size_t max, const char *s)
 	bool plain = strspn(s + key + 1, "0123456789") == n - key - 1;
 	const char *quote = plain ? "" : "\"";
 
-	fmt(to, max, "\"%.*s\":%s%.*s%s", (int)key, s, quote, (int)(n - key - 1), s + key + 1, quote);
+	fmt(to, max, TEXT "\"%.*s\":%s%.*s%s", (int)key, s, quote, (int)(n - key - 1), s + key + 1, quote);
 	return s[n] ? s + n + 1 : s + n;
 }
 
@@ -100,11 +100,11 @@ static void tell(const char *text)
 	size_t n;
 
 	if (!w.json && reason)
-		n = fmt(line, sizeof line, "%s %.*s\"%s\"", utc(0), (int)(reason + 8 - text), text, reason + 8);
+		n = fmt(line, sizeof line, TEXT "%s %.*s\"%s\"", utc(0), (int)(reason + 8 - text), text, reason + 8);
 	else if (!w.json)
-		n = fmt(line, sizeof line, "%s %s", utc(0), text);
+		n = fmt(line, sizeof line, TEXT "%s %s", utc(0), text);
 	else {
-		n = fmt(line, sizeof line, "{\"type\":\"%.*s\",\"id\":\"%s\",\"time\":\"%s\"%s", (int)(data - text), text, name, utc(0), *data ? ",\"data\":{" : "");
+		n = fmt(line, sizeof line, TEXT "{\"type\":\"%.*s\",\"id\":\"%s\",\"time\":\"%s\"%s", (int)(data - text), text, name, utc(0), *data ? ",\"data\":{" : "");
 		while (*data) {
 			data = json_word(line + n, sizeof line - n - 3, data + (*data == ' '));
 			n = strlen(line);
@@ -141,7 +141,7 @@ static int tell_counts(bool all)
 				next = (int)(c->until - now);
 			continue;
 		}
-		tell(fmts("%s new=%llu total=%llu", nth(counts, i), (unsigned long long)(c->seen - c->told), (unsigned long long)c->seen));
+		tell(fmts(TEXT "%s new=%llu total=%llu", nth(counts, i), (unsigned long long)(c->seen - c->told), (unsigned long long)c->seen));
 		c->told = c->seen;
 		c->until = now + SECOND;
 	}
@@ -279,7 +279,7 @@ static int eventfd_of(const char *file, const char *level)
 	const char *text;
 
 	if (fd >= 0 && to >= 0 && (event = (int)syscall(SYS_eventfd2, 0, O_NONBLOCK | O_CLOEXEC)) >= 0) {
-		text = fmts("%d %d %s", event, fd, level);
+		text = fmts(TEXT "%d %d %s", event, fd, level);
 		if (write(to, text, strlen(text)) < 0)
 			drop(&event);
 	}
@@ -296,7 +296,7 @@ static int trigger_of(const char *file, unsigned percent)
 	const char *text;
 
 	for (seconds = 1; fd >= 0 && seconds <= 2; seconds++) {
-		text = fmts("some %u %u", percent * 10000 * seconds, 1000000 * seconds);
+		text = fmts(TEXT "some %u %u", percent * 10000 * seconds, 1000000 * seconds);
 		if (write(fd, text, strlen(text) + 1) > 0)
 			return fd;
 	}
@@ -369,7 +369,7 @@ static void add_key(char *keys, size_t max, const char *key, size_t n)
 {
 	char *p, *to = keys + strlen(keys);
 
-	if (fmt(to, max - (size_t)(to - keys), "%.*s,", (int)n, key) <= n)
+	if (fmt(to, max - (size_t)(to - keys), TEXT "%.*s,", (int)n, key) <= n)
 		*to = '\0';
 	for (p = keys; p < to && (p = strstr(p, to)) < to; p++)
 		if (p == keys || p[-1] == ',')
@@ -395,7 +395,7 @@ static void differing(char *keys, size_t max, const char *text, const char *othe
 static void look_at_saved(void)
 {
 	static char keys[480];
-	const char *path = fmts("%s/box", w.up.left.name);
+	const char *path = fmts(TEXT "%s/box", w.up.left.name);
 	struct stat st;
 	int fd;
 	ssize_t n;
@@ -410,7 +410,7 @@ static void look_at_saved(void)
 		differing(keys, sizeof keys, w.is, w.was);
 		differing(keys, sizeof keys, w.was, w.is);
 		if (*keys)
-			tell(fmts("updated keys=%.*s", (int)strlen(keys) - 1, keys));
+			tell(fmts(TEXT "updated keys=%.*s", (int)strlen(keys) - 1, keys));
 		open_files();
 	}
 	drop(&w.saved);
@@ -460,7 +460,7 @@ static void attach(bool ended)
 	}
 	left_get(&w.up.left, "init", (from = 0, &from), line, sizeof line);
 	decimal(line, &pid);
-	tell(fmts("%s pid=%u", !w.first ? "started" : w.frozen ? "paused" : "running", (unsigned)pid));
+	tell(fmts(TEXT "%s pid=%u", !w.first ? "started" : w.frozen ? "paused" : "running", (unsigned)pid));
 	w.first = false;
 }
 
@@ -497,7 +497,7 @@ static const char *end_of(const struct stat *st, bool ran, const char *how)
 	if (how && starts(how, "oom"))
 		seen(COUNT_KILL, 1);	/* the leaf may have been gone when it was looked at */
 	if (how)
-		return fmts("exited reason=%s", how);
+		return fmts(TEXT "exited reason=%s", how);
 	if (w.phase == COMING)
 		return st->st_nlink || ran ? NULL : "failed";
 	if (w.p[KEEPER].revents || !st->st_nlink || (w.p[KEEPER].fd < 0 && !w.soon && !lives()))
@@ -555,7 +555,7 @@ static bool find(void)
 		if (errno != ENOENT)
 			deaf();
 	} else
-		w.state = openat(w.up.left.dir, fmts("%s/state", name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		w.state = openat(w.up.left.dir, fmts(TEXT "%s/state", name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (w.state < 0)
 		return false;
 	(void)inotify_rm_watch(w.p[NEWS].fd, w.top);

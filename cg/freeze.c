@@ -29,10 +29,10 @@ struct freezer {
 /* Is this leaf one that somebody has frozen, or will have? */
 bool cg_frozen(const char *leaf)
 {
-	const char *s = caps_status(AT_FDCWD, fmts("%s/cgroup.freeze", leaf));
+	const char *s = caps_status(AT_FDCWD, fmts(TEXT "%s/cgroup.freeze", leaf));
 
 	if (HAS(v1) && !s)
-		s = caps_status(AT_FDCWD, fmts("%s/freezer.state", leaf));
+		s = caps_status(AT_FDCWD, fmts(TEXT "%s/freezer.state", leaf));
 	return s && (*s == '1' || *s == 'F');
 }
 
@@ -125,7 +125,7 @@ static int busy(struct up *u, bool v2)
 	buf[n > 0 ? n : 0] = '\0';
 	close(fd);
 	for (p = buf; *(p = decimal(p, &tid)); p++)
-		if ((s = caps_status(u->run.proc, fmts("%d/stat", (int)tid))) && (s = strrchr(s, ')')) && starts(s, ") D"))
+		if ((s = caps_status(u->run.proc, fmts(TEXT "%d/stat", (int)tid))) && (s = strrchr(s, ')')) && starts(s, ") D"))
 			return (int)tid;
 	return 0;
 }

@@ -84,7 +84,7 @@ static int write_back(const char *path, const struct setting *s, char *got, size
 /* As the configuration has it, then the file, where v1 calls it something else. */
 static const char *named(const struct setting *s)
 {
-	return same(s->key, s->file) ? s->key : fmts("%s: %s", s->key, s->file);
+	return same(s->key, s->file) ? s->key : fmts(TEXT "%s: %s", s->key, s->file);
 }
 
 /* Why a file is not there, of each limit that has a reason of its own */
@@ -126,7 +126,7 @@ static int missing(struct run *r, struct setting *s, const char *why)
 		return 0;		/* cg_make has said so */
 	if (!why)
 		why = *s->file ? cg_reason(s->row) : TEXT "cgroup v1 has nothing like it";
-	return without(r, s, fmts("%s: %s %s controller - %s", s->key, no, name, why));
+	return without(r, s, fmts(TEXT "%s: %s %s controller - %s", s->key, no, name, why));
 }
 
 /* The kernel limits whole disks. */
@@ -135,9 +135,9 @@ static int partition(struct run *r, const struct setting *s)
 	int n = (int)strcspn(s->text, " ");
 	char *disk;
 
-	if (faccessat(AT_FDCWD, fmts("/sys/dev/block/%.*s/partition", n, s->text), F_OK, 0) < 0 ||
-	    !(disk = caps_status(AT_FDCWD, fmts("/sys/dev/block/%.*s/../dev", n, s->text))))
-		return without(r, s, fmts("%s: %s: no such device", s->key, s->text));
+	if (faccessat(AT_FDCWD, fmts(TEXT "/sys/dev/block/%.*s/partition", n, s->text), F_OK, 0) < 0 ||
+	    !(disk = caps_status(AT_FDCWD, fmts(TEXT "/sys/dev/block/%.*s/../dev", n, s->text))))
+		return without(r, s, fmts(TEXT "%s: %s: no such device", s->key, s->text));
 	disk[strcspn(disk, "\n")] = '\0';
 	return fail_not(r, "%s: %.*s is a partition: the kernel limits whole disks, this one is %s", s->key, n, s->text, disk);
 }
@@ -154,11 +154,11 @@ static void hand_down(const struct setting *s)
 	copy(name, sizeof name, s->file);	/* fmts() will need its place */
 	decimal(s->text, &more);
 	while ((p = strchr(p + 1, '/'))) {
-		file = fmts("%.*s/%s", (int)(p - path), path, name);
+		file = fmts(TEXT "%.*s/%s", (int)(p - path), path, name);
 		if ((text = caps_status(AT_FDCWD, file))) {
 			decimal(text, &has);
 			has += more;
-			(void)write_at(AT_FDCWD, file, fmts("%llu", (unsigned long long)has));
+			(void)write_at(AT_FDCWD, file, fmts(TEXT "%llu", (unsigned long long)has));
 		}
 	}
 }
@@ -232,13 +232,13 @@ static int refused(struct run *r, struct setting *s, bool v1)
 	if (s->loose && !v1 && (errno == ENOENT || errno == EOPNOTSUPP) && other(s))
 		return 0;
 	if (errno == EOPNOTSUPP && s->row == KEY_IO_WEIGHT)
-		return without(r, s, fmts("%s: %s: that disk has neither BFQ nor io.cost", named(s), s->text));
+		return without(r, s, fmts(TEXT "%s: %s: that disk has neither BFQ nor io.cost", named(s), s->text));
 	if (errno == ENOENT)
 		return missing(r, s, NULL);
 	if (errno == ENODEV && s->ctl == CTL_IO)
 		return partition(r, s);
 	if (errno == ERANGE)
-		return without(r, s, fmts("%s: %s is outside of what this kernel takes, or has", named(s), s->text));
+		return without(r, s, fmts(TEXT "%s: %s is outside of what this kernel takes, or has", named(s), s->text));
 	return fail(r, "%s: write %s", named(s), s->text);
 }
 

@@ -16,7 +16,7 @@ static struct {
  * if a husk that was killed has begun it. */
 static int move(pid_t pid)
 {
-	const char *text = fmts("%d", pid);
+	const char *text = fmts(TEXT "%d", pid);
 	int i;
 
 	for (i = 0; i < into.n && pid != into.last; i++)
@@ -49,7 +49,7 @@ static int all(struct up *u)
 
 static bool inside(int ctl, pid_t pid)
 {
-	const char *line = fmts("\n%d\n", pid), *procs = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.procs"));
+	const char *line = fmts(TEXT "\n%d\n", pid), *procs = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.procs"));
 
 	return procs && (strstr(procs, line) || starts(procs, line + 1));
 }

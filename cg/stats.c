@@ -157,7 +157,7 @@ static const char *part(int row, int what)
 {
 	const char *s = unpacked(texts, row * NTEXT + what), *star = strchr(s, '*');
 
-	return star ? fmts("%.*s%s%s", (int)(star - s), s, f.size, star + 1) : s;
+	return star ? fmts(TEXT "%.*s%s%s", (int)(star - s), s, f.size, star + 1) : s;
 }
 
 static bool take(const char *s, uint64_t *v)
@@ -192,12 +192,12 @@ static void name(int row, const char *sub)
 {
 	bool v2 = *part(row, FILE);
 
-	fmt(f.key, sizeof f.key, "%s", part(row, v2 ? FILE : FILE1));
+	fmt(f.key, sizeof f.key, TEXT "%s", part(row, v2 ? FILE : FILE1));
 	if (!*sub)
 		sub = part(row, v2 ? FIELD : FIELD1);
 	if (*sub)
-		fmt(f.key + strlen(f.key), sizeof f.key - strlen(f.key), ".%s", sub);
-	fmt(f.path, sizeof f.path, "data/%s", part(row, PATH));
+		fmt(f.key + strlen(f.key), sizeof f.key - strlen(f.key), TEXT ".%s", sub);
+	fmt(f.path, sizeof f.path, TEXT "data/%s", part(row, PATH));
 	if (!f.path[5])
 		*f.path = '\0';
 }
@@ -219,7 +219,7 @@ static void tell(int unit, uint64_t v)
 		out_fact(f.key, f.path, "max");
 	else if (v != ~(uint64_t)0 || unit != COUNT)	/* runc has no number for pids without a limit */
 		out_fact(f.key, f.path, mode != OUT_TABLE || unit == COUNT ?
-			fmts("%llu", (unsigned long long)(mode == OUT_KEYS && unit == USEC ? v / 1000 : v)) :
+			fmts(TEXT "%llu", (unsigned long long)(mode == OUT_KEYS && unit == USEC ? v / 1000 : v)) :
 			unit == BYTES ? amount(v) : duration(v));
 }
 
@@ -258,7 +258,7 @@ static void figure(int row, uint64_t v)
  * missed, and is not counted twice. */
 static void of_process(uint64_t pid)
 {
-	const char *p = caps_status(f.proc, fmts("%llu/stat", (unsigned long long)pid));
+	const char *p = caps_status(f.proc, fmts(TEXT "%llu/stat", (unsigned long long)pid));
 	uint64_t v;
 	int i;
 
@@ -322,7 +322,7 @@ static void all(int row)
 		if ((v = strchr(l, ' ')) && take(v + 1, &n)) {
 			*v = '\0';
 			name(row, l);
-			fmt(f.path + strlen(f.path), sizeof f.path - strlen(f.path), "/%s", l);
+			fmt(f.path + strlen(f.path), sizeof f.path - strlen(f.path), TEXT "/%s", l);
 			tell(COUNT, n);
 		}
 }
@@ -334,7 +334,7 @@ static void cpus(int row)
 	unsigned i;
 
 	for (i = 0; (end = decimal(p, &v)) != p; p = end + (*end == ' ')) {
-		name(row, fmts("%u", i++));
+		name(row, fmts(TEXT "%u", i++));
 		tell(NSEC, v);
 	}
 }
@@ -347,8 +347,8 @@ static void pressure(int row)
 
 	while ((l = line(&rest)))
 		for (word = strsep(&l, " "); l && (v = strsep(&l, " ")); ) {
-			name(row, fmts("%s.%.*s", word, (int)strcspn(v, "="), v));
-			fmt(f.path + strlen(f.path), sizeof f.path - strlen(f.path), "/%s/%.*s", word, (int)strcspn(v, "="), v);
+			name(row, fmts(TEXT "%s.%.*s", word, (int)strcspn(v, "="), v));
+			fmt(f.path + strlen(f.path), sizeof f.path - strlen(f.path), TEXT "/%s/%.*s", word, (int)strcspn(v, "="), v);
 			v += strcspn(v, "=");
 			if (*v && decimal(v + 1, &n) != v + 1)
 				out_fact(f.key, f.path, starts(v - 5, "total") && out_mode() == OUT_TABLE ? duration(n * 1000) : v + 1);
@@ -372,9 +372,9 @@ static void operation(int row, const char *device, const char *what, const char 
 		return;
 	if (rows[row].sum == READ && i < 2)
 		sum(READ + i, n);
-	name(row, fmts("%s.%c%s", device, c, of));
+	name(row, fmts(TEXT "%s.%c%s", device, c, of));
 	if (out_mode() == OUT_JSON)
-		out_fact(f.key, f.path, fmts("{\"major\":%.*s,\"minor\":%s,\"op\":\"%s\",\"value\":%llu}",
+		out_fact(f.key, f.path, fmts(TEXT "{\"major\":%.*s,\"minor\":%s,\"op\":\"%s\",\"value\":%llu}",
 			(int)(minor - device), device, minor + 1, nth(operations, i), (unsigned long long)n));
 	else if (i < 3)
 		tell(rows[row].unit[0], n);
@@ -405,7 +405,7 @@ static void sizes(int row)
 				if (!starts(file, "hugetlb.") || (n = strcspn(file += 8, ".")) >= sizeof f.size ||
 				    (!same(file + n, ".current") && !same(file + n, ".usage_in_bytes")))
 					continue;
-				fmt(f.size, sizeof f.size, "%.*s", (int)n, file);
+				fmt(f.size, sizeof f.size, TEXT "%.*s", (int)n, file);
 				for (k = row; k < NROW && rows[k].kind == SIZES; k++)
 					one(k);
 			}
@@ -424,7 +424,7 @@ static void figures(int row)
 	if (kind <= SIZES || ((kind == ALL || kind == CPUS) && out_mode() == OUT_TABLE))
 		return;
 	f.v1 = !load(part(row, FILE));
-	if (f.v1 && !load(fmts("%s_recursive", part(row, FILE1))) && !load(part(row, FILE1)))
+	if (f.v1 && !load(fmts(TEXT "%s_recursive", part(row, FILE1))) && !load(part(row, FILE1)))
 		return;
 	if (kind == ALL)
 		all(row);
@@ -447,7 +447,7 @@ enum { TX_BYTES = 8, NCOLUMN = 16 };
 static void interface(const char *name_of, const char *p)
 {
 	static char object[512];
-	size_t n = fmt(object, sizeof object, "{\"Name\":\"%s\"", name_of);
+	size_t n = fmt(object, sizeof object, TEXT "{\"Name\":\"%s\"", name_of);
 	const char *what;
 	uint64_t v;
 	int i;
@@ -456,14 +456,14 @@ static void interface(const char *name_of, const char *p)
 		p = decimal(p + strspn(p, " "), &v);
 		if (!*(what = unpacked(columns, i)))
 			continue;
-		fmt(f.key, sizeof f.key, "net.%s.%s", name_of, what);
+		fmt(f.key, sizeof f.key, TEXT "net.%s.%s", name_of, what);
 		if (out_mode() != OUT_JSON)
 			tell(i % TX_BYTES ? COUNT : BYTES, v);
 		if (i % TX_BYTES == 0)
 			sum(i ? TX : RX, v);
-		n += fmt(object + n, sizeof object - n, ",\"%s\":%llu", nth(columns, NCOLUMN + i), (unsigned long long)v);
+		n += fmt(object + n, sizeof object - n, TEXT ",\"%s\":%llu", nth(columns, NCOLUMN + i), (unsigned long long)v);
 	}
-	fmt(object + n, sizeof object - n, "}");
+	fmt(object + n, sizeof object - n, TEXT "}");
 	out_fact("", "data/network_interfaces/[", object);
 }
 
@@ -556,8 +556,8 @@ static const char *column(int i, unsigned percent)
 	if (!(f.summed >> which[i][0] & 1) || (i == 2 && percent == ~0u))
 		return "-";
 	if (i == 1 || i == 2)
-		return i == 1 ? duration(v) : fmts("%u", percent);
-	return max && max != ~(uint64_t)0 ? fmts("%s/%s", amount(v), amount(max)) : amount(v);
+		return i == 1 ? duration(v) : fmts(TEXT "%u", percent);
+	return max && max != ~(uint64_t)0 ? fmts(TEXT "%s/%s", amount(v), amount(max)) : amount(v);
 }
 
 /* Of one CPU, since the last time; ~0: this is the first. */

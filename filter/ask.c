@@ -157,7 +157,7 @@ static const char *tested(unsigned call, const unsigned long long args[6])
 	for (r = filter_rights; r->class; r++) {
 		t = filter_tested + r->test;
 		if (r->call == call && t->mask == 0xffffffff)
-			return fmts("(arg%u==0x%x)", t->arg, (uint32_t)args[t->arg]);
+			return fmts(TEXT "(arg%u==0x%x)", t->arg, (uint32_t)args[t->arg]);
 	}
 	return "";
 }
@@ -183,12 +183,12 @@ const char *filter_cure(uint32_t nr, const unsigned long long args[6])
 
 	if (filter_socket(call) && !(p->answer[call] & NAMED) && (!p->begun || p->families || p->answer[call] >= MAXACT) &&
 	    *(name = family((uint32_t)args[0] == AF_INET && (args[1] & 15) == SOCK_PACKET ? AF_PACKET : args[0])))
-		return fmts("sockets=%s", name);
+		return fmts(TEXT "sockets=%s", name);
 	if (!(name = filter_call(nr)))
 		return NULL;
 	if (!p->begun || (p->service && !(p->answer[call] & NAMED)))
 		cap = capability(call, ~(uint64_t)0);
-	return fmts("%s%s%ssyscalls=+%s%s", *cap ? "caps=" : "", cap, *cap ? " or " : "", name, tested(call, args));
+	return fmts(TEXT "%s%s%ssyscalls=+%s%s", *cap ? "caps=" : "", cap, *cap ? " or " : "", name, tested(call, args));
 }
 
 /* ---------------------------------------------------------------- husk filter */
@@ -245,7 +245,7 @@ __attribute__((noinline)) static void origin(const struct question *q, int row, 
 		from = cfg_from(m);
 		if (row > KEY_SYSCALLS) {
 			what = strchr(m->text, '=') + 1;
-			what = fmts("%.*s", (int)strcspn(what, "\n"), what);
+			what = fmts(TEXT "%.*s", (int)strcspn(what, "\n"), what);
 		}
 	}
 	say(1, "%s: %s: %s", *from ? from : "default", key_name(row), what);

@@ -299,7 +299,7 @@ static uint32_t shortest(void)
 
 static size_t add(size_t n, const char *sign, const char *word)
 {
-	return n + fmt(l.line + n, sizeof l.line - n, " %s%s", sign, word);
+	return n + fmt(l.line + n, sizeof l.line - n, TEXT " %s%s", sign, word);
 }
 
 /* Each behind a blank. Names are in the order of their letters. */
@@ -362,7 +362,7 @@ static void needed(void)
 /* Behind the n letters of l.lines. The number of letters then. */
 static size_t put(size_t n, const char *a, const char *b)
 {
-	return n + fmt(l.lines + n, sizeof l.lines - n, "%s%s", a, b);
+	return n + fmt(l.lines + n, sizeof l.lines - n, TEXT "%s%s", a, b);
 }
 
 static size_t sockets(size_t n, const char *first)
@@ -401,9 +401,9 @@ int filter_learned(int fd)
 	if (!l.more && (!(can = allowed(false)) || (l.other && !(too = allowed(true)))))
 		return -1;
 	if (l.more)
-		n = fmt(l.lines, sizeof l.lines, "# %u calls that it did not have\n", l.used);
+		n = fmt(l.lines, sizeof l.lines, TEXT "# %u calls that it did not have\n", l.used);
 	else
-		n = fmt(l.lines, sizeof l.lines, "# %u calls seen, %u allowed\n", l.used, can + too);
+		n = fmt(l.lines, sizeof l.lines, TEXT "# %u calls seen, %u allowed\n", l.used, can + too);
 	if (*l.line)
 		n = put(put(n, "syscalls=", l.line + 1), "\n", "");
 	n = sockets(n, l.more ? "" : "none");

@@ -355,7 +355,7 @@ static const char *arguments(const struct seccomp_data *d)
 	for (i = 0; i < d->instruction_pointer; i++) {
 		name = constant(filter_slot((uint32_t)d->nr), i, d->args[i]);
 		if (!name)
-			name = fmts("0x%llx", (unsigned long long)d->args[i]);
+			name = fmts(TEXT "0x%llx", (unsigned long long)d->args[i]);
 		n += fmt(text + n, sizeof text - n, "%s%s", i ? ", " : "", name);
 	}
 	return text;
@@ -366,7 +366,7 @@ static const char *program(uint32_t pid)
 {
 	static char comm[18];
 	int proc = proc_fd();
-	int n = read_at(proc, fmts("%u/comm", pid), comm, sizeof comm) - 1, i;
+	int n = read_at(proc, fmts(TEXT "%u/comm", pid), comm, sizeof comm) - 1, i;
 
 	close(proc);
 	for (i = 0; i < n; i++)

@@ -24,7 +24,7 @@ static const char *word(uint32_t offset)
 	if (offset < offsetof(struct seccomp_data, args))
 		return offset ? "arch" : "nr";
 	offset -= (uint32_t)offsetof(struct seccomp_data, args);
-	return fmts("arg%u%s", offset / 8, offset % 8 == 0 ? "" : ">>32");
+	return fmts(TEXT "arg%u%s", offset / 8, offset % 8 == 0 ? "" : ">>32");
 }
 
 static const char *held(const struct sock_filter *f, unsigned at)
@@ -32,7 +32,7 @@ static const char *held(const struct sock_filter *f, unsigned at)
 	unsigned by = s.set[at] - 1u;
 
 	if (f[by].code == (BPF_ALU | BPF_AND | BPF_K))
-		return fmts("%s&0x%x", held(f, by), f[by].k);
+		return fmts(TEXT "%s&0x%x", held(f, by), f[by].k);
 	return word(f[by].k);
 }
 

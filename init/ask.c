@@ -247,7 +247,7 @@ static bool still(const char *pid)
 	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &n);
 	close(fd);
 	errno = ESRCH;
-	return same(fmts("%d", c.pid), pid);
+	return same(fmts(TEXT "%d", c.pid), pid);
 }
 
 /* The file that it was read from, or NULL, and the words of its keeper's command line, as
@@ -269,10 +269,10 @@ int ask_words(const char *name, const char **file, char *words[], int max)
 	at = 0;
 	if (!held || !left_get(&one.left, "keeper", &at, pid, sizeof pid) || same(pid, "1"))
 		return held;
-	n = read_at(AT_FDCWD, fmts("/proc/%s/cmdline", pid), text, sizeof text);
+	n = read_at(AT_FDCWD, fmts(TEXT "/proc/%s/cmdline", pid), text, sizeof text);
 	at = 0;
 	if (n < 0 || n > (int)sizeof text - 2 || !still(pid) ||
-	    chdir(left_get(&one.left, "cwd", &at, cwd, sizeof cwd) ? cwd : fmts("/proc/%s/cwd", pid)) < 0)
+	    chdir(left_get(&one.left, "cwd", &at, cwd, sizeof cwd) ? cwd : fmts(TEXT "/proc/%s/cwd", pid)) < 0)
 		return trouble("how it was started"), -1;
 	for (w = text, i = -2; w < text + n && i < max - 1; w += strlen(w) + 1)
 		if (++i > 0)
@@ -404,7 +404,7 @@ int ask_wait_all(void)
 static const char *no_signal(int sig, const char *word)
 {
 	if (!sig)
-		return fmts("\"%.*s\" is not a signal%s", 20, cfg_plain(word) ? word : "?", near_of(word, cfg_signal_name));
+		return fmts(TEXT "\"%.*s\" is not a signal%s", 20, cfg_plain(word) ? word : "?", near_of(word, cfg_signal_name));
 	return sig == SIGSTOP ? TEXT "STOP: husk pause" : init_forwards(sig) ? NULL : TEXT "a fault is passed on by nobody";
 }
 

@@ -48,7 +48,7 @@ static int bad(const char *what)
 /* A text of the wish, in two parts. */
 static bool add(const char *s, const char *more)
 {
-	size_t room = sizeof one.wish.text - one.used, n = fmt(one.wish.text + one.used, room, "%s%s", s, more);
+	size_t room = sizeof one.wish.text - one.used, n = fmt(one.wish.text + one.used, room, TEXT "%s%s", s, more);
 
 	one.used += n + 1;
 	return n < room - 1;
@@ -60,7 +60,7 @@ static bool add_word(const char *w)
 	const char *val = starts(w, "env=") && !strchr(w + 4, '=') ? getenv(w + 4) : NULL;
 
 	one.wish.nwords++;
-	return val ? add(fmts("%s=", w), val) : add(w, "");
+	return val ? add(fmts(TEXT "%s=", w), val) : add(w, "");
 }
 
 static int fill(char *words[], int n, char *const argv[], bool tty)

@@ -489,7 +489,7 @@ void enter_asked(struct live *v, int client)
 	while (g < guests + MAXEXEC && used(g))
 		g++;
 	if (v->state != RUNNING || g == guests + MAXEXEC) {
-		refuse(client, v->state != RUNNING ? TEXT "it is not up, or about to end" : fmts("%d are in already, or on their way", MAXEXEC));
+		refuse(client, v->state != RUNNING ? TEXT "it is not up, or about to end" : fmts(TEXT "%d are in already, or on their way", MAXEXEC));
 		return;
 	}
 	keeper_settle();		/* the starter reads what the box was made of */

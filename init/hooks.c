@@ -63,8 +63,8 @@ static void prepare(const char *text, int stage, const char *name)
 	while (n < MAXHOOKARG && !cfg_quoted(&at, &hook.argv[n], false) && hook.argv[n])
 		n++;
 	hook.argv[n] = NULL;
-	fmt(hook.name[0], sizeof hook.name[0], "HUSK_HOOK=%s", cfg_nth(HOOKS, stage));
-	fmt(hook.name[1], sizeof hook.name[1], "HUSK_NAME=%s", name);
+	fmt(hook.name[0], sizeof hook.name[0], TEXT "HUSK_HOOK=%s", cfg_nth(HOOKS, stage));
+	fmt(hook.name[1], sizeof hook.name[1], TEXT "HUSK_NAME=%s", name);
 	hook.env[0] = (char *)(uintptr_t)path;
 	hook.env[1] = hook.name[0];
 	hook.env[2] = hook.name[1];
@@ -76,7 +76,7 @@ static size_t describe(int stage, const char *name, pid_t pid)
 	const char *saved = state_saved(name);
 
 	out_as(OUT_JSON);
-	return fmt(hook.state, sizeof hook.state, "{\"ociVersion\":\"1.0.2\",\"id\":\"%s\",\"status\":\"%s\",\"pid\":%d,\"bundle\":\"%s\"}\n",
+	return fmt(hook.state, sizeof hook.state, TEXT "{\"ociVersion\":\"1.0.2\",\"id\":\"%s\",\"status\":\"%s\",\"pid\":%d,\"bundle\":\"%s\"}\n",
 		name, cfg_nth("creating|creating|created|running|stopped", stage), pid,
 		out_name(saved, (size_t)(strrchr(saved, '/') - saved)));
 }

@@ -59,11 +59,11 @@ static const char *writable(const char *top, int ctl)
 	const char *own;
 
 	copy(path, sizeof path, top);
-	if (access(fmts("%s/cgroup.procs", path), W_OK) == 0)
+	if (access(fmts(TEXT "%s/cgroup.procs", path), W_OK) == 0)
 		return path;
-	if (!cg_own(r.proc, ctl, &own) || fmt(path, sizeof path, "%s%s", top, own) >= sizeof path - 1)
+	if (!cg_own(r.proc, ctl, &own) || fmt(path, sizeof path, TEXT "%s%s", top, own) >= sizeof path - 1)
 		return NULL;
-	return access(fmts("%s/cgroup.procs", path), W_OK) == 0 ? path : NULL;
+	return access(fmts(TEXT "%s/cgroup.procs", path), W_OK) == 0 ? path : NULL;
 }
 
 static const char *find_v1(int ctl)
@@ -113,13 +113,13 @@ static void controller(int ctl, struct fact *f)
 	const char *path = *v2 ? writable(v2, NCTL) : NULL;
 
 	f->name = cg_name(ctl);
-	if (path && (word(AT_FDCWD, fmts("%s/cgroup.controllers", path), f->name) || ctl == CTL_FREEZER ||
+	if (path && (word(AT_FDCWD, fmts(TEXT "%s/cgroup.controllers", path), f->name) || ctl == CTL_FREEZER ||
 	    (ctl == CTL_DEVICES && programs())))
-		f->how = fmts("v2 %s", out_name(v2, strlen(v2)));
+		f->how = fmts(TEXT "v2 %s", out_name(v2, strlen(v2)));
 	else if (!(path = find_v1(ctl)))
 		f->no = ctl == CTL_DEVICES && *v2 ? "CONFIG_CGROUP_BPF" : cg_absent(&r, ctl);
 	else if (writable(path, ctl))
-		f->how = fmts("v1 %s", out_name(path, strlen(path)));
+		f->how = fmts(TEXT "v1 %s", out_name(path, strlen(path)));
 	else
 		f->no = fmts(TEXT "%s is not ours to write, nor our own cgroup there", path);
 }
@@ -140,12 +140,12 @@ static void limit(int row, struct fact *f)
 		return;
 	if (is_v1)
 		file = cg_v1_file(row);
-	else if (top = v2, !*v2 || !word(AT_FDCWD, fmts("%s/husk/cgroup.controllers", v2), cg_name(ctl)))
+	else if (top = v2, !*v2 || !word(AT_FDCWD, fmts(TEXT "%s/husk/cgroup.controllers", v2), cg_name(ctl)))
 		return;
-	husk = access(fmts("%s/husk/cgroup.procs", top), F_OK) == 0;
+	husk = access(fmts(TEXT "%s/husk/cgroup.procs", top), F_OK) == 0;
 	if (!*file)
 		f->no = TEXT "cgroup v1 has nothing like it";
-	else if (access(fmts("%s%s/%s", top, husk ? "/husk" : "", file), F_OK) < 0)
+	else if (access(fmts(TEXT "%s%s/%s", top, husk ? "/husk" : "", file), F_OK) < 0)
 		f->no = husk ? cg_reason(row) : "";
 	if (!f->no || *f->no)
 		f->name = name;
@@ -155,7 +155,7 @@ static void limit(int row, struct fact *f)
 
 static void config(struct fact *f, const char *option, const char *more)
 {
-	f->no = fmts("CONFIG_%s%s", option, more);
+	f->no = fmts(TEXT "CONFIG_%s%s", option, more);
 }
 
 static void filter(int i, struct fact *f)
@@ -189,7 +189,7 @@ static struct fact fact(int group, int i)
 
 	if (group == NAMESPACES && i < NNS) {
 		f.name = ns_name(i);
-		if (faccessat(r.proc, fmts("self/ns/%s", f.name), F_OK, 0) < 0)
+		if (faccessat(r.proc, fmts(TEXT "self/ns/%s", f.name), F_OK, 0) < 0)
 			config(&f, nth(options, i), "");
 	} else if (group == CGROUP && i < CTL_CPUACCT) {
 		controller(i, &f);
@@ -232,7 +232,7 @@ static void table(int group)
 		out_put("%s:", layout());
 	for (i = 0; (f = fact(group, i)).name; i++)
 		if (!f.no && *f.name) {
-			out_word(INDENT, f.how && group == CGROUP ? fmts("%s(%.*s)", f.name, 2, f.how) : f.name);
+			out_word(INDENT, f.how && group == CGROUP ? fmts(TEXT "%s(%.*s)", f.name, 2, f.how) : f.name);
 			some = true;
 		}
 	for (i = 0; (f = fact(group, i)).name; i++)
@@ -253,14 +253,14 @@ static void list(int group)
 	struct fact f;
 	int i;
 
-	fmt(name, sizeof name, "%s", nth(groups, group));
+	fmt(name, sizeof name, TEXT "%s", nth(groups, group));
 	if (group == CGROUP)
 		out_text("cgroup.layout", "cgroup/layout", layout());
 	for (i = 0; (f = fact(group, i)).name; i++)
 		if (*f.name) {
-			fmt(key, sizeof key, "%s.%s", name, f.name);
-			fmt(path, sizeof path, "%s/%s", name, f.name);
-			out_text(key, path, f.no ? fmts("no - %s", f.no) : f.how ? f.how : "yes");
+			fmt(key, sizeof key, TEXT "%s.%s", name, f.name);
+			fmt(path, sizeof path, TEXT "%s/%s", name, f.name);
+			out_text(key, path, f.no ? fmts(TEXT "no - %s", f.no) : f.how ? f.how : "yes");
 		}
 }
 

@@ -232,7 +232,7 @@ static int over(struct live *v, const char *word)
 
 static int give_up(struct live *v)
 {
-	copy(v->why, sizeof v->why, fmts("%u exits in %s, last: %s; gave up", v->life.tries, span(v->life.window_ms / 1000), v->why));
+	copy(v->why, sizeof v->why, fmts(TEXT "%u exits in %s, last: %s; gave up", v->life.tries, span(v->life.window_ms / 1000), v->why));
 	if (HAS(boards) && !v->own)
 		board_fail(v->life.giveup, v->name);
 	return over(v, "failed");
@@ -547,8 +547,8 @@ static void gone_behind(const struct live *v, const struct ended *e)
 static void note_end(struct live *v, const struct ended *e)
 {
 	const char *oom = out_of_memory(v, e), *name = e->code == CLD_EXITED ? NULL : cfg_signal_name(e->status);
-	const char *why = oom ? fmts("killed: out of memory (%s)", oom) :
-		e->code == CLD_EXITED ? fmts("exit %d", e->status) : fmts("signal %d%s%s", e->status, name ? " " : "", name ? name : "");
+	const char *why = oom ? fmts(TEXT "killed: out of memory (%s)", oom) :
+		e->code == CLD_EXITED ? fmts(TEXT "exit %d", e->status) : fmts(TEXT "signal %d%s%s", e->status, name ? " " : "", name ? name : "");
 
 	if (oom) {
 		say(v->fd[W_FILE], "ended=oom %s\n", oom);

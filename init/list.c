@@ -102,7 +102,7 @@ static void word(void)
 	if (!s)
 		return;
 	len = strcspn(s, " ");
-	fmt(l.word, sizeof l.word, "%.*s", (int)len, s);
+	fmt(l.word, sizeof l.word, TEXT "%.*s", (int)len, s);
 	s = decimal(s + len + (s[len] == ' '), &n);
 	l.since = (uint32_t)n;
 	copy(l.why, sizeof l.why, s + (*s == ' '));
@@ -147,8 +147,8 @@ static void dead(void)
 	if (is("done|failed|skipped|stopped"))
 		return;
 	copy(l.word, sizeof l.word, "failed");
-	fmt(l.why, sizeof l.why, "%s%s", state_is_ours(&l.left) ? "keeper killed" : "of before the machine was booted",
-		l.who < 0 ? "" : fmts("; process %u is still there", (unsigned)l.pid));
+	fmt(l.why, sizeof l.why, TEXT "%s%s", state_is_ours(&l.left) ? "keeper killed" : "of before the machine was booted",
+		l.who < 0 ? "" : fmts(TEXT "; process %u is still there", (unsigned)l.pid));
 }
 
 static void alive(void)
@@ -175,7 +175,7 @@ static void configuration(void)
 /* Where its file would be: of husk state ./FILE there */
 static const char *its_file(void)
 {
-	return l.given ? l.given : fmts(CONFDIR "/%s.conf", l.name);
+	return l.given ? l.given : fmts(TEXT CONFDIR "/%s.conf", l.name);
 }
 
 static bool has_file(void)
@@ -186,10 +186,10 @@ static bool has_file(void)
 /* Who is waited for may be a slip. */
 static void needed(void)
 {
-	const char *who = l.why + 6, *file = fmts(CONFDIR "/%s.conf", who);
+	const char *who = l.why + 6, *file = fmts(TEXT CONFDIR "/%s.conf", who);
 
 	if (is("waiting") && starts(l.why, "needs ") && cfg_name(who) && !state_there(who) && faccessat(AT_FDCWD, file, F_OK, 0) < 0)
-		copy(l.why + strlen(l.why), 128, fmts(" - no such box, and no file %s", file));
+		copy(l.why + strlen(l.why), 128, fmts(TEXT " - no such box, and no file %s", file));
 }
 
 /* Of one that nobody has started its file is all there is: a wrong one can be no box. The
@@ -223,7 +223,7 @@ static void no_state(void)
 	if (errno == EPERM)
 		copy(l.why, sizeof l.why, "its state file is not ours alone");
 	else
-		fmt(l.why, sizeof l.why, "its state file: %s", errno_text());
+		fmt(l.why, sizeof l.why, TEXT "its state file: %s", errno_text());
 }
 
 /* All that is known of one, but what it uses. false: there is no such box. */
@@ -261,7 +261,7 @@ static const char *of_its_own(const char *file)
 {
 	const char *box = state_saved(l.name);
 
-	return fmts("%.*s%s", (int)strlen(box) - 3, box, file);
+	return fmts(TEXT "%.*s%s", (int)strlen(box) - 3, box, file);
 }
 
 /* What it was started with is there when it has lived for a moment. */
@@ -288,8 +288,8 @@ static void settings(void)
 	if (read_at(AT_FDCWD, state_saved(l.name), text, sizeof text) < 0)
 		return;
 	for (i = 0; i < 2; i++)
-		if ((p = strstr(text, fmts("\n%s=", nth(keys, i)))))
-			fmt(to[i], sizeof l.user, "%.*s", (int)strcspn(strchr(p, '=') + 1, "\n"), strchr(p, '=') + 1);
+		if ((p = strstr(text, fmts(TEXT "\n%s=", nth(keys, i)))))
+			fmt(to[i], sizeof l.user, TEXT "%.*s", (int)strcspn(strchr(p, '=') + 1, "\n"), strchr(p, '=') + 1);
 	if (same(l.user, "auto") && last_line("uid"))
 		copy(l.user, sizeof l.user, last_line("uid"));
 }
@@ -330,8 +330,8 @@ static const char *used(int sum)
 	if (!knows(sum))
 		return "-";
 	if (sum == SUM_PIDS)
-		return max == ~(uint64_t)0 ? fmts("%u", (unsigned)v) : fmts("%u/%u", (unsigned)v, (unsigned)max);
-	return max == ~(uint64_t)0 ? amount(v) : fmts("%s/%s", amount(v), amount(max));
+		return max == ~(uint64_t)0 ? fmts(TEXT "%u", (unsigned)v) : fmts(TEXT "%u/%u", (unsigned)v, (unsigned)max);
+	return max == ~(uint64_t)0 ? amount(v) : fmts(TEXT "%s/%s", amount(v), amount(max));
 }
 
 static unsigned wait_left(void)
@@ -356,15 +356,15 @@ static const char *reason(void)
 
 	copy(why, sizeof why, l.why);
 	if (is("backoff") && l.next)
-		fmt(why, sizeof why, "%s; again in %s", l.why, span(wait_left()));
+		fmt(why, sizeof why, TEXT "%s; again in %s", l.why, span(wait_left()));
 	else if (is("done") && l.since)
-		fmt(why, sizeof why, "%s, %s ago", *l.why ? l.why : "exit 0", span(since(l.since)));
+		fmt(why, sizeof why, TEXT "%s, %s ago", *l.why ? l.why : "exit 0", span(since(l.since)));
 	else if (runs() && l.changed)
-		fmt(why, sizeof why, "changed on disk: husk restart %s", l.name);
+		fmt(why, sizeof why, TEXT "changed on disk: husk restart %s", l.name);
 	else if (runs() && !*l.why && l.restarts && l.nlast)
-		fmt(why, sizeof why, "restarted: %.*s, %s ago", (int)lived(l.last[0]), l.last[0], span(since(l.when[0])));
+		fmt(why, sizeof why, TEXT "restarted: %.*s, %s ago", (int)lived(l.last[0]), l.last[0], span(since(l.when[0])));
 	else if (is("waiting") && l.nlast && starts(l.last[0], l.why) && strstr(l.last[0], " has gone"))
-		fmt(why, sizeof why, "%s (gone %s ago)", l.why, span(since(l.when[0])));
+		fmt(why, sizeof why, TEXT "%s (gone %s ago)", l.why, span(since(l.when[0])));
 	return why;
 }
 
@@ -438,11 +438,11 @@ static const char *value(int i)
 	case F_CHANGED: return l.changed ? "yes" : "";
 	case F_STATUS: return said_status();
 	case F_WINDOW: return is("backoff|failed") && last_line("window") ? last_line("window") : "";
-	case F_DENIED: n = denied(&s, &when); return n ? fmts("%u", (unsigned)n) : "";
+	case F_DENIED: n = denied(&s, &when); return n ? fmts(TEXT "%u", (unsigned)n) : "";
 	}
 	if (i >= F_LAST)
-		return i - F_LAST < l.nlast ? fmts("%s %s", utc(l.when[i - F_LAST]), l.last[i - F_LAST]) : "";
-	return !number_of_field(i, &n) ? "" : n == ~(uint64_t)0 ? "max" : fmts("%llu", (unsigned long long)n);
+		return i - F_LAST < l.nlast ? fmts(TEXT "%s %s", utc(l.when[i - F_LAST]), l.last[i - F_LAST]) : "";
+	return !number_of_field(i, &n) ? "" : n == ~(uint64_t)0 ? "max" : fmts(TEXT "%llu", (unsigned long long)n);
 }
 
 static void record(void)
@@ -501,10 +501,10 @@ static void row(void)
 		out_line();
 	column(STATE, l.word);
 	column(UP, l.who < 0 ? "-" : span(l.up));
-	column(PID, l.who < 0 ? "-" : fmts("%u", (unsigned)l.pid));
-	column(RESTARTS, fmts("%u", l.restarts));
+	column(PID, l.who < 0 ? "-" : fmts(TEXT "%u", (unsigned)l.pid));
+	column(RESTARTS, fmts(TEXT "%u", l.restarts));
 	column(MEMORY, used(SUM_MEM));
-	column(CPU, knows(SUM_CPU) ? fmts("%u%%", percent()) : "-");
+	column(CPU, knows(SUM_CPU) ? fmts(TEXT "%u%%", percent()) : "-");
 	long_one = l.width + places[WHY] + strlen(why) > out_width();
 	if (long_one)
 		out_line();
@@ -659,7 +659,7 @@ static void last_words(void)
 		s = strchr(s, '\n') + 1;
 	for (; s < end; s = strchr(s, '\n') + 1)
 		if (strcspn(s, "\n") > 24)
-			out_put("log: %.*s%s\n", 8, s + 11, out_said(fmts("%.*s", (int)strcspn(s + 24, "\n"), s + 24)));
+			out_put("log: %.*s%s\n", 8, s + 11, out_said(fmts(TEXT "%.*s", (int)strcspn(s + 24, "\n"), s + 24)));
 }
 
 /* Of one that has a process */
@@ -706,7 +706,7 @@ static void card(void)
 	line("file", l.file);
 	line("local", value(F_LOCAL));
 	for (i = 0; i < l.nlast; i++)
-		line(fmts("last.%u", (unsigned)i + 1), fmts("%.*s %s", 8, utc(l.when[i]) + 11, l.last[i]));
+		line(fmts(TEXT "last.%u", (unsigned)i + 1), fmts(TEXT "%.*s %s", 8, utc(l.when[i]) + 11, l.last[i]));
 	if (!runs())
 		last_words();
 }

@@ -142,7 +142,7 @@ static const char *stamp(void)
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	ms = (unsigned)t.tv_nsec / 1000000;
-	return fmts("%.*s.%u%u%uZ", 19, utc(0), ms / 100, ms / 10 % 10, ms % 10);
+	return fmts(TEXT "%.*s.%u%u%uZ", 19, utc(0), ms / 100, ms / 10 % 10, ms % 10);
 }
 
 /* ------------------------------------------------------------- where it goes to */
@@ -156,7 +156,7 @@ int log_directory(const char *path, const char **base, bool make)
 
 	for (*base = path + 1; fd >= 0 && *(end = strchrnul(*base, '/')); *base = end + 1) {
 		up = fd;
-		name = fmts("%.*s", (int)(end - *base), *base);
+		name = fmts(TEXT "%.*s", (int)(end - *base), *base);
 		fd = openat(up, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0 && errno == ENOENT && make && mkdirat(up, name, 0755) == 0)
 			fd = openat(up, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -176,9 +176,9 @@ static void shift(int dir, const char *base, unsigned keep)
 	if (!keep)
 		(void)unlinkat(dir, base, 0);
 	for (; keep > 1; keep--)
-		move(dir, fmts("%s.%u", base, keep - 1), fmts("%s.%u", base, keep));
+		move(dir, fmts(TEXT "%s.%u", base, keep - 1), fmts(TEXT "%s.%u", base, keep));
 	if (keep)
-		move(dir, base, fmts("%s.1", base));
+		move(dir, base, fmts(TEXT "%s.1", base));
 }
 
 static bool ours(const struct stat *st)
@@ -343,7 +343,7 @@ static bool put(const struct live *v, struct out *o, bool own, const char *s, si
 	bool done = true;
 
 	if (o->dropped) {
-		lost = fmts("log: %u lines dropped: %s", o->dropped, o->unwritten ? TEXT "some could not be written" : TEXT "log.rate");
+		lost = fmts(TEXT "log: %u lines dropped: %s", o->dropped, o->unwritten ? TEXT "some could not be written" : TEXT "log.rate");
 		done = deliver(v, o, true, lost, strlen(lost));
 	}
 	if (done) {

@@ -58,7 +58,7 @@ static void flush(void)
 
 static const char *file(const struct from *f, int i)
 {
-	return i ? fmts("%s.%d", f->base, i) : f->base;
+	return i ? fmts(TEXT "%s.%d", f->base, i) : f->base;
 }
 
 static int number_of(const struct from *f, const struct stat *is)

@@ -51,7 +51,7 @@ static int usage(const char *what)
 
 static int no_option(const char *word)
 {
-	return usage(fmts("%s: no such option", word));
+	return usage(fmts(TEXT "%s: no such option", word));
 }
 
 /* NAME is /etc/husk/NAME.conf where there is no slash. */
@@ -437,7 +437,7 @@ static int verb_filter(char **argv)
 	if (!file && words == argv)
 		return usage(TEXT "a file, or key=value and -- argv");
 	if (*argv && **argv == '-' && ((*argv)[1] | 32) >= 'a')
-		return usage(fmts("%s: options stand first", *argv));
+		return usage(fmts(TEXT "%s: options stand first", *argv));
 	if ((e = cfg_load(asked(), file, words, (int)(argv - words), NULL)))
 		return e;
 	if (*argv)
@@ -496,7 +496,7 @@ static int restart_one(const char *word, const char *name)
 	if ((e = parse(&c, words, "dap")) || (e = cfg_load(asked(), c.file, c.words, c.nwords, c.argv)) || (e = start_what(asked())) ||
 	    (e = cfg_machine(asked(), NULL)))
 		return e;
-	return same(asked()->name, name) ? ask_restart(asked()) : usage(fmts("%s: it calls itself %s now", name, asked()->name));
+	return same(asked()->name, name) ? ask_restart(asked()) : usage(fmts(TEXT "%s: it calls itself %s now", name, asked()->name));
 }
 
 /* One after the other, whatever becomes of those before: the worst counts. */
@@ -628,7 +628,7 @@ static int verb_logs(char **argv)
 	if (one_box(&c, argv, "fn"))
 		return 2;
 	if (c.last && number(c.last, INT32_MAX, &last))
-		return usage(fmts("%s: not a number of lines", c.last));
+		return usage(fmts(TEXT "%s: not a number of lines", c.last));
 	return logs(c.file, c.last ? (int)last : -1, c.follow);
 }
 
@@ -732,7 +732,7 @@ static const char *meant(const char *verb)
 {
 	int i = cfg_index("status|ls|rm|top|shell", verb);
 
-	return i < 0 ? near_of(verb, verb_name) : fmts("; %s?", cfg_nth("state|list|delete|stats|exec", i));
+	return i < 0 ? near_of(verb, verb_name) : fmts(TEXT "; %s?", cfg_nth("state|list|delete|stats|exec", i));
 }
 
 /* One of those that this program has */

@@ -43,7 +43,7 @@ static void read_for(int to)
 	int n;
 
 	while (read(to, &pid, sizeof pid) == sizeof pid) {
-		n = read_at(box()->run.proc, fmts("%d/cmdline", pid), of.command + 1, sizeof of.command - 1);
+		n = read_at(box()->run.proc, fmts(TEXT "%d/cmdline", pid), of.command + 1, sizeof of.command - 1);
 		(void)send(to, of.command, (size_t)(n < 0 ? 1 : n + 1), MSG_NOSIGNAL);
 	}
 	_exit(0);
@@ -103,7 +103,7 @@ struct process {
  * anything. */
 static uint64_t stat_of(const char *dir, int first, int last)
 {
-	const char *p = caps_status(box()->run.proc, fmts("%s/stat", dir));
+	const char *p = caps_status(box()->run.proc, fmts(TEXT "%s/stat", dir));
 	uint64_t v, sum = 0;
 	int i;
 
@@ -126,18 +126,18 @@ static const char *number_at(const char *p, int i)
 /* false: it is gone. */
 static bool ask(struct process *q, const char *dir)
 {
-	const char *text = caps_status(box()->run.proc, fmts("%s/status", dir)), *p;
+	const char *text = caps_status(box()->run.proc, fmts(TEXT "%s/status", dir)), *p;
 
 	memset(q, 0, sizeof *q);
 	if (!text)
 		return false;
 	if ((p = caps_line(&text, "Name")))
-		fmt(q->name, sizeof q->name, "[%.*s]", (int)strcspn(p, "\n"), p);
+		fmt(q->name, sizeof q->name, TEXT "[%.*s]", (int)strcspn(p, "\n"), p);
 	q->state = (p = caps_line(&text, "State")) ? *p : '?';
 	if ((p = caps_line(&text, "Uid")))
 		decimal(p, &q->uid);
 	if ((p = caps_line(&text, "NSpid")) && *(p = number_at(p, of.inside)) != '\n')
-		fmt(q->inside, sizeof q->inside, "%.*s", (int)strspn(p, "0123456789"), p);
+		fmt(q->inside, sizeof q->inside, TEXT "%.*s", (int)strspn(p, "0123456789"), p);
 	if ((p = caps_line(&text, "VmRSS")))
 		decimal(p, &q->rss);
 	q->rss <<= 10;
@@ -166,19 +166,19 @@ static void title(void)
 
 static void row(const struct process *q, pid_t pid, const char *words)
 {
-	column(0, fmts("%d", pid));
+	column(0, fmts(TEXT "%d", pid));
 	column(1, *q->inside ? q->inside : "-");
-	column(2, fmts("%u", (unsigned)q->uid));
-	column(3, fmts("%c", q->state));
+	column(2, fmts(TEXT "%u", (unsigned)q->uid));
+	column(3, fmts(TEXT "%c", q->state));
 	column(4, amount(q->rss));
 	column(5, duration(q->ticks * TICK_NSEC));
-	column(6, fmts("%.*s", (int)(out_width() - places[6]), out_said(words)));
+	column(6, fmts(TEXT "%.*s", (int)(out_width() - places[6]), out_said(words)));
 	out_line();
 }
 
 static void fact(const char *key, uint64_t v)
 {
-	out_fact(key, key, fmts("%llu", (unsigned long long)v));
+	out_fact(key, key, fmts(TEXT "%llu", (unsigned long long)v));
 }
 
 static void record(const struct process *q, pid_t pid, const char *words)
@@ -188,7 +188,7 @@ static void record(const struct process *q, pid_t pid, const char *words)
 	if (*q->inside)
 		out_fact("inside", "inside", q->inside);
 	fact("user", q->uid);
-	out_text("state", "state", fmts("%c", q->state));
+	out_text("state", "state", fmts(TEXT "%c", q->state));
 	fact("rss", q->rss);
 	fact("time_usec", q->ticks * (TICK_NSEC / 1000));
 	out_text("command", "command", out_said(words));
@@ -202,7 +202,7 @@ static int one(pid_t pid)
 	static struct process q;
 	const char *words;
 
-	fmt(dir, sizeof dir, "%d", pid);
+	fmt(dir, sizeof dir, TEXT "%d", pid);
 	if (!ask(&q, dir))
 		return 0;
 	words = q.state == 'Z' ? NULL : command(pid);
@@ -214,7 +214,7 @@ static int one(pid_t pid)
 
 static int depth(const char *dir)
 {
-	const char *text = caps_status(box()->run.proc, fmts("%s/status", dir)), *p = text ? caps_line(&text, "NSpid") : NULL;
+	const char *text = caps_status(box()->run.proc, fmts(TEXT "%s/status", dir)), *p = text ? caps_line(&text, "NSpid") : NULL;
 	int n = 0;
 
 	while (p && *(p = number_at(p, 1)) > '\n')
@@ -238,7 +238,7 @@ static bool descends(const char *dir)
 			return true;
 		if (pid < 2 || (pid_t)pid == box()->keeper)
 			return pid > 1 && depth(dir) >= of.inside && of.inside;
-		fmt(up, sizeof up, "%u", (unsigned)stat_of(up, 4, 4));
+		fmt(up, sizeof up, TEXT "%u", (unsigned)stat_of(up, 4, 4));
 	}
 	return false;
 }
@@ -249,7 +249,7 @@ static bool belongs(const char *dir)
 
 	if (!of.ns.st_ino)
 		return descends(dir);
-	return fstatat(box()->run.proc, fmts("%s/ns/pid", dir), &st, 0) == 0 && st.st_ino == of.ns.st_ino && st.st_dev == of.ns.st_dev;
+	return fstatat(box()->run.proc, fmts(TEXT "%s/ns/pid", dir), &st, 0) == 0 && st.st_ino == of.ns.st_ino && st.st_dev == of.ns.st_dev;
 }
 
 static int of_namespace(void)
@@ -284,7 +284,7 @@ static void begin(void)
 
 	of.reader = -1;
 	of.tries = TRIES;
-	of.inside = depth(fmts("%d", box()->run.init));
+	of.inside = depth(fmts(TEXT "%d", box()->run.init));
 	if (fstatat(box()->who, "ns/pid", &of.ns, 0) < 0 || fstatat(box()->run.proc, "self/ns/pid", &own, 0) < 0 ||
 	    own.st_ino == of.ns.st_ino)
 		of.ns.st_ino = 0;		/* the host's is everybody's */

@@ -170,7 +170,7 @@ static void child(struct live *v, const char *extra, int to)
 		also(&box.life, extra);
 		log_default(&box.life, v->stays);
 		if ((e = start_box(&r, &box)))
-			copy(r.why, sizeof r.why, fmts("start: %s: %s", stage_name(r.row), r.why));
+			copy(r.why, sizeof r.why, fmts(TEXT "start: %s: %s", stage_name(r.row), r.why));
 	}
 	hand_over(v, to, &r, e == 0 && !r.held);
 	if (e == 0 && file)		/* else it is there, and husk restart may have put another there since */
