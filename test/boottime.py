@@ -35,7 +35,7 @@ def guest(files, init, boxes, loader="/init", words="nokaslr norandmaps loglevel
     stamp = qemu.program(qemu.compiled(b, "stamp.c"))
     tree = qemu.with_husk(b, boxes) | {"stamp": stamp, "srv/root/stamp": stamp, "sh": qemu.file(SH), "end": qemu.program(END),
                                        "init": qemu.program(f"#!/stamp {init}\n")} | files
-    r = qemu.boot(b, tree, words, loader, 100)
+    r = qemu.boot(b, tree, words, loader, 250)
     if "-v" in sys.argv:
         print(r.text)
     return r
