@@ -70,6 +70,37 @@ static bool spoiled(int fd)
 	return is_shut(fd) || (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM && connect(fd, &nobody, sizeof nobody) < 0);
 }
 
+/* A socket file, and nobody behind it; or ours, which somebody may still have. Who is there
+ * does not notice: the kernel looks for him first, then at the kind of his socket. */
+static void unbind(int dir, const char *base, bool mine)
+{
+	union where w = { .a.sa_family = AF_UNIX };
+	struct stat st;
+	int fd;
+
+	if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
+		return;
+	fd = mine ? -1 : socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		copy(w.un.sun_path, sizeof w.un.sun_path, rootfs_at(dir, base));
+		mine = connect(fd, &w.a, sizeof w.un) < 0 && errno == ECONNREFUSED;
+		close(fd);
+	}
+	if (mine)
+		(void)unlinkat(dir, base, 0);
+}
+
+static void unbind_path(const char *path, bool mine)
+{
+	const char *base;
+	int dir = log_directory(path, &base, false);
+
+	if (dir < 0)
+		return;
+	unbind(dir, base, mine);
+	close(dir);
+}
+
 /* Of the start before: the same address, and the same kind. */
 static int known(const struct run *r, const struct listening *l, const union where *w, socklen_t len)
 {
@@ -81,47 +112,27 @@ static int known(const struct run *r, const struct listening *l, const union whe
 		n = sizeof is;
 		fd = r->have[i];
 		memset(&is, 0, sizeof is);
-		if (fd >= 0 && syscall(SYS_getsockname, fd, &is, &n) == 0 && n == len && !memcmp(&is, w, len) &&
-		    option(fd, SOL_SOCKET, SO_TYPE) == (l->udp ? SOCK_DGRAM : SOCK_STREAM) &&
-		    (w->a.sa_family != AF_INET6 || option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == (l->family != 0)))
-			return spoiled(fd) ? -1 : fd;
+		if (fd < 0 || syscall(SYS_getsockname, fd, &is, &n) < 0 || n != len || memcmp(&is, w, len) ||
+		    option(fd, SOL_SOCKET, SO_TYPE) != (l->udp ? SOCK_DGRAM : SOCK_STREAM) ||
+		    (w->a.sa_family == AF_INET6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != (l->family != 0)))
+			continue;
+		if (!spoiled(fd))
+			return fd;
+		if (l->path)
+			unbind_path(l->path, true);
 	}
 	return -1;
-}
-
-/* A socket file, and nobody behind it. Who is there does not notice: the kernel looks
- * for him first, then at the kind of his socket. */
-static bool dead(int dir, const char *base)
-{
-	union where w = { .a.sa_family = AF_UNIX };
-	struct stat st;
-	int fd;
-	bool yes;
-
-	if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode) ||
-	    (fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
-		return false;
-	copy(w.un.sun_path, sizeof w.un.sun_path, rootfs_at(dir, base));
-	yes = connect(fd, &w.a, sizeof w.un) < 0 && errno == ECONNREFUSED;
-	close(fd);
-	return yes;
 }
 
 void listen_undo(const struct left *l)
 {
 	static char path[sizeof ((struct sockaddr_un *)0)->sun_path];
-	const char *base;
 	unsigned at = 0;
-	int dir;
 
 	if (!HAS(sockets))
 		return;
 	while (left_get(l, "listen", &at, path, sizeof path))
-		if ((dir = log_directory(path, &base, false)) >= 0) {
-			if (dead(dir, base))
-				(void)unlinkat(dir, base, 0);
-			close(dir);
-		}
+		unbind_path(path, false);
 }
 
 /* By the whole path, which is what its peers are told; that it is really there is
@@ -138,8 +149,7 @@ static int bind_path(struct run *r, int fd, const struct listening *l, const uni
 		return e;
 	if ((dir = log_directory(l->path, &base, false)) < 0)
 		return fail(r, "%s", l->path);
-	if (dead(dir, base))
-		(void)unlinkat(dir, base, 0);
+	unbind(dir, base, false);
 	if (left_add(r, "listen=%s\n", l->path) < 0)
 		return fail(r, "write the state file");
 	was = umask(0777 & ~l->mode);

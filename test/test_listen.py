@@ -150,6 +150,40 @@ def test_what_a_program_has_spoiled_is_made_anew(name, tmp_path):
     stop(name)
 
 
+LENDS = """
+import os, socket, sys
+s = socket.socket(fileno=3)
+if not os.path.exists("/mnt/lent"):
+    open("/mnt/lent", "w").close()
+    out = socket.socket(socket.AF_UNIX); out.connect("/mnt/out")
+    socket.send_fds(out, [b"x"], [3]); out.recv(1)
+    sys.exit(1)
+while True:
+    c = s.accept()[0]; c.sendall(b"hello"); c.close()
+"""
+
+
+def test_what_is_spoiled_between_two_lives_is_made_anew(name, tmp_path):
+    """By who was lent it, still has it, and is no box: the starter is the first to see."""
+    path = str(tmp_path / "s")
+    tmp_path.chmod(0o777)
+    with socket.socket(socket.AF_UNIX) as out:
+        out.bind(str(tmp_path / "out"))
+        os.chmod(tmp_path / "out", 0o777)
+        out.listen()
+        r = husk.husk("start", f"name={name}", "root=/", f"bind={tmp_path}:/mnt:rw", f"listen={path}", "restart=on-failure 3s", "--", PYTHON, "-S", "-c", LENDS, timeout=30)
+        assert r.status == 0, r
+        with out.accept()[0] as c:
+            lent = socket.socket(fileno=socket.recv_fds(c, 1, 1)[1][0])
+            c.send(b"x")
+            assert husk.wait_for(lambda: "state=backoff" in husk.read(husk.RUNDIR / name / "state"), 30)
+            lent.shutdown(socket.SHUT_RDWR)
+        assert husk.wait_for(lambda: husk.husk("state", name, "state").out == "running\n", 30)
+        assert ask(path) == "hello"
+        lent.close()
+    stop(name)
+
+
 def test_a_killed_keeper_leaves_a_path_and_the_next_start_takes_it(name, tmp_path):
     p, path = port(), str(tmp_path / "s")
     words = [f"listen=127.0.0.1:{p}", f"listen={path}"]
