@@ -128,7 +128,7 @@ static void take_box(const struct planned *p)
 
 	if (new && (p->kind == PLANNED_KEPT || (i = place()) == MAXBOX))
 		return;
-	anew = new || plan.gone >> i & 1 || (p->kind == PLANNED_BOX && (plan.retry || p->changed) && has_failed(p->name, plan.retry && plan.lost >> i & 1));
+	anew = p->kind == PLANNED_BOX && (new || plan.gone >> i & 1 || ((plan.retry || p->changed) && has_failed(p->name, plan.retry && plan.lost >> i & 1)));
 	plan.seen |= (uint64_t)1 << i;
 	if (!anew)
 		return;

@@ -27,7 +27,7 @@ struct planning {
 	bool	 wrong;			/* something is, and has been said */
 	bool	 lacks;			/* that is why there is no box of that name */
 	int	 to;			/* PID 1, or 0 */
-	bool	 part;			/* not all could be read, or be sent: who is not named is not gone */
+	bool	 part;			/* not all could be read: who is not named is not gone */
 	struct waiting box[MAXBOX];
 };
 
@@ -88,12 +88,13 @@ static void machine(const struct board *b, struct board_plan *p)
 		p->broken = true;
 }
 
-static void tell(int to, uint8_t kind, const char *name)
+static void tell(int to, uint8_t kind, const char *what)
 {
 	static struct planned p;
 
 	p.kind = kind;
-	copy(p.name, sizeof p.name, name);
+	copy(p.name, sizeof p.name, what);
+	copy(p.file, sizeof p.file, what);
 	(void)!write(to, &p, sizeof p);
 }
 
@@ -201,13 +202,20 @@ static bool same_place(const char *a, const char *b)
 	return end && strrchr(b, '/') - b == end - a && strncmp(a, b, (size_t)(end - a)) == 0;
 }
 
+/* Its file is there: PID 1 knows it by that, if it does. Of such files there may be any number. */
+static void keep(const char *file)
+{
+	if (at()->again)
+		tell(at()->to, PLANNED_KEPT, file);
+}
+
 /* Another file there that calls itself the same */
 static struct waiting *twin(const char *name, const char *file)
 {
 	struct waiting *w;
 
 	for (w = boxes; w < boxes + nboxes; w++)
-		if (w->what.kind == PLANNED_BOX && same(w->what.name, name) && !same(w->what.file, file) && same_place(w->what.file, file))
+		if (same(w->what.name, name) && !same(w->what.file, file) && same_place(w->what.file, file))
 			return w;
 	return NULL;
 }
@@ -237,7 +245,7 @@ const char *board_add(const struct box *b, const char *file)
 	to = w->before;
 	if (nboxes == MAXBOX) {
 		say(2, "husk: %s: more than %d boxes\n", file, MAXBOX);
-		at()->part = true;
+		keep(file);
 		return NULL;
 	}
 	copy(w->what.file, sizeof w->what.file, file);
@@ -280,22 +288,6 @@ static void turn_round(void)
 				memcpy(q->what.extra + n + 1, w->what.name, name + 1);
 			}
 		}
-}
-
-/* PID 1 knows it by its file, if it does. */
-static void keep(const char *file)
-{
-	struct waiting *w = boxes + nboxes;
-
-	if (!at()->again)
-		return;
-	if (nboxes == MAXBOX) {
-		at()->part = true;
-		return;
-	}
-	w->what.kind = PLANNED_KEPT;
-	copy(w->what.file, sizeof w->what.file, file);
-	nboxes++;
 }
 
 /* What is wrong has been said. A box of that name that was there before goes on, or is what it
