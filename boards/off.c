@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
@@ -279,6 +280,7 @@ static void crashed(int sig)
 	(void)all_gone(OFF_MS);
 }
 
+/* The kernel never ends process 1 of a machine for its memory; nor is it to wait for a disk. */
 void board_guard(void)
 {
 	static const uint8_t faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
@@ -289,6 +291,7 @@ void board_guard(void)
 	unsigned i;
 
 	(void)syscall(SYS_sigaltstack, &st, NULL);
+	(void)syscall(SYS_mlockall, MCL_CURRENT | MCL_FUTURE | 4);	/* MCL_ONFAULT: what is in memory stays there, nothing more comes */
 	sigfillset(&most.set);
 	for (i = 0; i < sizeof faults; i++) {
 		(void)sigaction(faults[i], &sa, NULL);

@@ -115,5 +115,5 @@ void board_watchdog_off(void)
 	int off = WDIOS_DISABLECARD;
 
 	if (hw.fd && ask(WDIOC_SETOPTIONS, &off) < 0)
-		board_failed("watchdog: not stopped, a halted machine is reset: ", hw.path);
+		board_failed("watchdog: resets a machine that halts: ", hw.path);
 }

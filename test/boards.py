@@ -62,3 +62,8 @@ def test_halted_after_an_upgrade(board):
 
 def test_let_go_by_the_watchdog():
     test_off.watchdog("husk poweroff")
+
+
+@pytest.mark.parametrize("how", test_boot.OTHERS)
+def test_down(how):
+    test_boot.down(how, test_boot.OTHERS[how])

@@ -10,6 +10,7 @@
  *	lives ask N		PID 1 is asked N times, at its socket of the box rain: how long the answers take
  *	lives now WORD		since the boot
  *	lives bomb N		each of it forks, without end; from N processes on it is said once
+ *	lives eat N		N kB at a time, without end
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -392,6 +393,14 @@ static void ask(int n)
 	printf("@ask n=%d most=%ld mean=%ld\n", n, most, sum / n);
 }
 
+static void eat(size_t n)
+{
+	char *p;
+
+	while ((p = malloc(n)))
+		memset(p, 1, n);
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -417,6 +426,8 @@ int main(int argc, char **argv)
 		ask(atoi(argv[2]));
 	else if (!strcmp(argv[1], "bomb"))
 		bomb(atoi(argv[2]));
+	else if (!strcmp(argv[1], "eat"))
+		eat((size_t)atoi(argv[2]) * 1024);
 	else if (!strcmp(argv[1], "now"))
 		printf("@now %s %ld\n", argv[2], us());
 	return 0;

@@ -76,6 +76,29 @@ def test_reload():
     assert r.text.count("husk: gone: /etc/husk/gone.conf is gone: stopped") == 1 and "husk: QUIT: " in r.text and "rescue" not in r.text and "more than" not in r.text, r
 
 
+MEMORY_SH = """
+about() { sed -n 's/ kB$//; s/^\\(VmLck\\|VmRSS\\|Pss\\|Threads\\):[^0-9]*//p' /proc/1/status | tr '\\n' ' '; grep -c -e heap -e '/husk$' /proc/1/maps; }
+echo "@score $(cat /proc/self/oom_score_adj)"; about | sed 's/^/@about /'
+touch /run/go; n=0
+while [ "$(husk state eats state)" != failed ] && [ $n -lt 1000 ]; do husk list >/tmp/list && n=$((n+1)); done
+echo "@eats $(husk state eats state) $(husk state same state)"; dmesg | sed -n 's/.*Killed process [0-9]* (\\([a-z0-9]*\\)).*/@killed \\1/p'
+husk exec same -- /bin/true; echo "@exec $?"; husk upgrade; echo "@up $?"; about | sed 's/^/@about /'; husk poweroff
+"""
+
+
+def test_memory_is_short():
+    """A box without a limit takes all there is: it is ended, PID 1 answers meanwhile, has not grown, and takes the board down. What of PID 1 is in memory is locked there."""
+    b = ready(QUICK)
+    b = b | {"QEMU": b["QEMU"].replace("-m 256", "-m 160")}
+    f = small(b, {"same": shell(FOREVER), "eats": "exec=/bin/lives eat 256\n" + ("needs=/run/go\nmemory.max=max\npids.max=max\n"), "z": "exec=/bin/sh /z.sh\n"}) | {"z.sh": qemu.file(MEMORY_SH), "bin/lives": qemu.program(qemu.compiled(b, "lives.c"))}
+    r = boot(b, f)
+    assert r.ended and "Power down" in r.text and "panic" not in r.text, r
+    assert said(r, "eats") == ["failed running"] and said(r, "exec") == said(r, "up") == ["0"] and said(r, "score") == ["0"], r
+    assert said(r, "killed") == ["lives"] and "husk: eats: failed: signal 9" in r.text, r
+    about = [l.split() for l in said(r, "about")]
+    assert len(about) == 2 and all(int(a[0]) > 100 and int(a[1]) < 1500 and a[2:] == ["1", "0"] for a in about), r
+
+
 def test_storm():
     """In a guest's own time. A box that is never ready holds up the next one by its start.timeout, and no more. Then a box forks what it may, another one
     sends PID 1 signals in a loop, and PID 1 answers each of 50 who ask."""

@@ -118,7 +118,7 @@ def watchdog(end):
     assert "husk: board.watchdog: 4 s, the driver does not take 86400\n" in r.text, r
     assert ("reboot: Power down" in r.text) == (end == "husk poweroff") and ("reboot: System halted" in r.text) == (end == "husk halt"), r
     assert ("going down" in r.text) == down and (said(r, "halted") == [""]) != down and ("pretimeout event" in r.text) != down, r
-    assert re.findall(r"^husk: board.watchdog: (?!4 s)(.*)$", r.text, re.M) == ["not stopped, a halted machine is reset: /dev/watchdog0: Resource busy"] * n, r
+    assert re.findall(r"^husk: board.watchdog: (?!4 s)(.*)$", r.text, re.M) == ["resets a machine that halts: /dev/watchdog0: Resource busy"] * n, r
 
 
 @pytest.mark.parametrize("end", ["husk halt", "/halted"])		# a power off: make test-boards, and test_upgrade.py
