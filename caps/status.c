@@ -10,7 +10,7 @@
  * buffer loses is its end. Good until the next one is read. */
 char *caps_status(int dir, const char *path)
 {
-	static char text[4096];
+	static char text[4096] BULK __attribute__((aligned(2048)));	/* of which a process touches one page */
 	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
@@ -39,8 +39,7 @@ const char *caps_line(const char **text, const char *name)
 				;
 			return *text = p;
 		}
-		while (*p && *p != '\n')
-			p++;
+		p = strchrnul(p, '\n');
 		if (!*p)
 			break;
 	}

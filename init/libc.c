@@ -34,11 +34,22 @@
 /* A loop that is a memcpy must not become a call of memcpy. */
 #define PLAIN	__asm__ volatile("" ::: "memory")
 
+/* A word at a time where that is worth it: each start of a box goes over some ten thousand
+ * bytes of text. What is read behind the end of a text is in its last word. */
+#define ONES		(~(size_t)0 / 255)
+#define ZERO(w)		(((w) - ONES) & ~(w) & ONES << 7)	/* its lowest bit is that of the first byte that is 0 */
+
 KEEP void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 	char *t = to;
 	const char *f = from;
+	size_t w;
 
+	for (; n >= sizeof w; n -= sizeof w, t += sizeof w, f += sizeof w) {
+		__builtin_memcpy(&w, f, sizeof w);
+		__builtin_memcpy(t, &w, sizeof w);
+		PLAIN;
+	}
 	for (; n; n--) {
 		*t++ = *f++;
 		PLAIN;
@@ -98,13 +109,22 @@ KEEP int memcmp(const void *a, const void *b, size_t n)
 	return 0;
 }
 
+/* The first byte that is c, or the end. All our machines have the low byte first. */
+static inline __attribute__((always_inline)) const char *first(const char *s, char c)
+{
+	const size_t *w = (const void *)((uintptr_t)s & -sizeof *w), all = ONES * (unsigned char)c;
+	size_t before = ((size_t)1 << 8 * ((uintptr_t)s % sizeof *w)) - 1, z;
+
+	while (!(z = ZERO(*w | before) | ZERO((*w ^ all) | before))) {
+		w++;
+		before = 0;
+	}
+	return (const char *)w + (size_t)__builtin_ctzl(z) / 8;
+}
+
 KEEP size_t strlen(const char *s)
 {
-	const char *p = s;
-
-	for (; *p; p++)
-		PLAIN;
-	return (size_t)(p - s);
+	return (size_t)(first(s, '\0') - s);
 }
 
 size_t strnlen(const char *s, size_t max)
@@ -144,9 +164,7 @@ int strncasecmp(const char *a, const char *b, size_t n)
 
 char *strchrnul(const char *s, int c)
 {
-	while (*s && *s != (char)c)
-		s++;
-	return (char *)(uintptr_t)s;
+	return (char *)(uintptr_t)first(s, (char)c);
 }
 
 KEEP char *strrchr(const char *s, int c)
@@ -182,28 +200,34 @@ KEEP char *strstr(const char *s, const char *what)
 {
 	size_t n = strlen(what);
 
-	for (; *s || !n; s++)
+	for (; n && (s = strchr(s, *what)); s++)
 		if (!strncmp(s, what, n))
-			return (char *)(uintptr_t)s;
-	return NULL;
+			break;
+	return (char *)(uintptr_t)s;
+}
+
+static size_t span_of(const char *s, const char *of, bool in)
+{
+	size_t n = 0;
+	const char *p;
+
+	for (; s[n]; n++) {
+		for (p = of; *p && *p != s[n]; p++)
+			;
+		if (!*p == in)
+			break;
+	}
+	return n;
 }
 
 KEEP size_t strspn(const char *s, const char *of)
 {
-	size_t n = 0;
-
-	while (s[n] && strchr(of, s[n]))
-		n++;
-	return n;
+	return span_of(s, of, true);
 }
 
 KEEP size_t strcspn(const char *s, const char *of)
 {
-	size_t n = 0;
-
-	while (s[n] && !strchr(of, s[n]))
-		n++;
-	return n;
+	return *of && of[1] ? span_of(s, of, false) : (size_t)(strchrnul(s, *of) - s);
 }
 
 /* Raw: musl's blocks signals, takes locks and runs handlers around it. */
@@ -223,11 +247,17 @@ int open(const char *path, int flags, ...)
 	return openat(AT_FDCWD, path, flags, mode);
 }
 
+#ifdef SYS_fstat64
+#define FSTAT	SYS_fstat64
+#else
+#define FSTAT	SYS_fstat		/* half of what fstatat() takes, which copies the empty path */
+#endif
+
 /* The structure of the C library begins with the kernel's: only its times, of 64
  * bits everywhere, stand behind that on 32 bits, and stay 0. */
 int fstat(int fd, struct stat *st)
 {
-	return fstatat(fd, "", st, AT_EMPTY_PATH);
+	return (int)syscall(FSTAT, fd, st);
 }
 
 int stat(const char *restrict path, struct stat *restrict st)

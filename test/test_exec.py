@@ -697,7 +697,7 @@ def injected(name, log, *mode, words=()):
 # Where the program runs all the same, and why.
 HARMLESS = {
     "close": "the descriptor is gone", "pidfd_open": "one by one, from Linux 5.8 on not needed", "setns": "the same", "close_range": "/proc/self/fd", "poll": "asked again",
-    "openat2": "component by component", "write": "", "newfstatat": "", "openat": "", "prctl": "a read is not of the mask", "recvfrom": "", "statfs": "", "fstatfs": "", "keyctl": "ENOSYS: no keys",
+    "openat2": "component by component", "write": "", "newfstatat": "", "fstat": "", "openat": "", "prctl": "a read is not of the mask", "recvfrom": "", "statfs": "", "fstatfs": "", "keyctl": "ENOSYS: no keys",
     "read": "", "recvmsg": "made again", "alarm": "", "setitimer": "", "flock": "", "socketpair": "", "readlinkat": "", "stat": "", "access": "", "fcntl": "", "personality": "",
 }
 
