@@ -49,16 +49,15 @@ static void usual(int i, uint64_t now[ALL][2], uint64_t want[2])
  * never more. */
 static int set(struct run *r, int i, uint64_t want[2], uint64_t hard)
 {
-	const char *name = cfg_rlimit_name(i);
 	long e = syscall(SYS_prlimit64, 0, i, want, NULL);
 
 	if (e < 0 && errno == EPERM && want[1] > hard) {
-		note(r, "rlimit.%s stays at %llu: raising it takes CAP_SYS_RESOURCE", name, (unsigned long long)hard);
+		note(r, "rlimit.%s stays at %llu: raising it takes CAP_SYS_RESOURCE", cfg_rlimit_name(i), (unsigned long long)hard);
 		want[1] = hard;
 		want[0] = want[0] < hard ? want[0] : hard;
 		e = syscall(SYS_prlimit64, 0, i, want, NULL);
 	}
-	return e < 0 ? fail(r, "rlimit.%s", name) : 0;
+	return e < 0 ? fail(r, "rlimit.%s", cfg_rlimit_name(i)) : 0;
 }
 
 /* One read, in the order of the numbers, tells what there is to do. */
@@ -80,7 +79,7 @@ int caps_rlimits(struct run *r)
 			memcpy(want, asked, sizeof want);
 		else
 			usual(i, now, want);
-		if (memcmp(want, now[i], sizeof want) != 0)
+		if (want[0] != now[i][0] || want[1] != now[i][1])
 			e = set(r, i, want, now[i][1]);
 	}
 	return e;

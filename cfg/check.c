@@ -38,7 +38,7 @@ static bool idle(const struct box *b, const struct mark *m)
 	const struct key *k = key_row(m->key);
 
 	return k->type == T_ROOT ? m->item ? !b->root_rw : b->root == ROOT_HOST :
-		(k->type == T_CHOICE || k->type == T_MOUNTS) && !*((const uint8_t *)b + k->at);
+		(k->type == T_CHOICE || k->type == T_YES || k->type == T_MOUNTS) && !*((const uint8_t *)b + k->at);
 }
 
 static void owners(const struct box *b)

@@ -33,8 +33,8 @@ static const char defaults[] =
 	"keyring=yes\n"
 	"boot=yes\n"
 	"stop.signal=TERM\n"
+	"reload.signal=HUP\n"	/* in the order of keys.c: the search goes on where it was */
 	"stop.timeout=5s\n"
-	"reload.signal=HUP\n"
 	"log.rate=200/s\n";
 
 static const char presets[] =

@@ -31,8 +31,8 @@
 	K(USER, "user", USER, who, EXEC, "a user (auto, NAME, NAME:GROUP, UID, UID:GID)", "auto: one of its own", "auto", "made from the box's name; UID alone: GID the same; numbers 0..4294967294") \
 	K(GROUPS, "groups", GROUPS, ngroup, LIST | EXEC, "a group (NAME or GID)", "more of them", "", "supplementary; numbers 0..4294967294") \
 	K(UMASK, "umask", UMASK, umask, EXEC, "octal (022)", "", "022", "of the program") \
-	W(TTY, "tty", CHOICE, tty, 0, "no|yes", "a pty of its own; in the background it is for husk attach", "no", "where standard input ends, as a pipe does, one ^D is typed") \
-	W(FORKS, "forks", CHOICE, life.forks, 0, "no|yes", "goes to the background", "no", "the box ends with its last process, and its status is that one's; what stops it goes to all") \
+	W(TTY, "tty", YES, tty, 0, "no|yes", "a pty of its own; in the background it is for husk attach", "no", "where standard input ends, as a pipe does, one ^D is typed") \
+	W(FORKS, "forks", YES, life.forks, 0, "no|yes", "goes to the background", "no", "the box ends with its last process, and its status is that one's; what stops it goes to all") \
 	W(PID1, "pid1", CHOICE, pid1_program, 0, "husk|program", "", "husk", "who is process 1 inside") \
 	W(ABI, "abi", CHOICE, abi, EXEC, "native|32|both", "whose programs run", "native", "32-bit programs on a 64-bit kernel; see SYSTEM CALLS") \
 	/* FILES */ \
@@ -102,18 +102,18 @@
 	W(SECUREBITS, "securebits", SECBITS, securebits, OPEN | EXEC, "none|noroot|noroot_locked|no_setuid_fixup|no_setuid_fixup_locked|keep_caps|keep_caps_locked|no_cap_ambient_raise|no_cap_ambient_raise_locked", "", "by caps", "several with commas; see capabilities(7)") \
 	K(SYSCALLS, "syscalls", SYSCALLS, nsyscall, LIST | EXEC, "@GROUP NAME -NAME NAME:ERRNO NAME(TESTS), see SYSTEM CALLS in husk.conf(5)", "+ or - first: changes @service", "@service", "a name covers its 64/time64/32 twins") \
 	W(SYSCALLS_DEFAULT, "syscalls.default", CHOICE, calls_default, EXEC, "EPERM|KILL|LOG", "", "EPERM", "the answer to what is not allowed") \
-	W(SYSCALLS_LOG, "syscalls.log", CHOICE, calls_log, 0, "no|yes", "who is refused what", "no", "a line for each call that is refused with an errno, with the key to write; from Linux 5.0") \
+	W(SYSCALLS_LOG, "syscalls.log", YES, calls_log, 0, "no|yes", "who is refused what", "no", "a line for each call that is refused with an errno, with the key to write; from Linux 5.0") \
 	K(SOCKETS, "sockets", SOCKETS, sockets, LIST | OPEN | EXEC, "none, all, NAME or -NAME", "added to these four", "unix,inet,inet6,netlink; all with syscalls=@all", "address families: packet can bluetooth vsock alg and others; how, says SYSTEM CALLS") \
-	W(EXEC_ONCE, "exec.once", CHOICE, exec_once, 0, "no|yes", "nothing else is executed", "no", "what exec= says is the last execve of the box") \
-	W(NO_NEW_PRIVS, "no_new_privs", CHOICE, nnp, EXEC, "no|yes", "no: set-uid works", "yes", "") \
-	W(KEYRING, "keyring", CHOICE, keyring, EXEC, "no|yes", "of the session", "yes", "one of its own") \
+	W(EXEC_ONCE, "exec.once", YES, exec_once, 0, "no|yes", "nothing else is executed", "no", "what exec= says is the last execve of the box") \
+	W(NO_NEW_PRIVS, "no_new_privs", YES, nnp, EXEC, "no|yes", "no: set-uid works", "yes", "") \
+	W(KEYRING, "keyring", YES, keyring, EXEC, "no|yes", "of the session", "yes", "one of its own") \
 	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN | EXEC, "a profile", "loaded before", "", "outside") \
 	K(SELINUX, "selinux", LABEL, selinux, OPEN | EXEC, "a context", "", "", "user:role:type:level of the program") \
 	K(SYSCTL, "sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
 	W(REBOOT, "reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
 	K(PERSONALITY, "personality", PERSONA, persona, OPEN | EXEC, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
 	/* LIFE */ \
-	W(BOOT, "boot", CHOICE, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
+	W(BOOT, "boot", YES, boot, 0, "no|yes", "with the board", "yes", "or started by hand only") \
 	K(IF, "if", IF, nif, LIST, "[!]PATH, absolute", "!: it must not be there", "", "else the box is not started: state skipped") \
 	K(BEFORE, "before", BEFORE, nbefore, LIST, "the name of a box, or *", "", "", "the other way round, of the boxes of a board") \
 	K(AFTER, "after", AFTER, nafter, LIST, "the name of a box, a /PATH, or *", "*: all others; order only", "", "that box is ready, failed or skipped; that path is there") \
@@ -153,8 +153,11 @@ enum { LIST = K_LIST, SKIP = K_SKIP, BOARD = K_BOARD, SUB = K_SUB, OPEN = K_OPEN
 #define ROW(id, name, type, at, flags, what, help, def, more) [KEY_##id] = { T_##type, flags, offsetof(struct box, at) },
 static const struct key keys[] = { KEYS(ROW, ROW) };
 
-#define NAME(id, name, type, at, flags, what, help, def, more) name "\0"
-static const char names[] = KEYS(NAME, NAME);
+/* Each name behind its length: most are not the one that is looked for, and no letter of
+ * them is read. */
+#define FIELD(id, name, type, at, flags, what, help, def, more) uint8_t n_##id; char id[sizeof name];
+#define NAME(id, name, type, at, flags, what, help, def, more) sizeof name - 1, name,
+static const struct { KEYS(FIELD, FIELD) } names = { KEYS(NAME, NAME) };
 #define WHAT(id, name, type, at, flags, what, help, def, more) what "\0"
 static const char whats[] = TEXT KEYS(WHAT, WHAT);
 #define NO_WHAT(id, name, type, at, flags, what, help, def, more) "\0"
@@ -200,33 +203,30 @@ __attribute__((noinline)) const struct key *key_row(int row)
 	return &keys[row];
 }
 
-/* Where each name begins is found once: who reads many files asks for a lot of them. */
-static BASE const uint16_t *begins(void)
+static const uint8_t *text(void)
 {
-	static uint16_t at[NKEYS] OFTEN;
-	int i;
-
-	for (i = 1; !at[NKEYS - 1]; i++)
-		at[i] = (uint16_t)(at[i - 1] + strlen(names + at[i - 1]) + 1);
-	return at;
+	return (const uint8_t *)&names;
 }
 
-/* rlimit. is the start of rlimit.nofile, but not a key by itself. What has no row may be
- * another file of a cgroup controller. */
+/* What follows a key is mostly one behind it: the search goes on where the last
+ * one ended. rlimit. is the start of rlimit.nofile, but not a key by itself. What
+ * has no row may be another file of a cgroup controller. */
 int key_find(const char *name)
 {
-	const uint16_t *at = begins();
-	const char *p, *a;
-	int row;
+	const uint8_t *p = text() + cfg.at;
+	size_t n = strlen(name);
+	int i, row = cfg.row;
 
-	for (row = 0; row < NKEYS; row++) {
-		p = names + at[row];
-		if (*p != *name)
-			continue;
-		for (a = name; *p && *a == *p; a++, p++)
-			;
-		if (!*p && !*a == !(keys[row].flags & K_SUB))
-			return row;
+	for (i = 0; i < NKEYS; i++) {
+		if ((keys[row].flags & K_SUB ? n > *p : n == *p) && memcmp(p + 1, name, *p) == 0) {
+			cfg.at = (uint16_t)(p - text());
+			return cfg.row = (uint16_t)row;
+		}
+		p += *p + 2;
+		if (++row == NKEYS) {
+			row = 0;
+			p = text();
+		}
 	}
 	return cfg_is_knob(name) ? KEY_KNOB : -1;
 }
@@ -237,10 +237,17 @@ int key_of(const char *word)
 	return key_find(fmts("%.*s", (int)strcspn(word, "="), word));
 }
 
-/* Also the end of the table: NULL. */
+/* Also the end of the table: NULL. From where the last search ended: whoever asks for
+ * all goes over the table once. */
 const char *key_name(int row)
 {
-	return row < NKEYS ? names + begins()[row] : NULL;
+	if (row >= NKEYS)
+		return NULL;
+	if (row < cfg.row)
+		cfg.at = cfg.row = 0;
+	for (; cfg.row < row; cfg.row++)
+		cfg.at = (uint16_t)(cfg.at + text()[cfg.at] + 2);
+	return (const char *)text() + cfg.at + 1;
 }
 
 /* Of one that is not set unless somebody says it: what holds then, for people; or "" */
@@ -252,14 +259,14 @@ const char *key_default(int row)
 /* Where each text begins is found once: there is a call for each choice of a file. */
 const char *key_what(int row)
 {
-	static char what[256];
-	static uint16_t at[NKEYS] OFTEN;
-	const char *start = nth(HAS(help) ? whats : words, 0), *p = start;
-	int i;
+	static char what[256] OFTEN;
+	static uint16_t at[NKEYS] OFTEN, last OFTEN, end OFTEN;
+	const char *start = nth(HAS(help) ? whats : words, 0);
 
-	for (i = 1; !at[NKEYS - 1]; i++) {
-		p += strlen(p) + 1;
-		at[i] = *p || !HAS(help) ? (uint16_t)(p - start) : at[i - 1];
+	while (last < row) {
+		end = (uint16_t)(end + strlen(start + end) + 1);
+		at[last + 1] = start[end] || !HAS(help) ? end : at[last];
+		last++;
 	}
 	fmt(what, sizeof what, "%s", start[at[row]] ? start + at[row] : TEXT "right here: husk.conf(5)");
 	return what;

@@ -384,7 +384,7 @@ static void local(struct box *b, const char *file)
 	static char path[300];
 	const char *slash = strrchr(file, '/'), *p, *dir = NULL, *e;
 	size_t used = cfg.used;
-	static bool none;		/* of a plan, whose boxes are all of one directory */
+	static bool none OFTEN;		/* of a plan, whose boxes are all of one directory */
 
 	if (none || (!cfg.beside && (!starts(file, CONFDIR "/") || slash != file + sizeof CONFDIR - 1)))
 		return;

@@ -632,11 +632,11 @@ static bool set_ready(struct box *b, char *v)
 /* One of the words that the row has: their places */
 static bool set_choice(struct box *b, int type, void *at, const char *v)
 {
-	int n = cfg_index(key_what(cfg.key), v);
+	int n = cfg_index(type == T_YES ? "no|yes" : key_what(cfg.key), v);
 
 	if (n < 0)
 		return false;
-	if (type == T_CHOICE)
+	if (type == T_CHOICE || type == T_YES)
 		*(uint8_t *)at = (uint8_t)n;
 	else if (type == T_SECBITS)	/* none|a|b|... */
 		b->securebits = n ? b->securebits | 1u << (n - 1) : 0;
@@ -690,7 +690,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_CAPS: return set_caps(at, v);
 	case T_SOCKETS: return set_sockets(at, v);
 	case T_MAP: return !HAS(users) ? NULL : set_map(at == &b->nuidmap ? b->uidmap : b->gidmap, at, v);
-	case T_CHOICE: case T_MOUNTS: case T_SECBITS: ok = set_choice(b, k->type, at, v); break;
+	case T_CHOICE: case T_YES: case T_MOUNTS: case T_SECBITS: ok = set_choice(b, k->type, at, v); break;
 	case T_CWD: ok = set_text(at, v, cfg_clean(v)); break;
 	case T_HOST: case T_NAME: ok = set_text(at, v, cfg_name(v)); break;
 	case T_LABEL: ok = set_text(at, v, cfg_plain(v)); break;

@@ -52,7 +52,7 @@ struct building {
 
 static BASE struct building *at(void)
 {
-	static struct building building;
+	static struct building building BULK;
 
 	return &building;
 }
@@ -218,19 +218,23 @@ static bool starts_it(unsigned call)
 static void runs(bool start)
 {
 	const struct arch *a = filter_arch;
-	unsigned slot, call, answer, plain = a->slots - a->nprivate, up = 0, none = start ? P_KILL : P_ENOSYS;
+	unsigned slot, call, answer, plain = a->slots - a->nprivate, up = 0, none = start ? P_KILL : P_ENOSYS, last = ~0u;
 
 	for (slot = 0; slot < a->slots; slot++) {
 		if (slot == plain) {
-			run(slot, none);
+			run(slot, last = none);
 			up = a->private - plain;
 		}
 		call = filter_calls[slot];
 		if (call == OLDCALL)
 			continue;
 		answer = filter_policy.answer[call] & (unsigned)~NAMED;
-		g.open = g.open && (answer == P_ALLOW || call == NOCALL);
-		run(slot + up, start && !starts_it(call) ? P_KILL : answer);
+		if (answer != P_ALLOW && call != NOCALL)
+			g.open = false;
+		if (start && !starts_it(call))
+			answer = P_KILL;
+		if (answer != last)
+			run(slot + up, last = answer);
 	}
 	run(slot + up, none);
 	if (a->foreign)

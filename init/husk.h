@@ -59,6 +59,7 @@ enum part { PARTS(PART) NPARTS, PART_always = 31 };
 #define STAYS	__attribute__((section(".bss.stays")))
 #define APART	__attribute__((section(".bss.apart")))	/* stays, too, and is large */
 #define OFTEN	__attribute__((section(".bss.often")))
+#define BULK	__attribute__((section(".bss.bulk")))	/* of each start, too, and large: behind that, in one table of pages */
 
 /* For a function that returns the address of a static struct, which everybody else gets
  * from it: on ARM a call has half the size of an address, which gcc would load anew for
@@ -991,7 +992,7 @@ enum keyrow {
 enum keytype {
 	T_EXEC, T_SYSCALLS,		/* of words, which may be quoted */
 	T_GROUPS, T_MOUNTS, T_ETC, T_PATHS, T_MAP, T_AFFINITY, T_SECBITS, T_CAPS, T_SOCKETS, T_IF, T_BEFORE, T_NEEDS, T_AFTER, T_WORDS = T_AFTER,	/* of words */
-	T_CWD, T_ENV, T_USER, T_UMASK, T_CHOICE, T_RESTART,
+	T_CWD, T_ENV, T_USER, T_UMASK, T_CHOICE, T_YES, T_RESTART,
 	T_ROOT, T_BIND, T_TMPFS, T_MOUNT, T_DEVICE, T_DEVRULE,
 	T_NS, T_HOST, T_CLOCK, T_SIZE, T_COUNT, T_WEIGHT, T_CPU, T_PART, T_KNOB, T_CGROUP,
 	T_RLIMIT, T_NICE, T_SCHED, T_IONICE, T_OOM,
@@ -1105,6 +1106,7 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	const char *text;		/* of the line, as it was written; it ends with a line break, or is the last */
 	unsigned nsources, nmarks, errors;
 	size_t	 used;			/* of buffer */
+	uint16_t at, row;		/* where key_find() was */
 	uint32_t mtime;			/* of the file */
 	bool	 warning;		/* the next complaint is one */
 	char	*first;			/* where the first error goes, in FIRST_ERROR bytes, and no line is printed; NULL: all are */
