@@ -91,7 +91,8 @@ static int planned(struct run *r, unsigned how)
 
 /* A name of our own procfs or sysfs. DIR is a guess, and the kernel says ENOTDIR
  * if it is wrong. Each mask is a clone of the last one in the working directory,
- * if there is one: that is found faster than the thing itself, and has its flags. */
+ * if there is one: that is found faster than the thing itself, and has its flags.
+ * What is read-only in procfs has those of all of it: they are set for as long. */
 static int named(struct run *r, int fs, const char *name, unsigned how)
 {
 	const char *where = fs == r->own[DM_PROC] ? name : rootfs_at(fs, name), *from = where;
@@ -107,7 +108,7 @@ static int named(struct run *r, int fs, const char *name, unsigned how)
 				how & DIR ? rootfs_at(g.dir, "") : rootfs_at(g.dev, FILENAME);
 		e = mount(from, where, NULL, MS_BIND, NULL);
 	} while (e < 0 && errno == ENOTDIR && how & MASK && !wrong++);
-	if (e == 0 && (from == where || *from == '/'))
+	if (e == 0 && *from == '/')
 		e = mount(NULL, where, NULL, MS_REMOUNT | MS_BIND | FLAGS, NULL);
 	/* and it must be the target that is missing */
 	if (e < 0)
@@ -168,6 +169,11 @@ static int done(struct run *r)
 	return 0;
 }
 
+static int flags(struct run *r, unsigned how)
+{
+	return r->own[DM_PROC] < 0 || mount(NULL, ".", NULL, MS_REMOUNT | MS_BIND | how, NULL) == 0 ? 0 : fail(r, "flags of /proc");
+}
+
 int rootfs_masks(struct run *r)
 {
 	const struct box *b = r->box;
@@ -181,8 +187,11 @@ int rootfs_masks(struct run *r)
 		look();
 	}
 	/* these first: a tree bound on itself would hide masks in it */
+	e = b->nro ? flags(r, FLAGS) : 0;
 	for (i = 0; i < b->nro && !e; i++)
 		e = cover(r, b->ro[i], rootfs_late(b->ro[i]) ? SKIP : 0);
+	if (!e && b->nro)
+		e = flags(r, FLAGS & ~MS_RDONLY);
 	if (!e && b->nmask)
 		e = empty(r);
 	for (i = 0; i < b->nmask && !e; i++)

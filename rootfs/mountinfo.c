@@ -108,7 +108,7 @@ int mountinfo_next(struct mountinfo *m)
 			;
 	}
 	m->rest = parse(m, m->buf + m->at);
-	p = memchr(m->rest, '\n', (size_t)(m->buf + m->lines - m->rest));
+	p = strchrnul(m->rest, '\n');
 	*p = '\0';
 	m->at = (unsigned)(p + 1 - m->buf);
 	return 1;
