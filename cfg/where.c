@@ -5,7 +5,7 @@
 
 BASE struct reading *cfg_at(void)
 {
-	static struct reading reading;
+	static struct reading reading BULK;
 
 	return &reading;
 }

@@ -32,7 +32,7 @@ struct leaves {
 
 static BASE struct leaves *at(void)
 {
-	static struct leaves leaves;
+	static struct leaves leaves BULK;
 
 	return &leaves;
 }

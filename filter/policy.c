@@ -22,7 +22,7 @@
 
 BASE struct policy *filter_at(void)
 {
-	static struct policy policy;
+	static struct policy policy BULK;
 
 	return &policy;
 }

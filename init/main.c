@@ -34,7 +34,7 @@ static char pidfile[512] APART;		/* to be removed; none: "" */
 /* What was asked for */
 static BASE struct box *asked(void)
 {
-	static struct box box;
+	static struct box box BULK;
 
 	return &box;
 }

@@ -56,7 +56,7 @@ bool state_there(const char *name)
 /* Ours alone, or it is refused: its text decides what undo removes. */
 int state_open(struct left *l, bool make)
 {
-	static char path[256];
+	static char path[256] OFTEN;
 	struct stat st;
 
 	rundir(path, sizeof path);
@@ -522,7 +522,7 @@ static bool bury(struct run *r, const char *link)
 static int number_user(struct run *r)
 {
 	uint32_t h = 2166136261u, span = AUTO_LAST - AUTO_FIRST + 1, i;
-	static char link[16];
+	static char link[16] OFTEN;
 	const char *p;
 
 	for (p = r->name; *p; p++)
