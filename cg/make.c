@@ -422,14 +422,15 @@ static int kill_handle(struct run *r)
 	return r->killfd < 0 ? fail_not(r, "ns.pid is not new, and there is no cgroup to end the box by") : 0;
 }
 
-/* What the kernel has of version 1 it says, one line each, as soon as it is mounted: a box
- * would be without the limits and the device policy that it could have. */
+/* What the kernel has of version 1 it says, one line each, as soon as it is mounted, and the
+ * line of version 2 behind those, if that was ever mounted: a box would be without the
+ * limits and the device policy that it could have. */
 int cg_make(struct run *r)
 {
 	const char *of_v1;
 	int e = 0;
 
-	if (!HAS(v1) && (of_v1 = caps_status(r->proc, "self/cgroup")) && (of_v1 = strchr(of_v1, '\n')) && of_v1[1])
+	if (!HAS(v1) && (of_v1 = caps_status(r->proc, "self/cgroup")) && *of_v1 && !starts(of_v1, "0:"))
 		e = fail_not(r, "cgroups of version 1 are mounted: not in this program: made without v1");
 	if (!e)
 		e = cg_leaves(r, 1u << NCTL | (HAS(v1) ? cg_wanted(r->box) : 0));
