@@ -314,10 +314,20 @@ static int last_words(bool ready)
 	return (int)n;
 }
 
-/* 0 when it is up, or -1: it does not become so */
+/* 0 when it is up, or waits for another one, which is said as at its start; or -1: it does not become so */
 int ask_up(const char *name)
 {
-	return begin(name) || settled(ASK_UP) ? -1 : 0;
+	static char line[160];
+	const char *s;
+
+	if (begin(name))
+		return -1;
+	s = look() > 0 ? left_last(&one.left, "state", line, sizeof line) : NULL;
+	if (s && starts(s, "waiting ") && (s = strchr(s + strlen("waiting "), ' '))) {
+		say(2, "husk: %s: waits:%s\n", name, s);
+		return 0;
+	}
+	return settled(ASK_UP) ? -1 : 0;
 }
 
 int ask_wait(const char *name, bool ready)

@@ -776,7 +776,7 @@ int ask_stop(const char *name);
 int ask_reload(const char *name);
 int ask_reload_all(void);		/* PID 1 of the board */
 int ask_delete(const char *name);
-int ask_up(const char *name);		/* waits; 0, or -1: it does not become so */
+int ask_up(const char *name);		/* waits; 0: it is, or waits itself; -1: it does not become so */
 int ask_wait(const char *name, bool ready);
 int ask_wait_all(void);			/* until all are ready */
 int ask_words(const char *name, const char **file, char *words[], int max);	/* how it was started: 1, 0: it does not run, -1 */

@@ -389,8 +389,8 @@ static int verb_check(char **argv)
 		return 2;
 	for (i = 0; i < c.nrest || (i == 0 && c.nwords); i++)
 		worst = (e = check_one(&c, c.nrest ? c.rest[i] : NULL)) ? e : worst;
-	if (HAS(boards) && !worst && c.nrest > 1)
-		worst = board_circle();
+	if (HAS(boards) && c.nrest > 1 && board_circle())
+		worst = 2;
 	return i ? worst : usage(TEXT "check what?");
 }
 

@@ -315,6 +315,8 @@ def test_needs_a_path(name, tmp_path):
     path = tmp_path / "a/b"
     r = run("-d", f"needs={path}", "--", "/bin/sleep", "100", box=name)
     assert r.status == 0 and word(name) == "waiting" and why(name) == [f"needs {path}"], text(name)
+    again = husk.husk("start", f"name={name}", f"needs={path}", "--", "/bin/sleep", "100", timeout=60)
+    assert (again.status, again.err) == (0, f"husk: {name}: waits: needs {path}\n"), again
     for _ in range(3):
         path.parent.mkdir()
         path.write_text("")
@@ -441,3 +443,6 @@ def test_circles(tmp_path, files, circle):
         (tmp_path / f"{f}.conf").write_text(f"exec=/bin/true\n{l}\n")
     r = husk.husk("check", *(tmp_path / f"{f}.conf" for f in files))
     assert r.status == (2 if circle else 0) and r.err == (f"{tmp_path}/{circle}\n" if circle else ""), r
+    (tmp_path / "wrong.conf").write_text("exec=/bin/true\nfoo=1\n")
+    r = husk.husk("check", tmp_path / "wrong.conf", *(tmp_path / f"{f}.conf" for f in files))
+    assert r.status == 2 and (": a circle: " in r.err) == bool(circle) and "wrong.conf:2: foo: no such key" in r.err, r
