@@ -249,13 +249,17 @@ void board_ended(const char *name, bool failed)
 			plan.lost = (plan.lost & ~((uint64_t)1 << i)) | (uint64_t)failed << i;
 }
 
-/* No box is there any more, one has failed, and no console was asked for: nobody could
- * look why. What board.timeout= is to decide comes first. */
+/* No console that was asked for works; or none was, no box is there any more, and one has
+ * failed: nobody could look why. What board.timeout= is to decide comes first. */
 static void alone(void)
 {
 	uint64_t lost = plan.lost & plan.begun & ~plan.gone;
 
-	if (lost && plan.from < 0 && !(plan.leaves || plan.what.nconsole || board_inside() || board_rescued() || board_good_due() || keeper_state(NULL)))
+	if (plan.from >= 0 || plan.leaves || board_inside() || board_rescued() || board_attended())
+		return;
+	if (plan.what.nconsole)
+		board_fail(GIVEUP_RESCUE, "board.console");
+	else if (lost && !board_good_due() && !keeper_state(NULL))
 		board_fail(GIVEUP_RESCUE, plan.box[__builtin_ctzll(lost)].name);
 }
 

@@ -4,6 +4,7 @@
  * after a delay that doubles where he has lived for less than it takes to log in. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -11,10 +12,11 @@
 
 #include "husk.h"
 
-enum { RESCUE = MAXCONSOLE, FIRST_MS = 1000, LONGEST_MS = 60000, SHORT_MS = 5000 };
+enum { RESCUE = MAXCONSOLE, FIRST_MS = 1000, LONGEST_MS = 60000, SHORT_MS = 5000, OFTEN_MS = 4000 };
 
 struct run_on {
 	pid_t	 pid;			/* 0: nobody is there */
+	bool	 told;			/* why, if the terminal was not to be had */
 	uint32_t delay;			/* before the last start */
 	uint64_t since, due;		/* now_ms(); due 0: not to be started */
 };
@@ -37,21 +39,56 @@ void console_carry(void)
 	carry(&all, sizeof all, 1);
 }
 
+/* What the kernel names last is behind /dev/console. */
+static const char *active(void)
+{
+	static char text[128];
+	int n = read_at(AT_FDCWD, "/sys/class/tty/console/active", text, sizeof text);
+	const char *last;
+
+	text[n > 0 ? n - 1 : 0] = '\0';
+	last = strrchr(text, ' ');
+	return last ? last + 1 : text;
+}
+
+static int open_tty(const char *tty)
+{
+	return open(fmts("/dev/%s", tty), O_RDWR | O_NONBLOCK | O_NOCTTY);
+}
+
+/* Of nobody else: what a login has left there would read the next one's keys. To whoever
+ * has opened /dev/console itself a hang-up does nothing. It would wait, and PID 1 with it,
+ * for who cannot write on because the line stands still. */
+static int hung_up(const char *tty)
+{
+	const char *name = same(tty, "console") ? active() : tty;
+	int fd = open_tty(name);
+
+	if (fd < 0)
+		fd = open_tty(name = tty);
+	if (fd < 0)
+		return -1;
+	(void)poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, -1);
+	(void)fchown(fd, 0, 0);			/* login may have given it to somebody */
+	if (ioctl(fd, TIOCVHANGUP) < 0 && !board_inside())
+		return -1;
+	close(fd);
+	return open_tty(name);
+}
+
 /* 0, 1 and 2, and the controlling one, whoever had it before. It may wait for a carrier,
  * and so may who reads it: not PID 1. */
 static bool take(const char *tty, bool first)
 {
-	static char path[sizeof all.what->tty + 5];
 	int fd, i;
 
 	(void)setsid();
 	if (board_inside() && same(tty, "console"))
 		return (void)ioctl(0, TIOCSCTTY, 1), true;	/* what we were given; /dev has the machine's */
-	fmt(path, sizeof path, TEXT "/dev/%s", tty);
-	fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY);
+	fd = hung_up(tty);
 	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0) {
 		if (first)
-			say(2, "husk: board.console: %s: %s\n", path, errno_text());
+			board_failed("console: ", tty);
 		return false;
 	}
 	(void)ioctl(fd, TIOCSCTTY, 1);
@@ -62,12 +99,8 @@ static bool take(const char *tty, bool first)
 
 static void wait_for_enter(void)
 {
-	sigset_t hup;
 	char c = 0;
 
-	sigemptyset(&hup);
-	sigaddset(&hup, SIGHUP);
-	sigprocmask(SIG_UNBLOCK, &hup, NULL);	/* the rescue shell wants the terminal, or nobody is at it any more */
 	say(1, "\nPress Enter for a shell on this console.\n");
 	while (c != '\n' && read(0, &c, 1) == 1)
 		;
@@ -114,7 +147,6 @@ static void become(const struct terminal *t, bool rescue)
 {
 	static const char *argv[MAXARG + 1], *env[6];
 	const char *w, *file = t->words;
-	sigset_t none;
 	int n = 0;
 
 	for (w = t->words; *w; w += strlen(w) + 1)
@@ -130,8 +162,6 @@ static void become(const struct terminal *t, bool rescue)
 	env[2] = "USER=root";
 	env[3] = "SHELL=/bin/sh";
 	env[4] = starts(t->tty, "tty") && (uint8_t)(t->tty[3] - '0') < 10 ? "TERM=linux" : "TERM=vt102";
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)execve(file, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)env);
 	board_failed("console: ", file);
 	_exit(127);
@@ -140,8 +170,12 @@ static void become(const struct terminal *t, bool rescue)
 /* Locks and pipes of boxes are PID 1's alone: who waits for Enter would hold them. */
 static void child(int i, bool first)
 {
+	sigset_t none;
+
 	caps_reset();
 	(void)chdir("/");
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);	/* the rescue shell wants the terminal, or nobody is at it any more */
 	if (!take(all.what[i].tty, first) || close_others(AT_FDCWD, 3, NULL, 0) < 0)
 		_exit(1);
 	if (all.what[i].ask)
@@ -157,29 +191,18 @@ static void start(int i)
 	r->since = now_ms();
 	r->pid = fork();
 	if (r->pid == 0)
-		child(i, !r->delay);
+		child(i, !r->told);
+	r->told = true;
 	if (r->pid < 0) {
 		r->pid = 0;
 		r->due = r->since + FIRST_MS;
 	}
 }
 
-/* What the kernel names last is behind /dev/console. */
-static bool is_console(const char *tty)
-{
-	static char text[128];
-	int n = read_at(AT_FDCWD, "/sys/class/tty/console/active", text, sizeof text);
-	const char *last;
-
-	text[n > 0 ? n - 1 : 0] = '\0';
-	last = strrchr(text, ' ');
-	return same(tty, "console") || same(tty, last ? last + 1 : text);
-}
-
 /* Two who read from one terminal take each other's keys: the rescue shell has it alone. */
 static uint64_t when(int i, uint64_t due)
 {
-	return i < RESCUE && board_rescued() && is_console(all.what[i].tty) ? 0 : due;
+	return i < RESCUE && board_rescued() && (same(all.what[i].tty, "console") || same(all.what[i].tty, active())) ? 0 : due;
 }
 
 static void end(int i)
@@ -222,14 +245,27 @@ uint64_t board_consoles_due(void)
 	return next;
 }
 
-/* Who was kept from the terminal by the rescue shell has it again. */
+/* Is there one at which somebody could be? Where each that was tried has ended at once, three
+ * times and more, because its terminal is missing or for whatever reason, there is none. */
+bool board_attended(void)
+{
+	struct run_on *r = all.now;
+	int i, n = 0;
+
+	for (i = 0; i < RESCUE; i++, r++)
+		n += *all.what[i].tty && (r->pid || r->delay < OFTEN_MS);
+	return n;
+}
+
+/* Who was kept from the terminal by the rescue shell has it again; and what was of no use
+ * may have been mended. */
 static void rescued(uint64_t now)
 {
 	int i;
 
 	for (i = 0; i < RESCUE; i++)
-		if (*all.what[i].tty && !all.now[i].pid && !all.now[i].due)
-			all.now[i].due = now;
+		if (*all.what[i].tty && !all.now[i].pid)
+			all.now[i] = (struct run_on){ .due = now };
 }
 
 void board_reaped(pid_t pid)
@@ -241,6 +277,7 @@ void board_reaped(pid_t pid)
 	for (i = 0, r = all.now; i <= RESCUE; i++, r++)
 		if (r->pid == pid) {
 			r->pid = 0;
+			r->told &= now - r->since < SHORT_MS;
 			r->delay = now - r->since >= SHORT_MS ? FIRST_MS : r->delay ? r->delay * 2 : FIRST_MS;
 			if (r->delay > LONGEST_MS)
 				r->delay = LONGEST_MS;

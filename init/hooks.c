@@ -93,10 +93,9 @@ static void refuse(int to)
 static void become(struct run *prog, pid_t parent, int in, int err)
 {
 	sigset_t none;
-	int fd;
 
-	if (poll(&(struct pollfd){ 2, POLLOUT, 0 }, 1, STILL_MS) == 0 && (fd = open("/dev/null", O_WRONLY | O_CLOEXEC)) >= 0)
-		dup2(fd, 2);		/* a terminal that stands still: it would be killed for that it speaks */
+	if (poll(&(struct pollfd){ 2, POLLOUT, 0 }, 1, STILL_MS) == 0)
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2);	/* a terminal that stands still: it would be killed for that it speaks */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent || setsid() < 0 ||
 	    dup2(in, 0) < 0 || dup2(2, 1) < 0 || chdir("/") < 0)
 		refuse(err);

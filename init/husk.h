@@ -1619,6 +1619,7 @@ void board_reaped(pid_t);		/* perhaps one of those */
 void board_rescue(const char *why, bool wanted);	/* a shell on the console; wanted: at once, else after Enter */
 void board_fail(enum giveup, const char *why);	/* boards/boot.c: what giveup= and board.fail= ask for */
 void board_ended(const char *name, bool failed);	/* one of its boxes, for now or for good */
+bool board_attended(void);		/* one of board.console= works, as far as is known */
 bool board_rescued(void);		/* it has not ended yet */
 void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it */
 uint64_t board_watchdog_due(void);

@@ -4,7 +4,7 @@ import re
 import pytest
 
 import qemu
-from test_boot import QUICK, ready, shell, small
+from test_boot import QUICK, ready, said, shell, small
 from test_off import FOREVER, boot
 
 # The kernel itself says what is to be known: its lines do not wait for the terminal.
@@ -39,3 +39,24 @@ def test_stands_still(who):
     assert tells[-2].startswith("start 125 husk: bad: cg.limits: ") and tells[-2].endswith(" husk: bad: init.prestart: /bin/false: ended with 1"), r
     assert tells[-1] == f"lost 1 {int(who != CONSOLE)}", r
     assert "husk: " not in re.sub(r"^\[.*", "", r.text, flags=re.M), r		# nothing came through
+
+
+def test_no_old_reader():
+    """Whoever of a login is left on the terminal reads nothing of the next one, by whatever name that one has it."""
+    b = ready(QUICK)
+    f = small(b, {"a": shell(FOREVER)}, conf="board.console=console /bin/sh\n")
+    f["left"] = qemu.file("trap '' HUP; while :; do { : >/run/$1; if [ $2 ]; then exec 3<$2; fi; while read x; do echo $x >>/run/stolen; done <&3; } 2>/dev/null; echo $1 >>/run/over; usleep 100000; done\n")
+    f["login"] = qemu.file("chown 1000 $(tty); cd /run; : >stolen; chmod 666 stolen; chmod 777 .; exec 3<&0; setsid sh /left held &\n"
+                           "setsid busybox su user -c \"while :; do sh /left own $(tty); usleep 100000; done\" & until [ -e held -a -e own ]; do usleep 9999; done; usleep 99999; exit\n")
+    r = boot(b, f, timeout=60, typed=[("# ", ". /login\n")] + [("# ", f"echo @mine {i}\n") for i in range(5)] +
+             [("# ", "echo @over $(sort -u /run/over); echo @stolen $(cat /run/stolen); husk poweroff\n")])
+    assert r.ended and said(r, "mine") == list("01234") and said(r, "stolen") == [""] and said(r, "over") == ["held own"], r
+
+
+def test_missing():
+    """A terminal that is not there, comes, and goes: it is said, there is a shell for who presses Enter on the console, and it is tried again."""
+    b = ready(QUICK)
+    f = small(b, {"a": shell(FOREVER)}, conf='board.console=ttyNO9 /bin/sh -c "rm /dev/ttyNO9; sleep 6"\n')
+    r = boot(b, f, timeout=150, typed=[("Press Enter", "\n"), ("# ", "mknod /dev/ttyNO9 c 4 1; exit\n"), ("Press Enter", "\n"), ("# ", "echo @a $(husk state a state); husk poweroff\n")])
+    assert r.ended and said(r, "a") == ["running"], r
+    assert r.text.count("husk: board.console: ttyNO9: No such file or directory\n") == r.text.count("husk: rescue: board.console has failed; all is read again when this shell ends\n") == 2, r

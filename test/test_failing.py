@@ -27,7 +27,7 @@ def test_rescue():
     r = boot(b, f, timeout=300, typed=[
         ("Press Enter", "\n"), ("normal startup", "known\n"), ("# ", f"touch /run/mended; {end}"),
         ("Press Enter", "\n"), ("normal startup", "known\n"), ("# ", f"touch /run/mended-b; {end}")])
-    assert said(r, "up") == [""] * 4 and said(r, "shell") == ["/dev/console 0"] * 2, r
+    assert said(r, "up") == [""] * 4 and said(r, "shell") == ["/dev/ttyAMA0 0"] * 2, r
     assert "husk: rescue: a has failed; all is read again" in r.text and "husk: board: not good in 20 s: b\n" in r.text, r
     assert "husk: rescue: board has failed; all" in r.text and said(r, "good") == [""] and len(said(r, "console")) == 3 and not said(r, "read"), r
     assert r.ended and "reboot: Power down" in r.text, r
@@ -142,7 +142,7 @@ def test_without_seccomp_and_cgroups():
     """No box at all: each says what is missing, and a shell is there once, for who presses Enter."""
     r = lacking("seccomp", "mount -t sysfs sys /sys; mount -t tmpfs -o ro none /sys/fs/cgroup", [
         ("Press Enter", "\n"), ("# ", "echo @shell $(tty) $(ps | grep -c '[h]ost.sh'); husk poweroff\n")])
-    assert said(r, "shell") == ["/dev/console 0"], r
+    assert said(r, "shell") == ["/dev/ttyAMA0 0"], r
     assert "husk: plain: init.filter: the filter of PID 1: Function not implemented - CONFIG_SECCOMP_FILTER\n" in r.text, r
     assert "ns.pid is not new, and there is no cgroup to end the box by" in r.text, r
     assert len(re.findall("^husk: (?:host|plain): failed: start: ", r.text, re.M)) == 2 and r.text.count("husk: rescue: ") == 1, r
