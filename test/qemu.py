@@ -351,7 +351,7 @@ def guest(name, script, version="6.1", layout="v2", files=None, append="", icoun
 
 # ------------------------------------------------------------------------ the image
 
-# What an image shows: a server that anybody may ask, a shell on the console, and one that crashes.
+# What an image shows: a server that anybody may ask, a shell for who attaches to it, and one that crashes.
 BOXES = {
     "web": """exec=/bin/busybox httpd -f -p 0.0.0.0:8080 -h /www
 root=/srv/root
@@ -362,8 +362,9 @@ memory.max=32M
 pids.max=20
 restart=always 1s..30s
 """,
-    "shell": """use=host
-exec=/bin/sh -c "exec sh -i </dev/console >/dev/console 2>&1"
+    "shell": """exec=/bin/sh -i
+root=/srv/root
+tty=yes
 stop.signal=HUP
 restart=always 1s..30s
 after=web
@@ -381,6 +382,10 @@ def modules(b):
     at, known, todo, files = kernel(b), {}, b.get("MODULES", "").replace("-", "_").split(), {}
     for f in sorted(at.glob("lib/modules/**/*.ko*")):
         known.setdefault(f.name.split(".")[0].replace("-", "_"), f)
+    if todo:
+        there = set(known) | {pathlib.PurePath(l).stem.replace("-", "_") for f in at.glob("**/modules.builtin") for l in f.read_text().split()}
+        if wrong := [m for m in todo if m not in there]:
+            raise SystemExit(f"boards/{b['NAME']}.mk: MODULES: {' '.join(wrong)}: not in this kernel, {b['KERNEL']}")
     if not set(todo) & set(known):
         return {}
     with tempfile.TemporaryDirectory() as to:
@@ -430,6 +435,8 @@ def image(b, boxes=None, more=None, where=None):
     if b.get("DISK"):		# what of its drivers is in the kernel need not be loaded
         loaded = {pathlib.PurePath(f).stem.replace("-", "_") for f in mods}
         conf += "".join(f"board.module={m}\n" for m in b["MODULES"].split() if m.replace("-", "_") in loaded) + "mount=LABEL=data:/data:ext4\n"
+    if "board.console=" not in conf:
+        conf += "board.console=console /bin/sh -l\n"		# the rescue shell takes its place: two who read would share the keys
     boxes = dict(BOXES if boxes is None else boxes)
     if b["DEBARCH"] == "i386" and "web" in boxes:		# whose C library makes sockets by one call for all, which no filter sees into
         boxes["web"] += "syscalls=+socketcall\n"

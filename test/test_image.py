@@ -23,7 +23,7 @@ def three_boxes(name, tmp, append="", timeout=300):
     halts = name not in (*qemu.BOARDS, "orangepi-pc", "vexpress-a9")	# their models have nothing for it
     with qemu.Console(qemu.machine(b, qemu.image(b, where=tmp), append), timeout) as c:
         assert c.until("# "), c
-        assert c.ask("husk wait --ready web")[1] == 0, c
+        assert c.ask("export NO_COLOR=1; until husk wait --ready web; do sleep 0.1; done")[1] == 0, c
         assert f"hello from {'the disk' if b.get('DISK') else 'a box'}\n" in c.ask("wget -qO- http://127.0.0.1:8080/")[0], c	# husk speaks, too
         # it has crashed, and is there again
         assert c.ask("until husk state crash restarts | grep -q '^[1-9]'; do sleep 0.2; done")[1] == 0, c
