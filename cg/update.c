@@ -37,7 +37,8 @@ static bool about(const struct setting *a, const struct setting *b)
 	return a->ctl == b->ctl && same(a->file, b->file) && a->keyed == b->keyed && (!n || !strncmp(a->text, b->text, n));
 }
 
-/* Has the box a limit that writes there? text: and just that */
+/* Has the box a limit that writes there? text: and just that, and nobody who has gone
+ * without it so far wants it now */
 static bool has(struct run *r, const struct box *b, const struct setting *s, bool text)
 {
 	struct setting other;
@@ -45,7 +46,7 @@ static bool has(struct run *r, const struct box *b, const struct setting *s, boo
 
 	for (i = 0; i < cg_settings(b); i++)
 		if (cg_setting(r, b, i, false, &other) > 0 && about(s, &other))
-			return !text || same(s->text, other.text);
+			return !text || (same(s->text, other.text) && s->skip >= other.skip);
 	return false;
 }
 

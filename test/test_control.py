@@ -442,6 +442,17 @@ def test_each_call_of_an_update_that_makes_a_leaf_fails_once(name, tmp_path, bef
         husk.nothing_left(name, 1)
 
 
+def test_what_was_gone_without_is_asked_for(name):
+    """?memory.high=3M, for which there is no file in a v1 tree, and then without the ?: that is another wish."""
+    with husk.box("?memory.high=3M", "--", "/bin/sh", "-c", "echo up; exec sleep 50", box=name) as p:
+        assert p.stdout.readline() == b"up\n"
+        r, again = (control("update", name, word, timeout=40) for word in ("memory.high=3M", "?memory.high=3M"))
+        assert control("stop", name, timeout=40).status == 0
+        if V2 and r.status == 0:
+            pytest.skip("memory is in the v2 tree here")
+        assert r.status == 1 and r.err.endswith("cg.limits: memory.high: not in the memory controller - cgroup v1 has nothing like it\n") and again.status == 0, r
+
+
 @pytest.mark.skipif(not FREEZER, reason="no v1 freezer")
 def test_who_kills_an_update_leaves_nobody_frozen(name, tmp_path):
     """Also while all stands still to be moved, and with kill -9."""
