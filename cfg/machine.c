@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -135,6 +136,45 @@ static void abi(const struct box *b, int root, const char *path)
 	}
 	if (b->abi == ABI_32 && (elf.head[18] == EM_X86_64 || elf.head[18] == EM_AARCH64))
 		cfg_error(KEY_EXEC, 0, "%s: 64-bit program - abi=both", path);
+}
+
+/* What is to lie over something needs it; a default one that is not there needs no cover. */
+static void covers(const struct box *b, int root, int row, const char *const *list, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (cfg_layer(row, i) > L_USE && !cfg_is_default(list[i]))
+			missing(row, i, list[i], inside(b, root, list[i], ANY));
+}
+
+/* The first word of PATH ARG ... */
+static void command(int row, int item, int top, const char *text)
+{
+	const char *path = fmts("%.*s", (int)strcspn(text, " \t"), text);
+
+	if (*path == '/')		/* quoted ones are rare */
+		absent(row, item, path, look(top, path, PROGRAM));
+}
+
+/* Programs of outside, and what only this machine has */
+static void outside(const struct box *b, int top, bool elsewhere)
+{
+	static uint8_t cpus[sizeof b->affinity];
+	unsigned i, any = 0;
+
+	for (i = 0; i < b->nhook; i++)
+		if (b->hook[i].stage < HOOK_CREATECONTAINER || b->hook[i].stage > HOOK_STARTCONTAINER)
+			command(KEY_HOOK, (int)i, top, b->hook[i].text);
+	for (i = 0; i < b->nknob && !elsewhere; i++)
+		if (!b->knob[i].skip && b->knob[i].of && *b->knob[i].of == '/')
+			absent(b->knob[i].row, (int)i, b->knob[i].of, look(top, b->knob[i].of, ANY));
+	if (elsewhere || !b->has_affinity || syscall(SYS_sched_getaffinity, 0, sizeof cpus, cpus) < 0)
+		return;
+	for (i = 0; i < sizeof cpus; i++)
+		any |= cpus[i] & ((const uint8_t *)b->affinity)[i];
+	if (!any)
+		cfg_error(KEY_AFFINITY, 0, "this machine has none of these CPUs");
 }
 
 /* By the box's own PATH */
@@ -263,6 +303,22 @@ static int open_root(const struct box *b, int top)
 	return fd;
 }
 
+/* Of what goes on to the file system a word may be a slip of one that is ours. */
+static void slips(const struct mnt *m, int i)
+{
+	const char *p = m->type, *hint;
+	int n;
+
+	for (; p && *p; p = p == m->type ? m->data : p + n + (p[n] == ',')) {
+		n = (int)strcspn(p, ",");
+		hint = near_of(fmts("%.*s", n, p), cfg_mount_word);
+		if (!*hint)
+			continue;
+		cfg.warning = true;
+		cfg_error(KEY_MOUNT, i, "%.*s goes to the file system%s", n, p, hint);
+	}
+}
+
 static bool process_1(void)
 {
 	static char name[8];
@@ -270,19 +326,33 @@ static bool process_1(void)
 	return read_at(AT_FDCWD, "/proc/1/comm", name, sizeof name) > 0 && starts(name, "husk");
 }
 
-int cfg_machine(const struct box *b, const char *below)
+/* Its programs are on the board, or below ROOTFS; here they need not be. */
+static void of_board(const struct box *b, int top, bool elsewhere)
 {
-	int top = open(below ? below : "/", O_PATH | O_DIRECTORY | O_CLOEXEC), root, i;
+	int i;
 
-	if (top < 0) {
-		say(2, "husk: check: %s: %s\n", below, errno_text());
-		return 2;
+	for (i = 0; i < b->nmnt; i++)
+		slips(&b->mnt[i], i);
+	for (i = -1; i < b->board.nconsole; i++) {
+		cfg.warning = elsewhere;
+		if (i >= 0)
+			command(KEY_BOARD_CONSOLE, i, top, b->board.console[i].words);
+		else if (b->board.good)
+			command(KEY_BOARD_GOOD, 0, top, b->board.good);
 	}
+	cfg.warning = false;
+}
+
+static void of_box(const struct box *b, int top, const char *below)
+{
+	int root, i;
+
 	for (i = 0; i < b->nmnt; i++)
 		source(b, i, top, below != NULL);
 	if (!below)
 		devices(b, top);
 	given(b, top, below != NULL);
+	outside(b, top, below != NULL);
 	waits(KEY_NEEDS, b->needs, b->nneeds);
 	waits(KEY_AFTER, b->after, b->nafter);
 	if (b->life.giveup && (!b->life.tries || b->life.restart == RESTART_NO)) {
@@ -297,11 +367,27 @@ int cfg_machine(const struct box *b, const char *below)
 		if (b->narg)
 			program(b, root, below != NULL);
 		missing(KEY_CWD, 0, b->cwd, inside(b, root, b->cwd, DIRECTORY));
+		covers(b, root, KEY_MASK, b->mask, b->nmask);
+		covers(b, root, KEY_READONLY, b->ro, b->nro);
 		users(b, root);
 	}
 	if (b->ngroup && !below && getauxval(AT_EUID))
 		cfg_error(KEY_GROUPS, 0, "an unprivileged caller keeps his own groups");
 	close(root);
+}
+
+int cfg_machine(const struct box *b, const char *below)
+{
+	int top = open(below ? below : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (top < 0) {
+		say(2, "husk: check: %s: %s\n", below, errno_text());
+		return 2;
+	}
+	if (HAS(boards) && cfg.board)
+		of_board(b, top, !below && !process_1());
+	else
+		of_box(b, top, below);
 	close(top);
 	return cfg.errors ? 2 : 0;
 }

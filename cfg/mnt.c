@@ -32,6 +32,12 @@ static const char *name(int i)
 	return cfg_nth(options, i);
 }
 
+/* Of mount= of board.conf: the two that are its own come first. */
+const char *cfg_mount_word(int i)
+{
+	return i < 2 ? name(BOARDS + i) : i - 2 <= NFLAGS ? name(i - 2) : NULL;
+}
+
 static const char *flag(int i)
 {
 	return i < NFLAGS ? name(i) : NULL;
@@ -130,6 +136,8 @@ const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 	i = *m.dst == '/' ? cfg_seek(&b->mnt[0].dst, sizeof b->mnt[0], b->nmnt, m.dst) : b->nmnt;
 	if (i < b->nmnt && b->mnt[i].kind != kind)
 		return cfg_wrong("%s is the place of a %s= already", m.dst, key_name(KEY_BIND + b->mnt[i].kind));
+	if (*m.dst != '/' && m.type && !same(m.type, "swap"))
+		return cfg_not();
 	if (!(e = cfg_slot(i, &b->nmnt, MAXMNT)))
 		b->mnt[i] = m;
 	return e;

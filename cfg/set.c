@@ -723,11 +723,11 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_IONICE: ok = set_ionice(b, v); break;
 	case T_PERSONA: ok = set_personality(b, v); break;
 	case T_MODULE:
-		if (!(e = cfg_add(at, MAXMODULE)))
+		if (!(e = cfg_chars(v, strcspn(v, " "), "0-") ? cfg_add(at, MAXMODULE) : cfg_not()))
 			b->board.module[b->board.nmodule - 1] = v;
 		return e;
 	case T_BROOT: ok = HAS(boards) && cfg_set_root(b, v); break;
-	case T_OVERLAY: ok = set_text(at, v, *v == '/' ? cfg_clean(v) : cfg_size(v, &size)); break;
+	case T_OVERLAY: ok = set_text(at, v, *v == '/' ? cfg_clean(v) : cfg_size(v, &size) && size >= 64 * 1024); break;
 	case T_TIME: ok = cfg_time(v, 1000, DAY_MS, at); break;
 	case T_LOG: return set_log(b, v);
 	case T_RATE: ok = HAS(log) && set_rate(&b->life, v); break;

@@ -1060,6 +1060,7 @@ void cfg_empty(struct box *, int row);		/* key= of a list */
 int cfg_env(const struct box *, const char *name, size_t len);	/* which of env begins so; nenv: none */
 const char *cfg_set_mnt(struct box *, int kind, char *value, bool skip);
 bool cfg_set_root(struct box *, char *value);	/* board.root= */
+const char *cfg_mount_word(int);	/* an option that is ours; NULL: no more */
 /* cfg/listen.c */
 const char *cfg_set_listen(struct box *, char *value);
 void cfg_check_listen(const struct box *);

@@ -368,14 +368,12 @@ static int verb_start(char **argv)
 static int check_one(const struct words *c, const char *word)
 {
 	const char *file = word ? conf(word) : NULL;
-	int e;
+	bool board = HAS(boards) && file && cfg_is_board(file);
+	int e = board ? cfg_board(asked(), file, c->words, c->nwords) : cfg_load(asked(), file, c->words, c->nwords, c->argv);
 
-	if (HAS(boards) && file && cfg_is_board(file))
-		return cfg_board(asked(), file, c->words, c->nwords);
-	e = cfg_load(asked(), file, c->words, c->nwords, c->argv);
 	if (!e)
 		e = cfg_machine(asked(), c->root);
-	if (HAS(boards) && !e && word && board_add(asked(), file))
+	if (HAS(boards) && !e && word && !board && board_add(asked(), file))
 		e = 2;
 	return e;
 }
