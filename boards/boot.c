@@ -388,7 +388,8 @@ void board_go_on(void)
 {
 	plan.argv = (char **)(uintptr_t)entry_words();
 	board_guard();
-	say_by(2);
+	if (!board_inside())
+		say_by(2);
 	for (;;)
 		serve();
 }

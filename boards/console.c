@@ -245,15 +245,16 @@ uint64_t board_consoles_due(void)
 	return next;
 }
 
-/* Is there one at which somebody could be? Where each that was tried has ended at once, three
- * times and more, because its terminal is missing or for whatever reason, there is none. */
+/* Is there one at which somebody could be? There is none where each was tried three times and
+ * its terminal is not there. A program that ends at once is no reason: who sits at it could make
+ * it end, and would have root's shell. */
 bool board_attended(void)
 {
 	struct run_on *r = all.now;
 	int i, n = 0;
 
 	for (i = 0; i < RESCUE; i++, r++)
-		n += *all.what[i].tty && (r->pid || r->delay < OFTEN_MS);
+		n += *all.what[i].tty && (r->pid || r->delay < OFTEN_MS || faccessat(AT_FDCWD, fmts("/dev/%s", all.what[i].tty), F_OK, 0) == 0);
 	return n;
 }
 

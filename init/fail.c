@@ -148,6 +148,18 @@ void say_also(void (*to)(const char *, size_t))
 	too = to;
 }
 
+/* Opened for each line: what the kernel allows an open one is ten lines in five seconds,
+ * and log.rate= has been there before. What lies there may be a fifo, where a box has the board's /dev. */
+bool kernel_log(const char *s, size_t n)
+{
+	int fd = openat(AT_FDCWD, "/dev/kmsg", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	bool done = fd >= 0 && write(fd, s, n) == (ssize_t)n;
+
+	if (fd >= 0)
+		let_go(fd);
+	return done;
+}
+
 /* One write, so that lines of several processes do not mix. Where standard
  * error is gone there is nobody to tell; but what the console of a board does not take
  * the kernel's log has. */
@@ -165,7 +177,7 @@ void (say)(int fd, const char *f, ...)
 		w = write(HAS(boards) && fd == 2 && by ? by : fd, line, n);
 	while (w < 0 && errno == EINTR);
 	if (HAS(boards) && by && w != (ssize_t)n)
-		(void)write_at(AT_FDCWD, "/dev/kmsg", line);
+		(void)kernel_log(line, n);
 	if (fd == 2 && too)
 		too(line, n);
 }

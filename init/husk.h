@@ -608,6 +608,7 @@ void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3))
 void say_by(int fd);			/* what is said on standard error goes there, and what does not go to the kernel */
 const char *errno_text(void);		/* strerror() of it */
 void say_also(void (*)(const char *, size_t));	/* hears what is said on standard error */
+bool kernel_log(const char *, size_t);	/* a line; false where the log does not take it */
 
 /* init/entry.c */
 char *const *entry_words(void);		/* argv */

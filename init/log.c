@@ -270,18 +270,6 @@ static bool to_file(const struct live *v, struct out *o, const char *s, size_t n
 	return w == (ssize_t)n;
 }
 
-/* Opened for each line: what the kernel allows an open one is ten lines in five seconds,
- * and log.rate= has been there before. */
-static bool to_kernel(const char *s, size_t n)
-{
-	int fd = openat(AT_FDCWD, "/dev/kmsg", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	bool done = fd >= 0 && write(fd, s, n) == (ssize_t)n;
-
-	if (fd >= 0)
-		let_go(fd);
-	return done;
-}
-
 /* To who is there now: it may have been started again. It puts the time before it, which
  * is the local one. */
 static bool to_syslog(const char *s, size_t n)
@@ -314,7 +302,7 @@ static bool deliver(const struct live *v, struct out *o, bool own, const char *s
 		at = fmt(text, sizeof text, own ? "<29>husk: %s: " : "<30>%s: ", v->name);	/* daemon.notice, daemon.info */
 		at += log_clean(text + at, s, n);
 		text[at] = '\n';	/* without it the kernel keeps a line back until the next one */
-		return v->life.log == LOG_KMSG ? to_kernel(text, at + 1) : to_syslog(text, at);
+		return v->life.log == LOG_KMSG ? kernel_log(text, at + 1) : to_syslog(text, at);
 	}
 	at = fmt(text, sizeof text, own ? "%s! " : "%s ", stamp());
 	at += log_clean(text + at, s, n);
