@@ -178,9 +178,12 @@ void wait_heard(struct live *v)
 	}
 }
 
-/* The directory of a path may be one that a box writes to, as fast as it can. */
+/* The directory of a path may be one that a box writes to, as fast as it can. And a keeper who is killed
+ * closes his state file, which is heard, before he lets go of his lock, which is not: asked once more. */
 void wait_news(struct live *v)
 {
 	v->due[DUE_NEWS] = now_ms() + REST_MS;
 	wait_heard(v);
+	if (!v->due[DUE_WAIT])
+		v->due[DUE_WAIT] = now_ms() + ASK_MS;
 }
