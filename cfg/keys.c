@@ -134,7 +134,7 @@
 	/* FILE */ \
 	K(USE, "use", USE, name, 0, "service|daemon|netdev|host|oci|NAME", "a preset", "service", "NAME: of the file NAME.use") \
 	K(INCLUDE, "include", INCLUDE, name, LIST, "FILE", "", "", "read before this file; one level") \
-	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64)", "", "the file's", "of the box; two files of one name are one box") \
+	K(NAME, "name", NAME, name, 0, "a name (letters digits _ + - . ; at most 64; not board)", "", "the file's", "of the box; two files of one name are one box") \
 	/* BOARD */ \
 	K(BOARD_CONSOLE, "board.console", CONSOLE, board.nconsole, LIST | OPEN | BOARD, "TTY[:ask] [PATH ARG ...] (ttyS0, console; %t is TTY)", "somebody to talk to", "", "started again when it ends; without a program a shell, after Enter; see BOARD") \
 	K(BOARD_MODULE, "board.module", MODULE, board.nmodule, LIST | BOARD, "NAME ARG=VALUE ...", "a kernel module, loaded", "", "with those that it needs, by modules.dep; before disks are looked for") \

@@ -692,7 +692,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_MAP: return !HAS(users) ? NULL : set_map(at == &b->nuidmap ? b->uidmap : b->gidmap, at, v);
 	case T_CHOICE: case T_YES: case T_MOUNTS: case T_SECBITS: ok = set_choice(b, k->type, at, v); break;
 	case T_CWD: ok = set_text(at, v, cfg_clean(v)); break;
-	case T_HOST: case T_NAME: ok = set_text(at, v, cfg_name(v)); break;
+	case T_HOST: case T_NAME: ok = set_text(at, v, cfg_name(v) && !(k->type == T_NAME && same(v, "board"))); break;
 	case T_LABEL: ok = set_text(at, v, cfg_plain(v)); break;
 	case T_CGROUP: ok = set_text(at, v, strlen(v) <= 300 && parts(v, '/', "0 .-")); break;
 	case T_NICE: case T_OOM: ok = set_number(at, v); break;
