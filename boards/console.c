@@ -8,6 +8,7 @@
 #include <string.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -24,6 +25,7 @@ struct run_on {
 struct consoles {
 	struct terminal what[MAXCONSOLE + 1];
 	struct run_on now[MAXCONSOLE + 1];
+	struct termios first;		/* of the console, before any box could set it */
 };
 
 static BASE struct consoles *at(void)
@@ -56,6 +58,19 @@ static int open_tty(const char *tty)
 	return open(fmts("/dev/%s", tty), O_RDWR | O_NONBLOCK | O_NOCTTY);
 }
 
+/* A box with log=inherit may set the console, and stop it: where it has taken Ctrl-Q from us, too,
+ * no key would bring it back. Else a stop is somebody's Ctrl-S. */
+static void as_at_first(int fd)
+{
+	struct termios is;
+
+	if (!all.first.c_cflag || ioctl(fd, TCGETS, &is) < 0)
+		return;
+	(void)ioctl(fd, TCSETS, &all.first);
+	if (!(is.c_iflag & IXON))
+		(void)ioctl(fd, TCXONC, TCOON);
+}
+
 /* Of nobody else: what a login has left there would read the next one's keys. To whoever
  * has opened /dev/console itself a hang-up does nothing. It would wait, and PID 1 with it,
  * for who cannot write on because the line stands still. */
@@ -68,6 +83,8 @@ static int hung_up(const char *tty)
 		fd = open_tty(name = tty);
 	if (fd < 0)
 		return -1;
+	if (same(tty, "console") || same(tty, active()))
+		as_at_first(fd);
 	(void)poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, -1);
 	(void)fchown(fd, 0, 0);			/* login may have given it to somebody */
 	if (ioctl(fd, TIOCVHANGUP) < 0 && !board_inside())
@@ -219,6 +236,8 @@ void board_consoles(const struct board_plan *p)
 	uint64_t now = now_ms();
 	int i;
 
+	if (!all.first.c_cflag)
+		(void)ioctl(0, TCGETS, &all.first);
 	for (i = 0; p && i < MAXCONSOLE; i++) {
 		if (memcmp(&all.what[i], &p->console[i], sizeof *p->console) == 0)
 			continue;

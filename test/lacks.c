@@ -4,6 +4,7 @@
  *
  *	lacks namespaces|seccomp PROG	calls answer as on a kernel that was built without
  *	lacks console PROG		the console is stopped, as by Ctrl-S, and what it can hold is full
+ *	lacks terminal PROG		its standard output is, without a key that lets it go on, and shows and edits nothing
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,9 +56,19 @@ static int stop(void)
 	return 0;
 }
 
+static int spoil(void)
+{
+	struct termios t;
+
+	if (tcgetattr(1, &t) < 0)
+		return -1;
+	t.c_iflag = t.c_oflag = t.c_lflag = 0;
+	return tcsetattr(1, TCSANOW, &t) < 0 ? -1 : tcflow(1, TCOOFF);
+}
+
 int main(int argc, char **argv)
 {
-	int e = argc < 3 ? -1 : !strcmp(argv[1], "console") ? stop() : !strcmp(argv[1], "seccomp") ? filter(seccomp, sizeof seccomp / sizeof *seccomp) : filter(namespaces, sizeof namespaces / sizeof *namespaces);
+	int e = argc < 3 ? -1 : !strcmp(argv[1], "console") ? stop() : !strcmp(argv[1], "terminal") ? spoil() : !strcmp(argv[1], "seccomp") ? filter(seccomp, sizeof seccomp / sizeof *seccomp) : filter(namespaces, sizeof namespaces / sizeof *namespaces);
 
 	if (e < 0) {
 		perror("lacks");

@@ -53,6 +53,15 @@ def test_no_old_reader():
     assert r.ended and said(r, "mine") == list("01234") and said(r, "stolen") == [""] and said(r, "over") == ["held own"], r
 
 
+def test_set_and_stopped_by_a_box():
+    """It has log=inherit, and clears what lets Ctrl-Q through: who wants the rescue shell has it all the same, with keys that are shown and edited."""
+    b = ready(QUICK)
+    f = small(b, {"a": 'exec=/lacks terminal /bin/false\nready=exit\nrestart=on-failure 20ms 1/1m\ngiveup=rescue\n'})
+    f["lacks"] = qemu.program(qemu.compiled(b, "lacks.c"))
+    r = boot(b, f, timeout=60, typed=[("Press Enter", "\n"), ("# ", "echo @now $(stty -a | tr ' ' '\\n' | grep -x -e '-*icanon' -e '-*echo' -e '-*ixon' -e '-*opost'); husk poweroff\n")])
+    assert r.ended and sorted(said(r, "now")[0].split()) == ["echo", "icanon", "ixon", "opost"], r
+
+
 def test_missing():
     """A terminal that is not there, comes, and goes: it is said, there is a shell for who presses Enter on the console, and it is tried again."""
     b = ready(QUICK)
