@@ -183,6 +183,9 @@ static void lines(struct box *b, const struct source *s)
 		else if (!*next && next < end) {
 			cfg_here(NULL, TEXT "a NUL byte: no text; a program goes behind --");
 			return;
+		} else if (starts(p, "\357\273\277")) {
+			cfg_here(NULL, TEXT "a byte order mark, which nobody sees; UTF-8 without, please");
+			return;
 		} else if (next > p && next[-1] == '\r') {
 			cfg_here(NULL, TEXT "lines end with CR LF here; LF alone, please (dos2unix)");
 			return;
