@@ -118,6 +118,8 @@ static void controller(int ctl, struct fact *f)
 		f->how = fmts(TEXT "v2 %s", out_name(v2, strlen(v2)));
 	else if (!(path = find_v1(ctl)))
 		f->no = ctl == CTL_DEVICES && *v2 ? "CONFIG_CGROUP_BPF" : cg_absent(&r, ctl);
+	else if (!HAS(v1))
+		f->no = TEXT "made without v1";
 	else if (writable(path, ctl))
 		f->how = fmts(TEXT "v1 %s", out_name(path, strlen(path)));
 	else
