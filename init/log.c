@@ -193,9 +193,12 @@ static int open_in(int dir, const char *base, const struct life *l)
 {
 	int flags = (l->log_size ? O_RDWR : O_WRONLY) | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd;
 	struct stat st;
-	bool mine = fstat(dir, &st) == 0 && ours(&st);
+	bool mine;
 	char c = '\n';
 
+	if (fstat(dir, &st) < 0)
+		return -1;		/* or each line would make the one before step aside */
+	mine = ours(&st);
 	if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		if (mine && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == getauxval(AT_EUID)) {
 			fd = openat(dir, base, flags);
