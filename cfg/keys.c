@@ -155,8 +155,8 @@ static const struct key keys[] = { KEYS(ROW, ROW) };
 
 /* Each name behind its length: most are not the one that is looked for, and no letter of
  * them is read. */
-#define FIELD(id, name, type, at, flags, what, help, def, more) uint8_t n_##id; char id[sizeof name];
-#define NAME(id, name, type, at, flags, what, help, def, more) sizeof name - 1, name,
+#define FIELD(id, name, type, at, flags, what, help, def, more) uint8_t n_##id; char (id)[sizeof(name)];
+#define NAME(id, name, type, at, flags, what, help, def, more) sizeof(name) - 1, name,
 static const struct { KEYS(FIELD, FIELD) } names = { KEYS(NAME, NAME) };
 #define WHAT(id, name, type, at, flags, what, help, def, more) what "\0"
 static const char whats[] = TEXT KEYS(WHAT, WHAT);

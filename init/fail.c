@@ -21,7 +21,7 @@ static void unpack(struct out *o, uint8_t c)
 {
 	const uint8_t *two;
 
-	for (; c > 126 || (c < 32 && !(0x08002600 >> c & 1)); c = two[1]) {
+	for (; c > 126 || (c < 32 && !(0x08002600u >> c & 1)); c = two[1]) {
 		two = text_pairs[(uint8_t)(c - 127)];
 		unpack(o, two[0]);
 	}

@@ -112,7 +112,7 @@ static int known(const struct run *r, const struct listening *l, const union whe
 		n = sizeof is;
 		fd = r->have[i];
 		memset(&is, 0, sizeof is);
-		if (fd < 0 || syscall(SYS_getsockname, fd, &is, &n) < 0 || n != len || memcmp(&is, w, len) ||
+		if (fd < 0 || syscall(SYS_getsockname, fd, &is, &n) < 0 || n != len || memcmp(&is, w, len) != 0 ||
 		    option(fd, SOL_SOCKET, SO_TYPE) != (l->udp ? SOCK_DGRAM : SOCK_STREAM) ||
 		    (w->a.sa_family == AF_INET6 && option(fd, IPPROTO_IPV6, IPV6_V6ONLY) != (l->family != 0)))
 			continue;
