@@ -348,7 +348,13 @@ static void read_boxes(void)
 	}
 }
 
-/* Who must be there before it, and is not yet? * stands for all that do not say so. */
+/* Is q meant? * stands for all that do not say so themselves. */
+static bool meant(const char *a, const struct waiting *q)
+{
+	return same(a, q->what.name) || (*a == '*' && !names(q->after, "*"));
+}
+
+/* Who must be there before it, and is not yet? */
 static struct waiting *awaited(const struct waiting *w, bool hard)
 {
 	const char *a, *end = w->after + (hard ? w->hard : w->end);
@@ -356,7 +362,7 @@ static struct waiting *awaited(const struct waiting *w, bool hard)
 
 	for (a = w->after; a < end; a += strlen(a) + 1)
 		for (q = boxes; q < boxes + nboxes; q++)
-			if (q != w && !q->placed && (same(a, q->what.name) || (*a == '*' && !names(q->after, "*"))))
+			if (q != w && !q->placed && meant(a, q))
 				return q;
 	return NULL;
 }
@@ -451,7 +457,7 @@ static uint64_t before(const struct waiting *w)
 
 	for (a = w->after; a < w->after + w->end; a += strlen(a) + 1)
 		for (q = boxes; q < boxes + nboxes; q++)
-			if (q != w && q->placed && (same(a, q->what.name) || (*a == '*' && *q->after != '*')))
+			if (q != w && q->placed && meant(a, q))
 				bits |= (uint64_t)1 << q->number;
 	return bits;
 }
