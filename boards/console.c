@@ -53,6 +53,11 @@ static const char *active(void)
 	return last ? last + 1 : text;
 }
 
+static bool is_console(const char *tty)
+{
+	return same(tty, "console") || same(tty, active());
+}
+
 static int open_tty(const char *tty)
 {
 	return open(fmts("/dev/%s", tty), O_RDWR | O_NONBLOCK | O_NOCTTY);
@@ -83,7 +88,7 @@ static int hung_up(const char *tty)
 		fd = open_tty(name = tty);
 	if (fd < 0)
 		return -1;
-	if (same(tty, "console") || same(tty, active()))
+	if (is_console(tty))
 		as_at_first(fd);
 	(void)poll(&(struct pollfd){ fd, POLLOUT, 0 }, 1, -1);
 	(void)fchown(fd, 0, 0);			/* login may have given it to somebody */
@@ -219,7 +224,7 @@ static void start(int i)
 /* Two who read from one terminal take each other's keys: the rescue shell has it alone. */
 static uint64_t when(int i, uint64_t due)
 {
-	return i < RESCUE && board_rescued() && (same(all.what[i].tty, "console") || same(all.what[i].tty, active())) ? 0 : due;
+	return i < RESCUE && board_rescued() && is_console(all.what[i].tty) ? 0 : due;
 }
 
 static void end(int i)

@@ -333,12 +333,12 @@ static void of_board(const struct box *b, int top, bool elsewhere)
 
 	for (i = 0; i < b->nmnt; i++)
 		slips(&b->mnt[i], i);
-	for (i = -1; i < b->board.nconsole; i++) {
-		cfg.warning = elsewhere;
-		if (i >= 0)
-			command(KEY_BOARD_CONSOLE, i, top, b->board.console[i].words);
-		else if (b->board.good)
-			command(KEY_BOARD_GOOD, 0, top, b->board.good);
+	cfg.warning = elsewhere;
+	if (b->board.good)
+		command(KEY_BOARD_GOOD, 0, top, b->board.good);
+	for (i = 0; i < b->board.nconsole; i++) {
+		cfg.warning = elsewhere;	/* it is of one error */
+		command(KEY_BOARD_CONSOLE, i, top, b->board.console[i].words);
 	}
 	cfg.warning = false;
 }

@@ -676,10 +676,18 @@ static bool set_number(int16_t *at, const char *v)
 	return right;
 }
 
+static const char *set_module(struct box *b, uint8_t *n, char *v)
+{
+	const char *e = cfg_chars(v, strcspn(v, " "), "0-") ? cfg_add(n, MAXMODULE) : cfg_not();
+
+	if (!e)
+		b->board.module[b->board.nmodule - 1] = v;
+	return e;
+}
+
 static const char *set(struct box *b, const struct key *k, const char *sub, char *v, bool skip)
 {
 	void *at = (char *)b + k->at;
-	const char *e;
 	uint64_t size;
 	bool ok = true;
 
@@ -722,10 +730,7 @@ static const char *set(struct box *b, const struct key *k, const char *sub, char
 	case T_SCHED: ok = set_sched(b, v); break;
 	case T_IONICE: ok = set_ionice(b, v); break;
 	case T_PERSONA: ok = set_personality(b, v); break;
-	case T_MODULE:
-		if (!(e = cfg_chars(v, strcspn(v, " "), "0-") ? cfg_add(at, MAXMODULE) : cfg_not()))
-			b->board.module[b->board.nmodule - 1] = v;
-		return e;
+	case T_MODULE: return set_module(b, at, v);
 	case T_BROOT: ok = HAS(boards) && cfg_set_root(b, v); break;
 	case T_OVERLAY: ok = set_text(at, v, *v == '/' ? cfg_clean(v) : cfg_size(v, &size) && size >= 64 * 1024); break;
 	case T_TIME: ok = cfg_time(v, 1000, DAY_MS, at); break;

@@ -172,10 +172,15 @@ static void configuration(void)
 	l.changed = runs() && last_line("mtime") && stat(l.file, &st) == 0 && S_ISREG(st.st_mode) && MTIME(st) != number_of("mtime");
 }
 
+static const char *file_of(const char *name)
+{
+	return fmts(TEXT CONFDIR "/%s.conf", name);
+}
+
 /* Where its file would be: of husk state ./FILE there */
 static const char *its_file(void)
 {
-	return l.given ? l.given : fmts(TEXT CONFDIR "/%s.conf", l.name);
+	return l.given ? l.given : file_of(l.name);
 }
 
 static bool has_file(void)
@@ -186,7 +191,7 @@ static bool has_file(void)
 /* Who is waited for may be a slip. */
 static void needed(void)
 {
-	const char *who = l.why + 6, *file = fmts(TEXT CONFDIR "/%s.conf", who);
+	const char *who = l.why + 6, *file = file_of(who);
 
 	if (is("waiting") && starts(l.why, "needs ") && cfg_name(who) && !state_there(who) && faccessat(AT_FDCWD, file, F_OK, 0) < 0)
 		copy(l.why + strlen(l.why), 128, fmts(TEXT " - no such box, and no file %s", file));
