@@ -41,11 +41,11 @@ void board_cgroups(bool v2)
 	static char text[2048];
 	char *at = text, *name;
 
-	if (v2 && read_at(AT_FDCWD, TOP "/cgroup.controllers", text, sizeof text) >= 0 && cg_word(text, "cpu"))
+	if (v2 && read_file(TOP "/cgroup.controllers", text, sizeof text) >= 0 && cg_word(text, "cpu"))
 		return;
-	if (read_at(AT_FDCWD, "/proc/cgroups", text, sizeof text) < 0)
+	if (read_file("/proc/cgroups", text, sizeof text) < 0)
 		return;
-	if (v2 && (!has_cpu(text) || umount2(TOP, 0) < 0 || read_at(AT_FDCWD, "/proc/cgroups", text, sizeof text) < 0))
+	if (v2 && (!has_cpu(text) || umount2(TOP, 0) < 0 || read_file("/proc/cgroups", text, sizeof text) < 0))
 		return;
 	if (mount("tmpfs", TOP, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=64k") < 0)
 		board_failed("mounts: ", TOP);

@@ -115,7 +115,7 @@ void board_cmdline_of(struct cmdline *c, char *text)
 const struct cmdline *board_cmdline(void)
 {
 	static struct { struct cmdline c; bool read; char text[4096]; } line;
-	int n = line.read ? 0 : read_at(AT_FDCWD, board_inside() ? "/proc/1/cmdline" : "/proc/cmdline", line.text, sizeof line.text);
+	int n = line.read ? 0 : read_file(board_inside() ? "/proc/1/cmdline" : "/proc/cmdline", line.text, sizeof line.text);
 
 	line.read = true;
 	if (n > 0) {

@@ -45,7 +45,7 @@ void console_carry(void)
 static const char *active(void)
 {
 	static char text[128];
-	int n = read_at(AT_FDCWD, "/sys/class/tty/console/active", text, sizeof text);
+	int n = read_file("/sys/class/tty/console/active", text, sizeof text);
 	const char *last;
 
 	text[n > 0 ? n - 1 : 0] = '\0';
@@ -136,7 +136,7 @@ static bool has_password(const char *file, bool shadow)
 {
 	static char text[32768];
 	const char *p;
-	int n = read_at(AT_FDCWD, file, text + 1, sizeof text - 1);
+	int n = read_file(file, text + 1, sizeof text - 1);
 
 	if (n < 0)
 		return errno != ENOENT;
@@ -150,10 +150,10 @@ static bool has_password(const char *file, bool shadow)
 static const char *who_asks(const char *argv[])
 {
 	static const char places[] = "/sbin/sulogin\0/usr/sbin/sulogin\0/bin/sulogin\0/bin/login\0/usr/bin/login\0";
-	bool asks = has_password("/etc/shadow", false) || has_password("/etc/passwd", faccessat(AT_FDCWD, "/etc/shadow", F_OK, 0) == 0);
+	bool asks = has_password("/etc/shadow", false) || has_password("/etc/passwd", access("/etc/shadow", F_OK) == 0);
 	const char *p;
 
-	for (p = places; *p && (faccessat(AT_FDCWD, p, X_OK, 0) < 0 || (!asks && strstr(p, "bin/l"))); p += strlen(p) + 1)
+	for (p = places; *p && (access(p, X_OK) < 0 || (!asks && strstr(p, "bin/l"))); p += strlen(p) + 1)
 		;
 	argv[0] = *p ? strrchr(p, '/') + 1 : NULL;
 	if (*p && same(argv[0], "login"))
@@ -278,7 +278,7 @@ bool board_attended(void)
 	int i, n = 0;
 
 	for (i = 0; i < RESCUE; i++, r++)
-		n += *all.what[i].tty && (r->pid || r->delay < OFTEN_MS || faccessat(AT_FDCWD, fmts("/dev/%s", all.what[i].tty), F_OK, 0) == 0);
+		n += *all.what[i].tty && (r->pid || r->delay < OFTEN_MS || access(fmts("/dev/%s", all.what[i].tty), F_OK) == 0);
 	return n;
 }
 

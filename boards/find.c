@@ -41,7 +41,7 @@ static uint8_t page[PAGE];
 
 static int open_disk(const char *dev)
 {
-	return openat(AT_FDCWD, dev, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return open(dev, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 static const struct super *super(const char *dev)
@@ -103,7 +103,7 @@ static const char *said(const char *path, const char *name)
 	static char text[1024];
 	char *at;
 
-	if (read_at(AT_FDCWD, path, text, sizeof text) < 0 || !(at = strstr(text, name)))
+	if (read_file(path, text, sizeof text) < 0 || !(at = strstr(text, name)))
 		return NULL;
 	at += strlen(name);
 	at[strcspn(at, "\n")] = '\0';
@@ -193,7 +193,7 @@ static const char *look(const char *what)
 
 	if (*what == '/')
 		return access(what, F_OK) == 0 ? what : NULL;
-	dir = openat(AT_FDCWD, "/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = open("/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	while (!found && rootfs_list(dir) > 0)
 		while (!found && (name = rootfs_name()))
 			if (*name != '.' && (found = said(fmts(TEXT "/sys/class/block/%s/uevent", name), "DEVNAME="))) {

@@ -95,7 +95,7 @@ void board_modules(const struct board *b)
 
 	if (!b->nmodule || uname(&u) < 0)
 		return;
-	mod.dir = openat(AT_FDCWD, fmts(TEXT "/lib/modules/%s", u.release), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	mod.dir = open(fmts(TEXT "/lib/modules/%s", u.release), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (i = 0; i < b->nmodule; i++)
 		load(b->module[i]);
 	close(mod.dir);

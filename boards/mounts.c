@@ -123,7 +123,7 @@ void board_mounts(void)
 	for (row = table; *row; row = data + strlen(data) + 1) {
 		dst = row + strlen(row) + 1;
 		data = dst + strlen(dst) + 1;
-		if (inside && (!(*row & HERE) || (!(*row & (LINK | OPTIONAL)) && faccessat(AT_FDCWD, dst, W_OK, 0) == 0)))
+		if (inside && (!(*row & HERE) || (!(*row & (LINK | OPTIONAL)) && access(dst, W_OK) == 0)))
 			continue;
 		if (*row & LINK) {
 			(void)symlinkat(row + 1, AT_FDCWD, dst);

@@ -165,7 +165,7 @@ static void swap_off(void)
 	static char text[2048];
 	char *line, *end;
 
-	if (read_at(AT_FDCWD, "/proc/swaps", text, sizeof text) < 0)
+	if (read_file("/proc/swaps", text, sizeof text) < 0)
 		return;
 	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
 		line[strcspn(line, " \t\n")] = '\0';

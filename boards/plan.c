@@ -118,7 +118,7 @@ static bool read_board(struct box *b)
 	const char *file = path;
 
 	copy(path, sizeof path, file_of("board.conf"));
-	if (faccessat(AT_FDCWD, file, F_OK, 0) < 0 && errno == ENOENT)
+	if (access(file, F_OK) < 0 && errno == ENOENT)
 		file = NULL;
 	return cfg_board(b, file, c->over, c->nover);
 }

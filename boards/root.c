@@ -78,7 +78,7 @@ static void empty(int dir, dev_t dev, int depth)
 
 static bool has(const char *path)
 {
-	int dir = openat(AT_FDCWD, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = walk(dir, path, O_PATH);
+	int dir = open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = walk(dir, path, O_PATH);
 
 	close(dir);
 	close(fd);
@@ -101,7 +101,7 @@ static const char *next_init(const char *asked)
 /* From here on there is no way back: what lay in the initramfs goes. */
 static int leave(void)
 {
-	int old = openat(AT_FDCWD, "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), e;
+	int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), e;
 	struct stat st;
 
 	e = fstat(old, &st) < 0 || move_all() < 0 ? -1 : 0;

@@ -47,7 +47,7 @@ static void set(uint32_t s)
 
 void board_time(void)
 {
-	int fd = openat(AT_FDCWD, "/dev/rtc0", O_RDONLY | O_CLOEXEC);
+	int fd = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
 	struct rtc_time t;
 
 	if (ioctl(fd, (int)RTC_RD_TIME, &t) == 0)
@@ -59,7 +59,7 @@ void board_time(void)
  * may have got the time from a net, or by hand. A date by trying, which is the shortest. */
 void board_time_save(void)
 {
-	int fd = openat(AT_FDCWD, "/dev/rtc0", O_RDONLY | O_CLOEXEC);
+	int fd = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
 	struct rtc_time t;
 	struct timespec now;
 	uint32_t s;
@@ -93,7 +93,7 @@ void board_seed_save(void)
 		return;
 	(void)mkdir("/var/lib", 0755);
 	(void)mkdir(PLACE, 0700);
-	dir = openat(AT_FDCWD, PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = open(PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fd = openat(dir, "new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (write(fd, seed, NBYTES) == NBYTES && fsync(fd) == 0 && syscall(SYS_renameat2, dir, "new", dir, "seed", 0) == 0)
 		(void)fsync(dir);
@@ -107,7 +107,7 @@ void board_seed_save(void)
  * being started. */
 void board_seed(void)
 {
-	int dir = openat(AT_FDCWD, PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, random;
+	int dir = open(PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, random;
 	struct { int bits, size; uint8_t seed[NBYTES]; } add = { .size = NBYTES };
 	struct stat st;
 
@@ -116,7 +116,7 @@ void board_seed(void)
 		set((uint32_t)MTIME(st));
 		if (unlinkat(dir, "seed", 0) == 0 && fsync(dir) == 0)
 			add.bits = 8 * NBYTES;
-		random = openat(AT_FDCWD, "/dev/urandom", O_RDONLY | O_CLOEXEC);
+		random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 		(void)ioctl(random, RNDADDENTROPY, &add);
 		close(random);
 	}

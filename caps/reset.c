@@ -53,7 +53,7 @@ static void reset_scheduling(void)
 
 void caps_reset(void)
 {
-	const char *text = caps_status(AT_FDCWD, "/proc/self/status"), *p;
+	const char *text = caps_file("/proc/self/status"), *p;
 
 	if (!text)
 		text = "";		/* then nothing is known, and all is reset */

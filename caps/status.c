@@ -26,6 +26,11 @@ char *caps_status(int dir, const char *path)
 	return text;
 }
 
+char *caps_file(const char *path)
+{
+	return caps_status(AT_FDCWD, path);
+}
+
 /* What stands behind NAME and a colon at the start of a line. Lines are asked
  * for in their order, so the search goes on where the last one ended. */
 const char *caps_line(const char **text, const char *name)

@@ -129,7 +129,7 @@ static int find_user(struct run *r, int root)
 
 int caps_host(struct run *r, const char *name, uint32_t *uid, uint32_t *gid)
 {
-	int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), e;
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), e;
 
 	file.host = true;
 	e = root < 0 ? fail(r, "/") : find(r, root, PASSWD, name);
@@ -185,7 +185,7 @@ int caps_find(struct run *r, int root)
 
 int caps_user(struct run *r)
 {
-	int root = r->root >= 0 ? r->root : openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int root = r->root >= 0 ? r->root : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	return root < 0 ? fail(r, "open /") : caps_find(r, root);
 }

@@ -323,7 +323,7 @@ static bool process_1(void)
 {
 	static char name[8];
 
-	return read_at(AT_FDCWD, "/proc/1/comm", name, sizeof name) > 0 && starts(name, "husk");
+	return read_file("/proc/1/comm", name, sizeof name) > 0 && starts(name, "husk");
 }
 
 /* Its programs are on the board, or below ROOTFS; here they need not be. */

@@ -168,7 +168,7 @@ static int read_list(struct run *r, const char *leaf, struct rules *to)
 
 	to->n = 0;
 	to->everything = false;
-	if (read_at(AT_FDCWD, fmts("%s/devices.list", leaf), p, sizeof all.text) < 0)
+	if (read_file(fmts("%s/devices.list", leaf), p, sizeof all.text) < 0)
 		return -1;
 	for (; (end = strchr(p, '\n')); p = end + 1) {
 		*end = '\0';
@@ -212,7 +212,7 @@ static int write_rules(struct run *r, const char *leaf, int step)
 		if (!perm || (step != NARROW && !(has & ~d->perm) == (step == REST)))
 			continue;
 		text = line(d, perm);
-		if ((fd < 0 && (fd = openat(AT_FDCWD, fmts("%s/%s", leaf, file), O_WRONLY | O_CLOEXEC)) < 0) ||
+		if ((fd < 0 && (fd = open(fmts("%s/%s", leaf, file), O_WRONLY | O_CLOEXEC)) < 0) ||
 		    write(fd, text, strlen(text)) < 0)
 			e = fail(r, "%s: %s", file, text);
 	}
@@ -350,7 +350,7 @@ int cg_devices_update(struct up *u, const struct box *now)
 		return fail(r, "devices.list");
 	tree = up_file(u, "cgroup.controllers", O_PATH);
 	if (tree >= 0 && (list < 0 || all.was.everything)) {
-		r->cgroup2 = openat(AT_FDCWD, u->leaf, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r->cgroup2 = open(u->leaf, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (cg_program(r->cgroup2, all.want.rule, all.want.n, true) == 0) {
 			all.listed = false;
 			return 0;

@@ -61,11 +61,11 @@ const char *cg_enable(struct run *r, int ctl)
 	if (V1(r, ctl))
 		return NULL;
 	errno = 0;
-	if (r->cgroup2 < 0 || !(has = caps_status(AT_FDCWD, fmts("%.*s/cgroup.controllers", (int)(p - path), path))) || !cg_word(has, name))
+	if (r->cgroup2 < 0 || !(has = caps_file(fmts("%.*s/cgroup.controllers", (int)(p - path), path))) || !cg_word(has, name))
 		return cg_absent(r, ctl);
 	for (; p; p = strchr(p + 1, '/')) {
 		copy(dir, (size_t)(p - path) + 1, path);
-		there = (has = caps_status(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir))) && cg_word(has, name);
+		there = (has = caps_file(fmts("%s/cgroup.subtree_control", dir))) && cg_word(has, name);
 		errno = EBUSY;
 		if (((there || !cg_busy(dir)) && write_at(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir), fmts("+%s", name)) == 0) || there)
 			continue;

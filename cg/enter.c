@@ -13,7 +13,7 @@
 static int go_into(struct run *r, const char *path)
 {
 	struct statfs fs;
-	int dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0 && errno == ENOENT)
 		return 0;		/* noted, and then there was a better place */

@@ -29,10 +29,10 @@ struct freezer {
 /* Is this leaf one that somebody has frozen, or will have? */
 bool cg_frozen(const char *leaf)
 {
-	const char *s = caps_status(AT_FDCWD, fmts(TEXT "%s/cgroup.freeze", leaf));
+	const char *s = caps_file(fmts(TEXT "%s/cgroup.freeze", leaf));
 
 	if (HAS(v1) && !s)
-		s = caps_status(AT_FDCWD, fmts(TEXT "%s/freezer.state", leaf));
+		s = caps_file(fmts(TEXT "%s/freezer.state", leaf));
 	return s && (*s == '1' || *s == 'F');
 }
 

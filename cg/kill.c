@@ -115,7 +115,7 @@ void cg_kill(const struct left *l)
 	int dir;
 
 	while (!done && cg_next(l, &at, path)) {
-		if ((dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		if ((dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 			continue;
 		done = write_at(dir, "cgroup.kill", "1") == 0;
 		if (!done)

@@ -183,7 +183,7 @@ static const char *from_above(const char *file, bool v1)
 {
 	const char *here = strrchr(cg_file(CTL_CPUSET, file), '/') + 1, *text;
 
-	text = caps_status(AT_FDCWD, v1 ? fmts("%s/../%s", cg_path(CTL_CPUSET), here) : fmts("%s/../%s.effective", cg_path(NCTL), file));
+	text = caps_file(v1 ? fmts("%s/../%s", cg_path(CTL_CPUSET), here) : fmts("%s/../%s.effective", cg_path(NCTL), file));
 	return text ? fmts("%.*s", (int)strcspn(text, "\n"), text) : "\n";
 }
 

@@ -97,7 +97,7 @@ bool cg_busy(const char *dir)
 {
 	static char some[2];
 
-	return read_at(AT_FDCWD, fmts("%s/cgroup.procs", dir), some, sizeof some) != 0 &&
+	return read_file(fmts("%s/cgroup.procs", dir), some, sizeof some) != 0 &&
 		access(fmts("%s/cgroup.events", dir), F_OK) == 0;
 }
 

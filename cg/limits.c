@@ -55,7 +55,7 @@ static bool alike(const char *line, const struct setting *s)
 /* One opening: 0; -1: errno; 1: something else stands there, in *line. */
 static int write_back(const char *path, const struct setting *s, char *got, size_t max, const char **line)
 {
-	int fd = openat(AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
 	ssize_t n, len = (ssize_t)strlen(s->text);
 
 	if (fd < 0)
@@ -135,8 +135,8 @@ static int partition(struct run *r, const struct setting *s)
 	int n = (int)strcspn(s->text, " ");
 	char *disk;
 
-	if (faccessat(AT_FDCWD, fmts(TEXT "/sys/dev/block/%.*s/partition", n, s->text), F_OK, 0) < 0 ||
-	    !(disk = caps_status(AT_FDCWD, fmts(TEXT "/sys/dev/block/%.*s/../dev", n, s->text))))
+	if (access(fmts(TEXT "/sys/dev/block/%.*s/partition", n, s->text), F_OK) < 0 ||
+	    !(disk = caps_file(fmts(TEXT "/sys/dev/block/%.*s/../dev", n, s->text))))
 		return without(r, s, fmts(TEXT "%s: %s: no such device", s->key, s->text));
 	disk[strcspn(disk, "\n")] = '\0';
 	return fail_not(r, "%s: %.*s is a partition: the kernel limits whole disks, this one is %s", s->key, n, s->text, disk);
@@ -155,7 +155,7 @@ static void hand_down(const struct setting *s)
 	decimal(s->text, &more);
 	while ((p = strchr(p + 1, '/'))) {
 		file = fmts(TEXT "%.*s/%s", (int)(p - path), path, name);
-		if ((text = caps_status(AT_FDCWD, file))) {
+		if ((text = caps_file(file))) {
 			decimal(text, &has);
 			has += more;
 			(void)write_at(AT_FDCWD, file, fmts(TEXT "%llu", (unsigned long long)has));
@@ -166,7 +166,7 @@ static void hand_down(const struct setting *s)
 /* On v2 the value stands there even if the directory above has no such CPU. */
 static int in_force(struct run *r, const struct setting *s)
 {
-	char *is = caps_status(AT_FDCWD, cg_file(NCTL, s->row == KEY_CPUSET_CPUS ? "cpuset.cpus.effective" : "cpuset.mems.effective"));
+	char *is = caps_file(cg_file(NCTL, s->row == KEY_CPUSET_CPUS ? "cpuset.cpus.effective" : "cpuset.mems.effective"));
 
 	if (!is)
 		return fail(r, "%s: read what is in force", s->file);
@@ -180,7 +180,7 @@ static int in_use(struct run *r, const struct setting *s, bool v1)
 	char *usage;
 
 	copy(what, sizeof what, named(s));	/* fmts() will need its place */
-	usage = caps_status(AT_FDCWD, cg_file(v1 ? CTL_MEMORY : NCTL, v1 ? "memory.usage_in_bytes" : "memory.current"));
+	usage = caps_file(cg_file(v1 ? CTL_MEMORY : NCTL, v1 ? "memory.usage_in_bytes" : "memory.current"));
 
 	if (usage)
 		usage[strcspn(usage, "\n")] = '\0';
@@ -199,9 +199,9 @@ static bool squeezed(const struct setting *s)
 	if (decimal(s->text, &to) == s->text)
 		return true;
 	for (turn = 0; turn < 2; turn++) {
-		if ((usage = caps_status(AT_FDCWD, cg_file(NCTL, "memory.current"))))
+		if ((usage = caps_file(cg_file(NCTL, "memory.current"))))
 			decimal(usage, &is);
-		if (!usage || is <= to || turn || read_at(AT_FDCWD, cg_file(NCTL, "memory.high"), high, sizeof high) < 0)
+		if (!usage || is <= to || turn || read_file(cg_file(NCTL, "memory.high"), high, sizeof high) < 0)
 			break;
 		(void)cg_put(NCTL, "memory.high", s->text);
 		(void)cg_put(NCTL, "memory.high", high);
@@ -214,7 +214,7 @@ static bool squeezed(const struct setting *s)
 static bool other(const struct setting *s)
 {
 	int e = errno;
-	char *text = caps_status(AT_FDCWD, cg_file(NCTL, s->file[3] == 'w' ? "io.bfq.weight" : "io.weight"));
+	char *text = caps_file(cg_file(NCTL, s->file[3] == 'w' ? "io.bfq.weight" : "io.weight"));
 	bool yes = text && (s->file[3] == 'w' || cg_line(text, s));
 
 	errno = e;

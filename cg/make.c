@@ -164,7 +164,7 @@ static bool shared(struct run *r, int ctl)
 static bool frozen(int ctl)
 {
 	return cg_frozen(cg_path(ctl)) ||
-		cg_count(caps_status(AT_FDCWD, cg_file(ctl, "cgroup.events")), "frozen") == 1;
+		cg_count(caps_file(cg_file(ctl, "cgroup.events")), "frozen") == 1;
 }
 
 bool cg_cold(const struct run *r)
@@ -250,8 +250,8 @@ static int fill(struct run *r)
 		p = strchrnul(p + 1, '/');
 		for (i = 0; i < 2 && !e; i++) {
 			file = nth("cpuset.cpus\0cpuset.mems", i) + (leaves.bare ? 7 : 0);
-			has = caps_status(AT_FDCWD, fmts("%.*s/%s", (int)(p - path), path, file));
-			if (has && *has == '\n' && (has = caps_status(AT_FDCWD, fmts("%.*s/../%s", (int)(p - path), path, file))))
+			has = caps_file(fmts("%.*s/%s", (int)(p - path), path, file));
+			if (has && *has == '\n' && (has = caps_file(fmts("%.*s/../%s", (int)(p - path), path, file))))
 				e = write_at(AT_FDCWD, fmts("%.*s/%s", (int)(p - path), path, file), has);
 		}
 	}
@@ -287,7 +287,7 @@ static int made(struct run *r, int ctl)
 		return -EPERM;
 	if (HAS(v1) && ctl < NCTL)
 		r->cg1 |= (uint16_t)(1u << ctl);
-	else if ((r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+	else if ((r->cgroup2 = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return fail(r, "%s", brief(path));
 	if ((ctl == CTL_FREEZER || foreign) && frozen(ctl))
 		return fail_not(r, "%s: a cgroup above it is frozen", brief(path));
@@ -380,7 +380,7 @@ static int found(struct run *r, int ctl, const char *path, dev_t dev)
 	leaves.top[ctl] = mount_point(path, dev);
 	leaves.end = (uint16_t)(leaves.end + 1 + copy(path_of(ctl), CGPATH, path));
 	if (!HAS(v1) || ctl == NCTL)
-		r->cgroup2 = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		r->cgroup2 = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	else
 		r->cg1 |= (uint16_t)(1u << ctl);
 	if (HAS(v1) && ctl == CTL_CPUSET)
@@ -417,8 +417,8 @@ static int kill_handle(struct run *r)
 	int i;
 
 	for (i = NCTL; i >= FIRST_CTL && r->killfd < 0; i--)
-		if (*cg_path(i) && (r->killfd = openat(AT_FDCWD, cg_file(i, "cgroup.kill"), O_WRONLY | O_CLOEXEC)) < 0)
-			r->killfd = openat(AT_FDCWD, cg_file(i, "cgroup.procs"), O_RDONLY | O_CLOEXEC);
+		if (*cg_path(i) && (r->killfd = open(cg_file(i, "cgroup.kill"), O_WRONLY | O_CLOEXEC)) < 0)
+			r->killfd = open(cg_file(i, "cgroup.procs"), O_RDONLY | O_CLOEXEC);
 	return r->killfd < 0 ? fail_not(r, "ns.pid is not new, and there is no cgroup to end the box by") : 0;
 }
 
@@ -464,7 +464,7 @@ static const char *clear(int dir)
  * choice: so one descriptor goes down and up again, and not for ever. */
 static int remove_tree(const char *path)
 {
-	int dir = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), up, depth = 0, steps = STEPS;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), up, depth = 0, steps = STEPS;
 	const char *name;
 
 	while (dir >= 0 && steps-- && ((name = clear(dir)) || depth)) {

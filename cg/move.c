@@ -49,7 +49,7 @@ static int all(struct up *u)
 
 static bool inside(int ctl, pid_t pid)
 {
-	const char *line = fmts(TEXT "\n%d\n", pid), *procs = caps_status(AT_FDCWD, cg_file(ctl, "cgroup.procs"));
+	const char *line = fmts(TEXT "\n%d\n", pid), *procs = caps_file(cg_file(ctl, "cgroup.procs"));
 
 	return procs && (strstr(procs, line) || starts(procs, line + 1));
 }
@@ -65,7 +65,7 @@ int cg_move(struct up *u)
 	if (!ctls)
 		return 0;
 	for (i = 0; i < NCTL && !e; i++)
-		if (ctls >> i & 1 && (into.fd[into.n++] = openat(AT_FDCWD, cg_file(i, "cgroup.procs"), O_WRONLY | O_CLOEXEC)) < 0)
+		if (ctls >> i & 1 && (into.fd[into.n++] = open(cg_file(i, "cgroup.procs"), O_WRONLY | O_CLOEXEC)) < 0)
 			e = fail(&u->run, "%s", cg_file(i, "cgroup.procs"));
 	if (!e)
 		e = cg_while_frozen(u, all);

@@ -19,7 +19,7 @@ uint64_t cg_count(const char *text, const char *key)
 
 static const char *file(const char *leaf, const char *name)
 {
-	return caps_status(AT_FDCWD, fmts("%s/%s", leaf, name));
+	return caps_file(fmts("%s/%s", leaf, name));
 }
 
 /* Behind what is there already. */

@@ -81,7 +81,7 @@ static int differences(struct run *r, const struct box *a, const struct box *b, 
 static int remember(struct run *r, struct change *c, const struct setting *s)
 {
 	bool v1 = V1(r, s->ctl);
-	char *text = caps_status(AT_FDCWD, cg_file(v1 ? s->ctl : NCTL, s->file));
+	char *text = caps_file(cg_file(v1 ? s->ctl : NCTL, s->file));
 	const char *line = text ? cg_line(text, s) : NULL;
 	size_t n;
 

@@ -214,7 +214,7 @@ static bool is_board(void)
 {
 	static char comm[16];
 
-	return HAS(boards) && read_at(AT_FDCWD, "/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
+	return HAS(boards) && read_file("/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
 }
 
 /* PID 1 reads its files, starts what is new, stops what is gone; what has changed and runs is
@@ -269,7 +269,7 @@ int ask_words(const char *name, const char **file, char *words[], int max)
 	at = 0;
 	if (!held || !left_get(&one.left, "keeper", &at, pid, sizeof pid) || same(pid, "1"))
 		return held;
-	n = read_at(AT_FDCWD, fmts(TEXT "/proc/%s/cmdline", pid), text, sizeof text);
+	n = read_file(fmts(TEXT "/proc/%s/cmdline", pid), text, sizeof text);
 	at = 0;
 	if (n < 0 || n > (int)sizeof text - 2 || !still(pid) ||
 	    chdir(left_get(&one.left, "cwd", &at, cwd, sizeof cwd) ? cwd : fmts(TEXT "/proc/%s/cwd", pid)) < 0)
@@ -382,7 +382,7 @@ int ask_upgrade(char *const *names)
 	bool all = !*names;
 	int e, worst = 0;
 
-	one.exe = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	one.exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	for (; *names; names++)
 		worst = (e = begin(*names) ? 2 : upgrade_one(*names)) ? e : worst;
 	if (all && state_open(&run, false) == 0)

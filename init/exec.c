@@ -53,7 +53,7 @@ static int console(struct run *r)
 /* Of a box that runs, which may have put anything there since. */
 static int ptmx_inside(struct run *r)
 {
-	int root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = root < 0 ? -1 : walk(root, PTMX, O_RDWR | O_NOCTTY | O_NONBLOCK);
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = root < 0 ? -1 : walk(root, PTMX, O_RDWR | O_NOCTTY | O_NONBLOCK);
 	struct statfs fs;
 	struct stat st;
 

@@ -152,7 +152,7 @@ void say_also(void (*to)(const char *, size_t))
  * and log.rate= has been there before. What lies there may be a fifo, where a box has the board's /dev. */
 bool kernel_log(const char *s, size_t n)
 {
-	int fd = openat(AT_FDCWD, "/dev/kmsg", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = open("/dev/kmsg", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	bool done = fd >= 0 && write(fd, s, n) == (ssize_t)n;
 
 	if (fd >= 0)

@@ -634,6 +634,7 @@ const char *fmts(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* f
 void making_a_box(bool yes);	/* from now on let_go() leaves descriptors to the next close of all */
 void let_go(int fd);			/* close(), errno kept */
 int read_at(int dir, const char *path, char *buf, size_t max);	/* whole small file, NUL-terminated; length or -1 */
+int read_file(const char *path, char *buf, size_t max);
 int write_at(int dir, const char *path, const char *text);	/* one open, one write, one close; 0 or -1 */
 uint64_t ram(void);				/* bytes */
 const char *amount(uint64_t bytes);	/* for people: 48M, 6.3M */
@@ -1396,6 +1397,7 @@ int caps_groups(struct run *, int n, const uint32_t *);	/* a stage's: 0 or fail(
 int caps_become(uint32_t uid, uint32_t gid);	/* all four ids; 0 or -1 */
 /* caps/status.c */
 char *caps_status(int dir, const char *path);	/* a file of /proc, one read: good until the next; NULL: errno */
+char *caps_file(const char *path);	/* the same of any small file */
 const char *caps_line(const char **text, const char *name);	/* behind "Name:\t", and *text goes there; or NULL */
 uint64_t caps_mask(const char *hex);
 

@@ -85,7 +85,7 @@ static const char *find_v1(int ctl)
 static bool programs(void)
 {
 	static union bpf_attr a;
-	int fd = openat(AT_FDCWD, v2, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e;
+	int fd = open(v2, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e;
 
 	a.query.target_fd = (uint32_t)fd;
 	a.query.attach_type = BPF_CGROUP_DEVICE;
@@ -207,7 +207,7 @@ static struct fact fact(int group, int i)
 		kernel_call(i, &f);
 	} else if (group == LSM && *(s = unpacked(modules, 3 * i))) {
 		f.name = s;
-		s = caps_status(AT_FDCWD, unpacked(modules, 3 * i + 2));
+		s = caps_file(unpacked(modules, 3 * i + 2));
 		if (i == 2 ? syscall(__NR_landlock_create_ruleset, NULL, 0L, 1L) < 0 : !s || *s == 'N')
 			config(&f, nth(modules, 3 * i + 1), TEXT ", or lsm= for the kernel");
 	}

@@ -185,7 +185,7 @@ static const char *its_file(void)
 
 static bool has_file(void)
 {
-	return faccessat(AT_FDCWD, its_file(), F_OK, 0) == 0;
+	return access(its_file(), F_OK) == 0;
 }
 
 /* Who is waited for may be a slip. */
@@ -193,7 +193,7 @@ static void needed(void)
 {
 	const char *who = l.why + 6, *file = file_of(who);
 
-	if (is("waiting") && starts(l.why, "needs ") && cfg_name(who) && !state_there(who) && faccessat(AT_FDCWD, file, F_OK, 0) < 0)
+	if (is("waiting") && starts(l.why, "needs ") && cfg_name(who) && !state_there(who) && access(file, F_OK) < 0)
 		copy(l.why + strlen(l.why), 128, fmts(TEXT " - no such box, and no file %s", file));
 }
 
@@ -272,7 +272,7 @@ static const char *of_its_own(const char *file)
 /* What it was started with is there when it has lived for a moment. */
 static void await_settings(void)
 {
-	int dir = openat(AT_FDCWD, of_its_own(""), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int dir = open(of_its_own(""), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0)
 		return;
@@ -290,7 +290,7 @@ static void settings(void)
 
 	if (l.who >= 0 && l.up < 2)
 		await_settings();
-	if (read_at(AT_FDCWD, state_saved(l.name), text, sizeof text) < 0)
+	if (read_file(state_saved(l.name), text, sizeof text) < 0)
 		return;
 	for (i = 0; i < 2; i++)
 		if ((p = strstr(text, fmts(TEXT "\n%s=", nth(keys, i)))))
@@ -405,7 +405,7 @@ static const char *said_status(void)
 {
 	static char text[160];
 
-	return runs() && read_at(AT_FDCWD, of_its_own("status"), text, sizeof text) > 0 ? text : "";
+	return runs() && read_file(of_its_own("status"), text, sizeof text) > 0 ? text : "";
 }
 
 /* N SECONDS CALL by PROGRAM, PID: what syscalls.log= has counted; its number, and *s is behind the time */
@@ -414,7 +414,7 @@ static uint32_t denied(const char **s, uint32_t *when)
 	static char text[128];
 	uint64_t n = 0, t = 0;
 
-	if (!runs() || read_at(AT_FDCWD, of_its_own("denied"), text, sizeof text) < 1)
+	if (!runs() || read_file(of_its_own("denied"), text, sizeof text) < 1)
 		return 0;
 	text[strcspn(text, "\n")] = '\0';
 	*s = decimal(text, &n);
@@ -568,7 +568,7 @@ static int all(void)
 {
 	static char of[MAXNAME + 1];
 	static struct left run;
-	int conf = openat(AT_FDCWD, CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int conf = open(CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	const char *name;
 
 	if (state_open(&run, false) < 0 && errno != ENOENT) {
@@ -594,7 +594,7 @@ void list_unknown(const char *name)
 	static char of[MAXNAME + 1];
 	static struct left run;
 	static struct near near;
-	int conf = openat(AT_FDCWD, CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int conf = open(CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	copy(l.name, sizeof l.name, name);
 	if (has_file())
@@ -646,7 +646,7 @@ static void last_words(void)
 {
 	static char text[4096];
 	const char *s, *end;
-	int fd = openat(AT_FDCWD, of_its_own("log"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), lines = 0;
+	int fd = open(of_its_own("log"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), lines = 0;
 	const off_t max = sizeof text - 1;
 	struct stat st;
 	ssize_t n;

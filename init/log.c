@@ -151,7 +151,7 @@ static const char *stamp(void)
  * root is uid 0. */
 int log_directory(const char *path, const char **base, bool make)
 {
-	int fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC), up;
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), up;
 	const char *end, *name;
 
 	for (*base = path + 1; fd >= 0 && *(end = strchrnul(*base, '/')); *base = end + 1) {

@@ -462,7 +462,7 @@ static const char *named(const char *word)
 	static char why[FIRST_ERROR];
 	bool path = word && strchr(word, '/');
 
-	if (!word || (path ? faccessat(AT_FDCWD, word, F_OK, 0) < 0 : !cfg_name(word) || state_there(word)))
+	if (!word || (path ? access(word, F_OK) < 0 : !cfg_name(word) || state_there(word)))
 		return word;
 	cfg.first = why;
 	(void)cfg_load(asked(), conf(word), NULL, 0, NULL);

@@ -37,7 +37,7 @@ int init_stdio(void)
 	for (fd = 0; fd < 3; fd++) {
 		flags = fcntl(fd, F_GETFL);
 		if (flags < 0 && errno == EBADF) {
-			if (openat(AT_FDCWD, "/dev/null", O_RDWR) != fd)
+			if (open("/dev/null", O_RDWR) != fd)
 				return refuse(fd, TEXT "is closed, and /dev/null is missing");
 			continue;
 		}
@@ -110,7 +110,7 @@ int init_sealed(int exe)
  * ends with the process. So they run from where nobody can write: true, or it begins anew there. */
 bool init_try_seal(char **argv)
 {
-	int exe = openat(AT_FDCWD, "/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int is = exe < 0 ? -1 : init_sealed(exe);
 
 	if (is == 0) {

@@ -50,7 +50,7 @@ bool state_there(const char *name)
 {
 	const char *box = state_saved(name);
 
-	return faccessat(AT_FDCWD, fmts("%.*s", (int)strlen(box) - 4, box), F_OK, 0) == 0;
+	return access(fmts("%.*s", (int)strlen(box) - 4, box), F_OK) == 0;
 }
 
 /* Ours alone, or it is refused: its text decides what undo removes. */
@@ -60,9 +60,9 @@ int state_open(struct left *l, bool make)
 	struct stat st;
 
 	rundir(path, sizeof path);
-	l->dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (l->dir < 0 && errno == ENOENT && make && mkdir(path, 0700) == 0)
-		l->dir = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (l->dir < 0)
 		return -1;
 	if (fstat(l->dir, &st) == 0 && st.st_uid == getauxval(AT_EUID) && !(st.st_mode & 022))
@@ -331,7 +331,7 @@ int state_read(struct left *l, const char *name)
 /* The kernel's name for this boot. */
 static int boot_id(char id[40])
 {
-	return read_at(AT_FDCWD, "/proc/sys/kernel/random/boot_id", id, 37);
+	return read_file("/proc/sys/kernel/random/boot_id", id, 37);
 }
 
 /* A run directory in memory is gone with the processes that it speaks of. In any

@@ -49,7 +49,7 @@ bool tty_resize(void)
  * it takes, and a file takes all. */
 static int own_terminal(void)
 {
-	int fd = isatty(1) ? openat(AT_FDCWD, "/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+	int fd = isatty(1) ? open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
 
 	return fd < 0 ? 1 : fd;
 }

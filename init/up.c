@@ -82,7 +82,7 @@ int up_leaf(struct up *u, unsigned *at)
 	int dir, e = ENOENT;
 
 	while (cg_next(&u->left, at, u->leaf)) {
-		dir = openat(AT_FDCWD, u->leaf, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		dir = open(u->leaf, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (dir < 0) {
 			e = errno == ENOENT ? e : errno;
 			continue;

@@ -189,7 +189,7 @@ static int tried(int exe, int fd)
 /* All that this process has is for the next one, or not: what is it? */
 static int lasting(bool yes)
 {
-	int dir = openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), more = dir;
+	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), more = dir;
 	const char *name;
 	uint64_t fd;
 

@@ -122,6 +122,11 @@ int read_at(int dir, const char *path, char *buf, size_t max)
 	return (int)len;
 }
 
+int read_file(const char *path, char *buf, size_t max)
+{
+	return read_at(AT_FDCWD, path, buf, max);
+}
+
 int write_at(int dir, const char *path, const char *text)
 {
 	int fd = openat(dir, path, O_WRONLY | O_CLOEXEC | O_NOCTTY), e;
@@ -216,12 +221,11 @@ uint64_t now_ms(void)
 }
 
 /* All that we read and write below /proc goes through this one: what lies on
- * /proc of a box may be anything. openat() here and elsewhere, because musl's
- * open() makes a second call to set close-on-exec once more. */
+ * /proc of a box may be anything. */
 int proc_fd(void)
 {
 	struct statfs fs;
-	int fd = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return -1;

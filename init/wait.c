@@ -62,9 +62,9 @@ static bool holds(const char *w, int rundir, const char *self)
 	const char *what = w + 1;
 
 	if (*w == WAIT_IF)
-		return (faccessat(AT_FDCWD, what + (*what == '!'), F_OK, 0) == 0) == (*what != '!');
+		return (access(what + (*what == '!'), F_OK) == 0) == (*what != '!');
 	if (*what == '/')
-		return faccessat(AT_FDCWD, what, F_OK, 0) == 0;
+		return access(what, F_OK) == 0;
 	if (*what == '*')
 		return !any_starts(rundir, self, -1);
 	return *w == WAIT_NEEDS ? state_of(what) & (LIVES | DONE) : !(state_of(what) & (WAITS | STARTS));

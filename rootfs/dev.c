@@ -39,7 +39,7 @@ static int parent(struct run *r, const char *path, const char *name)
 static int bind_node(struct run *r, int at, const char *name, const char *host, dev_t rdev)
 {
 	struct mnt m = { .flags = MS_NOSUID | MS_NOEXEC };
-	int from = openat(AT_FDCWD, host, O_PATH | O_CLOEXEC);
+	int from = open(host, O_PATH | O_CLOEXEC);
 	struct stat st;
 
 	if (from < 0 || fstat(from, &st) < 0 || mknodat(at, name, S_IFREG | 0600, 0) < 0 ||
@@ -122,7 +122,7 @@ int rootfs_nodes(struct run *r, const struct dev *d, node_fn *each)
 	if (!strchr(d->host, '*'))
 		return stat(path, &st) < 0 ? fail(r, "%s", path) : each(r, d, path, &st);
 	path[dir] = '\0';
-	if ((fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return errno == ENOENT ? 0 : fail(r, "%s", path);
 	while (!e && rootfs_list(fd) > 0)
 		while (!e && (name = rootfs_name())) {
@@ -158,7 +158,7 @@ static bool configures(const struct box *b, const char *path)
 
 	for (; d < end; d++)
 		if (strchr(d->host, '*') ? starts(d->host, "/dev/") && matches(path + 5, d->host + 5) :
-		    same(d->dst, path) && faccessat(AT_FDCWD, d->host, F_OK, 0) == 0)
+		    same(d->dst, path) && access(d->host, F_OK) == 0)
 			return true;
 	return false;
 }

@@ -67,7 +67,7 @@ static bool wanted(const struct run *r, const char *path)
  * took. */
 static int renew(int dir, const char *name)
 {
-	int from = openat(AT_FDCWD, path_of(name), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int from = open(path_of(name), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	int to = from < 0 ? -1 : openat(dir, fmts("etc.%s", name), O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0644);
 	ssize_t n = to < 0 ? -1 : sendfile(to, from, NULL, MOST);
 	int e = n < 0 ? -1 : ftruncate(to, n);
@@ -115,7 +115,7 @@ int etc_sources(struct run *r)
 static void renew_watched(int watch, int dir, const char *name)
 {
 	static char path[512];
-	int fd = openat(AT_FDCWD, path_of(name), O_PATH | O_CLOEXEC);
+	int fd = open(path_of(name), O_PATH | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : readlink(rootfs_at(fd, ""), path, sizeof path - 1);
 
 	if (n > 0) {

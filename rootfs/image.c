@@ -27,12 +27,12 @@ static bool unset(int fd)
 static int attach(int file, int mode)
 {
 	static struct loop_config c;
-	int control = openat(AT_FDCWD, "/dev/loop-control", O_RDWR | O_CLOEXEC), n, fd = -1, tries = 64;
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), n, fd = -1, tries = 64;
 
 	c.fd = (uint32_t)file;
 	c.info.lo_flags = LO_FLAGS_AUTOCLEAR;
 	while ((n = ioctl(control, LOOP_CTL_GET_FREE)) >= 0 &&
-	    (fd = openat(AT_FDCWD, fmts("/dev/loop%d", n), mode | O_CLOEXEC)) >= 0 &&
+	    (fd = open(fmts("/dev/loop%d", n), mode | O_CLOEXEC)) >= 0 &&
 	    ioctl(fd, LOOP_CONFIGURE, &c) < 0 && (errno != EINVAL ||
 	    ioctl(fd, LOOP_SET_FD, file) < 0 || (ioctl(fd, LOOP_SET_STATUS64, &c.info) < 0 && unset(fd)))) {
 		let_go(fd);
@@ -51,9 +51,9 @@ int image_device(const struct mnt *m)
 
 	if (m->kind != MNT_FS || *m->src != '/' || stat(m->src, &st) < 0 || !S_ISREG(st.st_mode))
 		return -1;
-	file = openat(AT_FDCWD, m->src, mode | O_CLOEXEC);
+	file = open(m->src, mode | O_CLOEXEC);
 	if (file < 0 && errno == EROFS)
-		file = openat(AT_FDCWD, m->src, (mode = O_RDONLY) | O_CLOEXEC);
+		file = open(m->src, (mode = O_RDONLY) | O_CLOEXEC);
 	fd = file < 0 ? -1 : attach(file, mode);
 	let_go(file);
 	return fd < 0 ? -2 : fd;
@@ -65,7 +65,7 @@ static int any(const struct mnt *m, const char *src, const char *where)
 	static char text[2048];
 	char *line, *end;
 
-	if (read_at(AT_FDCWD, "/proc/filesystems", text, sizeof text) < 0)
+	if (read_file("/proc/filesystems", text, sizeof text) < 0)
 		return -1;
 	errno = ENODEV;
 	for (line = text; (end = strchr(line, '\n')); line = end + 1) {

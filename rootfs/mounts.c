@@ -90,7 +90,7 @@ static bool may_borrow(const struct box *b, int i)
 
 static int borrowed(struct run *r, struct mnt *m, int at, const char *name)
 {
-	int fd = openat(AT_FDCWD, m->dst, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(m->dst, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (*name)
 		at = openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -156,7 +156,7 @@ int rootfs_clone(struct run *r, const struct mnt *m)
 		r->paths = fd < 0 && absent();
 	}
 	if (r->paths)
-		return openat(AT_FDCWD, m->src, O_PATH | O_CLOEXEC);
+		return open(m->src, O_PATH | O_CLOEXEC);
 	if (fd < 0 || r->late || set_flags(fd, m) == 0)
 		return fd;
 	r->late = absent();
@@ -247,7 +247,7 @@ int rootfs_over(struct run *r, const struct mnt *m, int from, int at)
 	if (mount(rootfs_at(from, ""), at < 0 ? "/" : rootfs_at(at, ""), NULL, MS_BIND | (m->rec ? MS_REC : 0), NULL) < 0)
 		return -1;
 	if (r->root < 0)
-		fd = r->root = openat(AT_FDCWD, "/..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd = r->root = open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	else
 		fd = walk(r->root, rootfs_path, O_PATH);
 	return alike(fd, from) ? settle(r, m, fd) : -1;
@@ -258,7 +258,7 @@ int rootfs_over(struct run *r, const struct mnt *m, int from, int at)
  * bound does not come along. */
 static int again(struct run *r, const struct mnt *m, int src, int at)
 {
-	int fd = openat(AT_FDCWD, m->src, O_PATH | O_CLOEXEC), e;
+	int fd = open(m->src, O_PATH | O_CLOEXEC), e;
 
 	if (!alike(fd, src))
 		return -1;
@@ -290,7 +290,7 @@ int rootfs_place(struct run *r, struct mnt *m, int src, int at)
 
 int rootfs_fresh(const char *type, uint32_t flags, const char *data)
 {
-	return mount(type, "/", type, flags, data) < 0 ? -1 : openat(AT_FDCWD, "/..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return mount(type, "/", type, flags, data) < 0 ? -1 : open("/..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 int rootfs_move(int fd, int at)

@@ -44,7 +44,7 @@ static int make_dir(struct run *r, const struct mnt *m)
 
 	if (mkdir(m->src, 0700) < 0)
 		return errno == EEXIST ? 0 : fail(r, "make %s", m->src);
-	fd = openat(AT_FDCWD, m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open(m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && !r->unpriv)
 		e = give(r, fd);
 	if (!e && (fd < 0 || (m->mode && fchmod(fd, m->mode) < 0)))

@@ -109,7 +109,7 @@ static int walk_slowly(int dir, const char *path, int flags)
 		fd = next;
 	}
 	if (!e && (fd == dir || !(flags & O_PATH))) {
-		next = fd == dir ? openat(dir, ".", flags) : openat(AT_FDCWD, rootfs_at(fd, ""), flags & ~O_NOFOLLOW);
+		next = fd == dir ? openat(dir, ".", flags) : open(rootfs_at(fd, ""), flags & ~O_NOFOLLOW);
 		e = next < 0 ? errno : 0;
 		if (fd != dir)
 			close(fd);
