@@ -89,7 +89,7 @@
 	K(NET_PRIO, "net_prio.ifpriomap", KNOB, nknob, LIST | SKIP | OPEN | LIVE, "INTERFACE:N to 4294967295", "", "", "v1 alone") \
 	K(KNOB, "CONTROLLER.", KNOB, nknob, SUB | SKIP | OPEN | LIVE, "VALUE, as the kernel prints it", "", "", "any other file of memory, cpu, cpuset, pids, io, blkio, hugetlb, rdma, misc, net_cls or net_prio (memory.swappiness)") \
 	K(CGROUP, "cgroup", CGROUP, cgroup, OPEN, "NAME/NAME, relative to the top of the hierarchy", "husk/NAME goes below", "", "") \
-	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB | EXEC, "SOFT[:HARD], not above HARD (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 0", "setrlimit(2): nofile core nproc as stack memlock and the others") \
+	K(RLIMIT, "rlimit.", RLIMIT, rlim, SUB | EXEC, "SOFT[:HARD], not above HARD (1024:4096, 16M, unlimited)", "", "nofile 1024:4096, core 1", "setrlimit(2): nofile core nproc as stack memlock and the others") \
 	W(NICE, "nice", NICE, nice, OPEN | EXEC, "a number of -20..19", "-20 first", "", "") \
 	K(SCHED, "sched", SCHED, sched, OPEN | EXEC, "a policy (other, batch, idle, fifo:1..99, rr:1..99)", "", "", "sched(7)") \
 	K(IONICE, "ionice", IONICE, ioprio, OPEN | EXEC, "a class (rt:0..7, be:0..7, idle)", "", "", "of the disk") \

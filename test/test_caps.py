@@ -178,7 +178,7 @@ def test_inherited_limits_are_the_kernel_s_again(name):
     got = {int(n): (int(a), int(b)) for n, a, b in re.findall(r"^rlimit (\d+) (-?\d+) (-?\d+)", r.out, re.M)}
     for n in (0, 1, 2, 9, 15):
         assert got[n] == (-1, -1), n
-    assert got[3][0] == 8 << 20 and got[7] == (1024, 4096) and got[12][0] == 819200 and got[4] == (0, 0)
+    assert got[3][0] == 8 << 20 and got[7] == (1024, 4096) and got[12][0] == 819200 and got[4] == (1, 1)
 
 
 def test_a_hard_limit_that_cannot_be_raised_is_said(name):

@@ -13,7 +13,9 @@ import time
 import pytest
 
 import husk
+import qemu
 from husk import run
+from test_boot import ready, said
 
 
 def tree(path):
@@ -294,6 +296,17 @@ def test_d4_no_core_dump(name, tmp_path):
     tmp_path.chmod(0o777)
     r = run(f"bind={tmp_path}:/data:rw", "cwd=/data", "--", "/bin/sh", "-c", "ulimit -Hc; inside die 11", box=name)
     assert r.out == "0\n" and not list(tmp_path.iterdir()), r
+
+
+def test_d4_no_core_pipe():
+    """The program of core_pattern is the host's root: of a limit of 0 it is started all the same, of 1 it is not."""
+    ready("qemu-x86_64")
+    r = qemu.guest("qemu-x86_64", r"""printf '#!/bin/sh\ncat >/dev/null\necho "@dumped $2 $(id -u)" >>/dumped\n' >/h; chmod 755 /h
+echo '|/h %P %e' >/proc/sys/kernel/core_pattern
+for l in "" rlimit.core=0; do husk run name=c root=/srv/root $l -- /bin/sh -c 'kill -SEGV $$'; echo "@status [$l] $?"; done
+until [ -s /dumped ]; do usleep 10000; done; sync; cat /dumped; echo "@lines $(grep -c dumped /dumped)"
+""")
+    assert said(r, "status") == ["[] 139", "[rlimit.core=0] 139"] and said(r, "dumped") == ["sh 0"] and said(r, "lines") == ["1"], r
 
 
 def test_d5_device_nodes(name):

@@ -483,7 +483,7 @@ def test_nothing_is_inherited(name):
     assert f"cpus {os.cpu_count()}" in r.out
     assert "oom 0" in r.out
     assert "cwd /\n" in r.out
-    assert "rlimit 4 0 0" in r.out and "rlimit 7 1024 4096" in r.out, r
+    assert "rlimit 4 1 1" in r.out and "rlimit 7 1024 4096" in r.out, r
 
 
 def test_pid_1_inherits_nothing_either(name):
