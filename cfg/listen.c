@@ -1,4 +1,5 @@
 /* listen.c - listen=: an address of a socket that is made outside. */
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -124,6 +125,9 @@ void cfg_check_listen(const struct box *b)
 
 	if (!HAS(sockets))
 		return;
+	/* ioctl() and setsockopt() ask for it in the network that the socket is of */
+	if (b->nlisten && b->caps >> CAP_NET_ADMIN & 1 && b->ns[NS_NET] != NSM_HOST && USERS(b) != NSM_NEW)
+		cfg_error(KEY_LISTEN, 0, "with caps=net_admin its socket opens the host's network: net=host says so, ns.user=new closes it");
 	for (i = 0; i < b->nlisten; i++)
 		for (k = b->listen; k < l + i; k++)
 			if (l[i].family == AF_UNIX ? k->family == AF_UNIX && same(k->path, l[i].path) :

@@ -167,6 +167,31 @@ static int bind_path(struct run *r, int fd, const struct listening *l, const uni
 	return e;
 }
 
+/* A program may shut it down and connect it, or who it has accepted, and would do that from our
+ * network: so no answer to a connect comes in, and nobody takes that back. Who serves gets none.
+ * Newer kernels let only CAP_NET_ADMIN filter TCP. */
+static int one_way(struct run *r, int fd)
+{
+	enum { FLAGS = 13, SYN_ACK = 0x12 };	/* of the TCP header */
+	static const struct sock_filter code[] = {
+		{ BPF_LD | BPF_B | BPF_ABS, 0, 0, FLAGS },
+		{ BPF_ALU | BPF_AND | BPF_K, 0, 0, SYN_ACK },
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYN_ACK },
+		{ BPF_RET | BPF_K, 0, 0, 0 },
+		{ BPF_RET | BPF_K, 0, 0, ~0u },
+	};
+	struct sock_fprog prog = { sizeof code / sizeof *code, NULL };
+	int on = 1;
+
+	prog.filter = (struct sock_filter *)(uintptr_t)code;
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof prog) == 0)
+		return setsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on);
+	if (errno != EPERM)
+		return -1;
+	note(r, "without CAP_NET_ADMIN its program may connect it from here");
+	return 0;
+}
+
 static int fresh(struct run *r, const struct listening *l, const union where *w, socklen_t len)
 {
 	int family = w->a.sa_family, on = 1, off = !!l->family, e;
@@ -175,7 +200,8 @@ static int fresh(struct run *r, const struct listening *l, const union where *w,
 	if (fd < 0)
 		return errno == EAFNOSUPPORT && !l->family && family == AF_INET6 ? -EAFNOSUPPORT : fail(r, "a socket for port %u", l->port);
 	if ((family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0) ||
-	    (!l->udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0))
+	    (!l->udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) ||
+	    (!l->udp && family != AF_UNIX && one_way(r, fd) < 0))
 		e = fail(r, "an option of port %u", l->port);
 	else if (family == AF_UNIX)
 		e = bind_path(r, fd, l, w, len);

@@ -150,6 +150,56 @@ def test_what_a_program_has_spoiled_is_made_anew(name, tmp_path):
     stop(name)
 
 
+OUT = """
+import ctypes, errno, os, socket, sys
+for n in range(3, 3 + int(os.environ["LISTEN_FDS"])):
+    s = socket.socket(fileno=n)
+    if sys.argv[2] == "accepted":
+        print("up", flush=True)
+        s = s.accept()[0]
+        ctypes.CDLL(None).connect(s.fileno(), bytes(16), 16)    # to nobody: it is as new
+    else:
+        s.shutdown(socket.SHUT_RDWR)
+    s.settimeout(3)
+    to = ("::ffff:127.0.0.1" if s.family == socket.AF_INET6 else "127.0.0.1", int(sys.argv[1]))
+    try:
+        s.connect(to)
+        print("connected", s.recv(9))
+    except OSError as e:
+        print("no answer" if isinstance(e, TimeoutError) else e)
+    for option in 27, 44:                 # SO_DETACH_FILTER, SO_LOCK_FILTER
+        try:
+            s.setsockopt(socket.SOL_SOCKET, option, 0)
+            print("taken off", option)
+        except OSError as e:
+            print(errno.errorcode[e.errno])
+"""
+
+
+@pytest.mark.parametrize("how", ["listening", "accepted"])
+def test_nobody_connects_from_outside_by_what_he_was_given(name, how):
+    """A service of this machine alone, a box without a network; the socket is of the machine's."""
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        service.settimeout(0.1)
+        p = port()
+        address = f"{p}" if how == "listening" else f"127.0.0.1:{p}"
+        with husk.box(f"listen={address}", "--", PYTHON, "-S", "-c", OUT, str(service.getsockname()[1]), how, box=name, root="/") as b:
+            if how == "accepted":
+                assert husk.line(b) == "up"
+                socket.create_connection(("127.0.0.1", p)).close()
+            out = b.stdout.read().decode()
+            assert b.wait() == 0, husk.errors(b)
+        assert out.split("\n") == ["no answer", "EPERM", "EPERM", ""], out
+        with pytest.raises(TimeoutError):
+            service.accept()
+
+
+@pytest.mark.parametrize("words, open_", [([], True), (["net=host"], False), (["ns.user=new"], False)])
+def test_a_socket_is_no_way_to_rule_the_host_s_network(name, words, open_):
+    r = husk.husk("run", f"name={name}", "root=/", "caps=net_admin", f"listen={port()}", *words, "--", "/bin/true", timeout=30)
+    assert r.status == (2 if open_ else 0) and ("listen: with caps=net_admin" in r.err) == open_, r
+
+
 LENDS = """
 import os, socket, sys
 s = socket.socket(fileno=3)
