@@ -34,13 +34,16 @@ static uint64_t value(int kib)
 }
 
 /* Where nothing is asked for. Pending signals are what hardly anybody limits;
- * locked memory was 64 KiB before 5.16. */
-static void usual(int i, uint64_t now[ALL][2], uint64_t want[2])
+ * locked memory was 64 KiB before 5.16. What is used of signals and queues in a user
+ * namespace its maker has used, too, whose limit is the same: he keeps some of it. */
+static void usual(int i, uint64_t now[ALL][2], uint64_t want[2], bool theirs)
 {
 	want[0] = value(defaults[i][0]);
 	want[1] = value(defaults[i][1]);
 	if (i == RLIMIT_NPROC || i == RLIMIT_SIGPENDING)
 		want[0] = want[1] = now[RLIMIT_SIGPENDING][1];
+	if (theirs && (i == RLIMIT_SIGPENDING || i == RLIMIT_MSGQUEUE))
+		want[0] = want[1] /= 4;
 	if (i == RLIMIT_MEMLOCK && now[i][1] == 65536)
 		want[0] = want[1] = 65536;
 }
@@ -78,7 +81,7 @@ int caps_rlimits(struct run *r)
 		if (asked->set)
 			memcpy(want, asked, sizeof want);
 		else
-			usual(i, now, want);
+			usual(i, now, want, USERS(r->box) == NSM_NEW);
 		if (want[0] != now[i][0] || want[1] != now[i][1])
 			e = set(r, i, want, now[i][1]);
 	}

@@ -70,6 +70,28 @@ def test_two_boxes_with_one_number_do_not_share(name):
     assert maps(run("ns.user=new", *CAT, box=name))[0][1] != moved
 
 
+COUNTS = """
+import ctypes, os, resource
+libc, fds = ctypes.CDLL(None), []
+while len(fds) < 200 and (fd := libc.inotify_init1(0)) >= 0:
+    fds.append(fd)
+print(len(fds), *resource.getrlimit(12), *resource.getrlimit(11))
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="no python3 of the system")
+@pytest.mark.parametrize("words", [[], ["user=root"]])
+def test_what_counts_as_the_maker_s_is_not_used_up(name, words):
+    """Root outside has 128 inotify instances for all that he runs, and so much room for signals and queues."""
+    import resource
+    r = run("ns.user=new", *words, "--", "/usr/bin/python3", "-S", "-c", COUNTS, box=name, root="/")
+    signals = resource.getrlimit(resource.RLIMIT_SIGPENDING)[1] // 4
+    assert r.status == 0 and r.out.split() == ["32", "204800", "204800", str(signals), str(signals)], r
+    assert "2048\n" == run("ns.user=new", "--", "/bin/cat", "/proc/sys/user/max_inotify_watches", box=name, root="/").out
+    r = run("--", "/bin/cat", "/proc/sys/user/max_inotify_instances", box=name, root="/")
+    assert r.out == husk.read("/proc/sys/user/max_inotify_instances"), r
+
+
 def test_auto_map_has_the_user(name):
     r = maps(run("ns.user=new", "user=5000000:7", *CAT, box=name))
     assert r[0][:1] + r[0][2:] == (0, 65535) and r[1] == (5000000, r[0][1] + 65535, 1) and r[2] == (0, r[0][1], 65536)
