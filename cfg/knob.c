@@ -16,7 +16,8 @@ const char *cfg_controller(int i)
 }
 
 /* Does a file of this name belong to a controller? Files of the same directory
- * that do something, instead of being a limit, do not. */
+ * that do something, instead of being a limit, do not; and two letters more or less are
+ * a slip, but for the one that is so near. */
 bool cfg_is_knob(const char *key)
 {
 	static struct near near;
@@ -30,7 +31,7 @@ bool cfg_is_knob(const char *key)
 	near_begin(&near, key);
 	for (i = 0; (s = key_name(i)); i++)
 		near_try(&near, s);
-	return near.best > 1 || strlen(near.name) < strlen(key);
+	return near.best > 2 || same(key, "memory.zswap.max");
 }
 
 /* Of DEVICE:VALUE, or as the kernel has it DEVICE VALUE, the first; NULL: there is none. */

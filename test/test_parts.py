@@ -66,6 +66,8 @@ def test_a_key(small, tmp_path):
         (tmp_path / "x.conf").write_text(f"exec=/bin/true\n{sub}=1\n")
         r = small("run", tmp_path / "x.conf")
         assert r.status == 2 and r.err == f"{tmp_path}/x.conf:2: {sub}: not in this program: made without {part}\n", r
+    for slip, of in (("memory.maxx", "memory.max"), ("io.maxx", "io.max"), ("pids.mx", "pids.max"), ("log.rat", "log.rate")):
+        assert small("run", f"{slip}=1", "--", "/bin/true").err == f"command line: {slip}: no such key; {of}?\n"
     assert small("run", "log=ring", "--", "/bin/true").err == "command line: log: not in this program: made without log\n"
     assert small("run", "log=/var/log/x", "--", "/bin/true").status == 2
     assert small("run", "bind=/etc:/x:idmap", "--", "/bin/true").err == "command line: bind: idmap: not in this program: made without users\n"
