@@ -70,24 +70,22 @@ static bool spoiled(int fd)
 	return is_shut(fd) || (option(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM && connect(fd, &nobody, sizeof nobody) < 0);
 }
 
-/* A socket file, and nobody behind it; or ours, which somebody may still have. Who is there
- * does not notice: the kernel looks for him first, then at the kind of his socket. */
+/* A socket file, and nobody behind it. Who is there does not notice: the kernel looks for him
+ * first, then at the kind of his socket. Or one that should be ours, which is shut down and
+ * somebody may still have: by the kind that it has, for it may be another's by now. */
 static void unbind(int dir, const char *base, bool mine)
 {
 	union where w = { .a.sa_family = AF_UNIX };
 	struct stat st;
 	int fd;
 
-	if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
+	if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode) ||
+	    (fd = socket(AF_UNIX, (mine ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
 		return;
-	fd = mine ? -1 : socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0) {
-		copy(w.un.sun_path, sizeof w.un.sun_path, rootfs_at(dir, base));
-		mine = connect(fd, &w.a, sizeof w.un) < 0 && errno == ECONNREFUSED;
-		close(fd);
-	}
-	if (mine)
+	copy(w.un.sun_path, sizeof w.un.sun_path, rootfs_at(dir, base));
+	if (connect(fd, &w.a, sizeof w.un) < 0 && errno == ECONNREFUSED)
 		(void)unlinkat(dir, base, 0);
+	close(fd);
 }
 
 static void unbind_path(const char *path, bool mine)
@@ -135,16 +133,38 @@ void listen_undo(const struct left *l)
 		unbind_path(path, false);
 }
 
+/* Another box that has this path, and may be between two lives; or NULL */
+static const char *other(const struct run *r, const char *path)
+{
+	static char of[MAXNAME + 1], line[sizeof ((struct sockaddr_un *)0)->sun_path];
+	static struct left l;
+	unsigned at;
+	int held;
+
+	*of = '\0';
+	while (state_next(r->left->dir, "", of)) {
+		if (same(of, r->name) || (held = state_read(&l, of)) < 0)
+			continue;
+		close(l.dir);
+		for (at = 0; held && left_get(&l, "listen", &at, line, sizeof line); )
+			if (same(line, path))
+				return of;
+	}
+	return NULL;
+}
+
 /* By the whole path, which is what its peers are told; that it is really there is
  * looked at. */
 static int bind_path(struct run *r, int fd, const struct listening *l, const union where *w, socklen_t len)
 {
 	uint32_t uid = l->owner.id, gid = l->owner.id;
-	const char *base;
+	const char *base, *of = other(r, l->path);
 	struct stat st;
 	mode_t was;
 	int dir, at, e;
 
+	if (of)
+		return fail_not(r, "%s is that of the box %s, which runs", l->path, of);
 	if (l->owner.name && (e = caps_host(r, l->owner.name, &uid, &gid)))
 		return e;
 	if ((dir = log_directory(l->path, &base, false)) < 0)

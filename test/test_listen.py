@@ -245,11 +245,45 @@ def test_a_killed_keeper_leaves_a_path_and_the_next_start_takes_it(name, tmp_pat
     start(name, *words)
     assert ask(path) == ask(("127.0.0.1", p)) == "hello"
     r = husk.husk("run", f"name={name}-2", f"listen={path}", "--", "/bin/true")
-    assert r.status == 125 and f"init.listen: {path}: Address in use - somebody listens there" in r.err, r
+    assert r.status == 125 and f"init.listen: {path} is that of the box {name}, which runs\n" in r.err, r
     r = husk.husk("run", f"name={name}-2", f"listen={p}", "--", "/bin/true")
     assert r.status == 125 and f"init.listen: port {p}: Address in use - somebody listens there" in r.err, r
     assert ask(path) == ask(("127.0.0.1", p)) == "hello"		# and who refused it has taken nothing away
     stop(name)
+
+
+def test_a_path_is_one_boxs_between_its_lives_as_well(name, tmp_path):
+    """And what is another's by then, who is no box, is not taken away: he may have taken the place of one that was spoiled."""
+    path = str(tmp_path / "s")
+    tmp_path.chmod(0o777)
+    spoils = "import os, socket, sys; socket.socket(fileno=3).shutdown(socket.SHUT_RDWR); sys.exit(1)"
+    r = husk.husk("start", f"name={name}", "root=/", f"listen={path}", "restart=on-failure 1h", "--", PYTHON, "-S", "-c", spoils, timeout=30)
+    assert r.status == 0, r
+    assert husk.wait_for(lambda: "state=backoff" in husk.read(husk.RUNDIR / name / "state"), 30)
+    r = husk.husk("run", f"name={name}-2", f"listen={path}", "--", "/bin/true")
+    assert r.status == 125 and f"{path} is that of the box {name}, which runs\n" in r.err, r
+    stop(name)
+    with socket.socket(socket.AF_UNIX) as out:
+        out.bind(str(tmp_path / "out"))
+        os.chmod(tmp_path / "out", 0o777)
+        out.listen()
+        r = husk.husk("start", f"name={name}", "root=/", f"bind={tmp_path}:/mnt:rw", f"listen={path}", "restart=on-failure 3s", "--", PYTHON, "-S", "-c", LENDS, timeout=30)
+        assert r.status == 0, r
+        with out.accept()[0] as c:
+            lent = socket.socket(fileno=socket.recv_fds(c, 1, 1)[1][0])
+            c.send(b"x")
+            assert husk.wait_for(lambda: "state=backoff" in husk.read(husk.RUNDIR / name / "state"), 30)
+            lent.shutdown(socket.SHUT_RDWR)
+        os.unlink(path)
+        with socket.socket(socket.AF_UNIX) as mine:
+            mine.bind(path)
+            mine.listen()
+            mine.settimeout(30)
+            assert husk.wait_for(lambda: "Address in use" in husk.husk("state", name).out, 30)
+            with socket.socket(socket.AF_UNIX) as c:
+                c.connect(path)
+        lent.close()
+    husk.husk("stop", name, timeout=30)
 
 
 def test_what_is_no_dead_socket_stays(name, tmp_path):
