@@ -472,6 +472,16 @@ int board_circle(void)
 	return at()->wrong ? 2 : 0;
 }
 
+/* Of a box that is started by hand, with others: what it hears of its circle */
+void board_loosen(struct life *l, const char *name)
+{
+	const struct waiting *w;
+
+	for (w = boxes; w < boxes + nboxes; w++)
+		if (same(w->what.name, name) && (*w->what.extra == WAIT_NOT || *w->what.extra == WAIT_NEVER))
+			starter_also(l, w->what.extra);
+}
+
 bool board_readable(void)
 {
 	at()->wrong = read_board(asked());

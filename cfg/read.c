@@ -407,16 +407,37 @@ static void local(struct box *b, const char *file)
 	b->local = e ? NULL : path;
 }
 
+/* That of a box by its name= is looked for where it has none by its own. */
+static const char *text_of(const char **file)
+{
+	static char other[CGPATH];
+	const char *slash = strrchr(*file, '/'), *e = text_file(*file, L_FILE), *end;
+
+	if (!e)
+		return NULL;
+	if (HAS(control) && *file == cfg.by_name && errno == ENOENT) {
+		end = cfg_file_of(*file, fmts("%.*s", (int)strlen(slash) - 6, slash + 1));
+		if (end) {
+			copy(other, sizeof other, end);
+			*file = other;
+			return text_file(other, L_FILE);
+		}
+	}
+	if (slash && (end = strstr(slash, ".conf.conf")))
+		return cfg_wrong("%s; .%.*s?", e, (int)(end + 5 - slash), slash);	/* NAME is without .conf */
+	return e;
+}
+
 int cfg_load(struct box *b, const char *file, char *const words[], int nwords, char *const argv[])
 {
-	const char *slash = file ? strrchr(file, '/') : NULL, *e = NULL, *end;
+	const char *e = NULL;
 
 	reset(b, false);
-	b->file = file;
 	if (file && cfg_is_board(file))
 		e = TEXT "the board's own file, not a box: husk boot reads it";
-	else if (file && (e = text_file(file, L_FILE)) && slash && (end = strstr(slash, ".conf.conf")))
-		e = cfg_wrong("%s; .%.*s?", e, (int)(end + 5 - slash), slash);	/* NAME is without .conf */
+	else if (file)
+		e = text_of(&file);
+	b->file = file;
 	b->mtime = cfg.mtime;
 	if (e)
 		cfg_complain(file, 0, NULL, e);

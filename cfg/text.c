@@ -176,6 +176,37 @@ const char *text_file(const char *path, int layer)
 	return e;
 }
 
+/* Does this file make the box of that name? A text alone: what it includes has no say. */
+static bool makes(const char *text, const char *base, const char *name)
+{
+	const char *p;
+
+	for (p = text; p; p = strchr(p, '\n'), p += p != NULL)
+		if (starts(p, "name="))
+			return starts(p + 5, name) && strchr("\n", p[5 + strlen(name)]);
+	return same(base, name);
+}
+
+/* The file of a box, where it is beside another one, by what it says or by its own name; or
+ * NULL. Good until the next. */
+const char *cfg_file_of(const char *beside, const char *name)
+{
+	static char base[MAXNAME + 1], path[CGPATH];
+	const char *end = strrchr(beside, '/') + 1;
+	size_t max;
+	char *text = cfg_rest(&max);
+	int dir = open(fmts("%.*s", (int)(end - beside), beside), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool found = false;
+
+	*base = '\0';
+	while (!found && dir >= 0 && state_next(dir, ".conf", base)) {
+		fmt(path, sizeof path, "%.*s%s.conf", (int)(end - beside), beside, base);
+		found = !same(base, "board") && read_file(path, text, max) > 0 && makes(text, base, name);
+	}
+	close(dir);
+	return found ? path : NULL;
+}
+
 /* Each word is a line; a line break would make it two. */
 const char *text_words(char *const words[], int n)
 {

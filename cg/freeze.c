@@ -167,7 +167,7 @@ static int begin(struct up *u, struct freezer *f)
 
 	if (e)
 		return e;
-	keeper_block();
+	keeper_block(true);
 	f->signals = keeper_listen();
 	return f->signals < 0 ? fail(&u->run, "signalfd") : 0;
 }

@@ -284,7 +284,7 @@ int attach_box(const char *name)
 		return e;
 	if ((one.door = ask_door(name)) < 0)
 		return -one.door;
-	keeper_block();
+	keeper_block(true);
 	if ((one.signals = keeper_listen()) < 0)
 		return bad("signalfd");
 	if (send(one.door, (uint8_t[]){ ASK_ATTACH }, 1, MSG_NOSIGNAL) != 1)
@@ -308,7 +308,7 @@ int attach_exec(const char *name, char *words[], int n, char *const argv[], int 
 		return -one.door;
 	if (tty < 0)
 		tty = !background && isatty(0) && isatty(1);
-	keeper_block();
+	keeper_block(true);
 	if ((one.signals = keeper_listen()) < 0)
 		return bad("signalfd");
 	if ((e = fill(words, n, argv, tty)) || (e = start_stdio(background, false)) || (e = ask()))

@@ -182,7 +182,7 @@ int control_update(const char *name, char *words[], int n)
 		return 1;
 	if ((e = cfg_again(&one.now, file, words, n)))
 		return e;
-	keeper_block();
+	keeper_block(true);
 	where = apply(u);
 	if (where)
 		leave_nothing(u);

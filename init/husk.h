@@ -720,6 +720,7 @@ bool life_due(struct live *, uint64_t now);	/* what is over its time: false: not
 /* init/starter.c: a start in a child of the keeper */
 int starter_begin(struct live *, const char *extra);	/* extra: of others' before=, as life.waits; 0 or -1: said */
 void starter_heard(struct live *);
+void starter_also(struct life *, const char *extra);	/* waits for that, too; or for nobody */
 
 /* init/wait.c: after=, needs=, if= */
 enum hold { HOLD_NOT, HOLD_WAIT, HOLD_SKIP };
@@ -736,7 +737,7 @@ struct live *keeper_at(int slot);
 struct left *keeper_left(const struct live *);	/* what it left, or NULL; keeper_let() then */
 void keeper_let(const struct live *, const struct left *);
 void keeper_deaf(struct live *);	/* to the listener of its filter */
-void keeper_block(void);		/* all signals wait from here on */
+void keeper_block(bool on);		/* all signals wait from here on, or none */
 int keeper_listen(void);		/* from here all signals come as reads; descriptor or -1 */
 struct live *keeper_add(const char *name);
 void keeper_adopt(struct live *, const struct run *);	/* it is up, or waits */
@@ -1114,6 +1115,8 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	bool	 warning;		/* the next complaint is one */
 	char	*first;			/* where the first error goes, in FIRST_ERROR bytes, and no line is printed; NULL: all are */
 	bool	 board;			/* it is board.conf */
+	const char *given;		/* a file that a verb of a box was told, and that is there */
+	const char *by_name;		/* a file that nobody has said, but a box: where it is not there another one may call itself so */
 	bool	 live;			/* husk update: a key without a value is not there */
 	bool	 beside;		/* a board.conf beside the file counts, wherever that is */
 	bool	 plan;			/* cfg_of_board() */
@@ -1154,6 +1157,7 @@ char *text_beside(const char *name, size_t len);	/* a file beside the one that i
 const char *text_add(const char *name, int layer, const char *text, size_t len);	/* a source, name NULL: built in; NULL or a phrase */
 const char *text_words(char *const words[], int n);
 const char *text_full(void);			/* a phrase */
+const char *cfg_file_of(const char *beside, const char *name);	/* the file of that box, in the directory of another one; or NULL */
 
 /* cfg/check.c: rules between keys, what is derived, the filter */
 void cfg_check(struct box *);
@@ -1592,6 +1596,7 @@ void board_cmdline_of(struct cmdline *, char *text);	/* of that text, which is c
 bool board_skips(const char *name);	/* husk.skip= */
 const char *board_add(const struct box *, const char *file);	/* to those whose order is made: NULL; or which of two files of one name is none: printed */
 int board_circle(void);			/* can it be? 0, or 2: printed */
+void board_loosen(struct life *, const char *name);	/* of a circle that has been said: who gives up its order does, and who never can be hears of it */
 void board_plan(int to, bool again, bool moved);	/* a child's whole life: board.conf; struct board_plan, one struct planned after the other; never returns */
 bool board_readable(void);		/* all of it; or what is wrong has been said */
 bool board_complete(void);		/* a box, or at least its last state, is there of each file that is wrong; or that has been said */

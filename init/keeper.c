@@ -344,12 +344,12 @@ static void heard(const struct signalfd_siginfo *si)
 		pending = sig;
 }
 
-void keeper_block(void)
+void keeper_block(bool on)
 {
 	sigset_t all;
 
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
+	sigprocmask(on ? SIG_SETMASK : SIG_UNBLOCK, &all, NULL);
 }
 
 int keeper_listen(void)

@@ -193,7 +193,7 @@ static void needed(void)
 {
 	const char *who = l.why + 6, *file = file_of(who);
 
-	if (is("waiting") && starts(l.why, "needs ") && cfg_name(who) && !state_there(who) && access(file, F_OK) < 0)
+	if (is("waiting") && starts(l.why, "needs ") && cfg_name(who) && !state_there(who) && !cfg_file_of(file, who))
 		copy(l.why + strlen(l.why), 128, fmts(TEXT " - no such box, and no file %s", file));
 }
 
@@ -597,7 +597,7 @@ void list_unknown(const char *name)
 	int conf = open(CONFDIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	copy(l.name, sizeof l.name, name);
-	if (has_file())
+	if (cfg.given || cfg_file_of(file_of(name), name))
 		return;
 	(void)state_open(&run, false);
 	near_begin(&near, name);

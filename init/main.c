@@ -29,6 +29,7 @@ struct words {
 
 static struct run run STAYS;
 static struct left left STAYS;
+static char wrong[FIRST_ERROR];		/* with the file that named() has read */
 static char pidfile[512] APART;		/* to be removed; none: "" */
 
 /* What was asked for */
@@ -54,7 +55,7 @@ static int no_option(const char *word)
 	return usage(fmts(TEXT "%s: no such option", word));
 }
 
-/* NAME is /etc/husk/NAME.conf where there is no slash. */
+/* NAME is /etc/husk/NAME.conf where there is no slash, or the file there that calls itself so. */
 static const char *conf(const char *name)
 {
 	static char path[sizeof CONFDIR + MAXNAME + 8];
@@ -62,6 +63,8 @@ static const char *conf(const char *name)
 	if (strchr(name, '/'))
 		return name;
 	fmt(path, sizeof path, CONFDIR "/%s.conf", name);
+	if (HAS(control))
+		cfg.by_name = path;
 	return path;
 }
 
@@ -321,7 +324,7 @@ static int verb_run(char **argv, bool learn)
 	struct words c = { .lines = -1 };
 	int e;
 
-	if ((e = prepare(argv)) || (keeper_block(), e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(asked())))
+	if ((e = prepare(argv)) || (keeper_block(true), e = load(&c, argv + 2, learn ? "a" : "dp")) || (e = start_what(asked())))
 		return e;
 	if (c.background && (e = background(&run.up)) >= 0)
 		return e;
@@ -340,15 +343,32 @@ static int start_one(struct words *c)
 {
 	int e, tries = 3;
 
-	keeper_block();
 	do {
+		keeper_block(true);
 		if ((e = cfg_load(asked(), c->file, c->words, c->nwords, c->argv)) || (e = start_what(asked())))
 			return e;
+		if (HAS(boards) && HAS(restart))
+			board_loosen(&asked()->life, asked()->name);
 		run.again = true;
 		if ((e = background(&run.up)) < 0)
 			_exit(keep(c, false));
+		keeper_block(false);		/* what comes now is for who waits */
 	} while (e == RUNS_ALREADY && --tries && ask_up(asked()->name) < 0);
 	return e == RUNS_ALREADY && tries ? 0 : e;
+}
+
+/* Who waits for another in a circle would do so for ever. What else is wrong is said when its
+ * turn comes. */
+static void circles(const struct words *c)
+{
+	int i;
+
+	cfg.first = wrong;
+	for (i = 0; i < c->nrest; i++)
+		if (!cfg_load(asked(), conf(c->rest[i]), c->words, c->nwords, c->argv))
+			(void)board_add(asked(), asked()->file);
+	cfg.first = NULL;
+	(void)board_circle();
 }
 
 static int verb_start(char **argv)
@@ -358,6 +378,8 @@ static int verb_start(char **argv)
 
 	if (e || (e = parse(&c, argv + 2, "")))
 		return e;
+	if (HAS(boards) && HAS(restart) && c.nrest > 1)
+		circles(&c);
 	for (i = 0; i < c.nrest || (!i && (c.nwords || c.argv)); i++) {
 		c.file = c.nrest ? conf(c.rest[i]) : NULL;
 		worst = (e = start_one(&c)) ? e : worst;
@@ -373,7 +395,7 @@ static int check_one(const struct words *c, const char *word)
 
 	if (!e)
 		e = cfg_machine(asked(), c->root);
-	if (HAS(boards) && !e && word && !board && board_add(asked(), file))
+	if (HAS(boards) && !e && word && !board && board_add(asked(), asked()->file))
 		e = 2;
 	return e;
 }
@@ -455,19 +477,48 @@ static const char *base_name(const char *name, const char *word)
 	return to;
 }
 
+/* The box that was made from this file, whatever that says by now: that of the name which it
+ * has, or the only one. */
+static const char *made_from(const char *file, const char *name)
+{
+	static char of[MAXNAME + 1], only[MAXNAME + 1], path[512];
+	static struct left dir, l;
+	struct stat st, was;
+	unsigned at, n = 0;
+
+	if (stat(file, &st) < 0 || state_open(&dir, false) < 0)
+		return name;
+	while (state_next(dir.dir, "", of)) {
+		if (state_read(&l, of) < 0)
+			continue;
+		close(l.dir);
+		at = 0;
+		if (!left_get(&l, "file", &at, path, sizeof path) || stat(path, &was) < 0 || was.st_ino != st.st_ino || was.st_dev != st.st_dev)
+			continue;
+		n++;
+		copy(only, sizeof only, of);
+		if (same(of, name))
+			break;
+	}
+	close(dir.dir);
+	if (n > 1 && !same(only, name))
+		say(2, "husk: %s: several boxes are made from it: husk list\n", file);
+	return n == 1 ? only : name;
+}
+
 /* The box of a file, which may say its name=; what else is wrong there is of no matter here. A word
  * that is no path is the name of a box, or else that of a file of CONFDIR. */
 static const char *named(const char *word)
 {
-	static char why[FIRST_ERROR];
 	bool path = word && strchr(word, '/');
 
-	if (!word || (path ? access(word, F_OK) < 0 : !cfg_name(word) || state_there(word)))
+	cfg.given = path && access(word, F_OK) == 0 ? word : NULL;
+	if (!word || (path ? !cfg.given : !cfg_name(word) || state_there(word)))
 		return word;
-	cfg.first = why;
+	cfg.first = wrong;
 	(void)cfg_load(asked(), conf(word), NULL, 0, NULL);
 	cfg.first = NULL;
-	return path || asked()->name ? base_name(asked()->name, word) : word;
+	return path || asked()->name ? made_from(asked()->file, base_name(asked()->name, word)) : word;
 }
 
 /* The same, of a file that may be gone */
@@ -494,7 +545,7 @@ static int restart_one(const char *word, const char *name)
 	if ((e = parse(&c, words, "dap")) || (e = cfg_load(asked(), c.file, c.words, c.nwords, c.argv)) || (e = start_what(asked())) ||
 	    (e = cfg_machine(asked(), NULL)))
 		return e;
-	return same(asked()->name, name) ? ask_restart(asked()) : usage(fmts(TEXT "%s: it calls itself %s now", name, asked()->name));
+	return same(asked()->name, name) ? ask_restart(asked()) : usage(fmts(TEXT "%s: its file has name=%s now: stop it first", name, asked()->name));
 }
 
 /* One after the other, whatever becomes of those before: the worst counts. */
@@ -595,9 +646,9 @@ static int verb_state(char **argv)
 {
 	struct words c = { 0 };
 	int e = looks(&c, argv, 2);
-	const char *name = e ? NULL : was_named(c.rest[0]);
+	const char *name = e ? NULL : was_named(c.rest[0]), *file = asked()->file;
 
-	return e ? e : list_state(name, name && !same(name, c.rest[0]) ? conf(c.rest[0]) : NULL, c.rest[1]);
+	return e ? e : list_state(name, file ? file : name && !same(name, c.rest[0]) ? conf(c.rest[0]) : NULL, c.rest[1]);
 }
 
 static int verb_ps(char **argv)
@@ -614,8 +665,13 @@ static int verb_events(char **argv)
 	int e;
 
 	out_as(OUT_KEYS);
-	e = one_box(&c, argv, "j1");
-	return e ? e : cg_events(c.file, c.once);
+	if ((e = one_box(&c, argv, "j1")))
+		return e;
+	if (*wrong && !state_there(c.file) && access(asked()->file, F_OK) == 0) {	/* of no box, and a box of the command line may come */
+		say(2, "%s\n", wrong);
+		return 2;
+	}
+	return cg_events(c.file, c.once);
 }
 
 static int verb_logs(char **argv)

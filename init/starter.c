@@ -118,7 +118,7 @@ static void hand_over(const struct live *v, int to, const struct run *r, bool up
 
 /* Others' before= is an after= of this one. Who is in a circle waits for nobody: neither by
  * its own after=; or never is. */
-static void also(struct life *l, const char *extra)
+void starter_also(struct life *l, const char *extra)
 {
 	char *to = l->waits, *end = l->waits + sizeof l->waits - 1;
 	const char *w;
@@ -167,7 +167,7 @@ static void child(struct live *v, const char *extra, int to)
 		copy(r.why, sizeof r.why, "its configuration is wrong");
 	else if (start_stdio(board, false) == 0) {
 		hooks_over(v->fd[W_HOOK]);
-		also(&box.life, extra);
+		starter_also(&box.life, extra);
 		log_default(&box.life, v->stays);
 		if ((e = start_box(&r, &box)))
 			copy(r.why, sizeof r.why, fmts(TEXT "start: %s: %s", stage_name(r.row), r.why));

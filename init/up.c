@@ -44,8 +44,8 @@ int up_name(const char *name)
 {
 	if (name && cfg_name(name))
 		return 0;
-	say(2, "husk: %s: %s - husk help %s\n", entry_words()[1], name ? fmts("\"%.*s\" is not the name of a box", 80, cfg_plain(name) ? name : "?") :
-		TEXT "the name of a box is missing", entry_words()[1]);
+	say(2, "husk: %s: %s - husk help %s\n", entry_words()[1], !name ? TEXT "the name of a box is missing" :
+		fmts("\"%.*s\" is not the name of a box%s", 80, cfg_plain(name) ? name : "?", strchr(name, '/') ? ", and no file" : ""), entry_words()[1]);
 	return 2;
 }
 

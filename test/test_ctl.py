@@ -131,6 +131,25 @@ def test_two_starts_at_once_are_one_box(name):
     verb("stop", name)
 
 
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_that_waits_for_another_can_be_interrupted(name, tmp_path, sig):
+    """Which goes on with its own."""
+    h = tmp_path / "hook"
+    os.mkfifo(tmp_path / "go")
+    h.write_text(f"#!/bin/sh\ntouch {tmp_path}/there\ncat {tmp_path}/go\n")
+    h.chmod(0o755)
+    words = ["start", f"name={name}", f"root={husk.ROOT}", f"hook.prestart={h}", *SLEEP]
+    with waiting(*words) as first:
+        assert husk.wait_for(lambda: (tmp_path / "there").exists(), 30)
+        with waiting(*words) as second:
+            assert husk.wait_for(lambda: any(os.readlink(f.path) == "anon_inode:inotify" for f in os.scandir(f"/proc/{second.pid}/fd")), 30)
+            second.send_signal(sig)
+            assert husk.status_of(second, 5) == 128 + sig
+        (tmp_path / "go").write_text("")
+        assert husk.status_of(first) == 0
+    verb("stop", name)
+
+
 def test_a_start_beside_a_failing_one_fails_for_itself(name):
     words = ["start", f"name={name}", f"root={husk.ROOT}", "bind=/no/such/thing", *SLEEP]
     both = [waiting(*words) for _ in range(4)]
@@ -226,7 +245,7 @@ def test_reload_sends_its_signal(name, tmp_path):
 @pytest.mark.parametrize("words, said", [
     (["stop"], "stop: the name of a box is missing - husk help stop"), (["wait", "-r", "x"], "wait: -r: no such option - husk help wait"),
     (["wait", "x", "y"], "wait: one box at a time - husk help wait"), (["status", "x"], "status: no such verb; state? - husk help"),
-    (["kill", "x", "TERM", "y"], "kill: one box at a time - husk help kill"), (["stats", "a/b"], 'stats: "a/b" is not the name of a box - husk help stats'),
+    (["kill", "x", "TERM", "y"], "kill: one box at a time - husk help kill"), (["stats", "a/b"], 'stats: "a/b" is not the name of a box, and no file - husk help stats'),
     (["stpo", "x"], "stpo: no such verb; stop? - husk help"), ([], "a verb is missing - husk help")])
 def test_what_is_wrong_with_the_words(words, said):
     r = husk.husk(*words)
@@ -283,6 +302,33 @@ def test_restart_has_the_words_of_the_command_line(name, conf):
     assert (saved(name, "memory.max"), saved(name, "pids.max"), saved(name, "exec")) == (["9M"], ["22"], ['"/bin/sh" "-c" "sleep  777"'])
     assert saved(name, "bind")[-1].startswith(str(conf.parent / "data"))
     verb("stop", name)
+
+
+def test_a_file_with_another_name_by_now_is_still_that_of_its_box(name, conf):
+    """Whoever else has that name; and where several are made of one file that is said."""
+    verb("start", conf)
+    pid = init(name)
+    conf.write_text(conf.read_text() + f"name={name}-b\n")
+    for other in False, True:
+        if other:
+            verb("start", "root=" + str(husk.ROOT), f"name={name}-b", *SLEEP)
+        assert verb("state", conf, "pid").out == verb("state", f"./{conf.name}", "pid", cwd=conf.parent).out == f"{pid}\n"
+        assert verb("exec", conf, "--", "/bin/hostname").out == f"{name}\n" and f"pid={pid}\n" in verb("ps", conf).out
+        assert verb("restart", conf, status=2).err == f"husk: restart: {name}: its file has name={name}-b now: stop it first - husk help restart\n"
+    verb("stop", conf)
+    husk.nothing_left(name)
+    assert husk.alive(init(f"{name}-b"))
+    verb("stop", conf)				# and now it is that of the name in it
+    husk.nothing_left(f"{name}-b")
+    for n in "bc":
+        verb("start", conf, f"name={name}-{n}")
+    verb("stop", conf)
+    husk.nothing_left(f"{name}-b")
+    for n in "de":
+        verb("start", conf, f"name={name}-{n}")
+    r = verb("stop", conf)
+    assert r.err == f"husk: {conf}: several boxes are made from it: husk list\n", r
+    verb("stop", *(f"{name}-{n}" for n in "cde"))
 
 
 @pytest.mark.parametrize("line", ["nice=99", "bind=/no/such/thing", "name=other", "exec="])

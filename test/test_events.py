@@ -297,6 +297,22 @@ def test_wrong_words(words):
     assert r.status == 2 and r.err and not r.out and "\x1b" not in r.err, r
 
 
+def test_a_file_that_is_no_box(name, tmp_path):
+    """Nobody is waited for who cannot come; a box that is not there yet may, by its name or its file."""
+    bad, conf = tmp_path / "bad.conf", tmp_path / f"{name}.conf"
+    r = husk.husk("events", tmp_path / "none.conf")
+    assert r.status == 2 and r.err == f'husk: events: "{tmp_path}/none.conf" is not the name of a box, and no file - husk help events\n', r
+    bad.write_text("exec=/bin/true\nmemroy.max=1M\n")
+    r = husk.husk("events", bad)
+    assert r.status == 2 and r.err == f"{bad}:2: memroy.max: no such key; memory.max?\n", r
+    conf.write_text(f"exec=/bin/true\nroot={husk.ROOT}\n")
+    for who in name, conf:
+        p = subprocess.Popen([husk.HUSK, "events", "-1", str(who)], stdout=subprocess.PIPE)
+        assert husk.line(p).endswith(" stopped")
+        assert husk.husk("run", conf).status == 0 and " started " in husk.line(p) and husk.status_of(p) == 0
+        p.stdout.close()
+
+
 def test_nobody_reads_any_more(name):
     """While nothing happens, and when something does."""
     w = Watcher(name)

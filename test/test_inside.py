@@ -176,7 +176,7 @@ def test_circles(where):
     sleeps = 'exec=/bin/sh -c "sleep 100"\n' + HOST
     files = {"a": "needs=b\n", "b": "boot=yes\nneeds=c\nrestart=always\n", "c": "needs=a\n", "d": "after=c\n", "e": "needs=f\n", "f": "after=e\n", "x": "after=y\n", "y": "after=x\n"}
     text = board(where, {**{n: sleeps + t for n, t in files.items()}, "z": script(where,
-        "for n in d e f x y; do husk wait --ready $n; done; until [ $(husk list -k | grep -c state=failed) = 3 ]; do sleep .1; done; husk list -k; cd /etc/husk;"
+        "for n in d e f x y; do until husk wait --ready $n 2>/dev/null; do sleep .1; done; done; until [ $(husk list -k | grep -c state=failed) = 3 ]; do sleep .1; done; husk list -k; cd /etc/husk;"
         "for n in 1 2 3 4; do sed s/needs=f/after=g$((n%4+1))/ e.conf >g$n.conf; done; husk reload; echo @reload $?; kill -HUP 1; for n in 1 2 3 4; do"
         " until [ $(husk state g$n state) = running ]; do sleep .1; done; done; echo @again")})
     said = {n: (state, why) for n, state, why in re.findall(r"^name=(.*)\nstate=(.*)\n(?:why=(.*)\n)?", text, re.M)}
@@ -189,6 +189,16 @@ def test_circles(where):
     assert len(re.findall(r"^/etc/husk/g\d.conf:4: after: a circle:(?: g\d){4}$", text, re.M)) == 2, text		# reload, and the board
 
 
+def test_the_order_that_is_sent(where):
+    """* is not who says so himself; but who is needed by name comes first, whatever he says."""
+    sleeps = 'exec=/bin/sh -c "sleep 100"\n'
+    files = {"a": "needs=c\nafter=*\n", "b": "after=*\n", "c": "after=*,e\n", "d": "", "e": "needs=f\n", "f": "before=*\n", "g": "after=d\n"}
+    text = boot(where, {**{n: sleeps + l for n, l in files.items()}, "z": end("USR2") + "needs=a,b\n"}, "husk.debug")[1]
+    order = re.findall(r"^husk: plan: (\w) ", text, re.M)
+    assert "a circle" not in text and "@up last" in text, text
+    assert order == ["f", "d", "e", "g", "b", "c", "a", "z"], order
+
+
 def test_the_name_of_a_file(where):
     """A verb that is given a file goes by the name= in it, also by the file's own where there is no box of that; list has one line for both."""
     sleeps = 'exec=/bin/sh -c "sleep 100"\n' + HOST
@@ -197,12 +207,14 @@ def test_the_name_of_a_file(where):
         "n": "name=other\nboot=no\n" + sleeps, "m": "name=up\n" + sleeps.replace("inherit", "ring"), "w": "name=w2\nmemroy.max=1\n" + sleeps, "plain": "boot=no\n" + sleeps, "z": script(where, c +
             "husk wait --ready up; husk list -k; husk state n; echo @n $?; husk state m pid >/dev/null; echo @m $?; v wait --ready; v pause; v resume; v logs; v ps | grep -c inside=;"
             "husk stats ./m.conf -k | grep name=; husk exec m -- /bin/echo @in m; husk update ./m.conf pids.max=9; echo @update $?; v restart; v restart; v kill;"
-            "until [ $(husk state up state) = failed ]; do sleep .1; done; v wait; v delete; husk state up; husk start ./m.conf m; v stop; v state -k; husk start n; husk stop n; echo @stop $?; husk list -k")})
+            "until [ $(husk state up state) = failed ]; do sleep .1; done; v wait; v delete; husk state up; husk start ./m.conf m; v stop; v state -k; husk start n; husk stop n; echo @stop $?;"
+            "husk state other; echo @other $?; husk check other && husk start other && husk state other state; husk stop other; husk stop other; echo @stopped $?; husk state othe; husk list -k")})
     rows = re.findall(r"^name=([^z\n]+)\nstate=(.*)$", text, re.M)
     first = [("up", "running"), ("other", "stopped"), ("plain", "stopped"), ("w", "failed")]
     assert sorted(rows[:4]) == sorted(first), text
     assert rows[4:5] == [("other", "stopped")] and "file=/etc/husk/n.conf\n@n 3\n@m 0\n" in text, text
     for line in ("@wait --ready 0 ", "@pause 0 ", "@resume 0 ", "@logs 0 ", "name=up", "@in m", "@update 0", "@restart 0 ", "@kill 0 ", "@wait 143 ", "@delete 0 ", "@stop 0 ", "@stop 0"):
         assert f"{line}\n" in text, (line, text)
-    assert "husk: up: no such box, and no file /etc/husk/up.conf" in text and "@state -k 3 name=up\nstate=stopped\nfile=./m.conf\n" in text, text
+    assert "@delete 0 \nname=up\nstate=stopped\nfile=/etc/husk/m.conf\n" in text and "@state -k 3 name=up\nstate=stopped\nfile=./m.conf\n" in text, text
+    assert "file=/etc/husk/n.conf\n@other 3\n" in text and "running\n@stopped 0\nhusk: othe: no such box, and no file /etc/husk/othe.conf\n" in text, text
     assert sorted(rows[-4:]) == sorted([("up", "stopped"), *first[1:]]), text

@@ -446,3 +446,24 @@ def test_circles(tmp_path, files, circle):
     (tmp_path / "wrong.conf").write_text("exec=/bin/true\nfoo=1\n")
     r = husk.husk("check", tmp_path / "wrong.conf", *(tmp_path / f"{f}.conf" for f in files))
     assert r.status == 2 and (": a circle: " in r.err) == bool(circle) and "wrong.conf:2: foo: no such key" in r.err, r
+
+
+def test_circles_off_a_board(tmp_path):
+    """Of those that are started together: who needs each other is not, an order is given up, and the others have their own way."""
+    own = {**os.environ, "HUSK_RUN": str(tmp_path / "run")}
+    (tmp_path / "run").mkdir(mode=0o700)
+    needs = {"a": "needs=b", "b": "needs=c", "c": "needs=a", "d": "needs=e", "e": "after=d", "f": "env=A=1"}
+    for f, l in needs.items():
+        (tmp_path / f"{f}.conf").write_text(f"exec=/bin/sleep 1000\nroot={husk.ROOT}\n{l}\n")
+    verb = lambda v, *names: husk.husk(v, *(tmp_path / f"{n}.conf" for n in names), env=own, timeout=60)
+    try:
+        r = verb("start", *needs)
+        assert r.status == 125, r
+        said = r.err.splitlines()
+        circle = re.fullmatch(rf"{tmp_path}/([abc])\.conf:3: needs: a circle: ([abc] [abc] [abc])", said[0])
+        assert circle and circle[2] in ("a b c", "b c a", "c a b"), r
+        assert f"{tmp_path}/e.conf:3: after: a circle: " in r.err and [l for l in said if ": init.wait: " in l] == [f"husk: {n}: init.wait: needs: a circle: {circle[2]}" for n in "abc"], r
+        assert wait_for(lambda: [husk.husk("state", n, "state", env=own).out for n in "def"] == ["running\n"] * 3, 30)
+        assert not [n for n in "abc" if (tmp_path / "run" / n).exists()]
+    finally:
+        assert verb("stop", *needs).status == 0
