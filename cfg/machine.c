@@ -148,13 +148,59 @@ static void covers(const struct box *b, int root, int row, const char *const *li
 			missing(row, i, list[i], inside(b, root, list[i], ANY));
 }
 
-/* The first word of PATH ARG ... */
+/* The first word of PATH ARG ...; "" where it is quoted, which is rare */
+static const char *word(const char *text)
+{
+	return *text == '/' ? fmts("%.*s", (int)strcspn(text, " \t"), text) : "";
+}
+
 static void command(int row, int item, int top, const char *text)
 {
-	const char *path = fmts("%.*s", (int)strcspn(text, " \t"), text);
+	const char *path = word(text);
 
-	if (*path == '/')		/* quoted ones are rare */
+	if (*path)
 		absent(row, item, path, look(top, path, PROGRAM));
+}
+
+static void started(const struct box *b, int item, int root)
+{
+	const char *path = word(b->hook[item].text);
+
+	if (*path)
+		missing(KEY_HOOK, item, path, inside(b, root, path, PROGRAM));
+}
+
+/* Is it in a list as the kernel prints it? */
+static bool listed(const char *s, uint64_t n)
+{
+	uint64_t from = 1, to = 0;
+
+	while (*s && (n < from || n > to)) {
+		s = decimal(s, &from);
+		to = from;
+		if (*s == '-')
+			s = decimal(s + 1, &to);
+		s += *s == ',' || *s == '\n';
+	}
+	return n >= from && n <= to;
+}
+
+/* Of those that may never come the start is refused; the others may. */
+static void processors(const struct knob *k, int item)
+{
+	static char online[256], possible[256];
+	const char *dir = k->row == KEY_CPUSET_CPUS ? "cpu" : "node";
+	unsigned i;
+
+	if (read_file(fmts("/sys/devices/system/%s/online", dir), online, sizeof online) < 0 ||
+	    read_file(fmts("/sys/devices/system/%s/possible", dir), possible, sizeof possible) < 0)
+		return;
+	for (i = 0; i < MAXCPU; i++)
+		if (listed(k->text, i) && !listed(online, i)) {
+			cfg.warning = listed(possible, i);
+			cfg_error(k->row, item, "%u: this machine has %.*s", i, (int)strcspn(online, "\n"), online);
+			return;
+		}
 }
 
 /* Programs of outside, and what only this machine has */
@@ -164,11 +210,13 @@ static void outside(const struct box *b, int top, bool elsewhere)
 	unsigned i, any = 0;
 
 	for (i = 0; i < b->nhook; i++)
-		if (b->hook[i].stage < HOOK_CREATECONTAINER || b->hook[i].stage > HOOK_STARTCONTAINER)
+		if (b->hook[i].stage != HOOK_STARTCONTAINER)
 			command(KEY_HOOK, (int)i, top, b->hook[i].text);
-	for (i = 0; i < b->nknob && !elsewhere; i++)
+	for (i = 0; HAS(knobs) && i < b->nknob && !elsewhere; i++)
 		if (!b->knob[i].skip && b->knob[i].of && *b->knob[i].of == '/')
 			absent(b->knob[i].row, (int)i, b->knob[i].of, look(top, b->knob[i].of, ANY));
+		else if (!b->knob[i].skip && b->knob[i].row <= KEY_CPUSET_MEMS)
+			processors(&b->knob[i], (int)i);
 	if (elsewhere || !b->has_affinity || syscall(SYS_sched_getaffinity, 0, sizeof cpus, cpus) < 0)
 		return;
 	for (i = 0; i < sizeof cpus; i++)
@@ -276,16 +324,23 @@ static void given(const struct box *b, int top, bool elsewhere)
 	cfg.warning = false;
 }
 
-/* A file is none that can be waited for; but a box may be called so. */
-static void waits(int row, const char *const *list, int n)
+/* A file is none that can be waited for; but a box may be called so. Nor is who is in no
+ * file of the same place; but he may be started by other means, and an order without him is
+ * one. */
+static void waits(const struct box *b, int row, const char *const *list, int n)
 {
 	int i;
 
-	for (i = 0; i < n; i++)
-		if (*list[i] != '/' && strstr(list[i], ".conf")) {
-			cfg.warning = true;
+	for (i = 0; i < n; i++) {
+		if (*list[i] == '/')
+			continue;
+		cfg.warning = true;
+		if (strstr(list[i], ".conf"))
 			cfg_error(row, i, "%s: the name of a box, without .conf", list[i]);
-		}
+		else if (row == KEY_NEEDS && b->file && !cfg_file_of(b->file, list[i]))
+			cfg_error(row, i, "%s: no file beside this one is of that box", list[i]);
+		cfg.warning = false;
+	}
 }
 
 /* ---------------------------------------------------------------------- all */
@@ -326,13 +381,18 @@ static bool process_1(void)
 	return read_file("/proc/1/comm", name, sizeof name) > 0 && starts(name, "husk");
 }
 
-/* Its programs are on the board, or below ROOTFS; here they need not be. */
-static void of_board(const struct box *b, int top, bool elsewhere)
+/* Its programs are on the board, or below ROOTFS; here they need not be. Its watchdog is
+ * of no image. */
+static void of_board(const struct box *b, int top, const char *below)
 {
+	bool elsewhere = !below && !process_1();
 	int i;
 
 	for (i = 0; i < b->nmnt; i++)
 		slips(&b->mnt[i], i);
+	cfg.warning = elsewhere;
+	if (b->board.dog && !b->board.dog_skip && !below)
+		absent(KEY_BOARD_WATCHDOG, 0, b->board.dog, look(top, b->board.dog, ANY));
 	cfg.warning = elsewhere;
 	if (b->board.good)
 		command(KEY_BOARD_GOOD, 0, top, b->board.good);
@@ -353,8 +413,8 @@ static void of_box(const struct box *b, int top, const char *below)
 		devices(b, top);
 	given(b, top, below != NULL);
 	outside(b, top, below != NULL);
-	waits(KEY_NEEDS, b->needs, b->nneeds);
-	waits(KEY_AFTER, b->after, b->nafter);
+	waits(b, KEY_NEEDS, b->needs, b->nneeds);
+	waits(b, KEY_AFTER, b->after, b->nafter);
 	if (b->life.giveup && (!b->life.tries || b->life.restart == RESTART_NO)) {
 		cfg.warning = true;
 		cfg_error(KEY_GIVEUP, 0, "never: only restart= with N/TIME gives up (on-failure 10/1h)");
@@ -367,6 +427,9 @@ static void of_box(const struct box *b, int top, const char *below)
 		if (b->narg)
 			program(b, root, below != NULL);
 		missing(KEY_CWD, 0, b->cwd, inside(b, root, b->cwd, DIRECTORY));
+		for (i = 0; i < b->nhook; i++)
+			if (b->hook[i].stage == HOOK_STARTCONTAINER)
+				started(b, i, root);
 		covers(b, root, KEY_MASK, b->mask, b->nmask);
 		covers(b, root, KEY_READONLY, b->ro, b->nro);
 		users(b, root);
@@ -385,7 +448,7 @@ int cfg_machine(const struct box *b, const char *below)
 		return 2;
 	}
 	if (HAS(boards) && cfg.board)
-		of_board(b, top, !below && !process_1());
+		of_board(b, top, below);
 	else
 		of_box(b, top, below);
 	close(top);

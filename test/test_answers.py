@@ -111,6 +111,11 @@ def test_who_waits_for_nobody_says_so(name, tmp_path):
     for words, why in ((["needs=/nowhere"], "needs /nowhere"), ([f"needs={name}x"], f"needs {name}x - no such box, and no file /etc/husk/{name}x.conf")):
         assert start(name, *words, "--", "/bin/true").status == 0
         assert state(name, "why") == why and husk.husk("stop", name).status == 0
+    for f, more in (("web", ""), ("n", "name=called\n"), ("m", "name=web2\n"), ("k", "include=n.conf\n")):
+        (tmp_path / f"{f}.conf").write_text(f"exec=/bin/true\n{more}")
+    (tmp_path / "u.conf").write_text("exec=/bin/true\nneeds=web,called,m\nneeds=calle,k,called.d\nafter=nobody\n")
+    r = husk.husk("check", tmp_path / "u.conf")
+    assert r.status == 0 and r.err == "".join(f"{tmp_path}/u.conf:{l}: needs: {v}: no file beside this one is of that box (warning)\n" for l, v in ((2, "m"), (3, "calle"), (3, "called.d"))), r
     (tmp_path / "t.conf").write_text("exec=/bin/true\nneeds=web.conf,web,/a.conf\nafter=b.conf\n")
     r = husk.husk("check", tmp_path / "t.conf")
     assert r.status == 0 and r.err == "".join(f"{tmp_path}/t.conf:{l}: {k}: {v}: the name of a box, without .conf (warning)\n" for l, k, v in ((2, "needs", "web.conf"), (3, "after", "b.conf"))), r
