@@ -183,7 +183,7 @@ static void lines(struct box *b, const struct source *s)
 		else if (!*next && next < end) {
 			cfg_here(NULL, TEXT "a NUL byte: no text; a program goes behind --");
 			return;
-		} else if (starts(p, "\357\273\277")) {
+		} else if ((uint8_t)p[0] == 0xef && (uint8_t)p[1] == 0xbb && (uint8_t)p[2] == 0xbf) {
 			cfg_here(NULL, TEXT "a byte order mark, which nobody sees; UTF-8 without, please");
 			return;
 		} else if (next > p && next[-1] == '\r') {

@@ -1,4 +1,5 @@
 """The house rules that a tool can see."""
+import os
 import re
 import shutil
 
@@ -92,6 +93,15 @@ BANNED = "malloc calloc realloc printf fprintf sprintf snprintf strcpy strcat ge
 def test_calls_that_we_do_without(path):
     found = re.findall(rf"\b({'|'.join(BANNED)})\s*\(", code(path))
     assert not found
+
+
+@pytest.mark.parametrize("literal, right", [("plain\\012", True), ("\\033[1m\\\"\\t", True), ("a\\001b", False), ("\\b", False), ("\\357\\273\\277", False)])
+def test_what_is_not_packed_holds_no_byte_of_what_is(tmp_path, literal, right):
+    """Or it would be taken apart where it is printed: that is no husk."""
+    s = tmp_path / "x.s"
+    s.write_text(f'\t.globl\ttext_pairs\n\t.section\t.rodata.str1.1,"aMS",@progbits,1\n.LC0:\n\t.string\t"\\001text\\001a text"\n.LC1:\n\t.string\t"{literal}"\n')
+    r = husk.command("sh", husk.TOP / "init/arch/as", s, env={**os.environ, "REAL_AS": "true"})
+    assert (r.status == 0) == right and (r.err == "" if right else r.err == f"as: not packed, and would be taken for it: {literal}\n"), r
 
 
 def test_nothing_is_left_open():
