@@ -146,6 +146,14 @@ def test_what_hangs_on_the_way_down():
     assert r.ended and "husk: board.watchdog" not in r.text and r.text.index("@halted") < r.text.index("softdog: Initiating system reboot"), r
 
 
+def test_a_watchdog_that_does_not_come():
+    """Its driver may come late; a line says that it has not, of one that may be missing at once."""
+    b = ready(QUICK)
+    for mark, seconds in ("", 13), ("?", 2):
+        r = boot(b, small(b, {"a": shell(f"sleep {seconds}; husk poweroff")}, conf=f"{mark}board.watchdog=/dev/none:30s\n"))
+        assert r.ended and r.text.count("husk: board.watchdog: /dev/none: No such file or directory\n") == 1, r
+
+
 def test_good():
     """board.good= is run when all are ready that are to be, once, and later than the last; board.timeout= is over by then and says for whom.
     A file of board.local= lies over that of a box."""
