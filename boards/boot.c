@@ -342,6 +342,7 @@ const char *board_missing(void)
 static void go_down(char how)
 {
 	say(2, "husk: going down\n");
+	board_tell("STOPPING=1");
 	board_watchdog_down();
 	board_stop(plan.heard ? plan.what.stop_ms : STOP_MS);
 	board_off(how);

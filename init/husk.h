@@ -1634,6 +1634,7 @@ void board_watchdog(const struct board_plan *);	/* opens it, or NULL: feeds it *
 uint64_t board_watchdog_due(void);
 void board_good(const struct board_plan *);	/* takes it up, or NULL: are all ready, or is it too late? */
 uint64_t board_good_due(void);
+void board_tell(const char *what);	/* whoever listens at $NOTIFY_SOCKET */
 void board_watchdog_down(void);		/* the way down begins: board.watchdog.stop= */
 void board_watchdog_off(void);		/* it is not to wake a machine that is to stay off */
 bool board_is_up(const char *name);	/* ready, done or skipped */

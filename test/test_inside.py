@@ -1,11 +1,15 @@
 """husk boot as PID 1 of a namespace that is not the machine's; and how words of a kernel command line are cut."""
+import concurrent.futures
 import re
 import signal
+import socket
+import struct
 import subprocess
 
 import pytest
 
 import husk
+import qemu
 
 OWN = "mount --make-rprivate / && mount -t tmpfs run /run && exec %s boot husk.conf=%s %s"
 
@@ -218,3 +222,85 @@ def test_the_name_of_a_file(where):
     assert "@delete 0 \nname=up\nstate=stopped\nfile=/etc/husk/m.conf\n" in text and "@state -k 3 name=up\nstate=stopped\nfile=./m.conf\n" in text, text
     assert "file=/etc/husk/n.conf\n@other 3\n" in text and "running\n@stopped 0\nhusk: othe: no such box, and no file /etc/husk/othe.conf\n" in text, text
     assert sorted(rows[-4:]) == sorted([("up", "stopped"), *first[1:]]), text
+
+
+def heard(s, timeout=None):
+    """The next word at that socket, and which process of which namespaces has said it; None: nothing is there."""
+    s.settimeout(timeout)
+    try:
+        text, more, _, _ = s.recvmsg(99, socket.CMSG_SPACE(12))
+    except BlockingIOError:
+        return None
+    pid = struct.unpack("iii", more[0][2])[0]
+    return text.decode(), re.search(r"^NSpid:.*?(\d+)$", own(f"/proc/{pid}/status"), re.M)[1]
+
+
+def listener(name):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.bind(name.replace("@", "\0"))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    return s
+
+
+SLOW = 'exec=/bin/sh -c "touch %s/waits; until [ -e %s/go ]; do usleep 10000; done; echo >&5; until [ -e %s/end ]; do usleep 10000; done; kill -USR2 1; sleep 100"\nready=fd:5\n'
+
+
+def at_last(path):
+    husk.wait_for(path.exists)
+
+
+@pytest.mark.parametrize("name, status", [("path", 1), ("@husk-test", None), ("path", 0)])
+def test_who_waits_outside_hears_when_it_is_up(where, name, status):
+    """NOTIFY_SOCKET, as systemd-nspawn and podman name it: READY=1 when board.good= has been run, by PID 1 itself, and STOPPING=1."""
+    name = name if name[0] == "@" else f"{where}/{name}"
+    conf = None if status is None else f'board.good=/bin/sh -c "touch {where}/asked; exit {status}"\n'
+    with listener(name) as s, concurrent.futures.ThreadPoolExecutor() as pool:
+        r = pool.submit(boot, where, {"a": SLOW.replace("%s", str(where))}, conf=conf, env=husk.os.environ | {"NOTIFY_SOCKET": name})
+        at_last(where / "waits")
+        assert heard(s, 0) is None
+        (where / "go").touch()
+        if status is not None:
+            at_last(where / "asked")
+        if not status:
+            assert heard(s, 60) == ("READY=1", "1")
+        (where / "end").touch()
+        s.settimeout(60)
+        assert s.recv(99) == b"STOPPING=1"
+        code, text = r.result()
+    assert code in OFF and "board.good: /" not in text, text
+
+
+def test_nobody_listens(where):
+    code, text = boot(where, {"z": end("USR2")}, env=husk.os.environ | {"NOTIFY_SOCKET": f"{where}/no"})
+    assert code in OFF and f"husk: board.good: {where}/no: No such file or directory\n" in text, text
+
+
+NSPAWN = "mount --make-rprivate / && mount -t tmpfs run /run && exec %s/usr/bin/systemd-nspawn --quiet -D %s --register=no --keep-unit --notify-ready=yes --kill-signal=37 /sbin/husk boot"
+
+
+def test_systemd_nspawn(where):
+    """The real one tells whoever has started it that it is ready when it has heard so itself."""
+    at, libs = qemu.tool("systemd-container"), qemu.tool("libsystemd-shared")
+    env = husk.os.environ | {"LD_LIBRARY_PATH": str(next(libs.rglob("libsystemd-shared*.so")).parent), "NOTIFY_SOCKET": f"{where}/up"}
+    if subprocess.run([at / "usr/bin/systemd-nspawn", "--version"], env=env, capture_output=True, check=False).returncode:
+        pytest.skip("systemd-nspawn lacks a library")
+    root = where / "root"
+    husk.make_root(root)
+    for d in ("sbin", "etc/husk", "run", "usr"):
+        (root / d).mkdir(parents=True, exist_ok=True)
+    husk.shutil.copy(husk.HUSK, root / "sbin/husk")
+    (root / "etc/os-release").write_text("ID=test\n")
+    # nspawn leaves no cgroup to write to, refuses keys, and the network is that of outside
+    (root / "etc/husk/a.conf").write_text("exec=/bin/sleep 1000\nready=/go\nnet=host\nkeyring=no\n")
+    with listener(f"{where}/up") as s, subprocess.Popen(["unshare", "-m", "sh", "-c", NSPAWN % (at, root)], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+        try:
+            while "Container running" not in (first := heard(s, 60)[0]):
+                pass
+            assert "READY=1" not in first, first
+            (root / "go").touch()
+            assert heard(s, 60)[0].split() == ["READY=1"]
+            p.terminate()		# it asks for a halt, in its own way
+            text = p.communicate(timeout=60)[0].decode()
+        finally:
+            p.kill()
+    assert p.returncode == 0 and "husk: going down" in text, text
