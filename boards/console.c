@@ -13,11 +13,13 @@
 
 #include "husk.h"
 
-enum { RESCUE = MAXCONSOLE, FIRST_MS = 1000, LONGEST_MS = 60000, SHORT_MS = 5000, OFTEN_MS = 4000 };
+enum { RESCUE = MAXCONSOLE, FIRST_MS = 1000, LONGEST_MS = 60000, SHORT_MS = 5000, OFTEN_MS = 4000,
+	NO_TERMINAL = SIGVTALRM };	/* a child died of it: no program does, whatever is typed at it */
 
 struct run_on {
 	pid_t	 pid;			/* 0: nobody is there */
 	bool	 told;			/* why, if the terminal was not to be had */
+	bool	 lacks;			/* it was not, the last time */
 	uint32_t delay;			/* before the last start */
 	uint64_t since, due;		/* now_ms(); due 0: not to be started */
 };
@@ -99,20 +101,22 @@ static int hung_up(const char *tty)
 }
 
 /* 0, 1 and 2, and the controlling one, whoever had it before. It may wait for a carrier,
- * and so may who reads it: not PID 1. */
+ * and so may who reads it: not PID 1. A line that is not built in can be opened, and no more. */
 static bool take(const char *tty, bool first)
 {
+	static struct termios is;
 	int fd, i;
 
 	(void)setsid();
 	if (board_inside() && same(tty, "console"))
 		return (void)ioctl(0, TIOCSCTTY, 1), true;	/* what we were given; /dev has the machine's */
 	fd = hung_up(tty);
-	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0) {
+	if (fd < 0 || ioctl(fd, TCGETS, &is) < 0) {
 		if (first)
 			board_failed("console: ", tty);
 		return false;
 	}
+	(void)fcntl(fd, F_SETFL, 0);
 	(void)ioctl(fd, TIOCSCTTY, 1);
 	for (i = 0; i < 3; i++)
 		dup2(fd, i);
@@ -198,7 +202,9 @@ static void child(int i, bool first)
 	(void)chdir("/");
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);	/* the rescue shell wants the terminal, or nobody is at it any more */
-	if (!take(all.what[i].tty, first) || close_others(AT_FDCWD, 3, NULL, 0) < 0)
+	if (!take(all.what[i].tty, first))
+		(void)kill(getpid(), NO_TERMINAL);
+	if (close_others(AT_FDCWD, 3, NULL, 0) < 0)
 		_exit(1);
 	if (all.what[i].ask)
 		wait_for_enter();
@@ -270,15 +276,15 @@ uint64_t board_consoles_due(void)
 }
 
 /* Is there one at which somebody could be? There is none where each was tried three times and
- * its terminal is not there. A program that ends at once is no reason: who sits at it could make
- * it end, and would have root's shell. */
+ * its terminal is not there, or does not work. A program that ends at once is no reason: who sits
+ * at it could make it end, and would have root's shell. */
 bool board_attended(void)
 {
 	struct run_on *r = all.now;
 	int i, n = 0;
 
 	for (i = 0; i < RESCUE; i++, r++)
-		n += *all.what[i].tty && (r->pid || r->delay < OFTEN_MS || access(fmts("/dev/%s", all.what[i].tty), F_OK) == 0);
+		n += *all.what[i].tty && (r->pid || r->delay < OFTEN_MS || !r->lacks);
 	return n;
 }
 
@@ -293,15 +299,17 @@ static void rescued(uint64_t now)
 			all.now[i] = (struct run_on){ .due = now };
 }
 
-void board_reaped(pid_t pid)
+void board_reaped(const void *siginfo)
 {
+	const siginfo_t *si = siginfo;
 	uint64_t now = now_ms();
 	struct run_on *r;
 	int i;
 
 	for (i = 0, r = all.now; i <= RESCUE; i++, r++)
-		if (r->pid == pid) {
+		if (r->pid == si->si_pid) {
 			r->pid = 0;
+			r->lacks = si->si_code == CLD_KILLED && si->si_status == NO_TERMINAL;
 			r->told &= now - r->since < SHORT_MS;
 			r->delay = now - r->since >= SHORT_MS ? FIRST_MS : r->delay ? r->delay * 2 : FIRST_MS;
 			if (r->delay > LONGEST_MS)

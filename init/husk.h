@@ -1624,7 +1624,7 @@ void board_seed_save(void);
  * what these hold from turn to turn goes into a NAME_carry() of theirs, see init/upgrade.c. */
 void board_consoles(const struct board_plan *);	/* boards/console.c */
 uint64_t board_consoles_due(void);
-void board_reaped(pid_t);		/* perhaps one of those */
+void board_reaped(const void *siginfo);	/* perhaps one of those */
 void board_rescue(const char *why, bool wanted);	/* a shell on the console; wanted: at once, else after Enter */
 void board_fail(enum giveup, const char *why);	/* boards/boot.c: what giveup= and board.fail= ask for */
 void board_ended(const char *name, bool failed);	/* one of its boxes, for now or for good */

@@ -237,7 +237,7 @@ static void reap(void)
 			enter_reaped(&si);
 		hooks_reaped(si.si_pid);
 		if (HAS(boards) && also != -1)
-			board_reaped(si.si_pid);
+			board_reaped(&si);
 		for (v = keeper_next(NULL); v; v = keeper_next(v))
 			if (v->init == si.si_pid) {
 				box_ended(v, si.si_code, si.si_status);
