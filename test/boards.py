@@ -5,6 +5,8 @@ import pytest
 
 import qemu
 import test_boot
+import test_disks
+import test_hardware
 import test_image
 import test_off
 import test_upgrade
@@ -67,3 +69,13 @@ def test_let_go_by_the_watchdog():
 @pytest.mark.parametrize("how", test_boot.OTHERS)
 def test_down(how):
     test_boot.down(how, test_boot.OTHERS[how])
+
+
+@pytest.mark.parametrize("name", ["qemu-i386", "qemu-arm64", "orangepi-pc", "vexpress-a9"])
+def test_a_kernel_that_lies_ready(name):
+    test_hardware.lies_ready(name)
+
+
+@pytest.mark.parametrize("name, kernel", [("qemu-i386", None), ("qemu-arm64", "linux-image-6.1.0-*-arm64")])
+def test_flash(name, kernel, tmp_path):
+    test_disks.flash(name, tmp_path, kernel)

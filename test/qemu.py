@@ -163,6 +163,20 @@ def tool(package, arch=None):
         return to if to.exists() else get(lambda: [unpack(package, arch, to)])
 
 
+def dynamic(b, path, packages):
+    """A program of Debian's for the board, of the first of those packages; its loader and libraries are in all of them: files of a guest."""
+    at = [tool(p, b["DEBARCH"]) for p in packages.split()]
+    libs = {f.name: f for d in at for f in d.rglob("*.so*") if f.is_file()}
+    files, todo = {}, [(path, at[0] / path)]
+    while todo:
+        to, f = todo.pop()
+        files[to] = program(f.read_bytes())
+        said = subprocess.run(["readelf", "-dlW", f], capture_output=True, text=True, check=True, env=os.environ | {"LC_ALL": "C"}).stdout
+        need = re.findall(r"program interpreter: /(.*)\]", said) + ["lib/" + n for n in re.findall(r"\(NEEDED\).*\[(.*)\]", said) if not n.startswith("ld-")]
+        todo += [(n, libs[pathlib.PurePath(n).name]) for n in need if n not in files]
+    return files
+
+
 def vmlinuz(b):
     return next(kernel(b).glob("boot/vmlinuz*"))
 
@@ -269,13 +283,13 @@ def words(b, init="/husk", append=""):
     return f"console={b['CONSOLE']} rdinit={init} quiet panic=-1 {pc}{append}"
 
 
-def command(b, files, append="", init="/husk", serial="stdio"):
+def command(b, files, append="", init="/husk"):
     where = TOP / "out" / b["NAME"]
     where.mkdir(parents=True, exist_ok=True)
     fd, initrd = tempfile.mkstemp(prefix="initrd-", dir=where)
     with open(fd, "wb") as f:
         f.write(cpio(files))
-    return [*b["QEMU"].split(), *b.get("MORE", "").split(), "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot", "-serial", serial,
+    return [*b["QEMU"].split(), *b.get("MORE", "").split(), "-accel", "tcg", "-nodefaults", "-display", "none", "-no-reboot", "-serial", b.get("SERIAL", "stdio"),
             "-kernel", str(vmlinuz(b)), "-initrd", initrd, "-append", words(b, init, append), *dtb(b)], initrd
 
 

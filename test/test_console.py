@@ -1,11 +1,18 @@
 """The console of a board: it stands still, is missing, is somebody else's. In guests whose clock counts instructions: who waits there costs nothing."""
+import concurrent.futures
+import contextlib
+import os
+import pty
 import re
+import tty
 
 import pytest
 
 import qemu
 from test_boot import QUICK, ready, said, shell, small
 from test_off import FOREVER, boot
+
+HVC = "virtio virtio_ring virtio_mmio virtio_console".split()
 
 # The kernel itself says what is to be known: its lines do not wait for the terminal.
 STANDS_SH = """
@@ -19,26 +26,56 @@ husk poweroff
 """
 
 
-CONSOLE = 'board.console=ttyAMA0 /bin/sh -c "while :; do echo console; done"'
+CONSOLE = 'board.console=%s /bin/sh -c "while :; do echo console; done"'
 
 
-@pytest.mark.parametrize("who", [CONSOLE, "hostnmae=x"])
-def test_stands_still(who):
-    """Ctrl-S before the first line, and it is full. Each box is started, with what there is to be said of it; who prints waits alone, as does the shell for who presses Enter."""
-    b = ready(QUICK)
+def stands_still(b, who, lacks="", more="", said_there=None):
+    """Each box is started, with what there is to be said of it; who prints waits alone, as does the shell for who presses Enter; and it goes down."""
     f = small(b, {"good": shell(FOREVER), "flood": shell("while :; do echo flood; done"), "z": "exec=/bin/sh /z.sh\n", "after": shell(FOREVER, "after=flood\n")},
               conf=f'board.good=/bin/sh -c "echo good; : >/run/good"\n{who}\n')
     plain = f'root=/srv/root\nexec=/bin/sh -c "{FOREVER}"\nhook.prestart=/bin/%s hook\nlog=inherit\n'
     f |= {"etc/husk/plain.conf": qemu.file(plain % "echo"), "etc/husk/bad.conf": qemu.file(plain % "false" + "boot=no\n"),
           "z.sh": qemu.file(STANDS_SH), "lacks": qemu.program(qemu.compiled(b, "lacks.c")),
-          "init": qemu.program("#!/bin/sh\nmount -t devtmpfs dev /dev\nexec /lacks console /husk\n")}
-    r = boot(b, f, timeout=150, append="cgroup_disable=memory")
-    assert r.ended and "reboot: Power down" in r.text, r
+          "init": qemu.program(f"#!/bin/sh\nmount -t devtmpfs dev /dev\nexec {lacks} /husk\n")}
+    r = boot(b, f, more, timeout=150, append="cgroup_disable=memory")
+    r.text = said_there() if said_there else r.text
+    assert r.ended and "reboot: Power down" in r.text, r.text[-3000:]
     tells = re.findall(r"^\[ *[\d.]+\] @(.*)$", r.text, re.M)
     assert sorted(tells[:-2]) == ["is after running", "is bad stopped", "is flood running", "is good running", "is plain running", "is z running"], r
     assert tells[-2].startswith("start 125 husk: bad: cg.limits: ") and tells[-2].endswith(" husk: bad: init.prestart: /bin/false: ended with 1"), r
-    assert tells[-1] == f"lost 1 {int(who != CONSOLE)}", r
-    assert "husk: " not in re.sub(r"^\[.*", "", r.text, flags=re.M), r		# nothing came through
+    assert tells[-1] == f"lost 1 {int('hostnmae' in who)}" or said_there, r		# where it is not full at first, its buffer has some lines
+    return r
+
+
+def came_through(text, what):
+    return re.findall(what, re.sub(r"^\[.*", "", text, flags=re.M), re.M)
+
+
+@pytest.mark.parametrize("who", [CONSOLE % "ttyAMA0", "hostnmae=x"])
+def test_stands_still(who):
+    """Ctrl-S before the first line, and it is full."""
+    r = stands_still(ready(QUICK), who, "/lacks console")
+    assert not came_through(r.text, "husk: "), r
+
+
+def test_nobody_raises_cts():
+    """Flow control by wires at which there is nobody. QEMU's PL011 sends nevertheless; a PC's line obeys its wires: here those of a terminal of ours, which has none."""
+    b, (ours, its) = ready("qemu-i386") | {"CONSOLE": "ttyS0,115200n8r"}, pty.openpty()		# the kernel itself waits for no wire
+    tty.setraw(its)
+
+    def read():
+        with contextlib.suppress(OSError):		# the last one has closed it
+            while data := os.read(ours, 4096):
+                yield data
+
+    def there():
+        os.close(its)
+        return text.result().decode(errors="replace").replace("\r", "")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        text = pool.submit(lambda: b"".join(read()))
+        r = stands_still(b, CONSOLE % "ttyS0", more=f"-serial {os.ttyname(its)}", said_there=there)
+    os.close(ours)
+    assert not came_through(r.text, "husk: |flood|^good|^console"), r.text[-3000:]
 
 
 def test_no_old_reader():
@@ -69,3 +106,26 @@ def test_missing():
     r = boot(b, f, timeout=150, typed=[("Press Enter", "\n"), ("# ", "mknod /dev/ttyNO9 c 4 1; exit\n"), ("Press Enter", "\n"), ("# ", "echo @a $(husk state a state); husk poweroff\n")])
     assert r.ended and said(r, "a") == ["running"], r
     assert r.text.count("husk: board.console: ttyNO9: No such file or directory\n") == r.text.count("husk: rescue: board.console has failed; all is read again when this shell ends\n") == 2, r
+
+
+def test_not_built_in():
+    """A line that can be opened, and of which everything else is an error, as all that a PC has not got: nobody could be at it, and the rescue shell is
+    there for who is at the console. It is said once, and tried ever more seldom."""
+    b = ready("qemu-i386")
+    f = small(b, {"a": shell(FOREVER)}, conf="board.console=ttyS2 /bin/sh\n")
+    r = boot(b, f, timeout=150, typed=[("Press Enter", "\n"), ("# ", "echo @a $(husk state a state) $(ps | grep -c 'ttyS[2]'); husk poweroff\n")])
+    assert r.ended and said(r, "a") == ["running 0"], r
+    assert r.text.count("husk: board.console: ttyS2: I/O error\n") == 1, r
+    assert r.text.count("husk: rescue: board.console has failed; all is read again when this shell ends\n") == 1, r
+
+
+def test_of_virtio():
+    """hvc0, whose driver comes as a module: shells, boxes, and the way down."""
+    b = ready(QUICK)
+    b = b | {"CONSOLE": "hvc0", "SERIAL": "null"}
+    f = small(b, {"a": shell(FOREVER)}, conf="board.console=hvc0:ask\n") | {m + ".ko": qemu.file(qemu.module(b, m)) for m in HVC}
+    f["init"] = qemu.program("#!/bin/sh\n" + "".join(f"insmod /{m}.ko\n" for m in HVC) + "exec /husk\n")
+    r = boot(b, f, "-chardev stdio,id=c -device virtio-serial-device -device virtconsole,chardev=c", typed=[
+        ("Press Enter", "\n"), ("# ", "echo @tty $(tty) $(cat /sys/class/tty/console/active); husk list; husk poweroff\n")])
+    assert r.ended and said(r, "tty") == ["/dev/hvc0 hvc0"] and "reboot: Power down" in r.text, r
+    assert re.search(r"^a +running", r.text, re.M) and "husk: going down" in r.text, r

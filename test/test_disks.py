@@ -1,4 +1,5 @@
 """Disks of a board: an initramfs that switches to the real root, modules, mount= by what stands on a disk, fsck, mkfs, swap, an overlay, a seed, the clock."""
+import re
 import shutil
 import subprocess
 import uuid
@@ -18,6 +19,7 @@ SCRIPT = """exec=/bin/sh /script
 use=host
 log=inherit
 """
+OWN = qemu.os.environ | {"PATH": qemu.os.environ["PATH"] + ":/sbin:/usr/sbin"}
 MODULES = "board.module=virtio_pci\nboard.module=virtio-blk\nboard.module=squashfs\n"
 
 
@@ -176,10 +178,9 @@ def made(at, megabytes, *words):
     """What a program makes of a file of that size."""
     with open(at, "wb") as f:
         f.truncate(megabytes * MB)
-    path = qemu.os.environ["PATH"] + ":/sbin:/usr/sbin"
-    if not shutil.which(words[0], path=path):
+    if not shutil.which(words[0], path=OWN["PATH"]):
         pytest.skip(f"no {words[0]}")
-    subprocess.run([*words, at], check=True, capture_output=True, env=qemu.os.environ | {"PATH": path})
+    subprocess.run([*words, at], check=True, capture_output=True, env=OWN)
     return at.read_bytes()
 
 
@@ -208,8 +209,68 @@ def test_kinds_of_file_systems(tmp_path):
     for (name, data), at, look in zip(parts, where, ("fsck.vfat -n", "fsck.vfat -n", "xfs_repair -n -f -o force_geometry", None, "e2fsck -fn", None, None)):
         if look:
             (tmp_path / "after").write_bytes(disk.read_bytes()[at:at + len(data)])
-            e = subprocess.run([*look.split(), tmp_path / "after"], capture_output=True, text=True, check=False, env=qemu.os.environ | {"PATH": "/sbin:/usr/sbin:/bin"})
+            e = subprocess.run([*look.split(), tmp_path / "after"], capture_output=True, text=True, check=False, env=OWN)
             assert e.returncode == 0, (name, e.stdout + e.stderr)
+
+
+# Kinds with programs of their own: how a disk of that many MB is made, its line and another one for a blank disk, where its programs are, what looks at it after.
+# The kernels for clouds have no f2fs.
+FLASH = {
+    "f2fs": (64, "mkfs.f2fs -q -l flash", "mount=LABEL=flash:/f2fs:f2fs,fsck\nmount=LABEL=newf2fs:/newf2fs:f2fs,mkfs,fsck\n",
+             "sbin/mkfs.f2fs sbin/fsck.f2fs", "f2fs-tools libc6 libblkid1 libuuid1 libselinux1 libpcre2-8-0 liblz4-1 liblzo2-2", "fsck.f2fs --dry-run"),
+    "btrfs": (128, "mkfs.btrfs -q -U @", "mount=UUID=@:/btrfs:noatime\nmount=LABEL=newbtrfs:/newbtrfs:btrfs,mkfs,fsck\n",
+              "sbin/mkfs.btrfs", "btrfs-progs libc6 libblkid1 libuuid1 libudev1 zlib1g libzstd1 liblzo2-2 libgcrypt20 libgpg-error0", "btrfs check --readonly"),
+    "erofs": (0, "mkfs.erofs -U @", "mount=UUID=@:/erofs\n", "", "", "fsck.erofs"),
+}
+FLASH_SH = """
+grep -E '^/dev/[^ ]* /(new)?(f2fs|btrfs|erofs) ' /proc/mounts | sed 's/^/@mount /'
+for d in /f2fs /newf2fs /btrfs /newbtrfs; do ! grep -q " $d " /proc/mounts || { echo "of $d" >$d/note; sync; echo "@note $(cat $d/note)"; }; done
+echo "@hello $(cat /erofs/hello)"
+husk poweroff
+"""
+
+
+def flash(name, tmp_path, kernel=None):
+    """By LABEL and UUID, with a type or without; a blank disk is made, and checked; and nothing is to be mended after."""
+    b = test_boot.ready(name) | ({"KERNEL": kernel} if kernel else {})
+    kinds = [k for k in FLASH if qemu.configured(b, k.upper() + "_FS")]
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/hello").write_text("from erofs\n")
+    parts, conf, files = [], "".join(f"board.module={m}\n" for m in [*b["MODULES"].split(), "crc32_generic", *kinds]), {}
+    for k in kinds:
+        size, words, lines, programs, packages, _ = FLASH[k]
+        own = str(uuid.uuid5(uuid.NAMESPACE_DNS, k))
+        if size:
+            parts += [(k, made(tmp_path / k, size, *words.replace("@", own).split())), ("new" + k, bytes(size * MB))]
+        else:
+            subprocess.run([*words.replace("@", own).split(), tmp_path / k, tmp_path / "tree"], check=True, capture_output=True)
+            parts += [(k, (tmp_path / k).read_bytes().ljust(MB, b"\0"))]
+        conf += lines.replace("@", own)
+        for p in programs.split():
+            files |= qemu.dynamic(b, p, packages)
+    disk = tmp_path / "disk"
+    where, _ = disks.gpt(disk, *parts)
+    files |= {name: qemu.directory() for name, _ in parts}
+    files |= root_of(b, conf, FLASH_SH, disks.modules(b, *(m.replace("-", "_") for m in b["MODULES"].split()), "crc32_generic", *kinds))
+    b["MORE"] = b["DRIVE"].replace("DISK", f"{disk},cache=unsafe")
+    b["QEMU"] = b["QEMU"].replace("-m 256", "-m 384")
+    r = qemu.boot(b, files, timeout=300)
+    assert r.ended and "Power down" in r.text, r
+    mounts = {m.split()[1]: m.split() for m in said(r, "mount")}
+    assert {at: m[2] for at, m in mounts.items()} == {f"/{name}": name.removeprefix("new") for name, _ in parts}, r
+    assert sorted(said(r, "note")) == sorted(f"of {at}" for at in mounts if "erofs" not in at) and said(r, "hello") == ["from erofs"], r
+    assert "noatime" in mounts["/btrfs"][3] and "fsck.btrfs: status 127: there is none" in r.text, r
+    wrong = [l for l in re.findall("^husk: .*", r.text, re.M) if not re.search(r"blank: mkfs|fsck.btrfs: status 127|going down", l)]
+    assert not wrong and len(re.findall(r"blank: mkfs\.", r.text)) == len(kinds) - 1, (wrong, r)
+    for (part, data), at in zip(parts, where):
+        (tmp_path / "after").write_bytes(disk.read_bytes()[at:at + len(data)])
+        e = subprocess.run([*FLASH[part.removeprefix("new")][5].split(), tmp_path / "after"], capture_output=True, text=True, check=False, env=OWN)
+        assert e.returncode == 0 and "[FIX]" not in e.stdout and "[ASSERT]" not in e.stdout, (part, e.stdout + e.stderr)
+
+
+@pytest.mark.parametrize("name", ["qemu-x86_64", "qemu-armv7"])		# the others: make test-boards
+def test_flash(name, tmp_path):
+    flash(name, tmp_path)
 
 
 SLOT = "mount=LABEL=env:/data:ext4\nboard.good=/bin/sh -c \"echo 0 >/data/tries.new; mv /data/tries.new /data/tries; sync\"\nboard.timeout=1m\nboard.fail=reboot\n"
