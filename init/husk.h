@@ -1288,8 +1288,12 @@ int rootfs_verify(struct run *);
  * inside, no magic links; returns a descriptor (flags as of open, O_CLOEXEC
  * added) or -1. As strong without openat2. */
 int walk(int dir, const char *path, int flags);
+/* A path of the host's that begins with /. A link is followed where neither it nor the way there can
+ * be of a box's making; else -1, and ELOOP. names: nor is a name looked for where it can. */
+int walk_host(const char *path, int flags, bool names);
 struct stat;
 int walk_file(int dir, int proc, const char *path, struct stat *);	/* a regular file, for reading; -1. proc: the host's, where we may be in a box, or AT_FDCWD */
+int rootfs_refused(struct run *, const char *path);	/* walk_host(): fail() */
 /* rootfs/dev.c: each node of the host that a row of device= means; a missing one
  * is fail(), with r->err == ENOENT */
 struct stat;
@@ -1310,7 +1314,7 @@ BASE char (*rootfs_path_at(void))[512];
 #define rootfs_path (*rootfs_path_at())
 int rootfs_target(struct run *, const char *path, bool dir);
 int rootfs_real(struct run *, int fd, const char *path);	/* sets rootfs_path; 0 or fail() */
-int rootfs_clone(struct run *, const struct mnt *);	/* HOST: of src, detached, or O_PATH; -1 */
+int rootfs_clone(struct run *, const struct mnt *, int from);	/* HOST: of src, or of from, where that is not AT_FDCWD: detached, or O_PATH; -1 */
 /* Of a struct mnt these read src, flags, rec, slave; at is what rootfs_target
  * returned, and rootfs_path its path. 0 or -1. The first mount is the root. */
 int rootfs_place(struct run *, struct mnt *, int src, int at);	/* what rootfs_clone returned; may set rec */

@@ -15,7 +15,7 @@
 static int open_one(struct run *r, const struct passed *p, int *to)
 {
 	static const uint16_t how[] = { O_RDONLY, O_RDWR, O_WRONLY | O_APPEND };
-	int fd = *to = open(p->path, how[p->how] | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = *to = walk_host(p->path, how[p->how] | O_NONBLOCK | O_NOCTTY | O_LARGEFILE, false);
 	struct stat st;
 
 	if (fd < 0 && p->skip) {
@@ -23,7 +23,7 @@ static int open_one(struct run *r, const struct passed *p, int *to)
 		return 0;
 	}
 	if (fd < 0)
-		return fail(r, "%s", p->path);
+		return rootfs_refused(r, p->path);
 	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
 		return fail_not(r, "%s: a directory would lead out of the box - bind=", p->path);
 	return fcntl(fd, F_SETFL, how[p->how]) < 0 ? fail(r, "%s", p->path) : 0;

@@ -95,7 +95,7 @@ static int take(struct run *r, int i)
 		return -EINVAL;
 	copy(rundir, sizeof rundir, rootfs_path);
 	m.src = copy_of(name);
-	r->etcsrc[i] = rootfs_clone(r, &m);
+	r->etcsrc[i] = rootfs_clone(r, &m, AT_FDCWD);
 	r->etc = true;
 	return r->etcsrc[i] < 0 ? fail(r, "%s", m.src) : 0;
 }

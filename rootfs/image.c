@@ -46,16 +46,23 @@ static int attach(int file, int mode)
 
 int image_device(const struct mnt *m)
 {
-	int mode = m->flags & MS_RDONLY ? O_RDONLY : O_RDWR, file, fd;
+	int mode = m->flags & MS_RDONLY ? O_RDONLY : O_RDWR, at, file, fd;
 	struct stat st;
 
-	if (m->kind != MNT_FS || *m->src != '/' || stat(m->src, &st) < 0 || !S_ISREG(st.st_mode))
+	if (m->kind != MNT_FS || *m->src != '/')
 		return -1;
-	file = open(m->src, mode | O_CLOEXEC);
+	at = walk_host(m->src, O_PATH, false);
+	if (at < 0 || fstat(at, &st) < 0 || !S_ISREG(st.st_mode)) {
+		let_go(at);		/* the kernel opens it, by its name */
+		let_go(at = walk_host(m->src, O_PATH, true));
+		return at < 0 && errno == ELOOP ? -2 : -1;
+	}
+	file = open(rootfs_at(at, ""), mode | O_CLOEXEC);
 	if (file < 0 && errno == EROFS)
-		file = open(m->src, (mode = O_RDONLY) | O_CLOEXEC);
+		file = open(rootfs_at(at, ""), (mode = O_RDONLY) | O_CLOEXEC);
 	fd = file < 0 ? -1 : attach(file, mode);
 	let_go(file);
+	let_go(at);
 	return fd < 0 ? -2 : fd;
 }
 

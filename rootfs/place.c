@@ -147,16 +147,21 @@ static int set_flags(int fd, const struct mnt *m)
 		set, clear, m->slave ? MS_SLAVE : MS_PRIVATE, -1);
 }
 
-int rootfs_clone(struct run *r, const struct mnt *m)
+int rootfs_clone(struct run *r, const struct mnt *m, int from)
 {
+	bool named = from == AT_FDCWD;
 	int fd = -1;
 
+	if (!named && from < 0)
+		return -1;
 	if (!r->paths) {
-		fd = sys_open_tree(AT_FDCWD, m->src, OPEN_TREE_CLONE | O_CLOEXEC | (m->rec ? AT_RECURSIVE : 0));
+		fd = sys_open_tree(from, named ? m->src : "", OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | (m->rec ? AT_RECURSIVE : 0));
 		r->paths = fd < 0 && absent();
 	}
 	if (r->paths)
-		return open(m->src, O_PATH | O_CLOEXEC);
+		return named ? open(m->src, O_PATH | O_CLOEXEC) : from;
+	if (!named)
+		let_go(from);
 	if (fd < 0 || r->late || set_flags(fd, m) == 0)
 		return fd;
 	r->late = absent();

@@ -61,6 +61,12 @@ const char *rootfs_outer(const struct mnt *m)
 	return m->kind == MNT_BIND && !*m->src ? ready_place() : m->src;
 }
 
+int rootfs_refused(struct run *r, const char *path)
+{
+	return errno != ELOOP ? fail(r, "%s", path) :
+		fail_not(r, "%s: others than root can put a link there, and none is followed then", path);
+}
+
 static int take(struct run *r, int i)
 {
 	struct mnt m = r->box->mnt[i];
@@ -69,8 +75,8 @@ static int take(struct run *r, int i)
 	if (e)
 		return e;
 	m.src = rootfs_outer(&m);
-	r->src[i] = rootfs_clone(r, &m);
-	return r->src[i] < 0 ? fail(r, "%s", m.src) : 0;
+	r->src[i] = rootfs_clone(r, &m, walk_host(m.src, O_PATH, false));
+	return r->src[i] < 0 ? rootfs_refused(r, m.src) : 0;
 }
 
 static int image(struct run *r, int i)
@@ -78,6 +84,8 @@ static int image(struct run *r, int i)
 	const struct mnt *m = r->box->mnt + i;
 
 	r->src[i] = image_device(m);
+	if (r->src[i] < -1 && errno == ELOOP)
+		return rootfs_refused(r, m->src);
 	return r->src[i] < -1 ? fail(r, "a loop device for %s (CONFIG_BLK_DEV_LOOP)", m->src) : 0;
 }
 
@@ -89,8 +97,9 @@ int rootfs_sources(struct run *r)
 
 	if (!rootfs_ours(r))
 		return 0;
-	if (b->root != ROOT_TMPFS && (r->rootsrc = rootfs_clone(r, &root)) < 0)
-		return fail(r, "root %s", root.src);
+	if (b->root != ROOT_TMPFS && (r->rootsrc = rootfs_clone(r, &root,
+	    b->root == ROOT_HOST ? AT_FDCWD : walk_host(root.src, O_PATH, false))) < 0)
+		return rootfs_refused(r, root.src);
 	for (i = 0; i < b->nmnt && !e; i++)
 		e = rootfs_without(r, b->mnt[i].skip, b->mnt[i].kind == MNT_BIND ? take(r, i) : image(r, i));
 	return e ? e : etc_sources(r);

@@ -6,7 +6,10 @@
  * (or a filter of the host's refuses it) the same is done by hand, component by
  * component: a link is never followed by the kernel but read, and its text takes
  * the place of its name; .. takes away the name before it; after both we begin
- * again at the root. We never ask the kernel for the parent of a directory. */
+ * again at the root. We never ask the kernel for the parent of a directory.
+ *
+ * A path of the host's is the caller's word, and its links are, too: but for those that
+ * a box has put where it may write. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -19,6 +22,7 @@
 #include "husk.h"
 
 enum { MAXLINKS = 40, MAXSTEPS = 20000, TRIES = 64 };
+enum whose { ANYBODYS, OUR_LINKS, OUR_NAMES };	/* what is followed; what is looked for at all */
 
 /* the path: what stands before the place where we are is directories */
 static BASE char (*at(void))[4096]
@@ -72,12 +76,23 @@ static void leave_out(char *p, const char *end)
 	memmove(p, end, strlen(end) + 1);
 }
 
-static int walk_slowly(int dir, const char *path, int flags)
+/* Nobody else has made what stands here, or can: the caller, root, and whose the root is. In
+ * a directory like /tmp nobody takes the place of a name. */
+static bool ours(const struct stat *st, const struct stat *root)
+{
+	return (!st->st_uid || st->st_uid == root->st_uid || st->st_uid == geteuid()) &&
+		(S_ISLNK(st->st_mode) || !(st->st_mode & 022) || st->st_mode & S_ISVTX);
+}
+
+static int walk_slowly(int dir, const char *path, int flags, enum whose whose)
 {
 	int fd = dir, next, e = *path ? 0 : ENOENT, links = 0, steps = 0;
-	struct stat st;
+	struct stat root = { 0 }, st;
 	char *p = whole, *end, c;
+	bool safe = true;
 
+	if (whose && fstat(dir, &root) < 0)
+		e = errno;
 	if (copy(whole, sizeof whole, path) >= sizeof whole)
 		e = ENAMETOOLONG;
 	while (!e && *(p += strspn(p, "/"))) {
@@ -89,15 +104,21 @@ static int walk_slowly(int dir, const char *path, int flags)
 			*end = c;
 			leave_out(p, end);
 			p = whole;
+			safe = true;
+		} else if (whose == OUR_NAMES && !safe) {
+			e = ELOOP;
 		} else if ((next = openat(fd, p, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0 || fstat(next, &st) < 0)
 			e = errno;
 		else if (S_ISLNK(st.st_mode) && (c || !(flags & O_NOFOLLOW))) {
 			*end = c;
-			e = ++links > MAXLINKS ? ELOOP : follow(next, p, end);
+			safe &= ours(&st, &root);
+			e = ++links > MAXLINKS || (whose && !safe) ? ELOOP : follow(next, p, end);
 			close(next);
 			next = dir;
 			p = whole;
+			safe = true;
 		} else {
+			safe &= ours(&st, &root);
 			e = S_ISDIR(st.st_mode) || !(c || flags & O_DIRECTORY) ? 0 : ENOTDIR;
 			*end = c;
 			p = end;
@@ -138,7 +159,24 @@ int walk(int dir, const char *path, int flags)
 		if (!missing && errno != EAGAIN && errno != EINTR)
 			return -1;
 	}
-	return walk_slowly(dir, path, flags);
+	return walk_slowly(dir, path, flags, ANYBODYS);
+}
+
+int walk_host(const char *path, int flags, bool names)
+{
+	int fd, dir, e;
+
+	flags |= O_CLOEXEC;
+	if (!names && ((fd = sys_openat2(AT_FDCWD, path, (uint64_t)flags, 0, RESOLVE_NO_SYMLINKS)) >= 0 ||
+	    (errno != ELOOP && errno != ENOSYS && errno != EPERM)))
+		return fd;
+	if ((dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return -1;
+	fd = walk_slowly(dir, path, flags, names ? OUR_NAMES : OUR_LINKS);
+	e = errno;
+	close(dir);
+	errno = e;
+	return fd;
 }
 
 /* A regular file for reading. What it is, is looked at before it is opened: to

@@ -199,6 +199,7 @@ def normal(text):
     text = re.sub(r"^(ns \w+:)\[\d+\]", r"\1", text, flags=re.M)
     text = re.sub(r"^\d+ \d+ \d+:\d+ ", "", text, flags=re.M)
     text = re.sub(r"^(fd \d+) .*", r"\1", text, flags=re.M)
+    text = re.sub(r"/proc/self/fd/\d+", "LOOP", text)
     text = re.sub(r"^(pid|NSpid:).*\n", "", text, flags=re.M)
     text = re.sub(r"t[a-z]*-\d+-\d+", "BOX", text)
     text = re.sub(r"\b6[1-5]\d{3}\b", "UID", text)

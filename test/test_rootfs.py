@@ -633,3 +633,49 @@ def test_calls_of_the_rows(name, tmp_path):
     own = own[own.index(lines[start]):]
     end = next(i for i, l in enumerate(own) if "self/mountinfo" in l)
     assert end + 4 <= 80, "\n".join(own[:end + 4])
+
+
+# ------------------------------------------------------ a neighbour's links on the host
+@pytest.mark.parametrize("calls", ["", "openat2", "openat2,open_tree,move_mount,mount_setattr"])
+def test_a_link_of_a_neighbours_is_no_source(name, public, tmp_path, calls):
+    """What a box puts where it may write must not lead the next start of another one, which root wrote, elsewhere."""
+    canary = public / "canary"
+    (canary / "dir").mkdir(parents=True)
+    for f in ("file", "dir/file"):
+        (canary / f).write_text("secret\n")
+    data = public / "data"
+    data.mkdir()
+    os.chown(data, 1000, 1000)
+    plant = f"ln -s {canary} /mnt/b; ln -s {canary}/file /mnt/f; mkdir /mnt/d; ln -s /dev/zero /mnt/z"
+    r = run("user=1000", f"bind={data}:/mnt:rw", "--", "/bin/sh", "-c", plant, box=name)
+    assert r.status == 0 and (data / "b").is_symlink(), r
+    os.symlink(canary, data / "d/root")			# root's, but a neighbour can move all that is around it
+    os.lchown(data / "d/root", 0, 0)
+
+    def start(*words):
+        return without(calls, tmp_path, "user=root", *words, box=name)
+    show = ["--", "/bin/sh", "-c", "cat /mnt/file /mnt/sub/file; cat <&5; echo ran"]
+    for row in (f"bind={data}/b:/mnt:rw", f"bind={data}/b/dir:/mnt", f"bind={data}/d/root:/mnt", f"fd=5:{data}/f", f"fd=5:{data}/f:rw",
+                f"mount={data}/f:/mnt:ext4", f"mount={data}/z:/mnt:ext4", f"mount={data}/absent:/mnt:ext4"):
+        r = start(f"root={husk.ROOT}", row, *show)
+        assert r.status == 125 and "others than root can put a link there" in r.err and "ran" not in r.out, (row, r)
+        r = start(f"root={husk.ROOT}", "?" + row, *show)
+        assert "secret" not in r.out and ("ran" in r.out or "mount" not in row), (row, r)
+    r = start(f"root={data}/b", "--", "/file")
+    assert r.status == 125 and "others than root can put a link there" in r.err, r
+    # a link that root made where nobody else writes, or in a directory like /tmp, is meant
+    (public / "way").mkdir()
+    os.symlink("../way2", public / "way/l")
+    (public / "way2").mkdir()
+    (public / "way2/file").write_text("meant\n")
+    (public / "way2").chmod(0o755)
+    os.symlink(public / "way/l", f"/tmp/{name}")
+    try:
+        r = start(f"root={husk.ROOT}", f"bind=/tmp/{name}:/mnt", f"fd=5:/tmp/{name}/file", "bind=/etc/localtime:/etc/passwd", "bind=/bin:/srv", "--", "/bin/sh", "-c",
+                  "cat /mnt/file; cat <&5; wc -c < /etc/passwd; ls /srv")
+        assert r.out.startswith(f"meant\nmeant\n{os.stat('/etc/localtime').st_size}\n") and "sh\n" in r.out, r
+        os.lchown(f"/tmp/{name}", 1000, 1000)
+        r = start(f"root={husk.ROOT}", f"bind=/tmp/{name}:/mnt", "--", "/bin/true")
+        assert r.status == 125 and "others than root" in r.err, r
+    finally:
+        os.unlink(f"/tmp/{name}")
