@@ -17,7 +17,7 @@ stop() { echo "filter/nr.sh: $*" >&2; rm -f "$out/nr.h"; exit 1; }
 
 # What init/pid1.c calls after init_filter, and nothing else: wait for signals and
 # children, pass signals on, tell the keeper, end. a/b: b where there is no a.
-pid1="rt_sigtimedwait waitid kill write pread64 poll/ppoll close madvise exit_group"
+pid1="rt_sigtimedwait waitid kill write exit_group close poll/ppoll pread64 madvise"
 
 # The names, then what each of them stands for. Two passes, because a macro may
 # be an expression of other macros. No pipe after the compiler: its failure counts.
@@ -245,45 +245,22 @@ function sort_types(	i, t, best) {
 	}
 	fail("more kinds of arguments than 8 bits hold")
 }
-# Those calls and no other, as a filter: v[lo] to v[hi - 1] are told apart, of all
-# numbers below end from the number from on.
-function jump(op, k, yes, no) { jmp[njmp] = op; arg[njmp] = k; taken[njmp] = yes; not_taken[njmp++] = no }
-function tree(lo, hi, from, end,	m, at) {
-	if (hi - lo < 4) {
-		for (; lo < hi; lo++)
-			jump("BPF_JEQ", v[lo], "ALLOW", lo < hi - 1 ? 0 : "REFUSE")
-		return
-	}
-	for (m = hi - 1; m > lo + 1 && from + end < v[m] + v[m - 1]; m--)
-		;
-	jump("BPF_JGE", v[m], at = njmp, 0)
-	tree(lo, m, from, v[m])
-	taken[at] = njmp - at - 1
-	tree(m, hi, v[m], end)
-}
-function only(names,	want, either, i, j, n, word) {
+# Those calls and no other, as a filter: one after the other, the most frequent first.
+# A tree that tells them apart has more instructions, and what counts here is to load them.
+function only(names,	want, either, i, n, word, jumps) {
 	n = split(names, want, " ")
 	for (i = 1; i <= n; i++) {
 		split(want[i], either, "/")
 		word = (native, either[1]) in nr ? either[1] : either[2]
 		if (!((native, word) in nr))
 			fail("the filter of PID 1: " want[i])
-		for (j = nv++; j && v[j - 1] > nr[native, word]; j--)
-			v[j] = v[j - 1]
-		v[j] = nr[native, word]
+		jumps = jumps "JUMP(BPF_JEQ," nr[native, word] "," n - i + 1 ",0) "
 	}
-	word = ""
-	tree(0, nv, 0, max[native])
-	for (i = 0; i < njmp; i++) {
-		to["ALLOW"] = njmp - i
-		to["REFUSE"] = njmp - i - 1
-		word = word "JUMP(" jmp[i] "," arg[i] "," (taken[i] in to ? to[taken[i]] : taken[i]) "," \
-			(not_taken[i] in to ? to[not_taken[i]] : not_taken[i]) ") "
-	}
-	return word
+	npid1 = n
+	return jumps
 }
 BEGIN {
-	entries = nlarge = ntypes = nv = njmp = ids = n = 0
+	entries = nlarge = ntypes = ids = n = 0
 	for (i = 33; i < 127; i++)
 		ord[sprintf("%c", i)] = i
 	letter[ord["@"]]
@@ -400,7 +377,7 @@ END {
 	for (i = 1; i <= 4; i++)
 		printf "#define NR_SLOTS_%d\t%d\n", i, nslots[i]
 	printf "#define NR_PRIVATE\t%.0fu\n#define NR_NPRIVATE\t%d\n", private[3], nslots[3] - max[3] - 1
-	printf "#define NR_PID1\t%s\n#define NR_PID1_END\t%d\n", only(pid1), njmp
+	printf "#define NR_PID1\t%s\n#define NR_PID1_END\t%d\n", only(pid1), npid1
 	printf "#define NR_TWINS\t%s\n#define NR_LARGE\t%s\n", twins, large4 large
 	printf "#define NR_VARIED\t%d\n", nvaried * 4
 	printf "#define NR_CLASSES\t%s\n#define NR_TYPES\t%s\n", classes, types

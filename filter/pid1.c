@@ -1,7 +1,7 @@
 /*
  * pid1.c - the filter of the box's own PID 1, once it only reaps and forwards.
  *
- * Which calls it has stands in nr.sh, which makes a tree of them. Refused calls
+ * Which calls it has stands in nr.sh, which puts one after the other. Refused calls
  * get EPERM: PID 1 must not die of a mistake of ours, since the box dies with it.
  *
  * The first load is of no use, but to the start: a program that looks at an
