@@ -210,7 +210,6 @@ static void follow(unsigned n)
 
 /* What a box has by the defaults, for the next one of many: a start has one alone. */
 struct usual {
-	unsigned nmarks;
 	struct mark marks[128];
 	struct box box;
 };
@@ -228,7 +227,7 @@ static void keep_usual(const struct box *b)
 		return;
 	memcpy(&usual()->box, b, offsetof(struct box, bpf));
 	memcpy(usual()->marks, cfg.marks, cfg.nmarks * sizeof *cfg.marks);
-	usual()->nmarks = cfg.nmarks;
+	cfg.nusual = cfg.nmarks;
 	cfg.base = cfg.used;		/* their text stays */
 }
 
@@ -236,7 +235,7 @@ static void reset(struct box *b, bool of_board)
 {
 	int i;
 
-	if (b->read && !usual()->nmarks)	/* else it is zero, and three pages of it stay untouched; or written over */
+	if (b->read && !cfg.nusual)	/* else it is zero, and three pages of it stay untouched; or written over */
 		memset(b, 0, offsetof(struct box, bpf));
 	b->read = true;
 	b->local = NULL;
@@ -328,14 +327,14 @@ static void defaults(struct box *b)
 	uint32_t mtime = b->mtime;
 
 	*s = (struct source){ cfg.source->name, text, strlen(text), 0, L_DEFAULTS, true };
-	if (!usual()->nmarks) {
+	if (!cfg.nusual) {
 		lines(b, s);
 		keep_usual(b);
 		return;
 	}
 	memcpy(b, &usual()->box, offsetof(struct box, bpf));
-	memcpy(cfg.marks, usual()->marks, usual()->nmarks * sizeof *cfg.marks);
-	cfg.nmarks = usual()->nmarks;
+	memcpy(cfg.marks, usual()->marks, cfg.nusual * sizeof *cfg.marks);
+	cfg.nmarks = cfg.nusual;
 	b->file = file;
 	b->local = of_board;
 	b->mtime = mtime;

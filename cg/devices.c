@@ -35,7 +35,7 @@ static struct {
 	unsigned make;			/* DEV_M: whoever may open one of device= may make it */
 	bool	 listed;		/* in force by the lists, not by the program */
 	char	 text[24 * MAXNODE];
-} all;
+} all BULK;
 
 /* Rights on one device add up, as in the lists of v1. */
 static int add(struct run *r, struct rules *to, uint32_t key, unsigned perm)

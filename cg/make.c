@@ -516,7 +516,7 @@ static void remove_parents(const struct left *l, char *path)
 
 void cg_remove(struct left *l)
 {
-	static char path[CGPATH];
+	static char path[CGPATH] OFTEN;
 	unsigned at = 0;
 
 	while (cg_next(l, &at, path)) {

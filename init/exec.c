@@ -152,8 +152,8 @@ static bool has(const char *const *env, const char *name)
 /* HOME, USER and LOGNAME of the user as the box knows him, unless env= says. */
 static const char **environment(const struct run *r)
 {
-	static const char *env[MAXENV + 16];
-	static char add[3][sizeof r->home + 8];
+	static const char *env[MAXENV + 16] BULK;
+	static char add[3][sizeof r->home + 8] BULK;
 	static const char names[3][8] = { "HOME", "USER", "LOGNAME" };
 	unsigned n = r->box->nenv, i;
 

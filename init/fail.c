@@ -96,7 +96,7 @@ static const char *put_one(struct out *o, const char *f, va_list *ap)
 
 size_t vfmt(char *to, size_t max, const char *f, va_list *ap)
 {
-	static char whole[512];
+	static char whole[512] OFTEN;
 	struct out o = { to, to + max - 1 }, all;
 	const char *start;
 
@@ -165,7 +165,7 @@ bool kernel_log(const char *s, size_t n)
  * the kernel's log has. */
 void (say)(int fd, const char *f, ...)
 {
-	static char line[1024];
+	static char line[1024] OFTEN;
 	ssize_t w;
 	va_list ap;
 	size_t n;

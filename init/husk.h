@@ -1109,6 +1109,7 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	uint32_t line;
 	const char *text;		/* of the line, as it was written; it ends with a line break, or is the last */
 	unsigned nsources, nmarks, errors;
+	unsigned nusual;		/* marks of what a box has by the defaults; 0: nobody has kept that */
 	size_t	 used;			/* of buffer */
 	uint16_t at, row;		/* where key_find() was */
 	uint32_t mtime;			/* of the file */

@@ -28,7 +28,7 @@ struct words {
 };
 
 static struct run run STAYS;
-static struct left left STAYS;
+static struct left left APART;
 static char wrong[FIRST_ERROR];		/* with the file that named() has read */
 static char pidfile[512] APART;		/* to be removed; none: "" */
 

@@ -345,7 +345,7 @@ void ready_carry(void)
  * waitid() of the keeper sees them, nor takes the number of one for that of a box. */
 static void bury(void)
 {
-	static siginfo_t si;
+	static siginfo_t si OFTEN;
 
 	do
 		si.si_pid = 0;

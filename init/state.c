@@ -205,7 +205,7 @@ static void kept(struct left *l, const char *what)
 /* What others may have from now on: the number, and the paths of sockets */
 static void give_back(struct left *l)
 {
-	static char link[24];
+	static char link[24] OFTEN;
 	unsigned at = 0;
 	int n;
 
@@ -486,7 +486,7 @@ int state_await(int dir, const char *file, unsigned ms)
 /* 1: the link is of this name, 0: another's or not there, -1 */
 static int owns(const struct left *l, const char *link)
 {
-	static char owner[MAXNAME + 1];
+	static char owner[MAXNAME + 1] OFTEN;
 	ssize_t n = readlinkat(l->dir, link, owner, sizeof owner - 1);
 
 	if (n < 0)
@@ -500,7 +500,7 @@ static int owns(const struct left *l, const char *link)
 static bool bury(struct run *r, const char *link)
 {
 	static struct left dead;
-	static char owner[MAXNAME + 1];
+	static char owner[MAXNAME + 1] OFTEN;
 	ssize_t n = readlinkat(r->left->dir, link, owner, sizeof owner - 1);
 	int held;
 
@@ -655,7 +655,7 @@ static int remove_dir(const struct left *l)
 /* Last of the undo rows: the state file goes when nothing is left that it lists. */
 void init_forget(struct left *l)
 {
-	static char buf[MAXNAME + 9];
+	static char buf[MAXNAME + 9] OFTEN;
 	unsigned at = 0;
 
 	if (l->stuck || l->dir < 0 || !*l->name)

@@ -86,7 +86,7 @@ static bool matches(const char *name, const char *pattern)
 static struct {
 	long	 got, at;
 	char	 buf[4096] __attribute__((aligned(8)));
-} names;
+} names BULK;
 struct entry { uint64_t ino, off; uint16_t len; uint8_t type; char name[]; };
 
 int rootfs_list(int dir)

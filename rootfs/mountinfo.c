@@ -11,7 +11,7 @@
 
 struct mountinfo *mountinfo_open(int proc)
 {
-	static struct mountinfo m;
+	static struct mountinfo m BULK;
 
 	m.at = m.have = m.lines = 0;
 	*m.last = '\0';

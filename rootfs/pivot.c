@@ -32,7 +32,7 @@ static int pivot(struct run *r)
 
 int rootfs_pivot(struct run *r)
 {
-	static char cwd[16];
+	static char cwd[16] OFTEN;
 
 	if (!rootfs_ours(r))
 		return chdir("/") < 0 ? fail(r, "chdir /") : 0;
