@@ -35,6 +35,13 @@ cost()
 	"$@" 2>/dev/null </dev/null | sed "s/^/@cost $name /"
 }
 
+# shows NAME COMMAND ...: all of it
+shows()
+{
+	name=$1; shift
+	"$@" 2>&1 </dev/null | sed "s/^/@shows $name /"
+}
+
 # load NAME COMMAND ...: when its calls of seccomp(2) began and ended
 load()
 {
