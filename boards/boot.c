@@ -416,7 +416,7 @@ static void begin(char **argv)
 	plan.argv = argv;
 	board_mark(NULL, "");
 	board_proc();
-	sealed = init_try_seal(argv);
+	sealed = init_try_seal(argv, true);
 	if (!board_inside())
 		board_root();
 	board_mounts();

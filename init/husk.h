@@ -663,7 +663,7 @@ int close_others(int proc, unsigned from, const int *keep, int n);
 /* init/seal.c */
 int init_stdio(void);			/* 0, 1, 2 are open, and no directory; prints, 0 or 125 */
 int init_seal(char **argv);		/* run from where nobody can write; prints, 0 or 125 */
-bool init_try_seal(char **argv);	/* the same, and says nothing where it cannot */
+bool init_try_seal(char **argv, bool stay);	/* the same, and says nothing where it cannot; stay: without a second execve */
 int init_sealed(int exe);		/* is that file such a one? 1, 0; -1: errno */
 
 /* init/upgrade.c: another husk goes on. What outlives forget() is handed over by a

@@ -51,18 +51,59 @@ int init_stdio(void)
 	return 0;
 }
 
+#define LINKER	__attribute__((visibility("hidden")))	/* husk.ld says where */
+extern const char code_start[] LINKER, code_end[] LINKER, constant_start[] LINKER, constant_end[] LINKER;
+
+enum { PAGE = 4096 };
+#ifdef SYS_mmap2
+#define SYS_MAP	SYS_mmap2
+enum { UNIT = PAGE };
+#else
+#define SYS_MAP	SYS_mmap
+enum { UNIT = 1 };
+#endif
+
+static bool map_over(int fd, uintptr_t from, uintptr_t to, uintptr_t at, int prot)
+{
+	uintptr_t page = from & -(uintptr_t)PAGE;
+
+	return (uintptr_t)syscall(SYS_MAP, (long)page, (long)(to - page), (long)prot, (long)(MAP_PRIVATE | MAP_FIXED), (long)fd, (long)(at / UNIT)) == page;
+}
+
+/* This process as it is goes on from the clone: each page is mapped again over itself, and the
+ * kernel, who takes no other file while one page of the old one is there, is told that it is
+ * what was executed. Half as long as a second execve, and some calls more: for a board, where
+ * it is one of the first things, and nobody counts calls. */
+static bool in_place(int tree)
+{
+	uintptr_t code = (uintptr_t)code_start, constant = (uintptr_t)constant_start;
+	bool is = false;
+	int fd = -1;
+
+	if (prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, -1, 0, 0) < 0 && errno == EBADF)	/* else it needs CAP_SYS_RESOURCE */
+		fd = open(fmts("/proc/self/fd/%d", tree), O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		is = map_over(fd, code, (uintptr_t)code_end, 0, PROT_READ | PROT_EXEC) &&	/* one page further in memory than in the file: */
+			map_over(fd, constant, (uintptr_t)constant_end, (constant - code) / PAGE * PAGE - PAGE, PROT_READ) &&
+			prctl(PR_SET_MM, PR_SET_MM_EXE_FILE, fd, 0, 0) == 0;
+		close(fd);
+	}
+	return is;
+}
+
 /* A detached read-only clone of the mount that husk lies on: nothing is copied,
  * and the page cache stays shared. From Linux 5.12, with CAP_SYS_ADMIN. */
-static int by_clone(int exe, char **argv)
+static bool by_clone(int exe, char **argv, bool stay)
 {
 	int tree = sys_open_tree(exe, "", OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH);
+	bool is = false;
 
 	if (tree < 0)
-		return -1;
-	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1) == 0)
+		return false;
+	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0, 0, -1) == 0 && !(is = stay && in_place(tree)))
 		sys_execveat(tree, "", argv, environ, AT_EMPTY_PATH);
 	close(tree);
-	return -1;
+	return is;
 }
 
 static int by_memfd(int exe, char **argv)
@@ -107,16 +148,15 @@ int init_sealed(int exe)
 }
 
 /* A box can reach the file of its PID 1 and of who enters it; "text file busy"
- * ends with the process. So they run from where nobody can write: true, or it begins anew there. */
-bool init_try_seal(char **argv)
+ * ends with the process. So they run from where nobody can write: true, or it begins anew there; stay:
+ * it goes on there, if it may. */
+bool init_try_seal(char **argv, bool stay)
 {
 	int exe = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	int is = exe < 0 ? -1 : init_sealed(exe);
 
-	if (is == 0) {
-		by_clone(exe, argv);
+	if (is == 0 && !(is = by_clone(exe, argv, stay)))
 		by_memfd(exe, argv);
-	}
 	let_go(exe);
 	if (is > 0 && again())	/* the kernel has named the process after the descriptor */
 		prctl(PR_SET_NAME, "husk");
@@ -125,7 +165,7 @@ bool init_try_seal(char **argv)
 
 int init_seal(char **argv)
 {
-	if (init_try_seal(argv))
+	if (init_try_seal(argv, false))
 		return 0;
 	say(2, "husk: init.seal: %s - a read-only mount for husk, or vm.memfd_noexec=0\n", errno_text());
 	return 125;
