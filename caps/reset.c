@@ -18,6 +18,7 @@ enum { SLACK_NS = 50000 };	/* timers: the kernel's default; 0 would mean the par
 uint64_t caps_lacked OFTEN;
 bool caps_plain OFTEN;
 bool caps_no_groups OFTEN;
+static bool found OFTEN;			/* all of these */
 
 /* A caught signal is default after an exec, an ignored one is not. */
 static void reset_signals(uint64_t ignored)
@@ -51,7 +52,8 @@ static void reset_scheduling(void)
 	syscall(SYS_ioprio_set, 1, 0, 0);
 }
 
-void caps_reset(void)
+/* What was found, and put right: who is forked from here has it, too. */
+static void reset_found(void)
 {
 	const char *text = caps_file("/proc/self/status"), *p;
 
@@ -67,7 +69,14 @@ void caps_reset(void)
 		caps_plain = !caps_mask(p);
 	if ((p = caps_line(&text, "CapBnd")))
 		caps_lacked = ~caps_mask(p);
-	reset_scheduling();
+	found = *text;
+}
+
+void caps_reset(void)
+{
+	if (!found)
+		reset_found();
+	reset_scheduling();		/* which others may change of a process that runs */
 	personality(0);
 	prctl(PR_SET_TIMERSLACK, SLACK_NS, 0, 0, 0);
 }
