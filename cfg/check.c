@@ -373,8 +373,9 @@ static void filter(struct box *b)
 	bool only = b->abi == ABI_32;
 	const char *e;
 
-	/* what nobody has changed is right, and an order has no use for it */
-	if (cfg.plan && b->nsyscall == 1 && same(b->syscalls[0], "@service") && !*b->sockets && b->nnp && !b->exec_once)
+	/* what nobody has changed is right, and so is all of it; and an order has no use for it */
+	if (cfg.plan && b->nsyscall == 1 && !b->exec_once && (same(b->syscalls[0], "@service") ? !*b->sockets && b->nnp :
+		same(b->syscalls[0], "@all") && b->caps & (uint64_t)1 << CAP_SYS_ADMIN))
 		return;
 	if (filter_compat(b->abi == ABI_BOTH) && b->abi != ABI_NATIVE) {
 		if (!policy(b))

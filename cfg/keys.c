@@ -218,7 +218,7 @@ int key_find(const char *name)
 	int i, row = cfg.row;
 
 	for (i = 0; i < NKEYS; i++) {
-		if ((keys[row].flags & K_SUB ? n > *p : n == *p) && memcmp(p + 1, name, *p) == 0) {
+		if (p[1] == (uint8_t)*name && (keys[row].flags & K_SUB ? n > *p : n == *p) && memcmp(p + 1, name, *p) == 0) {
 			cfg.at = (uint16_t)(p - text());
 			return cfg.row = (uint16_t)row;
 		}
