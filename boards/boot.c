@@ -22,6 +22,8 @@ enum { STOP_MS = 30000, MAXSTARTS = 4 };
 
 struct plans {
 	int	 from;			/* the child that reads: what, and then box[], one message each; -1: no more */
+	pid_t	 reader;		/* when it has said all it waits for a signal, until nobody is being started, */
+	bool	 waits, wanted;		/* and then makes what the rest of the boxes needs: wanted, by one that is next */
 	bool	 heard;			/* what is there */
 	char	**argv;			/* as it was started */
 	bool	 single;		/* nothing is started before the shell has ended */
@@ -58,6 +60,7 @@ static void begin_plan(void)
 	pid_t pid;
 
 	plan.heard = false;
+	plan.waits = plan.wanted = false;
 	plan.seen = 0;
 	*plan.wrong = '\0';
 	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0) {
@@ -68,6 +71,7 @@ static void begin_plan(void)
 		board_plan(p[1], plan.again, plan.moved);
 	close(p[1]);
 	plan.from = p[0];
+	plan.reader = pid;
 	keeper_wakes(p[0]);
 }
 
@@ -172,16 +176,15 @@ static void stop_gone(void)
 
 static void take(const struct planned *p)
 {
+	plan.waits = p->kind >= PLANNED_END;
 	if (p->kind == PLANNED_END)
 		stop_gone();
 	else if (p->kind == PLANNED_WRONG)
 		copy(plan.wrong, sizeof plan.wrong, p->name);
-	else if (p->kind != PLANNED_MOVED)
+	else if (p->kind < PLANNED_WRONG)
 		take_box(p);
-	else if (board_follow() < 0)
+	else if (p->kind == PLANNED_MOVED && !(plan.moved = board_follow() == 0))
 		board_failed("overlay: ", "/");
-	else
-		plan.moved = true;
 }
 
 static void planned(void)
@@ -189,6 +192,7 @@ static void planned(void)
 	keeper_wakes(-1);
 	close(plan.from);
 	plan.from = -1;
+	board_hold();
 	plan.again = true;
 	plan.retry &= plan.rescue;
 	plan.reload = false;
@@ -307,9 +311,17 @@ static void start_some(void)
 
 	for (i = 0, p = plan.box; i < plan.known && !plan.single; i++, p++)
 		if (!(plan.begun >> i & 1) && starters() < MAXSTARTS && may_start(p)) {
+			if (p->late && plan.from >= 0) {
+				plan.wanted = true;
+				continue;
+			}
 			plan.begun |= (uint64_t)1 << i;
 			(void)keeper_start(p->file, p->name, p->extra);
 		}
+	if (plan.waits && plan.from >= 0 && (plan.wanted || !starters())) {
+		plan.waits = false;
+		(void)kill(plan.reader, SIGUSR1);
+	}
 }
 
 /* Until something is due at the latest; -1: however long it takes */
@@ -389,6 +401,7 @@ void board_go_on(void)
 {
 	plan.argv = (char **)(uintptr_t)entry_words();
 	board_guard();
+	board_hold();
 	if (!board_inside())
 		say_by(2);
 	for (;;)
@@ -419,7 +432,7 @@ static void begin(char **argv)
 	sealed = init_try_seal(argv, true);
 	if (!board_inside())
 		board_root();
-	board_mounts();
+	board_mounts(false);
 	board_mark("mounts", "");
 	board_guard();
 	if (!board_inside())

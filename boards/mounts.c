@@ -11,12 +11,12 @@
 
 #include "husk.h"
 
-/* Flags and type, place, options. 2 nosuid, 4 nodev, 8 noexec, as the kernel has
+/* Flags and type, place, options. 1: not before somebody needs it; 2 nosuid, 4 nodev, 8 noexec, as the kernel has
  * them; 16: its absence is no news; 32: no mount but a link; 64: there is a
  * console now; 128: in a namespace of somebody else's as well. nsdelegate: a box that gets its own subtree cannot lift its own
  * limits; Linux has it from 4.13. */
 enum { MOUNT_ROOT = 0x2000 };		/* STATX_ATTR_MOUNT_ROOT */
-enum { OPTIONAL = 16, LINK = 32, CONSOLE = 64, HERE = 128 };
+enum { LATE = 1, FLAGS = 14, OPTIONAL = 16, LINK = 32, CONSOLE = 64, HERE = 128 };
 static const char table[] =
 	"\016proc\0/proc\0\0"
 	"\016sysfs\0/sys\0\0"
@@ -32,22 +32,25 @@ static const char table[] =
 	"\236cgroup2\0/sys/fs/cgroup\0nsdelegate\0"
 	"\236cgroup2\0/sys/fs/cgroup\0\0"
 	"\036securityfs\0/sys/kernel/security\0\0"
-	"\036bpf\0/sys/fs/bpf\0mode=700\0";
+	"\037bpf\0/sys/fs/bpf\0mode=700\0";	/* for which the kernel looks for a module */
 
 /* A kernel without devtmpfs, for the few that everybody needs: mode in three digits,
  * kind, major, minor. */
 static const char nodes[] = "600c5:1 console\0" "666c1:3 null\0" "666c1:5 zero\0" "666c1:7 full\0" "666c1:8 random\0" "666c1:9 urandom\0"
 	"666c5:0 tty\0" "600c1:11 kmsg\0" "600c4:64 ttyS0\0" "600c204:64 ttyAMA0\0";
 
-/* A mount point has another device than the directory above. From 5.8 the kernel says so itself. */
-static bool is_mounted(const char *path)
+/* 1, 0, -1: there is no such directory. A mount point has another device than the directory above.
+ * From 5.8 the kernel says so itself. */
+static int is_mounted(const char *path)
 {
 	struct stat a, b;
 	uint64_t x[32];			/* a struct statx, which is younger than some C libraries: its attributes, and which are known */
 
 	if (syscall(SYS_statx, AT_FDCWD, path, AT_NO_AUTOMOUNT, 0, x) == 0 && x[7] & MOUNT_ROOT)
-		return x[1] & MOUNT_ROOT;
-	return stat(path, &a) == 0 && stat(fmts(TEXT "%s/..", path), &b) == 0 && a.st_dev != b.st_dev;
+		return (x[1] & MOUNT_ROOT) != 0;
+	if (stat(path, &a) < 0)
+		return -1;
+	return stat(fmts(TEXT "%s/..", path), &b) == 0 && a.st_dev != b.st_dev;
 }
 
 /* 0, 1 and 2. PID 1 never waits for a console: a modem line without carrier, a
@@ -92,11 +95,20 @@ static bool own_nodes(void)
 	return true;
 }
 
+/* A read-only root has the directory, or the mount says so. */
+static bool is_free(const char *path)
+{
+	int is = is_mounted(path);
+
+	if (is < 0)
+		(void)mkdir(path, 0755);
+	return is < 1;
+}
+
 /* Before all else: it says where we are. */
 void board_proc(void)
 {
-	(void)mkdir("/proc", 0555);
-	if (!is_mounted("/proc"))
+	if (is_free("/proc"))
 		(void)mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
@@ -114,7 +126,7 @@ bool board_inside(void)
 	return known == 2;
 }
 
-void board_mounts(void)
+void board_mounts(bool late)
 {
 	bool inside = board_inside();
 	const char *row, *dst, *data;
@@ -123,15 +135,14 @@ void board_mounts(void)
 	for (row = table; *row; row = data + strlen(data) + 1) {
 		dst = row + strlen(row) + 1;
 		data = dst + strlen(dst) + 1;
-		if (inside && (!(*row & HERE) || (!(*row & (LINK | OPTIONAL)) && access(dst, W_OK) == 0)))
+		if ((*row & LATE) != late || (inside && (!(*row & HERE) || (!(*row & (LINK | OPTIONAL)) && access(dst, W_OK) == 0))))
 			continue;
 		if (*row & LINK) {
 			(void)symlinkat(row + 1, AT_FDCWD, dst);
 			continue;
 		}
-		(void)mkdir(dst, 0755);		/* a read-only root has it, or the mount says so */
-		if (!is_mounted(dst)) {
-			e = mount(row + 1, dst, row + 1, *row & (OPTIONAL - 1), *data ? data : NULL);
+		if (is_free(dst)) {
+			e = mount(row + 1, dst, row + 1, *row & FLAGS, *data ? data : NULL);
 			if (row[1] == 'c')
 				cgroup = e + 2;
 			if (e < 0 && !(*row & OPTIONAL) && errno != EBUSY && !(*row & CONSOLE && own_nodes()))

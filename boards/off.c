@@ -280,7 +280,13 @@ static void crashed(int sig)
 	(void)all_gone(OFF_MS);
 }
 
-/* The kernel never ends process 1 of a machine for its memory; nor is it to wait for a disk. */
+/* The kernel never ends process 1 of a machine for its memory; nor is it to wait for a disk: what is
+ * in memory stays there, and nothing more comes. It takes as long as three mounts. */
+void board_hold(void)
+{
+	(void)syscall(SYS_mlockall, MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
 void board_guard(void)
 {
 	static const uint8_t faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS };
@@ -291,7 +297,6 @@ void board_guard(void)
 	unsigned i;
 
 	(void)syscall(SYS_sigaltstack, &st, NULL);
-	(void)syscall(SYS_mlockall, MCL_CURRENT | MCL_FUTURE | 4);	/* MCL_ONFAULT: what is in memory stays there, nothing more comes */
 	sigfillset(&most.set);
 	for (i = 0; i < sizeof faults; i++) {
 		(void)sigaction(faults[i], &sa, NULL);

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -17,8 +19,8 @@ struct waiting {
 	bool	 placed;
 	uint8_t	 number;		/* by which it is sent */
 	uint16_t hard, end;		/* of those that it needs; of after */
-	char	 after[4 * MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs, those that it needs first; an empty one ends */
-	char	 before[MAXAFTER * (MAXNAME + 1) + 1];	/* the same */
+	char	 before[MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs; an empty one ends */
+	char	 after[4 * MAXAFTER * (MAXNAME + 1) + 1];	/* the same, those that it needs first */
 };
 
 struct planning {
@@ -51,12 +53,24 @@ static BASE struct box *asked(void)
 /* Knobs that are a way out, or a leak, for a program in a box; board.conf may
  * change them back. */
 static const char knobs[] =
-	"kernel.core_pattern\0core\0" "fs.suid_dumpable\0" "0\0"
-	"kernel.dmesg_restrict\0" "1\0" "kernel.kptr_restrict\0" "2\0"
-	"fs.protected_symlinks\0" "1\0" "fs.protected_hardlinks\0" "1\0"
-	"fs.protected_fifos\0" "2\0" "fs.protected_regular\0" "2\0"
-	"kernel.yama.ptrace_scope\0" "1\0" "kernel.unprivileged_bpf_disabled\0" "2\0"
-	"vm.unprivileged_userfaultfd\0" "0\0" "dev.tty.legacy_tiocsti\0" "0\0";
+	"kernel/core_pattern\0core\0" "fs/suid_dumpable\0" "0\0"
+	"kernel/dmesg_restrict\0" "1\0" "kernel/kptr_restrict\0" "2\0"
+	"fs/protected_symlinks\0" "1\0" "fs/protected_hardlinks\0" "1\0"
+	"fs/protected_fifos\0" "2\0" "fs/protected_regular\0" "2\0"
+	"kernel/yama/ptrace_scope\0" "1\0" "kernel/unprivileged_bpf_disabled\0" "2\0"
+	"vm/unprivileged_userfaultfd\0" "0\0" "dev/tty/legacy_tiocsti\0" "0\0";
+
+static void turn_knobs(int proc)
+{
+	int sys = openat(proc, "sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *k, *val;
+
+	for (k = knobs; *k; k = val + strlen(val) + 1) {
+		val = k + strlen(k) + 1;
+		(void)write_at(sys, k, val);
+	}
+	close(sys);
+}
 
 static void sysctls(const struct box *b, int proc)
 {
@@ -75,14 +89,20 @@ static const char *file_of(const char *name)
 	return fmts(TEXT "%s/%s", dir ? dir : CONFDIR, name);
 }
 
+static void lo(void)
+{
+	if (!ns_up())
+		board_failed("plan: ", "lo");
+}
+
 /* What the machine is made of: then its disks can be found */
 static void machine(const struct board *b, struct board_plan *p)
 {
 	board_modules(b);
 	if (!at()->again)
 		board_time();
-	if (!ns_up())
-		board_failed("plan: ", "lo");
+	if (at()->again)
+		lo();
 	/* not under boxes that run: a disk may have come after the first reading */
 	if (!keeper_next(NULL) && board_real_root(b, p->init, sizeof p->init) < 0)
 		p->broken = true;
@@ -132,11 +152,10 @@ static bool board_conf(int to, bool moved)
 	const struct cmdline *c = board_cmdline();
 	struct box *b = asked();
 	int proc = proc_fd();
-	const char *k;
 	int i;
 
-	for (k = knobs; *k && !at()->again && !board_inside(); k += strlen(k) + 1, k += strlen(k) + 1)
-		(void)ns_knob(proc, k, k + strlen(k) + 1);
+	if (!at()->again && !board_inside())
+		turn_knobs(proc);
 	p.broken = read_board(b);
 	p.single = c->single;
 	p.stop_ms = b->board.stop_ms;
@@ -220,6 +239,17 @@ static struct waiting *twin(const char *name, const char *file)
 	return NULL;
 }
 
+/* Does anybody in it, or of it, see what the first process of a board makes last: lo, or what
+ * lies in /sys? */
+static bool shows(const struct box *b)
+{
+	const struct mnt *m;
+
+	for (m = b->mnt; m < b->mnt + b->nmnt && !(m->src && (starts(m->src, "/sys") || !m->src[1])); m++)
+		;
+	return m < b->mnt + b->nmnt || b->ns[NS_NET] != NSM_NEW || b->ns[NS_MNT] != NSM_NEW || b->nlisten || b->nhook || b->nfd;
+}
+
 /* What it waits for, as an order: paths come by themselves. The name is that of the file
  * that comes first in order, in which they are not read. */
 const char *board_add(const struct box *b, const char *file)
@@ -258,6 +288,7 @@ const char *board_add(const struct box *b, const char *file)
 	for (i = 0; i < b->nbefore; i++)
 		to += copy(to, MAXNAME + 1, b->before[i]) + 1;
 	w->what.changed = at()->again && changed(b);
+	w->what.late = shows(b);
 	nboxes++;
 	return *no ? no : NULL;
 }
@@ -497,15 +528,16 @@ bool board_complete(void)
 	return !at()->lacks;
 }
 
-/* As many with one call as stay whole in a pipe: PID 1 wakes for each call, and goes before
- * the starter of what the last one has said. */
+/* PID 1 wakes for each call, and goes before the starter of what the last one has said: so the first
+ * has all that there is room for in a pipe that is empty, each of the others as many as stay whole. */
 static void send_all(int to)
 {
 	static struct planned end;
-	struct iovec v[PIPE_BUF / sizeof(struct planned)];
+	enum { FEW = PIPE_BUF / sizeof end, MANY = 12 * FEW };
+	struct iovec v[MANY];
 	struct waiting *w;
 	unsigned n = 0;
-	int i = 0;
+	int i = 0, most = MANY;
 
 	do {
 		if ((w = next())) {
@@ -515,16 +547,33 @@ static void send_all(int to)
 			if (board_cmdline()->debug)
 				say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);
 			v[i++] = (struct iovec){ &w->what, sizeof w->what };
-		} else if (!at()->part) {
-			end.kind = PLANNED_END;
+		} else {
+			end.kind = at()->part ? PLANNED_PART : PLANNED_END;
 			v[i].iov_base = &end;	/* a constant with an address would be a table with a pointer */
 			v[i++].iov_len = sizeof end;
 		}
-		if (!w || i == sizeof v / sizeof *v) {
+		if (!w || i == most) {
 			(void)syscall(SYS_writev, to, v, i);
+			most = FEW;
 			i = 0;
 		}
 	} while (w);
+}
+
+/* What none of the boxes needs that are being started: PID 1 says when those are up, or when one
+ * is next that does. Then the pipe ends. */
+static void come_late(int to, bool last)
+{
+	static const struct timespec most = { 1, 0 };
+	union { sigset_t set; unsigned long first; } go = { .first = 1ul << (SIGUSR1 - 1) };
+
+	(void)sigtimedwait(&go.set, NULL, &most);
+	lo();
+	board_mounts(true);
+	close(to);
+	board_seed_save();
+	if (last)
+		(void)ns_knob(proc_fd(), LAST, "0");
 }
 
 void board_plan(int to, bool again, bool moved)
@@ -539,10 +588,7 @@ void board_plan(int to, bool again, bool moved)
 	read_boxes();
 	turn_round();
 	send_all(to);
-	close(to);
 	if (!again && !board_inside())
-		board_seed_save();
-	if (last)
-		(void)ns_knob(proc_fd(), LAST, "0");
+		come_late(to, last);
 	_exit(0);
 }

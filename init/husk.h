@@ -359,11 +359,12 @@ struct box {
 /* What PID 1 of a machine knows of a box, or is told by the child that reads. When all is
  * read again BOX may be known, and KEPT is not to be started, but goes on if it is there:
  * it has boot=no now, or something is wrong with it. WRONG: there is no box of that name, for its file is wrong.
- * MOVED: there is another root. END: that was all. */
-enum { PLANNED_BOX, PLANNED_KEPT, PLANNED_WRONG, PLANNED_MOVED, PLANNED_END };
+ * MOVED: there is another root. END: that was all. PART: not all could be read. */
+enum { PLANNED_BOX, PLANNED_KEPT, PLANNED_WRONG, PLANNED_MOVED, PLANNED_END, PLANNED_PART };
 struct planned {
 	uint8_t	 kind;
 	bool	 changed;		/* its file is another than the one that it was started from */
+	bool	 late;			/* not before all of the board is there */
 	char	 name[MAXNAME + 1], file[MAXDIR + MAXNAME + 6];
 	char	 extra[MAXWAITS];	/* what others' before= makes it wait for, as life.waits */
 	uint64_t after;			/* bit i: not before the box that is sent as number i has got somewhere */
@@ -1591,7 +1592,7 @@ int board_ask(const char *verb, char *const options[]);	/* halt, poweroff, reboo
 void board_failed(const char *what, const char *of);	/* "boot: ", a noun; says errno, too */
 /* boards/mounts.c, boards/plan.c, boards/off.c: its parts */
 void board_root(void);			/* an initramfs root becomes one that can be pivoted */
-void board_mounts(void);
+void board_mounts(bool late);
 void board_cgroups(bool v2);		/* those of version 1, if version 2 is missing or lacks the processor */
 void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, but for what is said, or not */
 void board_proc(void);			/* /proc, before all else */
@@ -1649,7 +1650,8 @@ void board_stop(uint32_t ms);		/* all boxes: what comes after others first */
 /* boards/chart.c */
 void board_mark(const char *name, const char *what);	/* it is so now; NULL: this is the beginning */
 int board_chart(const char *how);	/* husk boot -t, -k */
-void board_guard(void);			/* PID 1 that crashes says so, and reboots */
+void board_guard(void);			/* PID 1 that crashes says so, and reboots, */
+void board_hold(void);			/* and waits for no disk */
 char board_asked(int sig);		/* 'h', 'p', 'r', or 0 */
 void board_off(char how);		/* reboot(2) after all that comes before it; never returns */
 

@@ -444,6 +444,23 @@ def test_no_dev_and_no_box():
     assert r.ended and said(r, "devices") == ["3"] and "husk: rescue: there is no box to start" in r.text, r
 
 
+LATE = {"a": "exec=/bin/sleep 1000\nroot=/srv/root\n", "h": "use=host\n", "l": "listen=127.0.0.1:8000\n", "z": "use=host\nafter=h l\n"}
+LATE_SH = {
+    "h": "echo @lo $(ifconfig lo | grep -c 127.0.0.1) @bpf $(grep -c ' /sys/fs/bpf bpf' /proc/mounts)",
+    "l": "echo @listens; exec sleep 1000",
+    "z": "for f in /proc/1/exe /proc/1/map_files/*; do busybox chmod 700 $f; done 2>&1 | sed 's/.*: /@file /'; echo @mode $(stat -c %a /husk); husk poweroff",
+}
+
+
+def test_what_comes_last():
+    """lo and bpf are there for who sees them, though a box that does not is begun before; and PID 1 is read-only, with all that it runs."""
+    b = ready(QUICK)
+    boxes = {n: t + ("log=inherit\n" + shell(LATE_SH[n]) if n in LATE_SH else "") for n, t in LATE.items()}
+    r = qemu.boot(b, qemu.with_husk(b, boxes))
+    assert r.ended and said(r, "lo") == ["1 @bpf 1"] and said(r, "listens") == [""], r
+    assert said(r, "file") == ["Read-only file system"] * 3 and said(r, "mode") == ["755"], r
+
+
 def test_kernel_command_line():
     """husk.KEY= lies above board.conf, husk.skip= leaves boxes out; a wrong word is said, and no more."""
     b = ready(QUICK)
