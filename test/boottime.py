@@ -4,6 +4,10 @@ memory of process 1 with ten boxes; beside other inits, whose service is in no b
 
     boottime.py [-c] [-v]      -c: no others, and the bars are checked: a line for each that is broken, exit 1
                                -v: all that the guests said
+
+Of the 2,050 us until the first of twelve boxes is begun some 1,500 are the kernel's: opening files 310, of which the twelve
+knobs of /proc/sys are 120, page faults 280, nine mounts 215, reading 110, the execve of init itself 108, mapping the clone
+over the program 96, two forks 87, looking at mount points 52. Ours are 560, most of it twelve files at 30 each.
 """
 import os
 import re
