@@ -453,7 +453,7 @@ struct live {
 	uint8_t	 cause;			/* EV_LATE, EV_DOG: why it was ended; 0: by itself, or asked to */
 	uint8_t	 reads;			/* of W_READY */
 	uint8_t	 nexits;
-	uint16_t restarts;
+	uint32_t restarts;
 	uint32_t delay_ms;		/* before the next start */
 	uint64_t exits[MAXTRIES];	/* now_ms() of the last, in a circle */
 	pid_t	 init, starter;

@@ -1,4 +1,5 @@
 """Supervision: restarts, waits, how a box ended, and that a killed keeper leaves nothing. The machine itself: life_test.c."""
+import calendar
 import fcntl
 import os
 import re
@@ -203,6 +204,25 @@ def traced(pid, inject, follow=False):
                          stderr=subprocess.DEVNULL)
     assert wait_for(lambda: "TracerPid:\t0\n" not in husk.read(f"/proc/{pid}/status"))
     return p
+
+
+@pytest.mark.parametrize("at", [2**32 // 1000, 2**32 // 100])
+def test_up_for_so_long_that_numbers_wrap(name, at):
+    """2^32 milliseconds or hundredths after the boot a 32-bit husk, where there is one, goes on as before: delays, limits of time, times of day."""
+    small = husk.TOP / "out/qemu-i386/husk"
+    what = small if small.exists() and husk.command(small, "version").status == 0 else husk.HUSK
+    ahead = at - int(float(husk.read("/proc/uptime").split()[0])) - 2
+    long = lambda *args: husk.command("unshare", "-T", "--monotonic", ahead, "--boottime", ahead, "--fork", what, *args)
+    r = long("start", f"name={name}", f"root={husk.ROOT}", "syscalls=@all", "stop.timeout=400ms", ALWAYS, "--", "/bin/sh", "-c", "trap '' TERM; sleep 1; exit 3")
+    assert r.status == 0, r
+    assert wait_for(lambda: len(lines(name, "last")) == 4, 20), text(name)
+    assert all(1 <= float(l.split()[-1][:-1]) < 1.9 for l in lines(name, "last")) and int(lines(name, "last")[0].split()[0]) > at, text(name)
+    said = long("state", name).out
+    since = re.search(r"^since=(.*)Z$", said, re.M)[1]
+    assert abs(time.time() - calendar.timegm(time.strptime(since, "%Y-%m-%dT%H:%M:%S"))) < 30, said
+    assert wait_for(lambda: word(name) == "running")
+    began = time.monotonic()
+    assert long("stop", name).status == 0 and time.monotonic() - began < 9
 
 
 def test_no_process_to_be_had(name):
