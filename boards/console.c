@@ -65,7 +65,7 @@ static int open_tty(const char *tty)
 	return open(fmts("/dev/%s", tty), O_RDWR | O_NONBLOCK | O_NOCTTY);
 }
 
-/* A box with log=inherit may set the console, and stop it: where it has taken Ctrl-Q from us, too,
+/* Who had it before may have set it, and stopped it: where he has taken Ctrl-Q from us, too,
  * no key would bring it back. Else a stop is somebody's Ctrl-S. */
 static void as_at_first(int fd)
 {

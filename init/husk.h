@@ -200,7 +200,7 @@ struct hook { uint8_t stage; const char *text; };	/* PATH ARG ..., as it was wri
 enum { UNSET = INT16_MIN };
 enum sched { SCHED_UNSET = -1 };	/* else SCHED_OTHER, FIFO, RR, BATCH, IDLE */
 enum reboot { REBOOT_NO, REBOOT_BOX, REBOOT_BOARD };
-enum logkind { LOG_UNSET, LOG_RING, LOG_NONE, LOG_INHERIT, LOG_KMSG, LOG_SYSLOG, LOG_FILE };
+enum logkind { LOG_UNSET, LOG_CONSOLE, LOG_RING, LOG_NONE, LOG_INHERIT, LOG_KMSG, LOG_SYSLOG, LOG_FILE };
 enum { LOGLINE = 900,		/* what the kernel and RFC 3164 take of a line, with room for what comes before it */
        LOGPATH = 256 };
 enum restart { RESTART_NO, RESTART_FAILURE, RESTART_ALWAYS };

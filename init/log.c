@@ -1,8 +1,8 @@
 /*
  * log.c - what a box says, on its way to where log= wants it.
  *
- * Nothing between: inherit, none, and a file without a size, which is the program's
- * own standard output. All else is lines: the program writes to a pipe, and the keeper
+ * Nothing between: inherit but on a board, none, and a file without a size, which is the
+ * program's own standard output. All else is lines: the program writes to a pipe, and the keeper
  * reads it when there is something in it. So it is with /dev/kmsg as well: whoever has
  * that open writes lines of other names and priorities, gets EINVAL for a write of more
  * than a line, and is cut short by the kernel without a word.
@@ -15,6 +15,10 @@
  * soon as one can be said. The keeper never waits: it reads READS pieces at a time, and
  * of who has made it read TURNS times in a second once in REST_MS. That is all that
  * a flood costs, and a full pipe slows down its box alone.
+ *
+ * Nor has a box the console of a board: in the middle of a long write it would hold up who
+ * hangs up the terminal for a login, and with it PID 1's next line; and it could set it, or
+ * stop it. Its lines go there as fast as it takes them, and nothing is dropped before the end.
  *
  * The ring and a file with a size are the same thing: text, appended to, a line with
  * its time one write; when it is full it becomes FILE.1, that FILE.2, and the last one
@@ -38,7 +42,7 @@
 
 #include "husk.h"
 
-enum { READS = 16, TURNS = 100, REST_MS = 10, SECOND = 1000, LAST_MS = 200, RATE = 200 };
+enum { READS = 16, TURNS = 100, REST_MS = 10, HOLD_MS = 20, SECOND = 1000, LAST_MS = 200, RATE = 200, PIPE = 4096 };
 
 /* Of one box, in its keeper. What is written here is written by who speaks alone. */
 struct out {
@@ -49,6 +53,7 @@ struct out {
 	int	 file;			/* the ring, or the file; 0: not open */
 	bool	 cut;			/* what was said last was the beginning of a longer line */
 	bool	 unwritten;		/* and that not only because of log.rate= */
+	bool	 ends;			/* these are its last words */
 	bool	 fails;			/* nothing can be delivered: who tries knows */
 	char	 line[LOGLINE];
 };
@@ -84,7 +89,7 @@ static bool speaks(const struct live *v)
 /* Are its lines read by the keeper? */
 static bool piped(const struct life *l)
 {
-	return l->log == LOG_RING || l->log == LOG_KMSG || l->log == LOG_SYSLOG || (l->log == LOG_FILE && l->log_size);
+	return l->log <= LOG_RING || l->log == LOG_KMSG || l->log == LOG_SYSLOG || (l->log == LOG_FILE && l->log_size);
 }
 
 void log_default(struct life *l, bool background)
@@ -294,23 +299,17 @@ static bool to_syslog(const char *s, size_t n)
 static bool deliver(const struct live *v, struct out *o, bool own, const char *s, size_t n)
 {
 	static char text[LOGLINE + MAXNAME + 32];
-	size_t at;
+	uint8_t log = v->life.log;
+	bool shown = log == LOG_INHERIT || log == LOG_CONSOLE;		/* a terminal's, a board's: nothing else of it comes here */
+	bool named = log == LOG_KMSG || log == LOG_SYSLOG;		/* daemon.notice, daemon.info */
+	size_t at = fmt(text, sizeof text, shown ? own ? "husk: %s: " : "%s" : named ? own ? "<29>husk: %s: " : "<30>%s: " : own ? "%s! " : "%s ",
+		shown && !own ? "" : shown || named ? v->name : stamp());
 
-	if (v->life.log == LOG_INHERIT) {	/* a terminal's: nothing else of it comes here */
-		at = log_clean(text, s, n);
-		text[at++] = '\n';
-		return poll(&(struct pollfd){ 1, POLLOUT, 0 }, 1, 0) > 0 && write(1, text, at) == (ssize_t)at;
-	}
-	if (v->life.log == LOG_KMSG || v->life.log == LOG_SYSLOG) {
-		at = fmt(text, sizeof text, own ? "<29>husk: %s: " : "<30>%s: ", v->name);	/* daemon.notice, daemon.info */
-		at += log_clean(text + at, s, n);
-		text[at] = '\n';	/* without it the kernel keeps a line back until the next one */
-		return v->life.log == LOG_KMSG ? kernel_log(text, at + 1) : to_syslog(text, at);
-	}
-	at = fmt(text, sizeof text, own ? "%s! " : "%s ", stamp());
 	at += log_clean(text + at, s, n);
-	text[at++] = '\n';
-	return to_file(v, o, text, at);
+	text[at++] = '\n';		/* without it the kernel keeps a line back until the next one */
+	if (shown)		/* that of a board does not wait */
+		return (log == LOG_CONSOLE || poll(&(struct pollfd){ 1, POLLOUT, 0 }, 1, 0) > 0) && write(1, text, at) == (ssize_t)at;
+	return log == LOG_KMSG ? kernel_log(text, at) : log == LOG_SYSLOG ? to_syslog(text, at - 1) : to_file(v, o, text, at);
 }
 
 /* ----------------------------------------------------------------- how many */
@@ -372,21 +371,27 @@ static void line(const struct live *v, struct out *o, const char *s, size_t n)
 		o->left--;
 }
 
+/* A console takes what its line is fast enough for, and log.rate= lines: who prints more waits
+ * for it, and nobody else. Last words do not wait: what its buffer has no room for is lost. */
+static bool goes(const struct live *v, struct out *o)
+{
+	if (v->life.log != LOG_CONSOLE || o->ends || (o->left && poll(&(struct pollfd){ 1, POLLOUT, 0 }, 1, 0) > 0))
+		return true;
+	o->rest = o->left ? now_ms() + HOLD_MS : o->until;
+	return false;
+}
+
 /* What has come behind what is there: its lines are said, and the rest moves up. One
  * that is longer than there is room for is said in pieces. */
 static void take(const struct live *v, struct out *o, size_t n)
 {
 	const char *p = o->line, *end = p + o->n + n, *nl;
 
-	for (; (nl = memchr(p, '\n', (size_t)(end - p))); p = nl + 1) {
-		if (nl > p || !o->cut)
-			line(v, o, p, (size_t)(nl - p));
-		o->cut = false;
-	}
-	if (end == p + LOGLINE) {
-		line(v, o, p, LOGLINE);
-		o->cut = true;
-		p = end;
+	while (((nl = memchr(p, '\n', (size_t)(end - p))) || end == p + LOGLINE) && goes(v, o)) {
+		if (nl != p || !o->cut)
+			line(v, o, p, (size_t)((nl ? nl : end) - p));
+		o->cut = !nl;
+		p = nl ? nl + 1 : end;
 	}
 	o->n = (uint16_t)(end - p);
 	memmove(o->line, p, o->n);
@@ -416,7 +421,7 @@ static bool listen_to(struct live *v, struct out *o)
 			ctl_show(v, o->line + o->n, (size_t)n, "");
 		if (HAS(log) && n > 0)	/* else it is a terminal in the background, which nobody sees */
 			take(v, o, (size_t)n);
-	} while (n > 0 && --reads);	/* of a terminal some is less than there is */
+	} while (n > 0 && (o->ends || v->life.log != LOG_CONSOLE) && --reads);	/* of a terminal some is less than there is */
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR || (errno == EIO && hold(v))));
 }
 
@@ -449,13 +454,14 @@ void log_more(struct live *v)
 {
 	struct out *o = out_of(v);
 	uint64_t now = now_ms();
+	bool over = now >= o->until;
 
-	if (now >= o->rest)
-		o->rest = 0;
-	if (now < o->until || !o->dropped || o->fails)
-		return;
 	renew(v, o, now);
-	if (put(v, o, false, NULL, 0))
+	if (now >= o->rest) {
+		o->rest = 0;
+		take(v, o, 0);		/* what has waited */
+	}
+	if (over && o->dropped && !o->fails && put(v, o, false, NULL, 0))
 		o->left--;
 }
 
@@ -469,8 +475,13 @@ void log_end(struct live *v)
 	if (!(HAS(log) || HAS(tty)) || v->fd[W_LOG] < 0)
 		return;
 	end = now_ms() + LAST_MS;
-	o->until = 0;
+	if (o->rest && !o->fails && v->life.log == LOG_CONSOLE)
+		(void)poll(&(struct pollfd){ 1, POLLOUT, 0 }, 1, LAST_MS);
+	o->until = o->rest = 0;
+	o->ends = true;
 	renew(v, o, now_ms());
+	if (HAS(log))
+		take(v, o, 0);
 	while (poll(&(struct pollfd){ v->fd[W_LOG], POLLIN, 0 }, 1, 0) > 0 && listen_to(v, o) && now_ms() < end)
 		;
 	if (HAS(log) && o->n)
@@ -478,8 +489,7 @@ void log_end(struct live *v)
 	if (HAS(log) && o->dropped)
 		(void)put(v, o, false, NULL, 0);
 	o->n = 0;
-	o->cut = false;
-	o->rest = 0;
+	o->cut = o->ends = false;
 	close(v->fd[W_LOG]);
 	v->fd[W_LOG] = -1;
 }
@@ -544,7 +554,7 @@ int log_note(struct run *r)
 {
 	static char was[LOGPATH];
 	uint8_t log = r->box->life.log;
-	const char *path = log == LOG_INHERIT || log == LOG_RING || log == LOG_NONE ? "" : path_of(r->box);
+	const char *path = log <= LOG_INHERIT ? "" : path_of(r->box);
 	const char *before = r->lock ? left_last(r->left, "log", was, sizeof was) : NULL;
 
 	return same(path, before ? before : "") ? 0 : left_add(r, "log=%s\n", path);
@@ -560,7 +570,7 @@ int init_log(struct run *r)
 
 	if (log_note(r) < 0)
 		return fail(r, "write the state file");
-	if (l->log == LOG_INHERIT || l->log == LOG_RING)
+	if (l->log <= LOG_RING || l->log == LOG_INHERIT)
 		return 0;
 	if (l->log == LOG_SYSLOG)
 		return 0;		/* who listens there may come later */
@@ -587,6 +597,8 @@ int init_output(struct run *r)
 		return 0;
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return fail(r, "pipe");
+	if (r->box->life.log == LOG_CONSOLE)
+		(void)fcntl(p[0], F_SETPIPE_SZ, PIPE);		/* what is in it at the end may be lost */
 	if (fcntl(p[0], F_SETFL, O_NONBLOCK) < 0 || fchown(p[1], r->uid, r->gid) < 0)
 		return fail(r, "give the pipe to the user");
 	if (init_give(r->row, r->sync, MSG_LOG, p[0]) < 0)

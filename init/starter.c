@@ -169,6 +169,8 @@ static void child(struct live *v, const char *extra, int to)
 		hooks_over(v->fd[W_HOOK]);
 		starter_also(&box.life, extra);
 		log_default(&box.life, v->stays);
+		if (HAS(boards) && HAS(log) && board && box.life.log == LOG_INHERIT && !box.tty && !board_inside())
+			box.life.log = LOG_CONSOLE;
 		if ((e = start_box(&r, &box)))
 			copy(r.why, sizeof r.why, fmts(TEXT "start: %s: %s", stage_name(r.row), r.why));
 	}

@@ -11,6 +11,7 @@
  *	lives now WORD		since the boot
  *	lives bomb N		each of it forks, without end; from N processes on it is said once
  *	lives eat N		N kB at a time, without end
+ *	lives pour N		N kB of lines at a time to its standard output, without end
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -401,6 +402,17 @@ static void eat(size_t n)
 		memset(p, 1, n);
 }
 
+static void pour(size_t n)
+{
+	char *p = malloc(n);
+	size_t i;
+
+	for (i = 0; p && i < n; i++)
+		p[i] = i % 40 ? 'x' : '\n';
+	while (p && write(1, p, n) > 0)
+		;
+}
+
 int main(int argc, char **argv)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -428,6 +440,8 @@ int main(int argc, char **argv)
 		bomb(atoi(argv[2]));
 	else if (!strcmp(argv[1], "eat"))
 		eat((size_t)atoi(argv[2]) * 1024);
+	else if (!strcmp(argv[1], "pour"))
+		pour((size_t)atoi(argv[2]) * 1024);
 	else if (!strcmp(argv[1], "now"))
 		printf("@now %s %ld\n", argv[2], us());
 	return 0;

@@ -162,7 +162,7 @@ def answers(arch, policy, tmp):
         (tmp / "moby.json").write_text(json.dumps(json.loads(moby.read_text()) | {"defaultErrnoRet": errno.ELIBBAD}))
         lines = test_import.importer("oci", f"--arch={arch}", tmp / "moby.json").out
         assert "ELIBBAD" in lines and "personality(" in lines
-    conf.write_text(f"exec=/verdicts {policy} /{policy}.list\nroot=/srv/root\nuser=1000\nlog=inherit\n{lines}\n")
+    conf.write_text(f"exec=/verdicts {policy} /{policy}.list\nroot=/srv/root\nuser=1000\nlog=inherit\nlog.rate=max\n{lines}\n")
     program, names = test_import.husk_filter(arch, conf), {n: k for k, n in test_import.numbers(arch).items()}
     out = []
     for nr, args in rows(arch, policy):

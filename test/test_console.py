@@ -90,10 +90,11 @@ def test_no_old_reader():
     assert r.ended and said(r, "mine") == list("01234") and said(r, "stolen") == [""] and said(r, "over") == ["held own"], r
 
 
-def test_set_and_stopped_by_a_box():
-    """It has log=inherit, and clears what lets Ctrl-Q through: who wants the rescue shell has it all the same, with keys that are shown and edited."""
+def test_set_and_stopped_by_who_had_it():
+    """He clears what lets Ctrl-Q through: who wants the rescue shell has it all the same, with keys that are shown and edited."""
     b = ready(QUICK)
-    f = small(b, {"a": 'exec=/lacks terminal /bin/false\nready=exit\nrestart=on-failure 20ms 1/1m\ngiveup=rescue\n'})
+    f = small(b, {"a": shell("until [ -e /run/set ]; do usleep 9999; done; exit 1", "ready=exit\nrestart=on-failure 20ms 1/1m\ngiveup=rescue\n")},
+              conf='board.console=ttyAMA0 /lacks terminal /bin/sh -c "touch /run/set; exec sleep 1000"\n')
     f["lacks"] = qemu.program(qemu.compiled(b, "lacks.c"))
     r = boot(b, f, timeout=60, typed=[("Press Enter", "\n"), ("# ", "echo @now $(stty -a | tr ' ' '\\n' | grep -x -e '-*icanon' -e '-*echo' -e '-*ixon' -e '-*opost'); husk poweroff\n")])
     assert r.ended and sorted(said(r, "now")[0].split()) == ["echo", "icanon", "ixon", "opost"], r
@@ -108,6 +109,7 @@ def test_missing():
     assert r.text.count("husk: board.console: ttyNO9: No such file or directory\n") == r.text.count("husk: rescue: board.console has failed; all is read again when this shell ends\n") == 2, r
 
 
+<<<<<<< HEAD
 def test_not_built_in():
     """A line that can be opened, and of which everything else is an error, as all that a PC has not got: nobody could be at it, and the rescue shell is
     there for who is at the console. It is said once, and tried ever more seldom."""
@@ -129,3 +131,25 @@ def test_of_virtio():
         ("Press Enter", "\n"), ("# ", "echo @tty $(tty) $(cat /sys/class/tty/console/active); husk list; husk poweroff\n")])
     assert r.ended and said(r, "tty") == ["/dev/hvc0 hvc0"] and "reboot: Power down" in r.text, r
     assert re.search(r"^a +running", r.text, re.M) and "husk: going down" in r.text, r
+=======
+def test_hung_up_in_the_middle_of_a_write():
+    """A box writes without end, a megabyte at a time; who would log in ends and is started anew, and PID 1, which has a line to say each 50 ms, answers meanwhile."""
+    b = ready(QUICK)
+    f = small(b, {"short": "exec=/bin/true\nrestart=always 50ms..50ms\n", "z": "exec=/bin/sh /z.sh\n"},
+              conf='board.console=ttyAMA0 /bin/sh -c "echo login >>/run/logins"\n')
+    f |= {"etc/husk/rain.conf": qemu.file("root=/srv/root\nlog=inherit\nexec=/bin/lives pour 1000\n"),
+          "z.sh": qemu.file('sleep 1; lives ask 300 >/run/said; echo "<1>$(cat /run/said) logins=$(wc -l </run/logins)" >/dev/kmsg; husk poweroff\n')}
+    f["bin/lives"] = f["srv/root/bin/lives"] = qemu.program(qemu.compiled(b, "lives.c"))
+    r = boot(b, f)
+    n, most, _, logins = map(int, re.findall(r"=(\d+)", re.search(r"@ask (.*)", r.text)[1]))
+    assert r.ended and n == 300 and most <= 100000 and logins > 1, (n, most, logins)
+
+
+def test_what_a_box_prints():
+    """More than log.rate= waits, and nothing of it is lost; the box has no terminal, and nothing that one takes for a command comes through."""
+    b = ready(QUICK)
+    f = small(b, {"n": "exec=/bin/sh /n.sh\nlog.rate=300/s\n", "z": shell("husk wait n; husk poweroff")})
+    f["n.sh"] = qemu.file("i=0; while [ $i -lt 900 ]; do echo @n $i; i=$((i+1)); done; [ -t 1 ] || echo -e '\\033[31m@none'\n")
+    r = boot(b, f)
+    assert r.ended and said(r, "n") == [str(i) for i in range(900)] and "\n?[31m@none\n" in r.text, r.text[-2000:]
+>>>>>>> b17127f (log: no box has the console of a board)
