@@ -6,6 +6,10 @@
  * stands in keys.c, and so does what an error says. A setter returns whether
  * it is that, or NULL or a phrase where there is more to say. cfg_mark()
  * remembers who said it.
+ *
+ * A function for each type of keys.c, in the order of the keys, and at the end set(),
+ * which alone calls them. Types that need more have a file: mnt.c, knob.c, listen.c,
+ * board.c.
  */
 #include <limits.h>
 #include <linux/capability.h>
@@ -473,9 +477,8 @@ static const char *drop_hooks(struct box *b, int stage)
 	return NULL;
 }
 
-/* The state file has it as it was written, and it is cut into words where it runs. That this
+/* PATH ARG ... stays as it was written, and is cut into words by who runs it. That this
  * can be done is seen from a copy. */
-/* PATH ARG ..., which is cut anew by who runs it */
 static const char *is_command(const char *v)
 {
 	const char *e = NULL;
