@@ -51,7 +51,7 @@ static BASE struct plans *at(void)
 
 void board_failed(const char *what, const char *of)
 {
-	say(2, "husk: board.%s%s: %s\n", what, of, errno_text());
+	warn("board.%s%s", what, of);
 }
 
 static void begin_plan(void)
@@ -166,7 +166,7 @@ static void stop_gone(void)
 			plan.gone |= (uint64_t)1 << i;
 			plan.begun |= (uint64_t)1 << i;
 			up = keeper_state(plan.box[i].name);
-			say(2, "husk: %s: %s is gone%s\n", plan.box[i].name, plan.box[i].file, up ? ": stopped" : "");
+			warnx("%s: %s is gone%s", plan.box[i].name, plan.box[i].file, up ? ": stopped" : "");
 			if (up)
 				keeper_stop(plan.box[i].name);
 			else
@@ -235,7 +235,7 @@ void board_fail(enum giveup how, const char *why)
 {
 	if (how == GIVEUP_REBOOT) {
 		plan.leaves = true;
-		say(2, "husk: %s: reboot\n", why);
+		warnx("%s: reboot", why);
 		(void)kill(1, SIGTERM);
 	} else if (how == GIVEUP_RESCUE) {
 		plan.rescue = plan.retry = !board_inside();
@@ -271,7 +271,7 @@ static void alone(void)
 static void heard(int sig)
 {
 	if (sig == SIGQUIT)
-		say(2, "husk: QUIT: husk upgrade becomes another husk, husk reload reads all again\n");
+		warnx("QUIT: husk upgrade becomes another husk, husk reload reads all again");
 	plan.hup |= sig == SIGHUP;
 	if (!plan.hup || plan.from >= 0 || plan.single)
 		return;
@@ -353,7 +353,7 @@ const char *board_missing(void)
 
 static void go_down(char how)
 {
-	say(2, "husk: going down\n");
+	warnx("going down");
 	board_tell("STOPPING=1");
 	board_watchdog_down();
 	board_stop(plan.heard ? plan.what.stop_ms : STOP_MS);
@@ -452,7 +452,7 @@ static void begin(char **argv)
 int board_boot(char **argv)
 {
 	if (getpid() != 1) {
-		say(2, "husk: boot: only as process 1: init=/sbin/husk\n");
+		warnx("boot: only as process 1: init=/sbin/husk");
 		return 2;
 	}
 	begin(argv);

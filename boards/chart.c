@@ -99,12 +99,12 @@ int board_chart(const char *how)
 	int n;
 
 	if (!same(how, "-t") && !same(how, "-k")) {
-		say(2, "husk: boot: %s: -t or -k - husk help boot\n", cfg_plain(how) ? how : "?");
+		warnx("boot: %s: -t or -k - husk help boot", cfg_plain(how) ? how : "?");
 		return 2;
 	}
 	n = state_open(&l, false) < 0 ? -1 : read_at(l.dir, FILE, text, sizeof text);
 	if (n < 0) {
-		say(2, "husk: boot: " FILE ": %s\n", errno_text());
+		warn("boot: " FILE);
 		return 1;
 	}
 	if (how[1] == 'k')

@@ -56,7 +56,7 @@ static const char *known(int i)
 
 static void wrong(const char *word, const char *what)
 {
-	say(2, "husk: kernel command line: husk.%.*s: %s\n", 60, cfg_plain(word) ? word : "?", what);
+	warnx("kernel command line: husk.%.*s: %s", 60, cfg_plain(word) ? word : "?", what);
 }
 
 /* KEY=VALUE again, for the reader of board.conf */

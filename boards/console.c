@@ -164,7 +164,7 @@ static const char *who_asks(const char *argv[])
 		argv[1] = "root";
 	if (*p || !asks)
 		return *p ? p : NULL;
-	say(2, "husk: rescue: no shell: root has a password, and there is neither sulogin nor login to ask for it\n");
+	warnx("rescue: no shell: root has a password, and there is neither sulogin nor login to ask for it");
 	_exit(1);
 }
 
@@ -329,7 +329,7 @@ void board_rescue(const char *why, bool wanted)
 	int i;
 
 	/* who has made a namespace is there, and needs no shell */
-	say(2, "husk: rescue: %s%s\n", why, board_inside() ? "" : wanted ? "; the boot goes on when this shell ends" : "; all is read again when this shell ends");
+	warnx("rescue: %s%s", why, board_inside() ? "" : wanted ? "; the boot goes on when this shell ends" : "; all is read again when this shell ends");
 	if (board_rescued() || board_inside())
 		return;
 	copy(t->tty, sizeof t->tty, "console");

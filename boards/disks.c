@@ -48,10 +48,10 @@ static void make(const struct mnt *m, const char *type, const char *dev)
 	int kind = starts(type, "ext") ? 0 : same(type, "vfat") ? 2 : same(type, "f2fs") ? 4 : 6;
 	const char *label = starts(m->src, "LABEL=") ? m->src + 6 : "husk", *name = same(type, "swap") ? "mkswap" : fmts(TEXT "mkfs.%s", type);
 
-	say(2, "husk: %s: blank: %s\n", dev, name);
+	warnx("%s: blank: %s", dev, name);
 	kind = board_run(name, nth(letters, kind), nth(letters, kind + 1), label, dev);
 	if (kind)
-		say(2, "husk: %s: status %d\n", dev, kind);
+		warnx("%s: status %d", dev, kind);
 }
 
 /* 1: mended. 2: who has it mounted must begin again, and nobody has. 4: not mended; 8 and
@@ -64,7 +64,7 @@ static void check(struct mnt *m, const char *type, const char *dev)
 	if (e >= 4 && e != NO_PROGRAM)
 		m->flags |= MS_RDONLY;
 	if (e)
-		say(2, "husk: %s: %s: status %d%s\n", dev, name, e, e < 4 ? ": mended" : e == NO_PROGRAM ? ": there is none" : ": mounted read-only");
+		warnx("%s: %s: status %d%s", dev, name, e, e < 4 ? ": mended" : e == NO_PROGRAM ? ": there is none" : ": mounted read-only");
 }
 
 /* Found, made and checked; its path, or NULL: errno. A file, or what the kernel makes by

@@ -69,7 +69,7 @@ static void child(int to)
 
 	board_console(true);
 	if ((e = hooks_run(is.program, "board")))
-		say(2, "husk: board.good: %s\n", e);
+		warnx("board.good: %s", e);
 	else
 		(void)!write(to, "", 1);
 	_exit(0);
@@ -119,7 +119,7 @@ static void is_good(void)
 static void late(const char *missing)
 {
 	is.due = 0;
-	say(2, "husk: board: not good in %u s: %s\n", is.ms / 1000, !missing ? "board.good" : *missing ? missing : "not all are started");
+	warnx("board: not good in %u s: %s", is.ms / 1000, !missing ? "board.good" : *missing ? missing : "not all are started");
 	board_fail(is.fail, "board");
 }
 

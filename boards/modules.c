@@ -59,7 +59,7 @@ static bool insert(const char *path, const char *args)
 	let_go(fd);
 	if (e == 0 || errno == EEXIST)
 		return true;
-	say(2, "husk: board.module: %s: %s%s\n", path, errno_text(), plain || (errno != EINVAL && errno != EOPNOTSUPP) ? "" :
+	warnx("board.module: %s: %s%s", path, errno_text(), plain || (errno != EINVAL && errno != EOPNOTSUPP) ? "" :
 		" - compressed: CONFIG_MODULE_DECOMPRESS");
 	return false;
 }

@@ -56,7 +56,7 @@ int board_ask(const char *verb, char *const options[])
 
 	for (; (o = *options); options++) {
 		if (*o != '-' || o[1 + strspn(o + 1, "fn")]) {
-			say(2, "husk: %s: %s: -f or -n\n", verb, o);
+			warnx("%s: %s: -f or -n", verb, o);
 			return 2;
 		}
 		here |= strchr(o, 'f') != NULL;
@@ -70,7 +70,7 @@ int board_ask(const char *verb, char *const options[])
 		sync();
 	if (here)
 		off(*verb, true);
-	say(2, "husk: %s: %s%s\n", verb, here ? "" : "ask PID 1: ", errno_text());
+	warnx("%s: %s%s", verb, here ? "" : "ask PID 1: ", errno_text());
 	return 1;
 }
 
@@ -275,7 +275,7 @@ static void crashed(int sig)
 {
 	if (getpid() != 1)
 		return;
-	say(2, "husk: PID 1: signal %d: reboot\n", sig);
+	warnx("PID 1: signal %d: reboot", sig);
 	in_child('r', false);
 	(void)all_gone(OFF_MS);
 }

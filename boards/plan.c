@@ -210,7 +210,7 @@ static bool changed(const struct box *b)
 	if (!left_get(&l, "mtime", &at, was, sizeof was) || (decimal(was, &then), then == b->mtime))
 		return false;
 	if (held)
-		say(2, "husk: %s: changed on disk: husk restart %s\n", b->name, b->name);
+		warnx("%s: changed on disk: husk restart %s", b->name, b->name);
 	return true;
 }
 
@@ -274,7 +274,7 @@ const char *board_add(const struct box *b, const char *file)
 	w = boxes + nboxes;
 	to = w->before;
 	if (nboxes == MAXBOX) {
-		say(2, "husk: %s: more than %d boxes\n", file, MAXBOX);
+		warnx("%s: more than %d boxes", file, MAXBOX);
 		keep(file);
 		return NULL;
 	}
@@ -545,7 +545,7 @@ static void send_all(int to)
 			w->what.after = before(w);
 			w->placed = true;
 			if (board_cmdline()->debug)
-				say(2, "husk: plan: %s %s\n", w->what.name, w->what.file);
+				warnx("plan: %s %s", w->what.name, w->what.file);
 			v[i++] = (struct iovec){ &w->what, sizeof w->what };
 		} else {
 			end.kind = at()->part ? PLANNED_PART : PLANNED_END;

@@ -59,7 +59,7 @@ static void set(uint32_t ms, uint32_t pre_ms)
 	if (ask(WDIOC_SETTIMEOUT, &is) < 0 && ask(WDIOC_GETTIMEOUT, &is) < 0)
 		is = s;
 	if (is != s)
-		say(2, "husk: board.watchdog: %d s, the driver does not take %d\n", is, s);
+		warnx("board.watchdog: %d s, the driver does not take %d", is, s);
 	if (pre && ask(WDIOC_SETPRETIMEOUT, &pre) < 0)
 		board_failed("watchdog: ", "pretimeout");
 	hw.ms = is > 0 ? (uint32_t)is * 1000 : ms;

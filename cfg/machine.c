@@ -444,7 +444,7 @@ int cfg_machine(const struct box *b, const char *below)
 	int top = open(below ? below : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (top < 0) {
-		say(2, "husk: check: %s: %s\n", below, errno_text());
+		warn("check: %s", below);
 		return 2;
 	}
 	if (HAS(boards) && cfg.board)

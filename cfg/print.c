@@ -131,11 +131,11 @@ int cfg_help(const char *key)
 	unsigned flags;
 
 	if (row < 0) {
-		say(2, "husk: help: %s: no such key%s\n", key, near_of(key, key_name));
+		warnx("help: %s: no such key%s", key, near_of(key, key_name));
 		return 2;
 	}
 	if (key_lacks(row) >= 0) {
-		say(2, "husk: help: %s: not in this program: made without %s\n", key, part_name(key_lacks(row)));
+		warnx("help: %s: not in this program: made without %s", key, part_name(key_lacks(row)));
 		return 2;
 	}
 	flags = key_row(row)->flags;

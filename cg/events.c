@@ -258,7 +258,7 @@ static void drop(int *fd)
 
 static void deaf(void)
 {
-	say(2, "husk: %s: events: inotify: %s\n", w.up.left.name, errno_text());
+	warn("%s: events: inotify", w.up.left.name);
 	_exit(1);
 }
 
@@ -603,7 +603,7 @@ static bool foreign(const char *name)
 	if (state_read(&l, name) >= 0)
 		close(l.dir);
 	else if (errno != ENOENT) {
-		say(2, "husk: %s: events: its state file: %s\n", name, errno == EPERM ? TEXT "is not ours alone" : errno_text());
+		warnx("%s: events: its state file: %s", name, errno == EPERM ? TEXT "is not ours alone" : errno_text());
 		return true;
 	}
 	return false;
@@ -619,7 +619,7 @@ static int prepare(const char *name)
 	copy(w.up.left.name, sizeof w.up.left.name, name);
 	w.up.run.proc = proc_fd();
 	if (w.up.run.proc < 0 || state_open(&w.up.left, true) < 0) {
-		say(2, "husk: %s: events: run directory: %s\n", name, errno_text());
+		warn("%s: events: run directory", name);
 		return 1;
 	}
 	if (foreign(name))

@@ -522,7 +522,7 @@ void cg_remove(struct left *l)
 	while (cg_next(l, &at, path)) {
 		if (remove_leaf(path) < 0) {
 			l->stuck = true;
-			say(2, "husk: %s: cg.make: %s could not be removed: %s\n", l->name, path, errno_text());
+			warn("%s: cg.make: %s could not be removed", l->name, path);
 		}
 		if (strstr(l->text, "cgdir="))
 			remove_parents(l, path);

@@ -629,7 +629,7 @@ static int show_all(void)
 	if (state_open(&l, false) < 0) {
 		if (errno == ENOENT)
 			return 0;
-		say(2, "husk: stats: run directory: %s\n", errno_text());
+		warn("stats: run directory");
 		return 1;
 	}
 	while (state_next(l.dir, "", of))

@@ -195,7 +195,7 @@ const char *filter_cure(uint32_t nr, const unsigned long long args[6])
 
 static int wrong(const char *what)
 {
-	say(2, "husk: filter: %s\n", what);
+	warnx("filter: %s", what);
 	return 2;
 }
 

@@ -256,7 +256,7 @@ void filter_more(int slot, const char *name, bool last)
 	if (more && !last)
 		note_denied(slot);
 	if (more && ready()) {
-		say(2, "husk: %s: denied: %u more\n", name, more);
+		warnx("%s: denied: %u more", name, more);
 		more = 0;
 	}
 	memset(s, 0, last ? sizeof *s : offsetof(struct said, all));
@@ -396,7 +396,7 @@ static void report(int slot, const char *box, int listener, int policy, struct s
 		} else {
 			s->seen[s->n++] = hash;
 			s->more--;
-			say(2, "husk: %s: denied: %s(%s) (%s, %u): %s\n", box, name ? name : "?", args, who, n->pid,
+			warnx("%s: denied: %s(%s) (%s, %u): %s", box, name ? name : "?", args, who, n->pid,
 				cure ? cure : "?");
 			s->of = n->pid;
 			copy(s->comm, sizeof s->comm, who);

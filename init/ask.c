@@ -30,13 +30,13 @@ static struct {
 
 static int trouble(const char *what)
 {
-	say(2, "husk: %s: %s: %s\n", one.name, what, errno_text());
+	warn("%s: %s", one.name, what);
 	return 1;
 }
 
 static int not_running(void)
 {
-	say(2, "husk: %s: not running\n", one.name);
+	warnx("%s: not running", one.name);
 	return 3;
 }
 
@@ -83,7 +83,7 @@ int ask_no_answer(void)
 	static char pid[16];
 	unsigned at = 0;
 
-	say(2, "husk: %s: its keeper, process %s, does not answer - it is halted, or hangs: husk kill %s KILL ends the box\n",
+	warnx("%s: its keeper, process %s, does not answer - it is halted, or hangs: husk kill %s KILL ends the box",
 		one.name, left_get(&one.left, "keeper", &at, pid, sizeof pid) ? pid : "?", one.name);
 	return 1;
 }
@@ -161,7 +161,7 @@ static int ask(uint8_t verb)
 	close(fd);
 	if (s < ANSWER_BUSY)
 		return s;
-	say(2, "husk: %s: %s\n", one.name, s == ANSWER_BUSY ? TEXT "too many wait for it" : TEXT "its keeper is another husk, and does not know this verb");
+	warnx("%s: %s", one.name, s == ANSWER_BUSY ? TEXT "too many wait for it" : TEXT "its keeper is another husk, and does not know this verb");
 	return 1;
 }
 
@@ -195,7 +195,7 @@ int ask_delete(const char *name)
 		return 2;
 	while (s == LOST) {
 		if ((held = look()) > 0) {
-			say(2, "husk: %s: it runs - husk stop %s\n", name, name);
+			warnx("%s: it runs - husk stop %s", name, name);
 			return 1;
 		}
 		s = held < 0 && errno != ENOENT ? trouble("run directory") : clear();
@@ -224,11 +224,11 @@ int ask_reload_all(void)
 	bool ours = is_board();
 
 	if (ours && !board_readable()) {	/* what is wrong is found before something is done */
-		say(2, "husk: reload: nothing done - mend that, then husk reload; or kill -HUP 1: it goes on with the rest\n");
+		warnx("reload: nothing done - mend that, then husk reload; or kill -HUP 1: it goes on with the rest");
 		return 2;
 	}
 	if (!ours || kill(1, SIGHUP) < 0) {
-		say(2, "husk: reload: PID 1: %s\n", ours ? errno_text() : TEXT "is no husk - of one box: husk reload NAME");
+		warnx("reload: PID 1: %s", ours ? errno_text() : TEXT "is no husk - of one box: husk reload NAME");
 		return 1;
 	}
 	list_changed();
@@ -324,7 +324,7 @@ int ask_up(const char *name)
 		return -1;
 	s = look() > 0 ? left_last(&one.left, "state", line, sizeof line) : NULL;
 	if (s && starts(s, "waiting ") && (s = strchr(s + strlen("waiting "), ' '))) {
-		say(2, "husk: %s: waits:%s\n", name, s);
+		warnx("%s: waits:%s", name, s);
 		return 0;
 	}
 	return settled(ASK_UP) ? -1 : 0;
@@ -354,7 +354,7 @@ static int upgrade_one(const char *name)
 		return not_running();
 	if (s < UPGRADE_SEAL)
 		return s < 0 ? 1 : s;
-	say(2, "husk: %s: upgrade: %s - it goes on with the old one\n", name, unpacked(why, s - UPGRADE_SEAL));
+	warnx("%s: upgrade: %s - it goes on with the old one", name, unpacked(why, s - UPGRADE_SEAL));
 	return 1;
 }
 
@@ -401,10 +401,10 @@ int ask_wait_all(void)
 	int worst = is_board() && !board_complete();
 
 	if (state_open(&run, false) < 0)
-		return errno == ENOENT ? worst : (say(2, "husk: wait: run directory: %s\n", errno_text()), 1);
+		return errno == ENOENT ? worst : (warn("wait: run directory"), 1);
 	while (state_next(run.dir, "", of))
 		if (begin(of) == 0 && settled(ASK_UP) && one.dir >= 0 && !same(state_word(&one.left, word, sizeof word), "skipped") && last_words(true)) {
-			say(2, "husk: %s: not ready\n", of);
+			warnx("%s: not ready", of);
 			worst = 1;
 		}
 	return worst;
@@ -426,7 +426,7 @@ int ask_kill(const char *name, const char *signal)
 	const char *no = no_signal(sig, signal);
 
 	if (no) {
-		say(2, "husk: kill: %s\n", no);
+		warnx("kill: %s", no);
 		return 2;
 	}
 	if ((e = up_open(&u, name)))

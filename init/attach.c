@@ -41,7 +41,7 @@ static BASE struct one *at(void)
 
 static int bad(const char *what)
 {
-	say(2, "husk: %s: %s: %s\n", one.name, what, errno_text());
+	warn("%s: %s", one.name, what);
 	return 125;
 }
 
@@ -79,7 +79,7 @@ static int fill(char *words[], int n, char *const argv[], bool tty)
 	if (tty)
 		(void)ioctl(0, TIOCGWINSZ, one.wish.window);
 	if (!fits)
-		say(2, "husk: %s: its words are longer than %d bytes\n", one.name, MAXWISH);
+		warnx("%s: its words are longer than %d bytes", one.name, MAXWISH);
 	return fits ? 0 : 2;
 }
 
@@ -117,7 +117,7 @@ static void print(struct msg *m)
 	size_t n = m->len < sizeof m->text ? m->len : sizeof m->text - 1;
 
 	m->text[log_clean(m->text, m->text, n)] = '\0';
-	say(2, "husk: %s: %s%s%s%s%s\n", one.name, row ? stage_name(m->row) : "", row ? ": " : "", m->text, h ? " - " : "", h ? h : "");
+	warnx("%s: %s%s%s%s%s", one.name, row ? stage_name(m->row) : "", row ? ": " : "", m->text, h ? " - " : "", h ? h : "");
 }
 
 /* It runs. Who does not wait for it says so, and is not missed. */
@@ -147,7 +147,7 @@ static int hear(void)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
 		return GOING_ON;	/* ECONNRESET once: something of ours was not read */
 	if (n != sizeof one.m) {
-		say(2, "husk: %s: %s\n", one.name, n > 0 ? TEXT "too many ask its keeper, or that is another husk" : "the box has ended");
+		warnx("%s: %s", one.name, n > 0 ? TEXT "too many ask its keeper, or that is another husk" : "the box has ended");
 		return n > 0 ? 125 : 128 + SIGKILL;
 	}
 	switch (one.m.kind) {
@@ -212,7 +212,7 @@ static int over(int status)
 
 	if (status < ANSWER_BUSY)
 		return status;
-	say(2, "husk: %s: %s\n", one.name, nth(why, status - ANSWER_BUSY));
+	warnx("%s: %s", one.name, nth(why, status - ANSWER_BUSY));
 	return 125;
 }
 

@@ -70,7 +70,7 @@ void ctl_open(struct live *v)
 		v->fd[W_CTL] = fd;
 		return;
 	}
-	say(2, "husk: %s: ctl: cannot be asked anything: %s\n", v->name, errno_text());
+	warn("%s: ctl: cannot be asked anything", v->name);
 	if (fd >= 0)
 		close(fd);
 }

@@ -182,6 +182,33 @@ void (say)(int fd, const char *f, ...)
 		too(line, n);
 }
 
+static void warning(const char *f, va_list *ap, int e)
+{
+	static char text[1000];
+
+	vfmt(text, sizeof text, f, ap);
+	say(2, "husk: %s%s%s\n", text, e ? ": " : "", e ? strerror(e) : "");
+}
+
+void (warn)(const char *f, ...)
+{
+	int e = errno;
+	va_list ap;
+
+	va_start(ap, f);
+	warning(f, &ap, e);
+	va_end(ap);
+}
+
+void (warnx)(const char *f, ...)
+{
+	va_list ap;
+
+	va_start(ap, f);
+	warning(f, &ap, 0);
+	va_end(ap);
+}
+
 /* Never returns 0: a failure without an errno (end of file, a short read) must
  * not pass for success. */
 int (fail)(struct run *r, const char *f, ...)
@@ -222,7 +249,7 @@ void (note)(struct run *r, const char *f, ...)
 	m.len = (uint16_t)vfmt(m.text, sizeof m.text, f, &ap);
 	va_end(ap);
 	if (r->side == HOST)
-		say(2, "husk: %s: %s: %s\n", r->name, stage_name(r->row), m.text);
+		warnx("%s: %s: %s", r->name, stage_name(r->row), m.text);
 	else
 		(void)!write(r->sync, &m, sizeof m);
 }

@@ -250,7 +250,7 @@ static bool aside(struct left *l)
 		l->hook = p[0];
 	}
 	if (pid < 0)
-		say(2, "husk: %s: init.poststop: %s\n", l->name, errno_text());
+		warn("%s: init.poststop", l->name);
 	if (pid == 0 && close_others(AT_FDCWD, 3, &p[1], 1) < 0)
 		_exit(125);
 	return pid == 0;
@@ -294,7 +294,7 @@ void init_poststop(struct left *l)
 		return;
 	for (at = 0; left_get(l, "hook", &at, text, sizeof text);)
 		if ((e = run_hook(text, HOOK_POSTSTOP, l->name, 0, NULL)))
-			say(2, "husk: %s: init.poststop: %s: %s\n", l->name, hook.argv[0], e);
+			warnx("%s: init.poststop: %s: %s", l->name, hook.argv[0], e);
 	if (l->apart)
 		_exit(0);
 }

@@ -592,6 +592,8 @@ void stages_undo(struct left *, int from);	/* backwards; from < 0: all rows */
 size_t fmt(char *to, size_t max, const char *f, ...) __attribute__((format(printf, 3, 4)));
 size_t vfmt(char *to, size_t max, const char *f, va_list *ap);
 void say(int fd, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* one write */
+void warn(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* a line on standard error, husk: in front, strerror(errno) behind */
+void warnx(const char *f, ...) __attribute__((format(printf, 1, 2)));	/* the same where errno says nothing */
 int fail(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* adds strerror(errno) if errno; returns -errno, never 0 */
 int fail_not(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* the same where errno says nothing; returns -EINVAL */
 void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3)));	/* one log line: went on without */
@@ -602,6 +604,8 @@ void note(struct run *, const char *f, ...) __attribute__((format(printf, 2, 3))
 #define TEXT		"\1text\1"
 #endif
 #define say(fd, ...)	say(fd, TEXT __VA_ARGS__)
+#define warn(...)	warn(TEXT __VA_ARGS__)
+#define warnx(...)	warnx(TEXT __VA_ARGS__)
 #define fail(r, ...)	fail(r, TEXT __VA_ARGS__)
 #define fail_not(r, ...) fail_not(r, TEXT __VA_ARGS__)
 #define note(r, ...)	note(r, TEXT __VA_ARGS__)

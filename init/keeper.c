@@ -65,7 +65,7 @@ bool keeper_resume(struct left *own)
 		v->left = v->left ? own : NULL;
 		v->file = HAS(boards) && v->file ? board_file(v->name) : NULL;
 		log_begin(v);
-		say(2, "husk: %s: goes on with husk " VERSION "\n", v->name);
+		warnx("%s: goes on with husk " VERSION, v->name);
 	}
 	return table->own;
 }
@@ -89,7 +89,7 @@ struct live *keeper_add(const char *name)
 				top = (unsigned)keeper_slot(v) + 1;
 			return v;
 		}
-	say(2, "husk: %s: more than %d boxes\n", name, MAXLIVE);
+	warnx("%s: more than %d boxes", name, MAXLIVE);
 	return NULL;
 }
 
@@ -189,7 +189,7 @@ static void listen_to(struct live *v, int events)
 	if (events & POLLIN && filter_serve(keeper_slot(v), v->name, v->fd[W_LISTENER], v->fd[W_POLICY]) >= 0)
 		return;
 	if (events & POLLIN && v->fd[W_POLICY] < 0) {
-		say(2, "husk: %s: its calls are not heard: %s\n", v->name, errno_text());
+		warn("%s: its calls are not heard", v->name);
 		(void)kill(v->init, SIGKILL);
 	}
 	keeper_deaf(v);		/* nobody is left that the filter is on */

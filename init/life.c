@@ -109,18 +109,18 @@ static int kill_all(struct live *v)
 	(void)kill(v->init, SIGKILL);	/* and with it all of its namespace, wherever they have hidden */
 	keeper_let(v, l);
 	if (v->cause == EV_DOG)
-		say(2, "husk: %s: %s: killed\n", v->name, v->why);
+		warnx("%s: %s: killed", v->name, v->why);
 	else if (v->paused)
-		say(2, "husk: %s: is paused, and hears no signal: killed\n", v->name);
+		warnx("%s: is paused, and hears no signal: killed", v->name);
 	else
-		say(2, "husk: %s: did not stop in %u ms: killed\n", v->name, v->life.stop_ms);
+		warnx("%s: did not stop in %u ms: killed", v->name, v->life.stop_ms);
 	due(v, DUE_STOP, KILL_MS);
 	return KILLED;
 }
 
 static void unkillable(struct live *v)
 {
-	say(2, "husk: %s: unkillable: process %d is still there\n", v->name, v->init);
+	warnx("%s: unkillable: process %d is still there", v->name, v->init);
 	say(v->fd[W_FILE], "ended=unkillable\n");
 	v->result = 1;
 	ctl_tell(v, CTL_STUCK, 1);
@@ -221,7 +221,7 @@ static bool too_often(struct live *v)
 static int over(struct live *v, const char *word)
 {
 	if (v->stays || v->life.restart != RESTART_NO)
-		say(2, "husk: %s: %s: %s\n", v->name, word, v->why);
+		warnx("%s: %s: %s", v->name, word, v->why);
 	listen_end(v);
 	if (state_renew(v, true) < 0 || !v->stays)
 		return clear(v);
@@ -259,7 +259,7 @@ static int back_off(struct live *v)
 	note_window(v);
 	say(v->fd[W_FILE], "next=%u\n", state_seconds() + ms / 1000);
 	state_note(v, "backoff", v->why);
-	say(2, "husk: %s: %s: again in %u ms\n", v->name, v->why, ms);
+	warnx("%s: %s: again in %u ms", v->name, v->why, ms);
 	due(v, DUE_BACKOFF, ms);
 	return BACKOFF;
 }
@@ -291,7 +291,7 @@ static int start(struct live *v)
 /* Asked at once, too: what it waits for may have come before it was watched. */
 static int hold(struct live *v)
 {
-	say(2, "husk: %s: waits: %s\n", v->name, v->why);
+	warnx("%s: waits: %s", v->name, v->why);
 	wait_watch(v);
 	due(v, DUE_WAIT, 0);
 	return WAITING;
@@ -386,7 +386,7 @@ static int skip(struct live *v)
 {
 	v->result = 0;
 	if (!v->stays)
-		say(2, "husk: %s: skipped: %s\n", v->name, v->why);
+		warnx("%s: skipped: %s", v->name, v->why);
 	return over(v, "skipped");
 }
 
@@ -395,7 +395,7 @@ static int skip(struct live *v)
 static void ask_for(struct live *v, const char *why)
 {
 	because(v, why);
-	say(2, "husk: %s: %s: stopped\n", v->name, why);
+	warnx("%s: %s: stopped", v->name, why);
 	v->with = 0;
 	ask(v);
 }
@@ -538,7 +538,7 @@ static void gone_behind(const struct live *v, const struct ended *e)
 	unsigned lived = l ? state_lived(l) : 0;
 
 	if (lived && lived < 200)
-		say(2, "husk: %s: ended with 0 after %u.%us, %d process%s left - it went to the background: its foreground option (-n), or forks=yes\n",
+		warnx("%s: ended with 0 after %u.%us, %d process%s left - it went to the background: its foreground option (-n), or forks=yes",
 			v->name, lived / 100, lived % 100 / 10, e->left, e->left > 1 ? "es" : "");
 	keeper_let(v, l);
 }
@@ -552,12 +552,12 @@ static void note_end(struct live *v, const struct ended *e)
 
 	if (oom) {
 		say(v->fd[W_FILE], "ended=oom %s\n", oom);
-		say(2, "husk: %s: %s\n", v->name, why);
+		warnx("%s: %s", v->name, why);
 	} else
 		say(v->fd[W_FILE], "ended=%s%s\n", why,
 			v->cause == EV_LATE ? " start.timeout" : v->cause == EV_DOG ? " watchdog" : v->state == KILLED && !v->paused ? " stop.timeout" : "");
 	if (e->code != CLD_EXITED && e->status == SIGSYS)
-		say(2, "husk: %s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=\n", v->name);
+		warnx("%s: SIGSYS: the filter ended it: a call with KILL, or programs of another ABI: abi=", v->name);
 	if (!*v->why)
 		because(v, why);
 	gone_behind(v, e);

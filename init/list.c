@@ -572,7 +572,7 @@ static int all(void)
 	const char *name;
 
 	if (state_open(&run, false) < 0 && errno != ENOENT) {
-		say(2, "husk: list: run directory: %s\n", errno_text());
+		warn("list: run directory");
 		return 1;
 	}
 	for (l.width = NARROW; next(run.dir, conf, of); )
@@ -603,7 +603,7 @@ void list_unknown(const char *name)
 	near_begin(&near, name);
 	while (next(run.dir, conf, of))
 		near_try(&near, of);
-	say(2, "husk: %s: no such box, and no file %s%s\n", name, its_file(), near_hint(&near));
+	warnx("%s: no such box, and no file %s%s", name, its_file(), near_hint(&near));
 }
 
 /* Of all that run */
@@ -628,7 +628,7 @@ int list_all(void)
 	l.proc = proc_fd();
 	if (l.proc >= 0)
 		return all();
-	say(2, "husk: list: /proc: %s\n", errno_text());
+	warn("list: /proc");
 	return 1;
 }
 
@@ -718,7 +718,7 @@ static void card(void)
 
 static int no_field(const char *name)
 {
-	say(2, "husk: state: %s: no such field%s\n", cfg_plain(name) ? name : "?", near_of(name, field));
+	warnx("state: %s: no such field%s", cfg_plain(name) ? name : "?", near_of(name, field));
 	return 2;
 }
 
@@ -742,7 +742,7 @@ int list_state(const char *name, const char *file, const char *of)
 	l.proc = proc_fd();
 	if (l.proc < 0 || !look(name)) {
 		if (l.proc < 0)
-			say(2, "husk: %s: /proc: %s\n", name, errno_text());
+			warn("%s: /proc", name);
 		else
 			list_unknown(name);
 		return UNKNOWN;

@@ -323,7 +323,7 @@ static void failed(const struct live *v, struct out *o)
 		return;
 	o->fails = true;
 	busy = true;			/* not in the log itself */
-	say(2, "husk: %s: log: %s: lines are lost\n", v->name, why);
+	warnx("%s: log: %s: lines are lost", v->name, why);
 	busy = false;
 }
 

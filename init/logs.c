@@ -320,13 +320,13 @@ int logs(const char *name, int last, bool on)
 	if (state_open(&l, on) < 0 || (on && (g.news < 0 || watch(l.dir) < 0))) {
 		if (!name && errno == ENOENT)
 			return 0;
-		say(2, "husk: logs: run directory: %s\n", errno_text());
+		warn("logs: run directory");
 		return 1;
 	}
 	g.top = l.dir;
 	look_at_all();
 	if (name && !g.n && (g.why || !on)) {
-		say(2, "husk: %s: no log here%s%s\n", name, g.why ? ": " : "", g.why ? g.why : "");
+		warnx("%s: no log here%s%s", name, g.why ? ": " : "", g.why ? g.why : "");
 		return g.why ? 1 : 3;
 	}
 	if (last >= 0) {

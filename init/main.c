@@ -45,7 +45,7 @@ static int usage(const char *what)
 {
 	const char *verb = *entry_words() ? entry_words()[1] : NULL;
 
-	say(2, "husk: %s%s%s%s%s%s\n", verb ? verb : "", verb ? ": " : "", what, HAS(help) ? TEXT " - husk help" : " - husk(8)",
+	warnx("%s%s%s%s%s%s", verb ? verb : "", verb ? ": " : "", what, HAS(help) ? TEXT " - husk help" : " - husk(8)",
 		HAS(help) && verb ? " " : "", HAS(help) && verb ? verb : "");
 	return 2;
 }
@@ -137,7 +137,7 @@ static int load(struct words *c, char **argv, const char *options)
 
 static int no_pid(const char *path)
 {
-	say(2, "husk: %s: init.pidfile: %s: %s\n", asked()->name, path, errno_text());
+	warn("%s: init.pidfile: %s", asked()->name, path);
 	return 125;
 }
 
@@ -172,7 +172,7 @@ static int background(int *up)
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) < 0 || (pid = fork()) < 0) {
-		say(2, "husk: %s: background: %s\n", asked()->name, errno_text());
+		warn("%s: background", asked()->name);
 		return 125;
 	}
 	if (pid) {
@@ -239,7 +239,7 @@ static int split_output(void)
 
 	if (fd >= 0 && dup2(2, 1) >= 0)
 		return fd;
-	say(2, "husk: %s: standard output: %s\n", asked()->name, errno_text());
+	warn("%s: standard output", asked()->name);
 	return -1;
 }
 
@@ -247,7 +247,7 @@ static int learned(int status, int to)
 {
 	if (!HAS(learn) || run.exec_errno || filter_learned(to) == 0)
 		return status;
-	say(2, "husk: %s: what was learned cannot be written\n", asked()->name);
+	warnx("%s: what was learned cannot be written", asked()->name);
 	return status ? status : 1;
 }
 
@@ -502,7 +502,7 @@ static const char *made_from(const char *file, const char *name)
 	}
 	close(dir.dir);
 	if (n > 1 && !same(only, name))
-		say(2, "husk: %s: several boxes are made from it: husk list\n", file);
+		warnx("%s: several boxes are made from it: husk list", file);
 	return n == 1 ? only : name;
 }
 
@@ -815,7 +815,7 @@ static int help(const char *word)
 
 static int lacks(const char *verb, int part)
 {
-	say(2, "husk: %s: not in this program: made without %s\n", verb, part_name(part));
+	warnx("%s: not in this program: made without %s", verb, part_name(part));
 	return 2;
 }
 
@@ -825,7 +825,7 @@ static int call(char **argv)
 	switch (same(argv[1], "-h") ? VERB_help : cfg_index(verbs, argv[1] + 2 * starts(argv[1], "--"))) {	/* --help is help */
 	VERBS(CALL)
 	}
-	say(2, "husk: %s: no such verb%s%s\n", argv[1], meant(argv[1]), HAS(help) ? TEXT " - husk help" : "");
+	warnx("%s: no such verb%s%s", argv[1], meant(argv[1]), HAS(help) ? TEXT " - husk help" : "");
 	return 2;
 }
 

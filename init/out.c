@@ -276,7 +276,7 @@ int out_done(void)
 	flush();
 	if (!o.failed)
 		return 0;
-	say(2, "husk: standard output: %s\n", errno_text());
+	warn("standard output");
 	return 1;
 }
 

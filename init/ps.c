@@ -303,6 +303,6 @@ int ps_box(const char *name)
 	if (!n)
 		n = of_namespace();
 	if (n < 0)
-		say(2, "husk: %s: ps: its cgroups are too deep: not all of it was seen\n", name);
+		warnx("%s: ps: its cgroups are too deep: not all of it was seen", name);
 	return out_done() || n < 0 ? 1 : 0;
 }

@@ -23,7 +23,7 @@
 
 static int refuse(int fd, const char *what)
 {
-	say(2, "husk: init.stdio: descriptor %d: %s\n", fd, what);
+	warnx("init.stdio: descriptor %d: %s", fd, what);
 	return 125;
 }
 
@@ -167,6 +167,6 @@ int init_seal(char **argv)
 {
 	if (init_try_seal(argv, false))
 		return 0;
-	say(2, "husk: init.seal: %s - a read-only mount for husk, or vm.memfd_noexec=0\n", errno_text());
+	warnx("init.seal: %s - a read-only mount for husk, or vm.memfd_noexec=0", errno_text());
 	return 125;
 }

@@ -240,7 +240,7 @@ static void complain(const struct run *r)
 {
 	const char *h = stage_hint(r->row, r->err);
 
-	say(2, "husk: %s: %s: %s%s%s\n", r->name, stage_name(r->row), r->why, h ? " - " : "", h ? h : "");
+	warnx("%s: %s: %s%s%s", r->name, stage_name(r->row), r->why, h ? " - " : "", h ? h : "");
 }
 
 /* A file may go without exec=, as long as nobody starts it. */
@@ -262,7 +262,7 @@ int start_stdio(bool in, bool out)
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (fd = in ? 0 : 1; fd < (out ? 3 : 1); fd++)
 		if (null < 0 || dup2(null, fd) < 0) {
-			say(2, "husk: init.stdio: /dev/null: %s\n", errno_text());
+			warn("init.stdio: /dev/null");
 			return 125;
 		}
 	if (null > 2)

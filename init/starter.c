@@ -186,7 +186,7 @@ int starter_begin(struct live *v, const char *extra)
 	int s[2] = { -1, -1 };
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0 || (v->starter = fork()) < 0) {
-		say(2, "husk: %s: start: %s\n", v->name, errno_text());
+		warn("%s: start", v->name);
 		if (s[0] >= 0)
 			close(s[0]), close(s[1]);
 		return -1;

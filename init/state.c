@@ -198,7 +198,7 @@ static int owns(const struct left *l, const char *link);
 
 static void kept(struct left *l, const char *what)
 {
-	say(2, "husk: %s: init.state: %s could not be removed: %s\n", l->name, what, errno_text());
+	warn("%s: init.state: %s could not be removed", l->name, what);
 	l->stuck = true;
 }
 
@@ -236,7 +236,7 @@ int state_renew(struct live *v, bool over)
 	}
 	keeper_let(v, l);
 	if (fd < 0) {
-		say(2, "husk: %s: init.state: a new state file: %s\n", v->name, errno_text());
+		warn("%s: init.state: a new state file", v->name);
 		return -1;
 	}
 	(void)unlinkat(v->fd[W_LOCK], "status", 0);	/* what that life has said */

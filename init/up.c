@@ -44,7 +44,7 @@ int up_name(const char *name)
 {
 	if (name && cfg_name(name))
 		return 0;
-	say(2, "husk: %s: %s - husk help %s\n", entry_words()[1], !name ? TEXT "the name of a box is missing" :
+	warnx("%s: %s - husk help %s", entry_words()[1], !name ? TEXT "the name of a box is missing" :
 		fmts("\"%.*s\" is not the name of a box%s", 80, cfg_plain(name) ? name : "?", strchr(name, '/') ? ", and no file" : ""), entry_words()[1]);
 	return 2;
 }
@@ -62,9 +62,9 @@ int up_open(struct up *u, const char *name)
 	u->who = u->run.proc < 0 ? -1 : up_find(&u->left, name, u->run.proc, &n);
 	if (u->who < 0) {
 		if (errno == ESRCH || errno == ENOENT)
-			say(2, "husk: %s: not running\n", name);
+			warnx("%s: not running", name);
 		else
-			say(2, "husk: %s: run directory: %s\n", name, errno_text());
+			warn("%s: run directory", name);
 		return errno == ESRCH || errno == ENOENT ? 3 : 1;
 	}
 	u->run.init = (pid_t)n;
@@ -113,6 +113,6 @@ int up_file(struct up *u, const char *file, int flags)
 
 int up_failed(const struct up *u, const char *where)
 {
-	say(2, "husk: %s: %s: %s\n", u->run.name, where, u->run.why);
+	warnx("%s: %s: %s", u->run.name, where, u->run.why);
 	return 1;
 }

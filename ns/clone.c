@@ -158,7 +158,7 @@ void ns_kill(struct left *l)
 	if (!gone || shared)
 		cg_kill(l);
 	if (!gone && (dir < 0 || !finish(dir, (pid_t)pid))) {
-		say(2, "husk: %s: ns.clone: process %d could not be ended\n", l->name, (int)pid);
+		warnx("%s: ns.clone: process %d could not be ended", l->name, (int)pid);
 		l->stuck = true;
 	}
 	if (dir >= 0)

@@ -137,7 +137,7 @@ int etc_refresh(int watch, int dir, const char *box)
 	if (watch < 0)
 		watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (watch < 0 || inotify_add_watch(watch, "/etc", NEWS) < 0)
-		say(2, "husk: %s: etc: not kept fresh: %s\n", box, errno_text());
+		warn("%s: etc: not kept fresh", box);
 	else if (read_at(dir, "state", l.text, sizeof l.text) > 0)
 		while (left_get(&l, "etc", &at, name, sizeof name))
 			renew_watched(watch, dir, name);
