@@ -24,7 +24,7 @@ CFLAGS	= -std=c11 $(OPT) $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tab
 OPT	= -Os
 GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk \
 	-fno-move-loop-invariants -fno-section-anchors -fno-tree-switch-conversion \
-	-fno-expensive-optimizations -mgeneral-regs-only $(GUARD)
+	-fno-expensive-optimizations -mgeneral-regs-only $(GUARD) $(SHORTER)
 # static PIE by hand: musl-gcc -static-pie makes a dynamic program without a word
 START	= init/arch/$(ARCH).S
 LINK	= -nostdlib -static -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,-z,noexecstack \

@@ -4,6 +4,8 @@ ARCH	= arm
 MUSL	= arm-linux-musleabihf
 CCFLAGS	= -mthumb -mcpu=cortex-a7 -mfloat-abi=hard
 GUARD	= -mstack-protector-guard=tls -mstack-protector-guard-offset=0
+# of ARM's code alone
+SHORTER	= -fira-algorithm=priority -fno-if-conversion -fno-tree-loop-im -fipa-pta -fweb
 include boards/cross.mk
 # to boot it: Debian's kernel and busybox
 QEMU	= qemu-system-arm -M virt -cpu cortex-a7 -m 256
