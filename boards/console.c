@@ -196,7 +196,7 @@ static void become(const struct terminal *t, bool rescue)
 /* Locks and pipes of boxes are PID 1's alone: who waits for Enter would hold them. */
 static void child(int i, bool first)
 {
-	sigset_t none;
+	FILLED sigset_t none;
 
 	caps_reset();
 	(void)chdir("/");

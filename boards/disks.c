@@ -23,7 +23,7 @@ int board_run(const char *name, const char *a, const char *b, const char *c, con
 	static char path[64];
 	int status = NO_PROGRAM << 8;
 	const char *p;
-	sigset_t none;
+	FILLED sigset_t none;
 	pid_t pid = fork();
 
 	if (pid == 0) {

@@ -43,7 +43,7 @@ static const char nodes[] = "600c5:1 console\0" "666c1:3 null\0" "666c1:5 zero\0
  * From 5.8 the kernel says so itself. */
 static int is_mounted(const char *path)
 {
-	struct stat a, b;
+	FILLED struct stat a, b;
 	uint64_t x[32];			/* a struct statx, which is younger than some C libraries: its attributes, and which are known */
 
 	if (syscall(SYS_statx, AT_FDCWD, path, AT_NO_AUTOMOUNT, 0, x) == 0 && x[7] & MOUNT_ROOT)
@@ -117,7 +117,7 @@ void board_proc(void)
 bool board_inside(void)
 {
 	static uint8_t known;		/* 1: no, 2: yes */
-	struct stat st;
+	FILLED struct stat st;
 
 	if (!known) {
 		known = stat("/proc/self/ns/pid", &st) == 0 ? 1 + (st.st_ino != 0xEFFFFFFC) :

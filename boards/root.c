@@ -41,7 +41,7 @@ static int move_all(void)
 
 static bool in_memory(void)
 {
-	struct statfs root;
+	FILLED struct statfs root;
 
 	return statfs("/", &root) == 0 && ((uint32_t)root.f_type == RAMFS_MAGIC || (uint32_t)root.f_type == TMPFS_MAGIC);
 }
@@ -59,7 +59,7 @@ static void empty(int dir, dev_t dev, int depth)
 {
 	struct { uint64_t ino, off; uint16_t len; char type, name[]; } *e;
 	uint8_t buf[1024] __attribute__((aligned(8)));
-	struct stat st;
+	FILLED struct stat st;
 	long n, at;
 	int fd;
 
@@ -102,7 +102,7 @@ static const char *next_init(const char *asked)
 static int leave(void)
 {
 	int old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), e;
-	struct stat st;
+	FILLED struct stat st;
 
 	e = fstat(old, &st) < 0 || move_all() < 0 ? -1 : 0;
 	if (!e)
@@ -145,7 +145,7 @@ int board_real_root(const struct board *b, char *init, size_t max)
 
 void board_enter(const char *init, char **argv)
 {
-	sigset_t none, was;
+	FILLED sigset_t none, was;
 
 	sigemptyset(&none);
 	if (board_follow() == 0) {

@@ -109,7 +109,7 @@ void board_seed(void)
 {
 	int dir = open(PLACE, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, random;
 	struct { int bits, size; uint8_t seed[NBYTES]; } add = { .size = NBYTES };
-	struct stat st;
+	FILLED struct stat st;
 
 	fd = openat(dir, "seed", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fstat(fd, &st) == 0 && !st.st_uid && !(st.st_mode & 077) && read(fd, add.seed, NBYTES) == NBYTES) {

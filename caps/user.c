@@ -81,7 +81,7 @@ static int wrong(struct run *r, const char *name, const char *is, int which)
  * broken counts as none. */
 static int find(struct run *r, int root, int which, const char *name)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int fd = walk_file(root, r->proc, path_of(which), &st), e = -1;
 
 	file.at = 0;

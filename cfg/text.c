@@ -130,7 +130,7 @@ const char *text_add(const char *name, int layer, const char *text, size_t len)
 /* Who may write the file decides what root does. */
 static const char *trusted(int fd, const struct stat *st)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 	const char *e = NULL;
 
 	if (st->st_uid && st->st_uid != getauxval(AT_EUID))
@@ -145,7 +145,7 @@ static const char *slurp(int fd, const char *path, int layer)
 {
 	char *to = cfg.buffer + cfg.used;
 	const char *e;
-	struct stat st;
+	FILLED struct stat st;
 	ssize_t n;
 
 	if (fstat(fd, &st) < 0)

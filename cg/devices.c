@@ -82,7 +82,7 @@ static int add_mounts(struct run *r)
 {
 	const struct mnt *m = r->box->mnt, *end = m + r->box->nmnt;
 	const int *src = r->src;
-	struct stat st;
+	FILLED struct stat st;
 	int e = 0;
 
 	for (; m < end && !e; m++, src++)

@@ -12,7 +12,7 @@
 
 static int go_into(struct run *r, const char *path)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 	int dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (dir < 0 && errno == ENOENT)

@@ -396,7 +396,7 @@ static void look_at_saved(void)
 {
 	static char keys[480];
 	const char *path = fmts(TEXT "%s/box", w.up.left.name);
-	struct stat st;
+	FILLED struct stat st;
 	int fd;
 	ssize_t n;
 
@@ -517,7 +517,7 @@ static bool stays(const struct left *l)
 static bool follow(void)
 {
 	struct left *l = &w.up.left;
-	struct stat st;
+	FILLED struct stat st;
 	const char *how;
 	bool ran;
 	ssize_t n;

@@ -119,7 +119,7 @@ static int of_number(struct run *r, const struct box *b, int lim, int part, bool
 static int disk(const char *of, dev_t *dev)
 {
 	uint64_t ma, mi;
-	struct stat st;
+	FILLED struct stat st;
 
 	if (*of != '/') {
 		decimal(decimal(of, &ma) + 1, &mi);

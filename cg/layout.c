@@ -20,7 +20,7 @@
 /* A directory that is no cgroup mount does not count: mkdir would work in it. */
 int cg_mounted(const char *path, bool v2)
 {
-	struct statfs s;
+	FILLED struct statfs s;
 
 	if (statfs(path, &s) < 0)
 		return -1;

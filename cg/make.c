@@ -145,7 +145,7 @@ static void unnote(struct run *r, int ctl)
 /* Two controllers of one hierarchy, which has a name for each. */
 static bool shared(struct run *r, int ctl)
 {
-	struct stat st, other;
+	FILLED struct stat st, other;
 	int i;
 
 	if (ctl == NCTL || stat(cg_path(ctl), &st) < 0)
@@ -263,7 +263,7 @@ static int fill(struct run *r)
 static bool trusted(struct run *r, int ctl)
 {
 	const char *path = cg_path(ctl), *p = cg_below(ctl), *dir;
-	struct stat st;
+	FILLED struct stat st;
 
 	for (; p; p = strchr(p + 1, '/')) {
 		if (stat(dir = fmts("%.*s", (int)(p - path), path), &st) < 0)
@@ -363,7 +363,7 @@ static bool hierarchy(struct run *r, int ctl, char top[CGPATH], struct stat *st)
 static uint16_t mount_point(const char *path, dev_t dev)
 {
 	const char *p = path;
-	struct stat st;
+	FILLED struct stat st;
 
 	while ((p = strchr(p + 1, '/')))
 		if (stat(fmts("%.*s", (int)(p - path), path), &st) == 0 && st.st_dev == dev)
@@ -393,7 +393,7 @@ static int found(struct run *r, int ctl, const char *path, dev_t dev)
 int cg_found(struct run *r)
 {
 	static char path[CGPATH];
-	struct stat is, leaf;
+	FILLED struct stat is, leaf;
 	unsigned next;
 	int i;
 

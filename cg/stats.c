@@ -471,7 +471,7 @@ static void interface(const char *name_of, const char *p)
  * file. */
 static void interfaces(void)
 {
-	struct stat own, its;
+	FILLED struct stat own, its;
 	char *rest = f.text, *l, *end;
 
 	*f.path = *f.file = '\0';

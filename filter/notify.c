@@ -117,7 +117,7 @@ int filter_watch(struct run *r)
  * reader, and a socket has no other way. */
 static void no_wait(const struct run *r)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int fd;
 
 	if (r->board || fstat(2, &st) < 0 || S_ISREG(st.st_mode) ||

@@ -159,7 +159,7 @@ static const char *apply(struct up *u)
 static void leave_nothing(struct up *u)
 {
 	struct left *l = &u->left;
-	struct stat st;
+	FILLED struct stat st;
 
 	if (fstat(u->run.state, &st) < 0 || st.st_nlink)
 		return;

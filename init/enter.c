@@ -292,7 +292,7 @@ static int take_stdio(struct msghdr *mh)
 {
 	struct cmsghdr *c = mh->msg_control;
 	int fd[3], i;
-	struct stat st;
+	FILLED struct stat st;
 
 	if (mh->msg_controllen < CMSG_LEN(sizeof fd) || c->cmsg_type != SCM_RIGHTS)
 		return -1;
@@ -428,7 +428,7 @@ static int prepare(struct run *r, const struct live *v)
 /* Whatever it waits for: a file system of the box, or the client. */
 static void limit_time(void)
 {
-	sigset_t s;
+	FILLED sigset_t s;
 
 	sigemptyset(&s);
 	*(unsigned long *)(void *)&s = 1ul << (SIGALRM - 1);

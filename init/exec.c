@@ -54,8 +54,8 @@ static int console(struct run *r)
 static int ptmx_inside(struct run *r)
 {
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd = root < 0 ? -1 : walk(root, PTMX, O_RDWR | O_NOCTTY | O_NONBLOCK);
-	struct statfs fs;
-	struct stat st;
+	FILLED struct statfs fs;
+	FILLED struct stat st;
 
 	if (fd < 0)
 		return fail(r, "open /%s", PTMX);
@@ -133,7 +133,7 @@ int init_cwd(struct run *r)
 /* What waited while all were blocked acts now: on PROG, as it should. */
 int init_signals(struct run *r)
 {
-	sigset_t none;
+	FILLED sigset_t none;
 
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? fail(r, "unblock signals") : 0;

@@ -92,7 +92,7 @@ static void refuse(int to)
  * open any more that is not known; what is in /proc there is not known. */
 static void become(struct run *prog, pid_t parent, int in, int err)
 {
-	sigset_t none;
+	FILLED sigset_t none;
 
 	if (poll(&(struct pollfd){ 2, POLLOUT, 0 }, 1, STILL_MS) == 0)
 		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2);	/* a terminal that stands still: it would be killed for that it speaks */

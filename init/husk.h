@@ -66,6 +66,9 @@ enum part { PARTS(PART) NPARTS, PART_always = 31 };
  * each field if it knew it. */
 #define BASE	__attribute__((noinline, const))
 
+/* What a call fills, and nobody reads who has not looked at what it answered: it is not zeroed before. */
+#define FILLED	__attribute__((uninitialized))
+
 /* When a file was changed, in nanoseconds, of which 32 bits are enough to tell one time
  * from another. What the kernel has told is where the C library has it of old: see
  * fstat() in init/libc.c. */

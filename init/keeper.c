@@ -346,7 +346,7 @@ static void heard(const struct signalfd_siginfo *si)
 
 void keeper_block(bool on)
 {
-	sigset_t all;
+	FILLED sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(on ? SIG_SETMASK : SIG_UNBLOCK, &all, NULL);
@@ -354,7 +354,7 @@ void keeper_block(bool on)
 
 int keeper_listen(void)
 {
-	sigset_t all;
+	FILLED sigset_t all;
 
 	sigfillset(&all);
 	watch = also = -1;
@@ -444,7 +444,7 @@ int keeper_signal(void)
  * terminal is the shell's in between. */
 static void suspend(struct live *v)
 {
-	sigset_t none, all;
+	FILLED sigset_t none, all;
 
 	(void)kill(v->init, SIGTSTP);
 	tty_close();

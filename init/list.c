@@ -166,7 +166,7 @@ static void alive(void)
 static void configuration(void)
 {
 	const char *s = last_line("file");
-	struct stat st;
+	FILLED struct stat st;
 
 	copy(l.file, sizeof l.file, s ? s : "");
 	l.changed = runs() && last_line("mtime") && stat(l.file, &st) == 0 && S_ISREG(st.st_mode) && MTIME(st) != number_of("mtime");
@@ -648,7 +648,7 @@ static void last_words(void)
 	const char *s, *end;
 	int fd = open(of_its_own("log"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), lines = 0;
 	const off_t max = sizeof text - 1;
-	struct stat st;
+	FILLED struct stat st;
 	ssize_t n;
 
 	if (fd < 0)

@@ -76,7 +76,7 @@ static bool spoiled(int fd)
 static void unbind(int dir, const char *base, bool mine)
 {
 	union where w = { .a.sa_family = AF_UNIX };
-	struct stat st;
+	FILLED struct stat st;
 	int fd;
 
 	if (fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode) ||
@@ -159,7 +159,7 @@ static int bind_path(struct run *r, int fd, const struct listening *l, const uni
 {
 	uint32_t uid = l->owner.id, gid = l->owner.id;
 	const char *base, *of = other(r, l->path);
-	struct stat st;
+	FILLED struct stat st;
 	mode_t was;
 	int dir, at, e;
 

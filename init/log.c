@@ -197,7 +197,7 @@ static bool ours(const struct stat *st)
 static int open_in(int dir, const char *base, const struct life *l)
 {
 	int flags = (l->log_size ? O_RDWR : O_WRONLY) | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd;
-	struct stat st;
+	FILLED struct stat st;
 	bool mine;
 	char c = '\n';
 
@@ -241,7 +241,7 @@ static bool opened(const struct live *v, struct out *o, size_t n)
 	uint32_t max = v->life.log == LOG_RING ? v->life.log_size / 2 : v->life.log_size;
 	bool full = false;
 	const char *base;
-	struct stat st;
+	FILLED struct stat st;
 	int dir;
 
 	if (o->file && fstat(o->file, &st) == 0 && st.st_nlink && !(full = max && (uint64_t)st.st_size + n > max))
@@ -264,7 +264,7 @@ static bool opened(const struct live *v, struct out *o, size_t n)
 /* What did not fit is taken back. */
 static bool to_file(const struct live *v, struct out *o, const char *s, size_t n)
 {
-	struct stat st;
+	FILLED struct stat st;
 	ssize_t w;
 	int e;
 

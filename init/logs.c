@@ -63,7 +63,7 @@ static const char *file(const struct from *f, int i)
 
 static int number_of(const struct from *f, const struct stat *is)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int i;
 
 	for (i = 0; i <= KEPT; i++)
@@ -75,7 +75,7 @@ static int number_of(const struct from *f, const struct stat *is)
 static bool open_one(struct from *f, int i)
 {
 	int fd = openat(f->dir, file(f, i), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat st;
+	FILLED struct stat st;
 
 	if (fd < 0)
 		return false;
@@ -94,7 +94,7 @@ static bool open_one(struct from *f, int i)
  * removed meanwhile was older than all. */
 static bool open_next(struct from *f)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int i = KEPT + 1;
 
 	if (f->fd >= 0 && (fstat(f->fd, &st) < 0 || !(i = number_of(f, &st))))
@@ -219,7 +219,7 @@ static void look_at_all(void)
 static void forget_gone(void)
 {
 	struct from *f;
-	struct stat st;
+	FILLED struct stat st;
 
 	for (f = g.from; f < g.from + g.n; f++)
 		if (!f->len && (fstat(f->dir, &st) < 0 || !st.st_nlink)) {

@@ -287,7 +287,7 @@ int out_done(void)
 void out_live(void)
 {
 	struct termios t;
-	sigset_t all;
+	FILLED sigset_t all;
 
 	o.next = now_ms();
 	o.live = o.mode == OUT_TABLE;

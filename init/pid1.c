@@ -236,7 +236,7 @@ int init_reap(struct run *r)
 	static const struct timespec brief = { .tv_nsec = BRIEF_MS * 1000000 };
 	const struct timespec *limit = &brief;
 	static siginfo_t si STAYS;
-	sigset_t all;
+	FILLED sigset_t all;
 	int sig, e;
 
 	entry_hide();

@@ -245,7 +245,7 @@ static bool descends(const char *dir)
 
 static bool belongs(const char *dir)
 {
-	struct stat st;
+	FILLED struct stat st;
 
 	if (!of.ns.st_ino)
 		return descends(dir);
@@ -280,7 +280,7 @@ static int of_cgroup(void)
 
 static void begin(void)
 {
-	struct stat own;
+	FILLED struct stat own;
 
 	of.reader = -1;
 	of.tries = TRIES;

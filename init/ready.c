@@ -360,7 +360,7 @@ static bool drop(int fd)
 {
 	static uint8_t room[CMSG_SPACE(MAXFDS * sizeof(int))];
 	struct msghdr m = { .msg_control = room, .msg_controllen = sizeof room };
-	sigset_t none;
+	FILLED sigset_t none;
 	long pid;
 
 	bury();

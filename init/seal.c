@@ -31,7 +31,7 @@ static int refuse(int fd, const char *what)
  * the place where our next descriptor lands. */
 int init_stdio(void)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int fd, flags;
 
 	for (fd = 0; fd < 3; fd++) {
@@ -108,7 +108,7 @@ static bool by_clone(int exe, char **argv, bool stay)
 
 static int by_memfd(int exe, char **argv)
 {
-	struct stat st;
+	FILLED struct stat st;
 	off_t at = 0;
 	int fd = (int)syscall(SYS_memfd_create, "husk", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 
@@ -133,7 +133,7 @@ static bool again(void)
  * that would be for ever. */
 int init_sealed(int exe)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 	int seals;
 
 	if (fstatfs(exe, &fs) < 0)

@@ -57,7 +57,7 @@ bool state_there(const char *name)
 int state_open(struct left *l, bool make)
 {
 	static char path[256] OFTEN;
-	struct stat st;
+	FILLED struct stat st;
 
 	rundir(path, sizeof path);
 	l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -287,7 +287,7 @@ static bool own(const struct stat *st)
 /* Whole lines of it or not: length or -1. No FIFO is waited for. */
 static int take(int dir, char *text, size_t max)
 {
-	struct stat st;
+	FILLED struct stat st;
 	ssize_t n = -1;
 	int fd = openat(dir, "state", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
@@ -306,7 +306,7 @@ static int take(int dir, char *text, size_t max)
 
 int state_read(struct left *l, const char *name)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int dir, n = -1, held = 0;
 
 	memset(l, 0, sizeof *l);
@@ -338,7 +338,7 @@ static int boot_id(char id[40])
  * other, a number and a start time may be those of another process after a boot. */
 static bool persists(int dir)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 
 	return fstatfs(dir, &fs) < 0 || (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC);
 }
@@ -374,7 +374,7 @@ int state_save(int dir)
  * for a moment, and on a board that starts all of its boxes many look: a second. */
 static int lock_name(struct run *r, bool *fresh)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int tries;
 
 	for (tries = 0; tries < 200; tries++) {
@@ -435,7 +435,7 @@ static int sweep(struct run *r, bool *fresh)
  * -1: EWOULDBLOCK, somebody is at it. */
 int state_clear(struct left *l, const char *name)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int dir, e = -1;
 
 	memset(l, 0, sizeof *l);

@@ -78,7 +78,7 @@ int up_open(struct up *u, const char *name)
  * husk's own; no link is followed at its end, and it has to be a cgroup. */
 int up_leaf(struct up *u, unsigned *at)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 	int dir, e = ENOENT;
 
 	while (cg_next(&u->left, at, u->leaf)) {

@@ -226,7 +226,7 @@ int upgrade(int exe)
 /* Of this user, and as it was written */
 static bool ours(int fd)
 {
-	struct stat st;
+	FILLED struct stat st;
 
 	return fstat(fd, &st) == 0 && st.st_uid == getauxval(AT_EUID) && fcntl(fd, F_GET_SEALS) == SEALS;
 }

@@ -224,7 +224,7 @@ uint64_t now_ms(void)
  * /proc of a box may be anything. */
 int proc_fd(void)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 	int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)

@@ -153,7 +153,7 @@ void wait_heard(struct live *v)
 	static struct left l;
 	static char news[2048];
 	const char *why;
-	struct stat st;
+	FILLED struct stat st;
 	bool started = v->state != WAITING;
 	int hold;
 

@@ -46,7 +46,7 @@ static int helper(struct run *r, bool gids, char *rows)
 	static char *argv[3 + 3 * ROWS];
 	const char *path = gids ? "/usr/bin/newgidmap" : "/usr/bin/newuidmap";
 	char **arg = argv;
-	sigset_t none;
+	FILLED sigset_t none;
 	int st = 0;
 	pid_t pid;
 

@@ -60,7 +60,7 @@ int ns_into(struct run *r, int i)
  * that is one only in a new user namespace may not join what is the host's. */
 static int enter(struct run *r, int i)
 {
-	struct stat own, other;
+	FILLED struct stat own, other;
 	const char *path = fmts("self/ns/%s", ns_name(i));
 
 	if (i > NS_PID) {

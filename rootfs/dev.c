@@ -40,7 +40,7 @@ static int bind_node(struct run *r, int at, const char *name, const char *host, 
 {
 	struct mnt m = { .flags = MS_NOSUID | MS_NOEXEC };
 	int from = open(host, O_PATH | O_CLOEXEC);
-	struct stat st;
+	FILLED struct stat st;
 
 	if (from < 0 || fstat(from, &st) < 0 || mknodat(at, name, S_IFREG | 0600, 0) < 0 ||
 		(at = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0 || rootfs_over(r, &m, from, at) < 0)
@@ -114,7 +114,7 @@ int rootfs_nodes(struct run *r, const struct dev *d, node_fn *each)
 	size_t dir = (size_t)(strrchr(d->host, '/') + 1 - d->host);
 	const char *name;
 	bool none = true;
-	struct stat st;
+	FILLED struct stat st;
 	int fd, e = 0;
 
 	if (copy(path, sizeof path, d->host) > sizeof path - 256)

@@ -96,7 +96,7 @@ static int planned(struct run *r, unsigned how)
 static int named(struct run *r, int fs, const char *name, unsigned how)
 {
 	const char *where = fs == r->own[DM_PROC] ? name : rootfs_at(fs, name), *from = where;
-	struct stat st;
+	FILLED struct stat st;
 	int e = -1, wrong = 0;
 
 	if (where == name && how & SKIP && !listed(name))

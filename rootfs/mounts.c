@@ -151,7 +151,7 @@ static int default_mount(struct run *r, int i)
  * outside, on its own place. */
 static int foreign(struct run *r, const char *src, int fd)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 
 	if (!rootfs_below(rootfs_path, "/proc") && !rootfs_below(rootfs_path, "/sys"))
 		return 0;
@@ -163,7 +163,7 @@ static int foreign(struct run *r, const char *src, int fd)
 
 static int bind_row(struct run *r, struct mnt *m, int src)
 {
-	struct stat st;
+	FILLED struct stat st;
 	int at, e;
 
 	if (fstat(src, &st) < 0)

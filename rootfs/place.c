@@ -177,7 +177,7 @@ int rootfs_clone(struct run *r, const struct mnt *m, int from)
  * namespace, and nobody asked for less than the host has. */
 static int remount(int fd, uint32_t flags)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
 		return -1;
@@ -235,7 +235,7 @@ static int settle(struct run *r, const struct mnt *m, int fd)
 
 static bool alike(int a, int b)
 {
-	struct stat s, t;
+	FILLED struct stat s, t;
 
 	if (fstat(a, &s) < 0 || fstat(b, &t) < 0)
 		return false;

@@ -37,7 +37,7 @@ static BASE char (*at(void))[4096]
  * root. The ordinary ones begin with a number or "self". */
 static bool magic(int fd, const char *text)
 {
-	struct statfs fs;
+	FILLED struct statfs fs;
 
 	return fstatfs(fd, &fs) < 0 || ((unsigned long)fs.f_type == PROC_SUPER_MAGIC &&
 		(*text < '0' || *text > '9') && !starts(text, "self/") && !starts(text, "thread-self/"));
