@@ -159,7 +159,7 @@ static const char *who_asks(const char *argv[])
 
 	for (p = places; *p && (access(p, X_OK) < 0 || (!asks && strstr(p, "bin/l"))); p += strlen(p) + 1)
 		;
-	argv[0] = *p ? strrchr(p, '/') + 1 : NULL;
+	argv[0] = *p ? last_part(p) : NULL;
 	if (*p && same(argv[0], "login"))
 		argv[1] = "root";
 	if (*p || !asks)

@@ -327,7 +327,7 @@ static void wrong(const char *file)
 {
 	static char name[MAXNAME + 1];
 	static struct left l;
-	const char *base = strrchr(file, '/') + 1;
+	const char *base = last_part(file);
 
 	fmt(name, sizeof name, TEXT "%.*s", (int)strlen(base) - 5, base);
 	at()->wrong = true;

@@ -1,4 +1,4 @@
-/* status.c - files of /proc that say "Name:\tvalue", in one read. */
+/* status.c - small files of /proc, in one read, and what they say: "Name:\tvalue", or one field after the other. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -29,6 +29,15 @@ char *caps_status(int dir, const char *path)
 char *caps_file(const char *path)
 {
 	return caps_status(AT_FDCWD, path);
+}
+
+const char *caps_field(const char *stat, int n)
+{
+	const char *p = stat ? strrchr(stat, ')') : NULL;
+
+	while (p && n-- > 2)
+		p = strchr(p + 1, ' ');
+	return p ? p + 1 : NULL;
 }
 
 /* What stands behind NAME and a colon at the start of a line. Lines are asked

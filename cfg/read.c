@@ -264,13 +264,12 @@ static void say_line(struct box *b, const char *p)
 static void named(struct box *b, const char *file)
 {
 	static char text[MAXNAME + 20];
-	const char *from = file ? file : b->narg ? b->argv[0] : "husk", *slash = strrchr(from, '/');
+	const char *from = last_part(file ? file : b->narg ? b->argv[0] : "husk");
 	char *name = text + 5;
 	size_t n;
 
 	if (b->name)
 		return;
-	from = slash ? slash + 1 : from;
 	n = strlen(from);
 	if (file && n > 5 && same(from + n - 5, ".conf"))
 		n -= 5;
@@ -368,9 +367,7 @@ static int layers(struct box *b, const char *file, char *const argv[])
 
 bool cfg_is_board(const char *file)
 {
-	const char *slash = strrchr(file, '/');
-
-	return same(slash ? slash + 1 : file, "board.conf");
+	return same(last_part(file), "board.conf");
 }
 
 void cfg_of_board(bool plan)

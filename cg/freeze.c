@@ -125,7 +125,7 @@ static int busy(struct up *u, bool v2)
 	buf[n > 0 ? n : 0] = '\0';
 	close(fd);
 	for (p = buf; *(p = decimal(p, &tid)); p++)
-		if ((s = caps_status(u->run.proc, fmts(TEXT "%d/stat", (int)tid))) && (s = strrchr(s, ')')) && starts(s, ") D"))
+		if ((s = caps_field(caps_status(u->run.proc, fmts(TEXT "%d/stat", (int)tid)), 3)) && *s == 'D')
 			return (int)tid;
 	return 0;
 }

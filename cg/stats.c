@@ -258,16 +258,13 @@ static void figure(int row, uint64_t v)
  * missed, and is not counted twice. */
 static void of_process(uint64_t pid)
 {
-	const char *p = caps_status(f.proc, fmts(TEXT "%llu/stat", (unsigned long long)pid));
+	const char *stat = caps_status(f.proc, fmts(TEXT "%llu/stat", (unsigned long long)pid)), *p;
 	uint64_t v;
 	int i;
 
-	if (!p || !(p = strrchr(p, ')')))
-		return;
-	for (i = 2; i <= 16 && (p = strchr(p, ' ')); i++) {
-		p = decimal(p + 1, &v);
-		if (i >= 13)
-			f.ticks[!(i & 1)] += v;
+	for (i = 0; i < 4 && (p = caps_field(stat, 14 + i)); i++) {	/* utime stime cutime cstime */
+		decimal(p, &v);
+		f.ticks[i & 1] += v;
 	}
 }
 

@@ -633,6 +633,7 @@ void forget(void);			/* in the keeper and in PID 1 of a box, when it runs for lo
 /* init/util.c */
 size_t copy(char *to, size_t max, const char *from);	/* bounded, always ends; returns strlen(from) */
 bool same(const char *a, const char *b);
+const char *last_part(const char *path);	/* behind its last slash */
 bool starts(const char *s, const char *prefix);
 const char *number(const char *s, uint64_t max, uint64_t *out);	/* whole string, decimal; NULL or what is wrong */
 const char *decimal(const char *s, uint64_t *out);	/* decimal, as far as it goes: behind it; none: 0 */
@@ -1415,6 +1416,7 @@ int caps_become(uint32_t uid, uint32_t gid);	/* all four ids; 0 or -1 */
 /* caps/status.c */
 char *caps_status(int dir, const char *path);	/* a file of /proc, one read: good until the next; NULL: errno */
 char *caps_file(const char *path);	/* the same of any small file */
+const char *caps_field(const char *stat, int n);	/* of /proc/PID/stat, from 3 on: the name in front of them is in brackets, and may hold anything; NULL: none */
 const char *caps_line(const char **text, const char *name);	/* behind "Name:\t", and *text goes there; or NULL */
 uint64_t caps_mask(const char *hex);
 

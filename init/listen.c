@@ -276,7 +276,7 @@ unsigned listen_env(const struct run *r, const char **env, unsigned n)
 	fmt(text[1], sizeof *text, "LISTEN_PID=%d", getpid());
 	at = fmt(text[2], sizeof *text, "LISTEN_FDNAMES=");
 	for (i = 0; i < r->box->nlisten; i++, l++)
-		at += fmt(text[2] + at, sizeof *text - at, "%s%s", i ? ":" : "", l->path ? strrchr(l->path, '/') + 1 : fmts("%u", l->port));
+		at += fmt(text[2] + at, sizeof *text - at, "%s%s", i ? ":" : "", l->path ? last_part(l->path) : fmts("%u", l->port));
 	for (i = 0; i < 3; i++)
 		env[n++] = text[i];
 	return n;

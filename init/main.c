@@ -470,7 +470,7 @@ static int verb_filter(char **argv)
 static const char *base_name(const char *name, const char *word)
 {
 	static char to[MAXNAME + 6];
-	size_t n = copy(to, sizeof to, name ? name : strrchr(word, '/') + 1);
+	size_t n = copy(to, sizeof to, name ? name : last_part(word));
 
 	if (!name && n > 5 && n < sizeof to && same(to + n - 5, ".conf"))
 		to[n - 5] = '\0';
@@ -831,7 +831,7 @@ static int call(char **argv)
 
 int main(int argc, char **argv)
 {
-	const char *base = argc ? strrchr(argv[0], '/') : NULL;
+	const char *base = argc ? last_part(argv[0]) : "";
 
 	if (getauxval(AT_SECURE))
 		return 125;
@@ -839,7 +839,6 @@ int main(int argc, char **argv)
 		return go_on();
 	if (HAS(boards) && (argc < 2 || !same(argv[1], "run")) && getpid() == 1)
 		return board_boot(argv);
-	base = base ? base + 1 : argc ? argv[0] : "";
 	if (HAS(boards) && (same(base, "halt") || same(base, "poweroff") || same(base, "reboot")))
 		return board_ask(base, argv + 1);
 	return argc < 2 ? usage(TEXT "a verb is missing") : call(argv);

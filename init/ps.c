@@ -99,18 +99,15 @@ struct process {
 	char	 name[32], inside[16];
 };
 
-/* The sum of those fields of its stat file; what is called is in brackets, and may be
- * anything. */
+/* The sum of those fields of its stat file */
 static uint64_t stat_of(const char *dir, int first, int last)
 {
-	const char *p = caps_status(box()->run.proc, fmts(TEXT "%s/stat", dir));
+	const char *stat = caps_status(box()->run.proc, fmts(TEXT "%s/stat", dir)), *p;
 	uint64_t v, sum = 0;
-	int i;
 
-	p = p ? strrchr(p, ')') : NULL;
-	for (i = 3; i <= last && p && (p = strchr(p, ' ')); i++) {
-		p = decimal(p + 1, &v);
-		sum += i >= first ? v : 0;
+	for (; first <= last && (p = caps_field(stat, first)); first++) {
+		decimal(p, &v);
+		sum += v;
 	}
 	return sum;
 }

@@ -24,6 +24,13 @@ bool same(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 bool starts(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;

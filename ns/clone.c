@@ -60,19 +60,13 @@ static pid_t clone_init(struct run *r)
 	return pid;
 }
 
-/* Field 22 of a stat file. The name in front of it is in brackets and may hold
- * anything. 0: not there, or dead and not yet reaped. */
+/* When a process was born, by its stat file. 0: not there, or dead and not yet reaped. */
 static uint64_t started(int dir, const char *path)
 {
+	const char *stat = caps_status(dir, path), *state = caps_field(stat, 3), *p = caps_field(stat, 22);
 	uint64_t start = 0;
-	const char *p = caps_status(dir, path);
-	int i;
 
-	if (!p || !(p = strrchr(p, ')')) || strlen(p) < 3 || p[2] == 'Z' || p[2] == 'X')
-		return 0;
-	for (i = 0, p += 2; i < 19 && (p = strchr(p, ' ')); i++)
-		p++;
-	if (p)
+	if (p && *state != 'Z' && *state != 'X')
 		decimal(p, &start);
 	return start;
 }
