@@ -22,6 +22,7 @@
  * to be done when a struct changes, but that a new husk is not for boxes of an old one
  * then. A pointer is not handed over: it is found anew, by keeper_resume().
  */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -159,6 +160,33 @@ static bool answers(int fd)
 	return n == 1;
 }
 
+#if UINTPTR_MAX > UINT32_MAX
+typedef Elf64_Ehdr head;
+typedef Elf64_Phdr segment;
+enum { CLASS = ELFCLASS64 };
+#else
+typedef Elf32_Ehdr head;
+typedef Elf32_Phdr segment;
+enum { CLASS = ELFCLASS32 };
+#endif
+
+/* Who tries runs but a part of it: a file that was cut off behind that would be found out by
+ * the process that has become it, and that of a board may not die. */
+static bool cut_off(int exe)
+{
+	FILLED struct stat st;
+	head h;
+	segment s;
+	unsigned i;
+
+	if (fstat(exe, &st) < 0 || pread(exe, &h, sizeof h, 0) != sizeof h || h.e_ident[EI_CLASS] != CLASS)
+		return false;	/* whatever it is: it will say so */
+	for (i = 0; i < h.e_phnum; i++)
+		if (pread(exe, &s, sizeof s, (off_t)(h.e_phoff + i * sizeof s)) != sizeof s || (uint64_t)s.p_offset + s.p_filesz > (uint64_t)st.st_size)
+			return true;
+	return false;
+}
+
 /* What it says in its time: 0, or why not */
 static int tried(int exe, int fd)
 {
@@ -211,7 +239,8 @@ int upgrade(int exe)
 	keeper_settle();
 	if ((fd = written()) < 0)
 		return UPGRADE_STATE;
-	if ((why = tried(exe, fd)) == 0) {
+	why = cut_off(exe) ? UPGRADE_EXEC : tried(exe, fd);
+	if (why == 0) {
 		if (lasting(true) == 0 && fcntl(exe, F_SETFD, FD_CLOEXEC) == 0)
 			become(exe, fmts(HERE "%d", fd), entry_words());
 		(void)lasting(false);
