@@ -2,6 +2,7 @@
  * that nothing of it is ever outside of them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -88,7 +89,8 @@ int ns_clone(struct run *r)
 		return 0;
 	}
 	if ((e = ns_home(r)) == 0 && (!(start = started(r->proc, fmts("%d/stat", r->init))) ||
-	    left_add(r, "init=%d start=%llu%s\n", r->init, (unsigned long long)start,
+	    left_add(r, "init=%d start=%llu%s%s\n", r->init, (unsigned long long)start,
+		r->box->caps >> CAP_SYS_PTRACE & 1 && USERS(r->box) == NSM_HOST ? " traces" : "",
 		r->box->ns[NS_PID] == NSM_NEW ? "" : " shared") < 0))
 		e = fail(r, "note process %d", r->init);
 	if (e) {		/* undo knows nothing of it before that line is written */

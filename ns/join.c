@@ -11,6 +11,7 @@
 
 #include "husk.h"
 
+static struct left there;		/* another box */
 static int home[NNS] OFTEN;		/* where HOST comes back to when INIT is there; 0: it has not left */
 
 static int failed(struct run *r, int i)
@@ -22,14 +23,13 @@ static int failed(struct run *r, int i)
 
 static int open_ns(struct run *r, int i)
 {
-	static struct left l;
 	const char *box = r->box->nsbox[i], *path = r->box->nspath[i];
 	int dir = AT_FDCWD;
 	uint64_t pid;
 
 	if (box) {
-		dir = up_find(&l, box, r->proc, &pid);
-		let_go(l.dir);
+		dir = up_find(&there, box, r->proc, &pid);
+		let_go(there.dir);
 		if (dir < 0)
 			return fail_not(r, "box %s is not running, or has just ended", box);
 		/* PID 1 itself stays outside: only its children are in the new clock */
@@ -76,6 +76,28 @@ static int enter(struct run *r, int i)
 	return ns_into(r, i);
 }
 
+/* INIT has all rights of root when it comes there, and that it is not dumpable is nothing to
+ * CAP_SYS_PTRACE of the same users. */
+static int traced(struct run *r)
+{
+	static char of[MAXNAME + 1];
+	struct stat own, other;
+	bool yes = false;
+	uint64_t pid;
+	int dir;
+
+	*of = '\0';
+	while (!yes && r->nsfd[NS_PID] >= 0 && fstat(r->nsfd[NS_PID], &own) == 0 && state_next(r->left->dir, "", of)) {
+		dir = up_find(&there, of, r->proc, &pid);
+		let_go(there.dir);
+		if (dir < 0)
+			continue;
+		yes = strstr(there.text, " traces") && fstatat(dir, "ns/pid", &other, 0) == 0 && own.st_ino == other.st_ino;
+		let_go(dir);
+	}
+	return yes ? fail_not(r, "%s is in that pid namespace with caps=sys_ptrace, and could take what starts here", of) : 0;
+}
+
 /* Not dumpable before: inside they look. */
 int ns_join(struct run *r)
 {
@@ -86,7 +108,7 @@ int ns_join(struct run *r)
 			e = open_ns(r, i);
 			n++;
 		}
-	if (n && !e)
+	if (n && !e && (e = traced(r)) == 0)
 		e = caps_hide(r);
 	for (i = 0; i < NNS && !e; i++)
 		if (r->nsfd[i] >= 0)

@@ -244,6 +244,33 @@ def test_join_a_box(running, key, ns):
             assert got[n] != of(init, n) and got[n] != of("self", n), n
 
 
+def test_join_processes_that_may_be_traced(running):
+    """PID 1 of what starts there has all rights of root for a while; by hand it was taken after nine starts."""
+    other, init = running
+
+    def joins(box, *words):
+        return run(f"ns.pid=box:{box}", *words, "--", "/bin/true", box=other + "b")
+    assert joins(other).status == 0
+    for words in (["caps=sys_ptrace"], ["user=root", "caps=sys_ptrace", f"ns.pid=box:{other}"]):
+        with husk.box(*words, "--", "/bin/inside", "sleep", "20000", box=other + "c") as p:
+            assert husk.line(p) == "up"
+            who = other if len(words) > 1 else other + "c"
+            for of_whom in {who, other + "c"}:
+                for more in ([], ["ns.user=new"]):
+                    r = joins(of_whom, *more)
+                    assert r.status == 125 and f"{other}c is in that pid namespace with caps=sys_ptrace" in r.err, (words, more, r)
+            r = run(f"ns.pid=/proc/{init if len(words) > 1 else husk.init_of(p.pid)}/ns/pid", "--", "/bin/true", box=other + "b")
+            assert r.status == 125 and "caps=sys_ptrace" in r.err, r
+            p.terminate()
+            husk.status_of(p)
+    assert joins(other).status == 0
+    with husk.box("ns.user=new", "caps=sys_ptrace", "--", "/bin/inside", "sleep", "20000", box=other + "c") as p:
+        assert husk.line(p) == "up"
+        assert joins(other + "c").status == 0, "which is nothing in the host's users"
+        p.terminate()
+        husk.status_of(p)
+
+
 def test_join_all_that_goes(running):
     other, init = running
     keys = [f"{k}=box:{other}" for k in ("net", "ns.ipc", "ns.uts")]
