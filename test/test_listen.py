@@ -198,6 +198,12 @@ def test_nobody_connects_from_outside_by_what_he_was_given(name, how):
 def test_a_socket_is_no_way_to_rule_the_host_s_network(name, words, open_):
     r = husk.husk("run", f"name={name}", "root=/", "caps=net_admin", f"listen={port()}", *words, "--", "/bin/true", timeout=30)
     assert r.status == (2 if open_ else 0) and ("listen: with caps=net_admin" in r.err) == open_, r
+    with husk.box("user=root", *words, f"listen={port()}", "--", "/bin/inside", "sleep", "20000", box=name) as b:
+        assert husk.line(b) == "up"
+        r = husk.husk("exec", name, "caps=net_admin", "--", "/bin/true", timeout=30)
+        b.terminate()
+        husk.status_of(b)
+        assert r.status == (2 if open_ else 0) and ("listen: with caps=net_admin" in r.err) == open_, r
 
 
 LENDS = """
