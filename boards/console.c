@@ -252,7 +252,7 @@ void board_consoles(const struct board_plan *p)
 	for (i = 0; p && i < MAXCONSOLE; i++) {
 		if (memcmp(&all.what[i], &p->console[i], sizeof *p->console) == 0)
 			continue;
-		if (p->broken && i >= p->nconsole)
+		if ((p->broken || p->gone) && i >= p->nconsole)
 			continue;
 		end(i);
 		all.what[i] = p->console[i];

@@ -131,16 +131,18 @@ static void state(const struct board *b, int to, bool moved)
  * is a keyboard or a button, 20 ms on a PC, for which no box has to wait. */
 #define LAST	"kernel.sysrq"
 
-static bool read_board(struct box *b)
+static bool read_board(struct box *b, bool *gone)
 {
 	const struct cmdline *c = board_cmdline();
 	static char path[MAXDIR + 16];
-	const char *file = path;
+	bool broken;
 
 	copy(path, sizeof path, file_of("board.conf"));
-	if (access(file, F_OK) < 0 && errno == ENOENT)
-		file = NULL;
-	return cfg_board(b, file, c->over, c->nover);
+	*gone = access(path, F_OK) < 0 && errno == ENOENT;
+	broken = cfg_board(b, *gone ? NULL : path, c->over, c->nover);
+	if (*gone && !b->board.nconsole && !board_inside())
+		say(2, "husk: %s: No such file or directory: %s\n", path, at()->again ? TEXT "consoles and watchdog stay" : TEXT "no console has a program");
+	return broken;
 }
 
 /* What is wrong has been said: the rest counts. PID 1 hears of it before a disk is
@@ -156,7 +158,7 @@ static bool board_conf(int to, bool moved)
 
 	if (!at()->again && !board_inside())
 		turn_knobs(proc);
-	p.broken = read_board(b);
+	p.broken = read_board(b, &p.gone);
 	p.single = c->single;
 	p.stop_ms = b->board.stop_ms;
 	p.dog_ms = b->board.dog_ms;
@@ -515,7 +517,11 @@ void board_loosen(struct life *l, const char *name)
 
 bool board_readable(void)
 {
-	at()->wrong = read_board(asked());
+	bool gone;
+
+	at()->again = true;
+	at()->wrong = read_board(asked(), &gone);
+	at()->again = false;
 	cfg_of_board(false);
 	read_boxes();
 	return board_circle() == 0;

@@ -264,6 +264,7 @@ struct board_plan {
 	char	 dog[MAXDOG], good[MAXHOOKTEXT];	/* as in struct board; "": none */
 	uint8_t	 nconsole;
 	bool	 broken;		/* board.conf: what was wrong has been said */
+	bool	 gone;			/* there is no board.conf */
 	bool	 single;		/* a shell before anything is started */
 	char	 init[64];		/* the real root is mounted: what PID 1 becomes there */
 	struct terminal console[MAXCONSOLE];

@@ -50,6 +50,9 @@ until_ '[ "$(husk state failed state)" = running ]'; until_ '[ "$(husk state gon
 until_ '! husk state over >/dev/null'; husk list | grep -c over.conf | sed 's/^/@listed /'
 until_ '[ $(ps | grep -c "console-[t]wo") = 1 ]'; ps | grep -c "console-[o]ne" | sed 's/^/@old /'
 echo hostnmae=x >>board.conf; kill -HUP 1; kill -QUIT 1; sleep 2; is broken same
+shell() { ps | grep "console-[t]wo" | awk '{ print $1 }'; }
+was=$(shell); rm board.conf; husk reload >/said 2>&1; echo "@without $? $(tr '\\n' ';' </said)"
+(cat changed.conf; echo boot=yes) >later.conf; kill -HUP 1; until_ 'husk state later >/dev/null'; [ "$(shell)" = "$was" ] && [ "$was" ] && echo @stays
 husk poweroff
 """
 
@@ -72,6 +75,8 @@ def test_reload():
     assert said(r, "board") == ["two 1 1"] and said(r, "old") == ["0"], r
     assert sorted(said(r, "reloaded")[0][2:].split(";")) == sorted(["husk: wrong: changed on disk: husk restart wrong", changed[:-1], ""]), r
     assert said(r, "reloaded")[0].startswith("0 "), r
+    gone = "husk: /etc/husk/board.conf: No such file or directory: consoles and watchdog stay"
+    assert said(r, "without")[0].startswith(f"0 {gone};") and r.text.count("\n" + gone) == 2 and said(r, "stays") == [""], r
     assert r.text.count("husk: over: /etc/husk/over.conf is gone") == 1 and said(r, "listed") == ["0"], r
     assert r.text.count("husk: gone: /etc/husk/gone.conf is gone: stopped") == 1 and "husk: QUIT: " in r.text and "rescue" not in r.text and "more than" not in r.text, r
 
