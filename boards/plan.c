@@ -141,7 +141,7 @@ static bool read_board(struct box *b, bool *gone)
 	*gone = access(path, F_OK) < 0 && errno == ENOENT;
 	broken = cfg_board(b, *gone ? NULL : path, c->over, c->nover);
 	if (*gone && !b->board.nconsole && !board_inside())
-		say(2, "husk: %s: No such file or directory: %s\n", path, at()->again ? TEXT "consoles and watchdog stay" : TEXT "no console has a program");
+		warnx("%s: No such file or directory: %s", path, at()->again ? TEXT "consoles and watchdog stay" : TEXT "no console has a program");
 	return broken;
 }
 

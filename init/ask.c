@@ -281,6 +281,18 @@ int ask_words(const char *name, const char **file, char *words[], int max)
 	return 1;
 }
 
+/* It waits for another one, which is said as at its start. */
+static bool waits(void)
+{
+	static char line[160];
+	const char *s = look() > 0 ? left_last(&one.left, "state", line, sizeof line) : NULL;
+
+	if (!s || !starts(s, "waiting ") || !(s = strchr(s + strlen("waiting "), ' ')))
+		return false;
+	warnx("%s: waits:%s", one.name, s);
+	return true;
+}
+
 /* What was read last is what it is started with from now on: by its keeper, who has
  * saved what it runs with when it had lived for a moment. */
 int ask_restart(const struct box *b)
@@ -294,6 +306,8 @@ int ask_restart(const struct box *b)
 		say(fd, "mtime=%u\n", b->mtime);
 		close(fd);
 	}
+	if (s == 0)
+		(void)waits();
 	return s == LOST ? not_running() : s < 0 ? 1 : s;
 }
 
@@ -314,20 +328,10 @@ static int last_words(bool ready)
 	return (int)n;
 }
 
-/* 0 when it is up, or waits for another one, which is said as at its start; or -1: it does not become so */
+/* 0 when it is up, or waits; or -1: it does not become so */
 int ask_up(const char *name)
 {
-	static char line[160];
-	const char *s;
-
-	if (begin(name))
-		return -1;
-	s = look() > 0 ? left_last(&one.left, "state", line, sizeof line) : NULL;
-	if (s && starts(s, "waiting ") && (s = strchr(s + strlen("waiting "), ' '))) {
-		warnx("%s: waits:%s", name, s);
-		return 0;
-	}
-	return settled(ASK_UP) ? -1 : 0;
+	return begin(name) || (!waits() && settled(ASK_UP)) ? -1 : 0;
 }
 
 int ask_wait(const char *name, bool ready)

@@ -292,6 +292,7 @@ static int start(struct live *v)
 static int hold(struct live *v)
 {
 	warnx("%s: waits: %s", v->name, v->why);
+	ctl_tell(v, CTL_FAILED, 0);	/* husk restart: that may be never */
 	wait_watch(v);
 	due(v, DUE_WAIT, 0);
 	return WAITING;

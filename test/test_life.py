@@ -337,6 +337,8 @@ def test_needs_a_path(name, tmp_path):
     assert r.status == 0 and word(name) == "waiting" and why(name) == [f"needs {path}"], text(name)
     again = husk.husk("start", f"name={name}", f"needs={path}", "--", "/bin/sleep", "100", timeout=60)
     assert (again.status, again.err) == (0, f"husk: {name}: waits: needs {path}\n"), again
+    again = husk.husk("restart", name, timeout=60)
+    assert (again.status, again.err) == (0, f"husk: {name}: waits: needs {path}\n") and word(name) == "waiting", again
     for _ in range(3):
         path.parent.mkdir()
         path.write_text("")
