@@ -354,7 +354,11 @@ static int start_one(struct words *c)
 			_exit(keep(c, false));
 		keeper_block(false);		/* what comes now is for who waits */
 	} while (e == RUNS_ALREADY && --tries && ask_up(asked()->name) < 0);
-	return e == RUNS_ALREADY && tries ? 0 : e;
+	if (e != RUNS_ALREADY || !tries)
+		return e;
+	if (c->file && c->nwords)
+		warnx("%s: runs already: what stands behind its file is for husk update, or a restart (warning)", asked()->name);
+	return 0;
 }
 
 /* Who waits for another in a circle would do so for ever. What else is wrong is said when its

@@ -294,6 +294,12 @@ def test_restart_reads_the_file_again(name, conf):
     verb("stop", name)
 
 
+def test_words_for_one_that_runs_are_not_lost_without_a_line(name, conf):
+    verb("start", conf)
+    assert verb("start", conf).err == ""
+    assert verb("start", conf, "pids.max=9").err == f"husk: {name}: runs already: what stands behind its file is for husk update, or a restart (warning)\n"
+
+
 def test_restart_has_the_words_of_the_command_line(name, conf):
     """Relative ones are where they were."""
     verb("start", f"./{conf.name}", "memory.max=9M", "bind=./data:/mnt", "--", "/bin/sh", "-c", "sleep  777", cwd=(conf.parent / "data").mkdir() or conf.parent, status=0)
