@@ -1,4 +1,5 @@
 """listen=: sockets that the keeper makes outside, and the program hears inside."""
+import contextlib
 import os
 import socket
 import stat
@@ -219,9 +220,9 @@ while True:
 """
 
 
-def test_what_is_spoiled_between_two_lives_is_made_anew(name, tmp_path):
-    """By who was lent it, still has it, and is no box: the starter is the first to see."""
-    path = str(tmp_path / "s")
+@contextlib.contextmanager
+def spoiled(name, tmp_path, path):
+    """A box whose socket is shut down between two of its lives by who was lent it, still has it, and is no box."""
     tmp_path.chmod(0o777)
     with socket.socket(socket.AF_UNIX) as out:
         out.bind(str(tmp_path / "out"))
@@ -234,9 +235,16 @@ def test_what_is_spoiled_between_two_lives_is_made_anew(name, tmp_path):
             c.send(b"x")
             assert husk.wait_for(lambda: "state=backoff" in husk.read(husk.RUNDIR / name / "state"), 30)
             lent.shutdown(socket.SHUT_RDWR)
+        with lent:
+            yield
+
+
+def test_what_is_spoiled_between_two_lives_is_made_anew(name, tmp_path):
+    """The starter is the first to see."""
+    path = str(tmp_path / "s")
+    with spoiled(name, tmp_path, path):
         assert husk.wait_for(lambda: husk.husk("state", name, "state").out == "running\n", 30)
         assert ask(path) == "hello"
-        lent.close()
     stop(name)
 
 
@@ -261,7 +269,6 @@ def test_a_killed_keeper_leaves_a_path_and_the_next_start_takes_it(name, tmp_pat
 def test_a_path_is_one_boxs_between_its_lives_as_well(name, tmp_path):
     """And what is another's by then, who is no box, is not taken away: he may have taken the place of one that was spoiled."""
     path = str(tmp_path / "s")
-    tmp_path.chmod(0o777)
     spoils = "import os, socket, sys; socket.socket(fileno=3).shutdown(socket.SHUT_RDWR); sys.exit(1)"
     r = husk.husk("start", f"name={name}", "root=/", f"listen={path}", "restart=on-failure 1h", "--", PYTHON, "-S", "-c", spoils, timeout=30)
     assert r.status == 0, r
@@ -269,17 +276,7 @@ def test_a_path_is_one_boxs_between_its_lives_as_well(name, tmp_path):
     r = husk.husk("run", f"name={name}-2", f"listen={path}", "--", "/bin/true")
     assert r.status == 125 and f"{path} is that of the box {name}, which runs\n" in r.err, r
     stop(name)
-    with socket.socket(socket.AF_UNIX) as out:
-        out.bind(str(tmp_path / "out"))
-        os.chmod(tmp_path / "out", 0o777)
-        out.listen()
-        r = husk.husk("start", f"name={name}", "root=/", f"bind={tmp_path}:/mnt:rw", f"listen={path}", "restart=on-failure 3s", "--", PYTHON, "-S", "-c", LENDS, timeout=30)
-        assert r.status == 0, r
-        with out.accept()[0] as c:
-            lent = socket.socket(fileno=socket.recv_fds(c, 1, 1)[1][0])
-            c.send(b"x")
-            assert husk.wait_for(lambda: "state=backoff" in husk.read(husk.RUNDIR / name / "state"), 30)
-            lent.shutdown(socket.SHUT_RDWR)
+    with spoiled(name, tmp_path, path):
         os.unlink(path)
         with socket.socket(socket.AF_UNIX) as mine:
             mine.bind(path)
@@ -288,7 +285,6 @@ def test_a_path_is_one_boxs_between_its_lives_as_well(name, tmp_path):
             assert husk.wait_for(lambda: "Address in use" in husk.husk("state", name).out, 30)
             with socket.socket(socket.AF_UNIX) as c:
                 c.connect(path)
-        lent.close()
     husk.husk("stop", name, timeout=30)
 
 
