@@ -51,13 +51,14 @@ static void feed(void)
 	hw.due = now_ms() + hw.ms / 2;
 }
 
-/* The driver may know other times than this one: what it has counts. */
+/* The driver may know other times than this one: what it has counts. One that has it
+ * is not told: QEMU's imx2 stops when its time is written while it runs. */
 static void set(uint32_t ms, uint32_t pre_ms)
 {
-	int s = (int)((ms + 999) / 1000), pre = (int)(pre_ms / 1000), is = s;
+	int s = (int)((ms + 999) / 1000), pre = (int)(pre_ms / 1000), to = s, is = s;
 
-	if (ask(WDIOC_SETTIMEOUT, &is) < 0 && ask(WDIOC_GETTIMEOUT, &is) < 0)
-		is = s;
+	if ((ask(WDIOC_GETTIMEOUT, &is) < 0 || is != s) && ask(WDIOC_SETTIMEOUT, &to) == 0)
+		is = to;
 	if (is != s)
 		warnx("board.watchdog: %d s, the driver does not take %d", is, s);
 	if (pre && ask(WDIOC_SETPRETIMEOUT, &pre) < 0)

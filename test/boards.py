@@ -66,6 +66,17 @@ def test_let_go_by_the_watchdog():
     test_off.watchdog("husk poweroff")
 
 
+def test_the_watchdog_of_the_sabre_lite():
+    """Fed for longer than it waits; then PID 1 is halted, and the machine is reset. Its model stops when a time is written while it
+    runs: the driver is given it before. (That of the Raspberry Pi has no clock, and QEMU 7.2 has none of the other boards.)"""
+    b = test_boot.ready("sabrelite")
+    f = test_boot.small(b, {"a": test_boot.shell("sleep 12; cat /sys/class/watchdog/watchdog0/identity | sed 's/^/@dog /'; /halted")}, "board.watchdog=/dev/watchdog0:4s\n")
+    f |= {"halted": qemu.program(qemu.compiled(b, "halted.c"))} | test_off.with_modules(b, ["imx2_wdt"])
+    f["init"] = qemu.program(f["init"][1].decode().replace("imx2_wdt.ko", "imx2_wdt.ko timeout=4"))
+    r = test_off.boot(b, f, timeout=120)
+    assert r.ended and test_boot.said(r, "dog") == ["imx2+ watchdog"] and test_boot.said(r, "halted") == [""] and "going down" not in r.text, r
+
+
 @pytest.mark.parametrize("how", test_boot.OTHERS)
 def test_down(how):
     test_boot.down(how, test_boot.OTHERS[how])
