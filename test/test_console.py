@@ -109,7 +109,6 @@ def test_missing():
     assert r.text.count("husk: board.console: ttyNO9: No such file or directory\n") == r.text.count("husk: rescue: board.console has failed; all is read again when this shell ends\n") == 2, r
 
 
-<<<<<<< HEAD
 def test_not_built_in():
     """A line that can be opened, and of which everything else is an error, as all that a PC has not got: nobody could be at it, and the rescue shell is
     there for who is at the console. It is said once, and tried ever more seldom."""
@@ -131,7 +130,8 @@ def test_of_virtio():
         ("Press Enter", "\n"), ("# ", "echo @tty $(tty) $(cat /sys/class/tty/console/active); husk list; husk poweroff\n")])
     assert r.ended and said(r, "tty") == ["/dev/hvc0 hvc0"] and "reboot: Power down" in r.text, r
     assert re.search(r"^a +running", r.text, re.M) and "husk: going down" in r.text, r
-=======
+
+
 def test_hung_up_in_the_middle_of_a_write():
     """A box writes without end, a megabyte at a time; who would log in ends and is started anew, and PID 1, which has a line to say each 50 ms, answers meanwhile."""
     b = ready(QUICK)
@@ -152,4 +152,3 @@ def test_what_a_box_prints():
     f["n.sh"] = qemu.file("i=0; while [ $i -lt 900 ]; do echo @n $i; i=$((i+1)); done; [ -t 1 ] || echo -e '\\033[31m@none'\n")
     r = boot(b, f)
     assert r.ended and said(r, "n") == [str(i) for i in range(900)] and "\n?[31m@none\n" in r.text, r.text[-2000:]
->>>>>>> b17127f (log: no box has the console of a board)
