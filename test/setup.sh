@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.."
 
 native=$(dpkg --print-architecture 2>/dev/null || uname -m)
 build="gcc make musl-tools linux-libc-dev busybox-static"
-cross="gcc-arm-linux-gnueabihf linux-libc-dev-armhf-cross gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross
-	gcc-i686-linux-gnu linux-libc-dev-i386-cross"
+cross="gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	linux-libc-dev-arm64-cross gcc-i686-linux-gnu libc6-dev-i386-cross linux-libc-dev-i386-cross"
 test="libc6-dev strace python3 python3-pytest python3-pytest-xdist iproute2 util-linux uidmap clang clang-tidy cppcheck
 	shellcheck valgrind qemu-user-static qemu-system-x86 qemu-system-arm cpio squashfs-tools e2fsprogs
 	dosfstools f2fs-tools xfsprogs btrfs-progs exfatprogs erofs-utils genisoimage bubblewrap crun runc mandoc"
