@@ -893,7 +893,7 @@ bool state_there(const char *name);	/* is there anything of that box? */
 int state_clear(struct left *, const char *name);	/* of whom nobody holds: undone. 0, 1: not all; -1: EWOULDBLOCK, somebody does */
 int state_await(int dir, const char *file, unsigned ms);	/* until it is in RUNDIR/NAME: 0, or -1: ETIME; ENOENT: the box has ended */
 uint32_t state_seconds(void);		/* CLOCK_BOOTTIME */
-unsigned state_lived(const struct left *);	/* hundredths of a second since PID 1 of the box was born; 0: it never was */
+unsigned state_lived(const struct left *);	/* hundredths of a second since PID 1 of the box was born, a begun one whole; 0: it never was */
 const char *state_word(const struct left *, char *buf, size_t max);	/* the last state=, or "" */
 int state_renew(struct live *, bool over);	/* another state file: the first lines, why as the newest last=; over: that stays. 0 or -1 */
 void state_note(const struct live *, const char *word, const char *why);	/* a line state=; why: or NULL */

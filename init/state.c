@@ -169,7 +169,7 @@ unsigned state_lived(const struct left *l)
 {
 	static char line[64];
 	struct timespec now;
-	unsigned at = 0;
+	unsigned at = 0, lived;
 	const char *s;
 	uint64_t start;
 
@@ -177,7 +177,8 @@ unsigned state_lived(const struct left *l)
 		return 0;
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	decimal(s + 7, &start);
-	return (unsigned)now.tv_sec * TICKS + (unsigned)now.tv_nsec / (1000000000 / TICKS) - (unsigned)start;
+	lived = (unsigned)now.tv_sec * TICKS + (unsigned)now.tv_nsec / (1000000000 / TICKS) - (unsigned)start;
+	return lived ? lived : 1;
 }
 
 /* The newest reason first, and the last three. */
