@@ -133,7 +133,7 @@ void listen_undo(const struct left *l)
 		unbind_path(path, false);
 }
 
-/* Another box that has this path, and may be between two lives; or NULL */
+/* Another box that has this path, where a socket is, and may be between two lives; or NULL */
 static const char *other(const struct run *r, const char *path)
 {
 	static char of[MAXNAME + 1], line[sizeof ((struct sockaddr_un *)0)->sun_path];
@@ -158,17 +158,20 @@ static const char *other(const struct run *r, const char *path)
 static int bind_path(struct run *r, int fd, const struct listening *l, const union where *w, socklen_t len)
 {
 	uint32_t uid = l->owner.id, gid = l->owner.id;
-	const char *base, *of = other(r, l->path);
+	const char *base, *of;
 	FILLED struct stat st;
 	mode_t was;
 	int dir, at, e;
 
-	if (of)
-		return fail_not(r, "%s is that of the box %s, which runs", l->path, of);
 	if (l->owner.name && (e = caps_host(r, l->owner.name, &uid, &gid)))
 		return e;
 	if ((dir = log_directory(l->path, &base, false)) < 0)
 		return fail(r, "%s", l->path);
+	of = fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 ? other(r, l->path) : NULL;
+	if (of) {
+		let_go(dir);
+		return fail_not(r, "%s is that of the box %s, which runs", l->path, of);
+	}
 	unbind(dir, base, false);
 	if (left_add(r, "listen=%s\n", l->path) < 0)
 		return fail(r, "write the state file");
