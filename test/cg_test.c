@@ -23,6 +23,7 @@ const char *rootfs_default(int i) { (void)i; return ""; }
 bool rootfs_below(const char *path, const char *top) { return starts(path, top); }
 struct mountinfo *mountinfo_open(int proc) { (void)proc; return NULL; }
 int mountinfo_next(struct mountinfo *m) { (void)m; return 0; }
+bool state_next(int dir, const char *ending, char of[MAXNAME + 1]) { (void)dir; (void)ending; (void)of; return false; }
 const char *left_get(const struct left *l, const char *key, unsigned *at, char *buf, size_t max) { (void)l; (void)key; (void)at; (void)buf; (void)max; return NULL; }
 const char *cg_path(int ctl) { (void)ctl; return "/nowhere/husk/x"; }
 const char *cg_file(int ctl, const char *name) { return fmts("%s/%s", cg_path(ctl), name); }
