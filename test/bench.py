@@ -136,8 +136,11 @@ def compile_floor(husk, tree):
     if len(found) != 2:
         return
     (OUT / "filters.h").write_text("".join(f"static struct sock_filter {n}[] = {{ {f} }};\n" for n, f in zip(("pid1", "prog"), found)))
-    sh("musl-gcc", "-static", "-O2", "-Wall", "-Wextra", "-s", "-isystem", TOP / "out/include", "-I", OUT, "-o", tree / "bin/floor",
-       TOP / "test/floor.c")
+    compile_floor_as(tree / "bin/floor")
+
+
+def compile_floor_as(path, *flags):
+    sh("musl-gcc", "-static", "-O2", "-Wall", "-Wextra", "-s", *flags, "-isystem", TOP / "out/include", "-I", OUT, "-o", path, TOP / "test/floor.c")
 
 
 def make_tree(husk, peers):

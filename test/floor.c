@@ -7,6 +7,10 @@
  * no other kernel, no other machine.
  *
  *	floor ROOT PROGRAM ...
+ *
+ * With -DBOARD it is the init of a machine, and its first box a full one: the mounts,
+ * links, knobs and last steps of husk's board, from constants as well. No console is asked for, no
+ * signal, no socket, no file is read, nobody is supervised.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,6 +34,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "filters.h"		/* pid1, prog: of husk, as bench.py has seen it load them */
@@ -167,25 +172,90 @@ static void init(void)
 	_exit(si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status);
 }
 
-int main(int argc, char **argv)
+/* Begins it; who waits is another's affair */
+static void start(const char *where)
 {
 	struct clone_args a = { .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
 		CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
 	struct mount_attr safe = { MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, MS_PRIVATE, 0 };
-	int status;
 
-	if (argc < 3)
-		return 2;
-	args = argv + 2;
-	root = (int)must(syscall(SYS_open_tree, AT_FDCWD, argv[1], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), argv[1]);
-	must(syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &safe, sizeof safe), argv[1]);
+	root = (int)must(syscall(SYS_open_tree, AT_FDCWD, where, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), where);
+	must(syscall(SYS_mount_setattr, root, "", AT_EMPTY_PATH, &safe, sizeof safe), where);
 	must(mkdir(CGROUP, 0755), CGROUP);
 	a.cgroup = (uint64_t)must(open(CGROUP, O_PATH | O_CLOEXEC), CGROUP);
 	put(CGROUP "/memory.max", "33554432");
 	put(CGROUP "/pids.max", "20");
 	if (must(syscall(SYS_clone3, &a, sizeof a), "clone3") == 0)
 		init();
+}
+
+#ifdef BOARD
+/* As boards/mounts.c and boards/plan.c have them; what this kernel lacks costs little. */
+static void board(void)
+{
+	static const char *const links[][2] = { { "/proc/self/fd", "/dev/fd" }, { "fd/0", "/dev/stdin" }, { "fd/1", "/dev/stdout" },
+		{ "fd/2", "/dev/stderr" } };
+	static const char *const knob[][2] = { { "kernel/core_pattern", "core" }, { "fs/suid_dumpable", "0" },
+		{ "kernel/dmesg_restrict", "1" }, { "kernel/kptr_restrict", "2" }, { "fs/protected_symlinks", "1" },
+		{ "fs/protected_hardlinks", "1" }, { "fs/protected_fifos", "2" }, { "fs/protected_regular", "2" },
+		{ "kernel/yama/ptrace_scope", "1" }, { "kernel/unprivileged_bpf_disabled", "2" }, { "vm/unprivileged_userfaultfd", "0" },
+		{ "dev/tty/legacy_tiocsti", "0" } };
+	int sys, fd;
+	unsigned i;
+
+	must(mount("/", "/", NULL, MS_BIND, NULL), "/");	/* the root of an initramfs cannot be pivoted */
+	must(chdir("/..") | chroot("."), "/");
+	fresh("proc", "/proc", SAFE, NULL);
+	fresh("sysfs", "/sys", SAFE, NULL);
+	fresh("devtmpfs", "/dev", MS_NOSUID, "mode=755");
+	for (i = 0; i < sizeof links / sizeof *links; i++)
+		(void)symlink(links[i][0], links[i][1]);
+	must(mkdir("/dev/pts", 0755) | mkdir("/dev/shm", 0755), "/dev");
+	fresh("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=620,gid=5,ptmxmode=666");
+	fresh("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
+	fresh("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755");
+	fresh("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777");
+	fresh("cgroup2", "/sys/fs/cgroup", SAFE, "nsdelegate");
+	(void)mount("securityfs", "/sys/kernel/security", "securityfs", SAFE, NULL);
+	sys = (int)must(open("/proc/sys", O_PATH | O_CLOEXEC), "/proc/sys");
+	for (i = 0; i < sizeof knob / sizeof *knob; i++)
+		if ((fd = openat(sys, knob[i][0], O_WRONLY | O_CLOEXEC)) >= 0) {
+			(void)!write(fd, knob[i][1], strlen(knob[i][1]));
+			close(fd);
+		}
+	must(sethostname("floor", 5), "hostname");
+	put("/sys/fs/cgroup/cgroup.subtree_control", "+memory +pids");
+	must(mkdir("/sys/fs/cgroup/husk", 0755), "husk");
+	put("/sys/fs/cgroup/husk/cgroup.subtree_control", "+memory +pids");
+	must(mkdir("/run/husk", 0755), "/run/husk");
+}
+
+int main(int argc, char **argv)
+{
+	static char *end[] = { "sh", "/end", NULL }, *stamp[] = { "/stamp", NULL };
+	struct timespec t;
+
+	(void)argc;
+	(void)argv;
+	board();
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	args = stamp;
+	start("/srv/root");
+	sleep(1);		/* what is printed would be in the way */
+	dprintf(1, "@a.start %lld\n", t.tv_sec * 1000000000ll + t.tv_nsec);
+	return execv("/bin/sh", end);
+}
+#else
+int main(int argc, char **argv)
+{
+	int status;
+
+	if (argc < 3)
+		return 2;
+	args = argv + 2;
+	start(argv[1]);
 	must(wait(&status), "wait");
 	must(rmdir(CGROUP), CGROUP);
 	return WEXITSTATUS(status);
 }
+#endif
