@@ -172,7 +172,7 @@ static int settled(uint8_t verb)
 
 	while (s == LOST && (held = look()) > 0)
 		s = ask(verb);
-	return s != LOST ? s : held < 0 && errno != ENOENT ? trouble("run directory"), -2 : LOST;
+	return s != LOST ? s : held < 0 && errno != ENOENT ? trouble(state_where()), -2 : LOST;
 }
 
 int ask_stop(const char *name)
@@ -198,7 +198,7 @@ int ask_delete(const char *name)
 			warnx("%s: it runs - husk stop %s", name, name);
 			return 1;
 		}
-		s = held < 0 && errno != ENOENT ? trouble("run directory") : clear();
+		s = held < 0 && errno != ENOENT ? trouble(state_where()) : clear();
 	}
 	return s;
 }
@@ -264,7 +264,7 @@ int ask_words(const char *name, const char **file, char *words[], int max)
 	if (begin(name))
 		return -1;
 	if ((held = look()) < 0)
-		return errno == ENOENT ? 0 : (trouble("run directory"), -1);
+		return errno == ENOENT ? 0 : (trouble(state_where()), -1);
 	*file = left_get(&one.left, "file", &at, path, sizeof path);
 	at = 0;
 	if (!held || !left_get(&one.left, "keeper", &at, pid, sizeof pid) || same(pid, "1"))
@@ -405,7 +405,7 @@ int ask_wait_all(void)
 	int worst = is_board() && !board_complete();
 
 	if (state_open(&run, false) < 0)
-		return errno == ENOENT ? worst : (warn("wait: run directory"), 1);
+		return errno == ENOENT ? worst : (warn("wait: %s", state_where()), 1);
 	while (state_next(run.dir, "", of))
 		if (begin(of) == 0 && settled(ASK_UP) && one.dir >= 0 && !same(state_word(&one.left, word, sizeof word), "skipped") && last_words(true)) {
 			warnx("%s: not ready", of);

@@ -572,7 +572,7 @@ static int all(void)
 	const char *name;
 
 	if (state_open(&run, false) < 0 && errno != ENOENT) {
-		warn("list: run directory");
+		warn("list: %s", state_where());
 		return 1;
 	}
 	for (l.width = NARROW; next(run.dir, conf, of); )

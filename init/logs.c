@@ -320,7 +320,7 @@ int logs(const char *name, int last, bool on)
 	if (state_open(&l, on) < 0 || (on && (g.news < 0 || watch(l.dir) < 0))) {
 		if (!name && errno == ENOENT)
 			return 0;
-		warn("logs: run directory");
+		warn("logs: %s", state_where());
 		return 1;
 	}
 	g.top = l.dir;

@@ -53,24 +53,33 @@ bool state_there(const char *name)
 	return access(fmts("%.*s", (int)strlen(box) - 4, box), F_OK) == 0;
 }
 
+static char top[256] OFTEN;		/* the run directory, */
+static bool refused;			/* and it is not this user's alone */
+
 /* Ours alone, or it is refused: its text decides what undo removes. */
 int state_open(struct left *l, bool make)
 {
-	static char path[256] OFTEN;
 	FILLED struct stat st;
 
-	rundir(path, sizeof path);
-	l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (l->dir < 0 && errno == ENOENT && make && mkdir(path, 0700) == 0)
-		l->dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	refused = false;
+	rundir(top, sizeof top);
+	l->dir = open(top, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (l->dir < 0 && errno == ENOENT && make && mkdir(top, 0700) == 0)
+		l->dir = open(top, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (l->dir < 0)
 		return -1;
 	if (fstat(l->dir, &st) == 0 && st.st_uid == getauxval(AT_EUID) && !(st.st_mode & 022))
 		return 0;
 	close(l->dir);
 	l->dir = -1;
+	refused = true;
 	errno = EPERM;
 	return -1;
+}
+
+const char *state_where(void)
+{
+	return fmts(TEXT "run directory %s%s", top, refused ? TEXT ", which is not this user's alone" : "");
 }
 
 const char *left_get(const struct left *l, const char *key, unsigned *at, char *buf, size_t max)
@@ -185,7 +194,7 @@ unsigned state_lived(const struct left *l)
 static size_t reasons(char *to, size_t max, const struct left *l, const char *why)
 {
 	static char line[160];
-	unsigned at = 0, ticks = starts(why, "start:") ? 0 : state_lived(l);
+	unsigned at = 0, ticks = starts(why, "start:") || strchr(why, ';') ? 0 : state_lived(l);
 	size_t n = fmt(to, max, "last=%u %s%s%s\n", state_seconds(), why, ticks ? " after " : "",
 		!ticks ? "" : ticks < 10 * TICKS ? fmts("%u.%us", ticks / TICKS, ticks % TICKS / (TICKS / 10)) : span(ticks / TICKS));
 	int i;
@@ -621,7 +630,7 @@ int init_state(struct run *r)
 		return e < 0 ? e : own_number(r, e);
 	}
 	if (state_open(r->left, true) < 0)
-		return fail(r, "run directory (HUSK_RUN, or %s)", r->unpriv ? "XDG_RUNTIME_DIR" : RUNDIR);
+		return fail(r, "%s (HUSK_RUN, or %s)", state_where(), r->unpriv ? "XDG_RUNTIME_DIR" : RUNDIR);
 	if ((e = lock_name(r, &fresh)) == 0 && !fresh)
 		e = sweep(r, &fresh);
 	if (!e || fresh)		/* not another keeper's, nor what sweep() had to leave: ours to undo */

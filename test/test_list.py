@@ -457,10 +457,10 @@ def test_what_is_no_state_file(rundir, what):
 
 def test_a_run_directory_that_is_not_ours(tmp_path):
     d = tmp_path / "run"
-    for make in (lambda: d.symlink_to("/tmp"), lambda: (d.unlink(), d.mkdir(), d.chmod(0o777)), lambda: (d.chmod(0o700), os.chown(d, 12345, 12345))):
+    for make, why in ((lambda: d.symlink_to("/tmp"), ": Not a directory"), (lambda: (d.unlink(), d.mkdir(), d.chmod(0o777)), None), (lambda: (d.chmod(0o700), os.chown(d, 12345, 12345)), None)):
         make()
         r = husk.command(husk.HUSK, "list", env={"HUSK_RUN": str(d)})
-        assert r.status == 1 and r.err.startswith("husk: list: run directory: ") and not r.out, r
+        assert r.status == 1 and r.err == f"husk: list: run directory {d}{why or ', which is not this user' + chr(39) + 's alone: Operation not permitted'}\n" and not r.out, r
 
 
 def test_a_number_that_is_another_process(rundir):
@@ -592,7 +592,7 @@ def test_an_unprivileged_owner(name):
             q = {x["command"]: x for x in map(json.loads, husk.command(*user, "ps", "-j", name).out.splitlines())}
             assert q["sleep 77"]["user"] == 1000 and [x["inside"] for x in q.values()][:1] == [1] and len(q) == 3, q
             r = husk.command(*user[:-2], f"HUSK_RUN={husk.RUNDIR}", husk.HUSK, "list")
-            assert r.status == 1 and "run directory: " in r.err, r
+            assert r.status == 1 and "run directory /" in r.err, r
         finally:
             p.terminate()
             husk.status_of(p)

@@ -341,7 +341,7 @@ def test_not_root_needs_a_run_directory(name):
         r = husk.command(f"{exe}/husk", "run", f"name={name}", "ns.user=new", "--", "/bin/true", user=1000, group=1000, extra_groups=[], env={}, cwd="/")
     finally:
         shutil.rmtree(exe)
-    assert r.status == 125 and "init.state: run directory (HUSK_RUN, or XDG_RUNTIME_DIR)" in r.err, r
+    assert r.status == 125 and "init.state: run directory /run/husk, which is not this user's alone (HUSK_RUN, or XDG_RUNTIME_DIR)" in r.err, r
 
 
 def test_missing_root_is_125(name):
