@@ -50,7 +50,7 @@ static int mounted(struct run *r, const struct mnt *m, int e)
 	const char *type = m->type ? m->type : "";
 
 	if (e < 0)
-		return fail(r, "mount %s %s on %s", type, m->src ? m->src : type, m->dst);
+		return fail(r, "mount %s%s%s on %s", type, *type ? " " : "", m->src ? m->src : type, m->dst);
 	return plan_mnt(r, m, PLAN_EXACT | (same(type, "tmpfs") ? PLAN_MAKE : 0));
 }
 

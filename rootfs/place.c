@@ -80,7 +80,7 @@ static int make_one(struct run *r, int at, const char *path, const char *name, b
 	int e = real_path(at);
 
 	if (!e && !(plan_kind(rootfs_path) & PLAN_MAKE))
-		return fail_not(r, "%s: not in the read-only root - make it in the image, root=DIR:rw or mounts=-NAME", path);
+		return fail_not(r, "%s: not in the read-only root - make it in the image, root=DIR:rw, or of a default mount mounts=-NAME", path);
 	if (e || (dir ? mkdirat(at, name, 0755) : mknodat(at, name, S_IFREG | 0644, 0)) < 0 ||
 		(at = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return fail(r, "make %s", path);

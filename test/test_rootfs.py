@@ -247,7 +247,7 @@ def test_optional_things(name, tmp_path):
 def test_mount_points_are_not_made_in_what_is_the_caller_s(name, tmp_path):
     (tmp_path / "a").mkdir()
     r = run("bind=/etc:/not/there", "--", "/bin/true", box=name)
-    assert r.status == 125 and "rootfs.mounts: /not/there: not in the read-only root - make it in the image, root=DIR:rw or mounts=-NAME\n" in r.err, r
+    assert r.status == 125 and "rootfs.mounts: /not/there: not in the read-only root - make it in the image, root=DIR:rw, or of a default mount mounts=-NAME\n" in r.err, r
     r = run(f"bind={tmp_path}/a:/mnt:rw", "bind=/etc:/mnt/new", "--", "/bin/true", box=name)
     assert r.status == 125 and os.listdir(tmp_path / "a") == [], r
     r = run("bind=/etc:/run/x/y", "bind=/etc/hosts:/tmp/z/hosts", "--", "/bin/ls", "/run/x/y/hosts", "/tmp/z/hosts", box=name)
