@@ -249,6 +249,14 @@ static void forks(const struct box *b)
 		cfg_error(KEY_FORKS, 0, "not with %s: who is left is known in a namespace of its own", cfg_said(KEY_NS_PID));
 }
 
+/* Its INIT has all rights of root for a while, that starts there after the two have looked at
+ * each other. The owner of a namespace is there before anybody can find it. */
+static void tracer(const struct box *b)
+{
+	if (b->caps >> CAP_SYS_PTRACE & 1 && b->ns[NS_PID] == NSM_JOIN && USERS(b) != NSM_NEW)
+		cfg_error(KEY_CAPS, 0, "sys_ptrace could take what else starts with %s - husk exec NAME caps=sys_ptrace is for one who looks", cfg_said(KEY_NS_PID));
+}
+
 /* A number is one file's. */
 static void numbers(const struct box *b)
 {
@@ -442,6 +450,7 @@ void cfg_check(struct box *b)
 		waits(b);
 	if (b->life.forks)
 		forks(b);
+	tracer(b);
 	if (b->exec_once)
 		exec_once(b), hooks_once(b);
 	if (HAS(sockets))

@@ -90,7 +90,7 @@ int ns_clone(struct run *r)
 	}
 	if ((e = ns_home(r)) == 0 && (!(start = started(r->proc, fmts("%d/stat", r->init))) ||
 	    left_add(r, "init=%d start=%llu%s%s\n", r->init, (unsigned long long)start,
-		r->box->caps >> CAP_SYS_PTRACE & 1 && USERS(r->box) == NSM_HOST ? " traces" : "",
+		r->box->caps >> CAP_SYS_PTRACE & 1 && USERS(r->box) != NSM_NEW ? " traces" : "",
 		r->box->ns[NS_PID] == NSM_NEW ? "" : " shared") < 0))
 		e = fail(r, "note process %d", r->init);
 	if (e) {		/* undo knows nothing of it before that line is written */

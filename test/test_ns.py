@@ -251,18 +251,23 @@ def test_join_processes_that_may_be_traced(running):
     def joins(box, *words):
         return run(f"ns.pid=box:{box}", *words, "--", "/bin/true", box=other + "b")
     assert joins(other).status == 0
-    for words in (["caps=sys_ptrace"], ["user=root", "caps=sys_ptrace", f"ns.pid=box:{other}"]):
-        with husk.box(*words, "--", "/bin/inside", "sleep", "20000", box=other + "c") as p:
-            assert husk.line(p) == "up"
-            who = other if len(words) > 1 else other + "c"
-            for of_whom in {who, other + "c"}:
-                for more in ([], ["ns.user=new"]):
-                    r = joins(of_whom, *more)
-                    assert r.status == 125 and f"{other}c is in that pid namespace with caps=sys_ptrace" in r.err, (words, more, r)
-            r = run(f"ns.pid=/proc/{init if len(words) > 1 else husk.init_of(p.pid)}/ns/pid", "--", "/bin/true", box=other + "b")
-            assert r.status == 125 and "caps=sys_ptrace" in r.err, r
-            p.terminate()
-            husk.status_of(p)
+    with husk.box("caps=sys_ptrace", "--", "/bin/inside", "sleep", "20000", box=other + "c") as p:
+        assert husk.line(p) == "up"
+        for more in ([], ["ns.user=new"]):
+            r = joins(other + "c", *more)
+            assert r.status == 125 and f"{other}c is in that pid namespace with caps=sys_ptrace" in r.err, (more, r)
+        r = run(f"ns.pid=/proc/{husk.init_of(p.pid)}/ns/pid", "--", "/bin/true", box=other + "b")
+        assert r.status == 125 and "caps=sys_ptrace" in r.err, r
+        p.terminate()
+        husk.status_of(p)
+    for users in ([], [f"ns.user=box:{other}"]):		# which may be the host's
+        r = joins(other, "caps=sys_ptrace", *users)
+        assert r.status == 2 and f"caps: sys_ptrace could take what else starts with ns.pid=box:{other}" in r.err, r
+    with husk.box(f"ns.user=box:{other}", "caps=sys_ptrace", "--", "/bin/inside", "sleep", "20000", box=other + "c") as p:
+        assert husk.line(p) == "up"
+        assert joins(other + "c").status == 125
+        p.terminate()
+        husk.status_of(p)
     assert joins(other).status == 0
     with husk.box("ns.user=new", "caps=sys_ptrace", "--", "/bin/inside", "sleep", "20000", box=other + "c") as p:
         assert husk.line(p) == "up"
