@@ -34,7 +34,7 @@ struct plans {
 	bool	 retry;			/* and what has failed is started again */
 	char	 wrong[MAXNAME + 1];	/* whose file is, and there is no box */
 	bool	 leaves;		/* giveup=reboot, board.fail=reboot: it is on its way down */
-	unsigned known;
+	unsigned known, got;		/* boxes; bytes of the next, where a pipe has little room */
 	uint64_t begun, seen, gone;	/* bit i: box[i] was started; is still there, or not any more, when all is read again */
 	uint64_t lost;			/* it has failed, the last time */
 	struct board_plan what;
@@ -62,6 +62,7 @@ static void begin_plan(void)
 	plan.heard = false;
 	plan.waits = plan.wanted = false;
 	plan.seen = 0;
+	plan.got = 0;
 	*plan.wrong = '\0';
 	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0) {
 		board_failed("boot: ", CONFDIR);
@@ -210,11 +211,13 @@ static void hear_plan(void)
 
 	if (plan.from < 0)
 		return;
-	while ((n = plan.heard ? read(plan.from, &p, sizeof p) : read(plan.from, &plan.what, sizeof plan.what)) > 0)
-		if (plan.heard)
-			take(&p);
-		else
+	while ((n = plan.heard ? read(plan.from, (char *)&p + plan.got, sizeof p - plan.got) : read(plan.from, &plan.what, sizeof plan.what)) > 0)
+		if (!plan.heard)
 			take_up();
+		else if ((plan.got += (unsigned)n) == sizeof p) {
+			plan.got = 0;
+			take(&p);
+		}
 	if (n == 0 || errno != EAGAIN)
 		planned();
 }
