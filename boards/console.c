@@ -14,7 +14,8 @@
 #include "husk.h"
 
 enum { RESCUE = MAXCONSOLE, FIRST_MS = 1000, LONGEST_MS = 60000, SHORT_MS = 5000, OFTEN_MS = 4000,
-	NO_TERMINAL = SIGVTALRM };	/* a child died of it: no program does, whatever is typed at it */
+	NO_TERMINAL = SIGVTALRM };	/* a child died of it: no program does by itself; a login shell whose user wants to be one
+				 * gets what a broken terminal gets, where the rescue shell asks for root's password */
 
 struct run_on {
 	pid_t	 pid;			/* 0: nobody is there */

@@ -469,13 +469,14 @@ void log_more(struct live *v)
  * long as it takes to read what is there, and no longer. */
 void log_end(struct live *v)
 {
+	static uint64_t waited STAYS;	/* on a board for one box a second, of all that end */
 	struct out *o = out_of(v);
 	uint64_t end;
 
 	if (!(HAS(log) || HAS(tty)) || v->fd[W_LOG] < 0)
 		return;
 	end = now_ms() + LAST_MS;
-	if (o->rest && !o->fails && v->life.log == LOG_CONSOLE)
+	if (o->rest && !o->fails && v->life.log == LOG_CONSOLE && end - waited >= SECOND && (waited = end))
 		(void)poll(&(struct pollfd){ 1, POLLOUT, 0 }, 1, LAST_MS);
 	o->until = o->rest = 0;
 	o->ends = true;

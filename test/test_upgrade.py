@@ -450,7 +450,7 @@ def test_killed_at_each_call_of_it(name, two, tmp_path):
 STAYS = {	# memory that outlives forget(), and is not handed over: why
     "environ": "", "last_errno": "", "__stack_chk_guard": "", "aux": "", "by": "board_go_on() says it again", "words": "", "nwords": "", "args": "the kernel gives them anew",
     "busy": "within one call", "gone": "within one call", "si": "within one call", "last": "PID 1 of a box", "m": "within one call", "making": "a start", "run": "a start", "r": "a start",
-    "w": "as hw", "good": "as is", "consoles": "as all", "path": "a start", "held": "husk attach", "left": "husk attach", "too": "keeper_resume()", "me": "PID 1 of a box", "forks": "PID 1 of a box"}
+    "w": "as hw", "waited": "then it waits once more", "good": "as is", "consoles": "as all", "path": "a start", "held": "husk attach", "left": "husk attach", "too": "keeper_resume()", "me": "PID 1 of a box", "forks": "PID 1 of a box"}
 
 
 def test_all_that_stays_is_handed_over():
