@@ -1,4 +1,5 @@
 """The eight namespaces: new, host, joined; maps, clocks, names; and whose they are."""
+import atexit
 import fcntl
 import os
 import re
@@ -225,23 +226,89 @@ def test_ranges_that_are_not_one_s_own(ranges):
 
 @pytest.fixture
 def running(name):
-    """A box to join: its name, its PID 1, its keeper."""
-    with husk.box("hostname=there", "--", "/bin/inside", "sleep", "20000", box=name) as p:
+    """A box to join, with seven of its own and the host's users: its name, its PID 1, its keeper."""
+    with husk.box("hostname=there", "clock.boottime=30d", "--", "/bin/inside", "sleep", "20000", box=name) as p:
         assert husk.line(p) == "up"
         yield name, husk.init_of(p.pid)
         p.terminate()
         husk.status_of(p)
 
 
-@pytest.mark.parametrize("key, ns", [("net", "net"), ("ns.ipc", "ipc"), ("ns.uts", "uts"), ("ns.cgroup", "cgroup"), ("ns.pid", "pid")])
-def test_join_a_box(running, key, ns):
+def key_of(ns):
+    return "net" if ns == "net" else f"ns.{ns}"
+
+
+def theirs(init):
+    """What its program is in: PID 1 itself stays in the clock of outside."""
+    return {n: of(husk.children(init)[0], n) for n in husk.NAMESPACES}
+
+
+@pytest.mark.parametrize("by", ["box", "path"])
+@pytest.mark.parametrize("ns", husk.NAMESPACES)
+def test_join(name, ns, by):
+    """One of the eight of a box that has all of its own, and none of the others. With its mounts come its processes,
+    or there is no /proc to look into."""
+    with husk.box("ns.user=new", "hostname=there", "clock.boottime=30d", "--", "/bin/inside", "sleep", "20000", box=name) as p:
+        assert husk.line(p) == "up"
+        init = husk.init_of(p.pid)
+        it, program = theirs(init), husk.children(init)[0]
+        assert len(set(it.values()) - {of("self", n) for n in husk.NAMESPACES}) == 8
+        joined = {ns} | ({"pid"} if ns == "mnt" else set())
+        words = [f"{key_of(n)}={f'box:{name}' if by == 'box' else f'/proc/{program}/ns/{n}'}" for n in joined]
+        r = run(*words, *(["mounts=none", "etc=none"] if ns == "mnt" else []), "--", "/bin/inside", "rights", box=name + "b",
+                root=None if ns == "mnt" else husk.ROOT)
+        got, s = inside(r), husk.fields(r.out)
+        for n in husk.NAMESPACES:
+            assert (got[n] == it[n]) == (n in joined), (n, r)
+            assert (got[n] == of("self", n)) == (n in {"user", "time"} - joined), (n, r)
+        assert int(s["CapEff"], 16) == int(s["CapBnd"], 16) == 0 and (s["NoNewPrivs"], s["Seccomp"]) == ("1", "2"), r
+        husk.nothing_left(name + "b")
+        p.terminate()
+        husk.status_of(p)
+
+
+def test_join_the_mounts_of_a_box(name):
+    """Who the user is stands in its /etc/passwd; what is hidden there is hidden, and nothing is mounted for us."""
+    passwd = "echo who:x:4321:4322::/srv:/bin/sh >/srv/passwd; echo who:x:4322: >/srv/group; chmod 755 /srv"
+    with husk.box("user=root", "tmpfs=/srv:1M", "--", "/bin/sh", "-c", f"{passwd}; ln -s /srv/passwd /srv/group /tmp; exec inside sleep 20000", box=name,
+                  root=joined_root()) as p:
+        assert husk.line(p) == "up"
+        init = husk.init_of(p.pid)
+        before = husk.read(f"/proc/{init}/mountinfo")
+        words = [f"ns.mnt=box:{name}", f"ns.pid=box:{name}", "mounts=none", "etc=none", "user=who", "cwd=/srv"]
+        r = run(*words, "--", "/bin/sh", "-c", "inside rights; pwd; head -n 1 passwd; cat /proc/kcore /proc/timer_list | wc -c; echo >/proc/sys/kernel/hostname", box=name + "b", root=None)
+        s = husk.fields(r.out)
+        assert s["Uid"].split() == ["4321"] * 4 and s["Gid"].split() == ["4322"] * 4, r
+        assert r.out.splitlines()[-3:] == ["/srv", "who:x:4321:4322::/srv:/bin/sh", "0"] and "Read-only file system" in r.err, r
+        assert husk.read(f"/proc/{init}/mountinfo") == before
+        for more in ("root=/usr", "bind=/usr:/mnt", "tty=yes"):
+            r = run(*words, more, "--", "/bin/true", box=name + "b", root=None)
+            assert r.status == 2 and f"this box has another's mounts (ns.mnt=box:{name})" in r.err, r
+        p.terminate()
+        husk.status_of(p)
+
+
+def joined_root():
+    """Names of users lead to where a box can write its own."""
+    root = husk.OUT / f"root-joined.{os.getpid()}"
+    if not root.exists():
+        husk.make_root(root)
+        for f in ("passwd", "group"):
+            (root / "etc" / f).unlink()
+            (root / "etc" / f).symlink_to(f"/srv/{f}")
+        atexit.register(shutil.rmtree, root)
+    return root
+
+
+def test_join_all_eight_of_a_box(running, name):
+    """As husk exec does it; the clock is that of its program."""
     other, init = running
-    r = run(f"{key}=box:{other}", "--", "/bin/inside", "rights", box=other + "b")
-    got = inside(r)
-    assert got[ns] == of(init, ns), r
-    for n in husk.NAMESPACES:
-        if n not in (ns, "user", "time"):
-            assert got[n] != of(init, n) and got[n] != of("self", n), n
+    it = theirs(init)
+    r = run(*[f"{key_of(n)}=box:{other}" for n in husk.NAMESPACES], "mounts=none", "etc=none", "--", "/bin/sh", "-c", "inside rights; cut -d. -f1 /proc/uptime; hostname",
+            box=other + "b", root=None)
+    assert inside(r) == it, r
+    up, hostname = r.out.splitlines()[-2:]
+    assert int(up) > 30 * 86400 and hostname == "there", r
 
 
 def test_join_processes_that_may_be_traced(running):

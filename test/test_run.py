@@ -89,18 +89,6 @@ def test_namespace_of_the_host(name, ns):
     assert f"ns {os.readlink(f'/proc/self/ns/{ns}')}" in r.out
 
 
-def test_join_by_path(name):
-    with husk.box("--", "/bin/inside", "sleep", "20000", box=name) as p:
-        assert husk.line(p) == "up"
-        init = husk.init_of(p.pid)
-        for key, ns in (("net", "net"), ("ns.ipc", "ipc"), ("ns.uts", "uts")):
-            r = run(f"{key}=/proc/{init}/ns/{ns}", "--", "/bin/inside", "rights", box=name + "b")
-            assert r.status == 0, r
-            assert f"ns {os.readlink(f'/proc/{init}/ns/{ns}')}" in r.out
-        p.terminate()
-        husk.status_of(p)
-
-
 def test_pid_1_is_husk_and_alone(name):
     r = run("user=root", "--", "/bin/sh", "-c", "for p in /proc/[0-9]*; do read -r n < $p/comm; echo ${p#/proc/} $n; done", box=name)
     seen = sorted(r.out.splitlines())
