@@ -61,8 +61,10 @@ static void check(struct mnt *m, const char *type, const char *dev)
 	const char *name = fmts(TEXT "fsck.%s", type);
 	int e = board_run(name, "-a", dev, NULL, NULL);
 
-	if (e >= 4 && e != NO_PROGRAM)
+	if (e >= 4 && e != NO_PROGRAM) {
 		m->flags |= MS_RDONLY;
+		m->fsck = false;	/* that is said, too */
+	}
 	if (e)
 		warnx("%s: %s: status %d%s", dev, name, e, e < 4 ? ": mended" : e == NO_PROGRAM ? ": there is none" : ": mounted read-only");
 }
@@ -139,12 +141,20 @@ void board_disks(struct box *b, bool again)
 {
 	struct mnt *m;
 	const char *src;
+	bool checked;
 
 	for (m = b->mnt; m < b->mnt + b->nmnt; m++) {
 		src = m->src;
+		checked = m->fsck;
 		if (again && is_there(m->dst))
 			continue;
-		if (board_mount(m, m->skip ? OPTIONAL_MS : DISK_MS) < 0 && !(again && errno == EBUSY))	/* swap */
-			board_failed("mount: ", src ? src : m->dst);
+		if (board_mount(m, m->skip ? OPTIONAL_MS : DISK_MS) == 0) {
+			if (m->fsck == checked)
+				continue;
+			errno = EROFS;
+		} else if (again && errno == EBUSY) {
+			continue;		/* swap */
+		}
+		(m->skip ? board_failed : board_lacks)("mount: ", src ? src : m->dst);
 	}
 }

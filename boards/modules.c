@@ -59,8 +59,8 @@ static bool insert(const char *path, const char *args)
 	let_go(fd);
 	if (e == 0 || errno == EEXIST)
 		return true;
-	warnx("board.module: %s: %s%s", path, errno_text(), plain || (errno != EINVAL && errno != EOPNOTSUPP) ? "" :
-		" - compressed: CONFIG_MODULE_DECOMPRESS");
+	board_lacks("module: ", fmts(TEXT "%s%s", path, plain || (errno != EINVAL && errno != EOPNOTSUPP) ? "" :
+		" (compressed: CONFIG_MODULE_DECOMPRESS)"));
 	return false;
 }
 
@@ -73,7 +73,7 @@ static void load(char *name)
 	if (!(line = find("modules.dep", name))) {
 		if (!find("modules.builtin", name)) {
 			errno = ENOENT;		/* there may be neither list */
-			board_failed("module: ", name);
+			board_lacks("module: ", name);
 		}
 		return;
 	}

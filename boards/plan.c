@@ -14,6 +14,8 @@
 
 #include "husk.h"
 
+#define MISSING	"/run/husk.missing"	/* a link to what at()->missing says */
+
 struct waiting {
 	struct planned what;
 	bool	 placed;
@@ -30,6 +32,7 @@ struct planning {
 	bool	 lacks;			/* that is why there is no box of that name */
 	int	 to;			/* PID 1, or 0 */
 	bool	 part;			/* not all could be read: who is not named is not gone */
+	char	 missing[MAXNAME + 1];	/* what board.conf asks for, and is not there */
 	struct waiting box[MAXBOX];
 };
 
@@ -48,6 +51,14 @@ static BASE struct box *asked(void)
 	static struct box box;
 
 	return &box;
+}
+
+/* The first of them is named. */
+void board_lacks(const char *what, const char *of)
+{
+	board_failed(what, of);
+	if (!*at()->missing)
+		fmt(at()->missing, sizeof at()->missing, TEXT "%s%s", what, of);
 }
 
 /* Knobs that are a way out, or a leak, for a program in a box; board.conf may
@@ -78,7 +89,7 @@ static void sysctls(const struct box *b, int proc)
 
 	for (i = 0; i < b->nsysctl; i++)
 		if (ns_knob(proc, b->sysctl[i].key, b->sysctl[i].val) < 0)
-			board_failed("plan: sysctl.", b->sysctl[i].key);
+			board_lacks("plan: sysctl.", b->sysctl[i].key);
 }
 
 /* A file of the directory that all is read from */
@@ -172,12 +183,14 @@ static bool board_conf(int to, bool moved)
 	p.nconsole = b->board.nconsole;
 	memcpy(p.console, b->board.console, sizeof p.console);
 	if (b->hostname && !board_inside() && sethostname(b->hostname, strlen(b->hostname)) < 0)
-		board_failed("plan: hostname ", b->hostname);
+		board_lacks("plan: hostname ", b->hostname);
 	if (!board_inside())
 		machine(&b->board, &p);
 	(void)!write(to, &p, sizeof p);
 	if (*p.init)
 		_exit(0);
+	if (p.broken)
+		copy(at()->missing, sizeof at()->missing, "board.conf");
 	board_disks(b, at()->again);
 	if (board_inside())
 		return false;
@@ -531,7 +544,20 @@ bool board_complete(void)
 {
 	cfg_of_board(false);
 	read_boxes();
-	return !at()->lacks;
+	if (readlinkat(AT_FDCWD, MISSING, at()->missing, MAXNAME) > 0)
+		warnx("wait: %s", at()->missing);
+	return !at()->lacks && !*at()->missing;
+}
+
+/* For PID 1, by whom the board is not good then, and for husk wait. */
+static void say_missing(int to)
+{
+	if (at()->again)
+		(void)unlinkat(AT_FDCWD, MISSING, 0);
+	if (*at()->missing) {
+		tell(to, PLANNED_WRONG, at()->missing);
+		(void)symlinkat(at()->missing, AT_FDCWD, MISSING);
+	}
 }
 
 /* PID 1 wakes for each call, and goes before the starter of what the last one has said: so the first
@@ -593,6 +619,7 @@ void board_plan(int to, bool again, bool moved)
 	cfg_of_board(true);
 	read_boxes();
 	turn_round();
+	say_missing(to);
 	send_all(to);
 	if (!again && !board_inside())
 		come_late(to, last);

@@ -172,7 +172,7 @@ bool board_overlay(const char *value)
 	if (!e)
 		e = mount("overlay", "/", "overlay", 0, fmts(TEXT "lowerdir=/,upperdir=%s/upper,workdir=%s/work", at, at));
 	if (e < 0)
-		board_failed("overlay: ", value);
+		board_lacks("overlay: ", value);
 	if (at != value) {
 		(void)umount2(at, MNT_DETACH);
 		(void)rmdir(at);

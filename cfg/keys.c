@@ -143,7 +143,7 @@
 	K(BOARD_STOP, "board.stop.timeout", TIME, board.stop_ms, BOARD, "a time to 1d (30s, 2m)", "then all is ended", "30s", "how long all boxes together may take to stop; the stop.timeout of one may be longer") \
 	K(BOARD_WATCHDOG, "board.watchdog", DOG, board.dog, BOARD | SKIP | OPEN, "DEVICE:TIME[:TIME] (/dev/watchdog0:30s; 1s to 1d; of the pretimeout, less)", "who feeds it: PID 1", "", "a machine whose PID 1 hangs starts anew") \
 	K(BOARD_WATCHDOG_STOP, "board.watchdog.stop", TIME, board.dog_stop_ms, BOARD | OPEN, "a time to 1d (30s, 2m)", "on the way down", "as before", "") \
-	K(BOARD_GOOD, "board.good", GOOD, board.good, BOARD | OPEN, "PATH ARG ... (PATH from /)", "run once, when all boxes are up", "", "all of boot=yes: ready, done or skipped; as a hook is run, in 10 s") \
+	K(BOARD_GOOD, "board.good", GOOD, board.good, BOARD | OPEN, "PATH ARG ... (PATH from /)", "run once, when all boxes are up", "", "all of boot=yes: ready, done or skipped; nothing of board.conf missing; in 10 s") \
 	K(BOARD_TIMEOUT, "board.timeout", TIME, board.good_ms, BOARD | OPEN, "a time to 1d (30s, 2m)", "not good by then: board.fail", "", "good: all boxes are up, and board.good has ended with 0") \
 	W(BOARD_FAIL, "board.fail", CHOICE, board.fail, BOARD, "stay|reboot|rescue", "then", "stay", "reboot: after an orderly way down; rescue: a shell on the console") \
 	K(BOARD_LOCAL, "board.local", CWD, board.local, BOARD | OPEN, "an absolute path", "DIR/NAME.conf lies over NAME.conf", "", "the layer between a file and the command line")

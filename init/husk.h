@@ -1616,6 +1616,7 @@ int board_circle(void);			/* can it be? 0, or 2: printed */
 void board_loosen(struct life *, const char *name);	/* of a circle that has been said: who gives up its order does, and who never can be hears of it */
 void board_plan(int to, bool again, bool moved);	/* a child's whole life: board.conf; struct board_plan, one struct planned after the other; never returns */
 bool board_readable(void);		/* all of it; or what is wrong has been said */
+void board_lacks(const char *what, const char *of);	/* board_failed(), of what board.conf asks for: the board is not good */
 bool board_complete(void);		/* a box, or at least its last state, is there of each file that is wrong; or that has been said */
 /* What that child does with board.conf, in this order. boards/modules.c, boards/disks.c */
 void board_modules(const struct board *);

@@ -400,8 +400,8 @@ def test_board_conf():
     r = qemu.boot(b, small(b, {"a": shell(text)}, conf=conf))
     assert r.ended and said(r, "is") == ["gate-1 7 1"], r
     assert "sysctl.vm.no_such" in r.text, r
-    r = qemu.boot(b, small(b, {"a": shell("echo @up; husk poweroff")}, conf="hostnmae=x\n"))
-    assert r.ended and said(r, "up") == [""] and "hostnmae: no such key" in r.text, r
+    r = qemu.boot(b, small(b, {"a": shell("husk wait --ready; echo @up $?; husk poweroff")}, conf="hostnmae=x\n"))
+    assert r.ended and said(r, "up") == ["1"] and "husk: wait: board.conf\n" in r.text and "hostnmae: no such key" in r.text, r
     assert "husk: rescue: board.conf is not as it should be" in r.text, r
 
 

@@ -276,18 +276,18 @@ def test_flash(name, tmp_path):
 SLOT = "mount=LABEL=env:/data:ext4\nboard.good=/bin/sh -c \"echo 0 >/data/tries.new; mv /data/tries.new /data/tries; sync\"\nboard.timeout=1m\nboard.fail=reboot\n"
 SLOT_SH = """
 echo "@slot $(sed -n 's/.*root=LABEL=//p' /proc/cmdline) $(cat /data/tries)"
-[ -e /broken ] && sleep 1000
-echo >&5; until [ "$(cat /data/tries)" = 0 ]; do usleep 100000; done; echo @good; husk poweroff
+echo >&5; husk wait --ready; echo "@wait $?"; [ -e /broken ] && sleep 1000
+ until [ "$(cat /data/tries)" = 0 ]; do usleep 100000; done; echo @good; husk poweroff
 """
 
 
 def test_two_slots(tmp_path):
-    """An update in another root that does not come up: husk reboots, the loader counts and takes the old one, whose board.good clears the count."""
+    """An update in another root whose boxes are up, and that lacks a file system: husk reboots, the loader counts and takes the old one, whose board.good clears the count."""
     test_boot.ready(BOARD)
     b = qemu.of(BOARD, "6.1")
     tree = root_of(b, SLOT, SLOT_SH) | {"etc/husk/script.conf": qemu.file(SCRIPT + "ready=fd:5\n")}
     disk = tmp_path / "disk"
-    where, _ = disks.gpt(disk, ("a", disks.ext4(tmp_path, "old", 12, tree)), ("b", disks.ext4(tmp_path, "new", 12, tree | {"broken": qemu.file(""), "etc/husk/board.conf": qemu.file(SLOT.replace("1m", "3s"))})),
+    where, _ = disks.gpt(disk, ("a", disks.ext4(tmp_path, "old", 12, tree)), ("b", disks.ext4(tmp_path, "new", 12, tree | {"broken": qemu.file(""), "etc/husk/board.conf": qemu.file(SLOT.replace("1m", "3s") + "mount=none:/mnt/x:nosuchfs\n")})),
                          ("env", disks.ext4(tmp_path, "env", 4, {"tries": qemu.file("0\n")})))
     b, env, said_all = drives(b, disk), tmp_path / "env", []
 
@@ -304,6 +304,6 @@ def test_two_slots(tmp_path):
         edit("rm tries", f"write {tmp_path / 'tries'} tries")
         r = qemu.boot(b, initramfs(b, MODULES), f"root=LABEL={'old' if tries else 'new'}", "/husk")
         assert r.ended, r
-        said_all.append((said(r, "slot"), said(r, "good"), "husk: board: not good in 3 s: script" in r.text, "Restarting system" in r.text))
-    assert said_all == [(["new 1"], [], True, True), (["old 2"], [""], False, False)], (said_all, r)
+        said_all.append((said(r, "slot"), said(r, "good"), said(r, "wait"), "husk: board: not good in 3 s: mount: none" in r.text, "Restarting system" in r.text))
+    assert said_all == [(["new 1"], [], ["1"], True, True), (["old 2"], [""], ["0"], False, False)], (said_all, r)
     assert edit("cat tries") == "0\n"
