@@ -298,9 +298,13 @@ static void born(pid_t parent)
 	unsigned long pid;
 
 	struct task *p = task_of(parent), *t;
+	int i;
 
 	if (ptrace(PTRACE_GETEVENTMSG, parent, 0, &pid) < 0)
 		return;
+	for (i = 0; i < ntasks; i++)
+		if (tasks[i].pid == -(pid_t)pid)
+			return;			/* and dead: it was killed, and waited for, before its parent came so far */
 	t = task_of((pid_t)pid);
 	if (background || *order || ntasks < 4 || p->role == 1)
 		return;
@@ -318,7 +322,7 @@ static void stopped(struct task *t, int status)
 		if (t->role >= 2 && !(background && t->role == WAITER)) {
 			fprintf(out, "exec %d\n", t->role);
 			ptrace(PTRACE_DETACH, t->pid, 0, 0);
-			t->pid = -1;
+			t->pid = -t->pid;
 			alive--;
 			return;
 		}
@@ -369,7 +373,7 @@ static int loop(pid_t first)
 			continue;
 		}
 		alive--;
-		t->pid = -1;
+		t->pid = -pid;			/* born() may still hear of it */
 		i = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 		if (background && pid == first) {
 			fprintf(out, "waiter %d\n", waiter = i);

@@ -299,7 +299,7 @@ def test_who_looks_is_gone_with_the_box(name):
             assert husk.line(p) == "up"
             looks = [c for c in husk.children(p.pid) if c != husk.init_of(p.pid)]
             assert len(looks) == 1
-            assert len(os.listdir(f"/proc/{looks[0]}/fd")) <= 4
+            assert husk.wait_for(lambda: len(os.listdir(f"/proc/{looks[0]}/fd")) <= 4)
             p.stdin.close()
             p.stdin = None
             assert husk.status_of(p) == 1
