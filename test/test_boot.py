@@ -57,6 +57,7 @@ while :; do sleep 1; done
 OUTSIDE = """use=host
 exec=/bin/sh /outside.sh
 log=inherit
+log.rate=max
 after=inside
 """
 # two programs that print at once print into each other's lines: inside is done when it sleeps
