@@ -3,6 +3,7 @@
  * root file system. All of it in the child that reads board.conf: a disk may hang. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -54,8 +55,8 @@ static void make(const struct mnt *m, const char *type, const char *dev)
 		warnx("%s: status %d", dev, kind);
 }
 
-/* 1: mended. 2: who has it mounted must begin again, and nobody has. 4: not mended; 8 and
- * more: it could not look. */
+/* 1: mended. 2: who has it mounted must begin again: the kernel, if it is the root. 4: not
+ * mended; 8 and more: it could not look. */
 static void check(struct mnt *m, const char *type, const char *dev)
 {
 	const char *name = fmts(TEXT "fsck.%s", type);
@@ -67,18 +68,34 @@ static void check(struct mnt *m, const char *type, const char *dev)
 	}
 	if (e)
 		warnx("%s: %s: status %d%s", dev, name, e, e < 4 ? ": mended" : e == NO_PROGRAM ? ": there is none" : ": mounted read-only");
+	if (e >> 1 == 1 && m->flags & MS_REMOUNT) {
+		board_fail(GIVEUP_REBOOT, dev);
+		(void)poll(NULL, 0, -1);
+	}
+}
+
+/* What the root is on, to be checked while nobody can write to it */
+static const char *under_root(void)
+{
+	const char *dev = access("/", W_OK) < 0 ? board_find("/", false, 0) : NULL;
+
+	if (!dev)
+		warnx("/: not checked: it is not read-only, or on no disk");
+	return dev;
 }
 
 /* Found, made and checked; its path, or NULL: errno. A file, or what the kernel makes by
- * itself, is as it is. */
+ * itself, is as it is; and so is a root that cannot be checked. */
 static const char *prepare(struct mnt *m, unsigned ms)
 {
 	const char *dev = m->src, *type;
+	bool root = m->flags & MS_REMOUNT;
 
-	if (!starts(dev, "/dev/") && !strchr(dev, '='))
+	if ((root && !m->fsck) || (!starts(dev, "/dev/") && !strchr(dev, '=')))
 		return dev;
-	if (!(dev = board_find(m->src, m->mkfs, ms)))
-		return NULL;
+	dev = root ? under_root() : board_find(m->src, m->mkfs, ms);
+	if (!dev)
+		return root ? m->src : NULL;
 	if (m->mkfs && board_blank(dev))
 		make(m, m->type ? m->type : "ext4", dev);
 	type = board_type(dev);
@@ -113,6 +130,8 @@ int board_mount(struct mnt *m, unsigned ms)
 		return -1;
 	if (src && m->type && same(m->type, "swap"))
 		return (int)syscall(SYS_swapon, src, 0);
+	if (m->flags & MS_REMOUNT)
+		return mount(NULL, "/", NULL, m->flags, m->data);
 	if (src)
 		m->src = src;
 	device = image_device(m);

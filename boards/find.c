@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -184,13 +186,23 @@ static bool is(const char *name, const char *dev, const char *what)
 		s->uuid && (text = is_uuid(text, page + s->uuid, s->serial ? 4 : 16, s->serial)) && !*text);
 }
 
-/* All that there are */
+/* The name of the disk that this is on */
+static const char *under(const char *path)
+{
+	FILLED struct stat st;
+
+	return stat(path, &st) < 0 ? NULL : said(fmts(TEXT "/sys/dev/block/%u:%u/uevent", major(st.st_dev), minor(st.st_dev)), "DEVNAME=");
+}
+
+/* All that there are; / is what the root is on. */
 static const char *look(const char *what)
 {
 	static char dev[80];
 	int dir;
 	const char *name, *found = NULL;
 
+	if (!what[1])
+		return (found = under(what)) ? fmt(dev, sizeof dev, TEXT "/dev/%s", found), dev : NULL;
 	if (*what == '/')
 		return access(what, F_OK) == 0 ? what : NULL;
 	dir = open("/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -116,18 +116,23 @@ int board_real_root(const struct board *b, char *init, size_t max)
 	const struct cmdline *c = board_cmdline();
 	struct mnt m = b->root;
 	const char *src, *at;
+	int e;
 
 	if (!m.src) {
 		m.kind = MNT_FS;
-		m.flags = c->rw ? 0 : MS_RDONLY;
+		m.flags = MS_RDONLY;
 		m.src = c->root;
 		m.type = c->rootfstype;
 		m.data = c->rootflags;
 	}
 	m.dst = "/";
+	if (c->rw)
+		m.flags &= ~(uint32_t)MS_RDONLY;
 	if (!(src = m.src) || same(src, "no") || !in_memory())
 		return 0;
-	if (board_mount(&m, c->rootwait ? ~0u : ROOT_MS) == 0) {
+	while ((e = board_mount(&m, c->rootwait ? ~0u : ROOT_MS)) < 0 && errno == EACCES && !(m.flags & MS_RDONLY))
+		m.flags |= MS_RDONLY;		/* rw on a disk that cannot be written: as the kernel does it */
+	if (e == 0) {
 		at = next_init(c->init);
 		errno = ENOENT;
 		if (at && leave() == 0) {
@@ -158,13 +163,15 @@ void board_enter(const char *init, char **argv)
 }
 
 /* SIZE of memory, or DIR, which then lies on a disk that mount= has mounted. The kernel
- * holds on to what the layers lie on. */
+ * holds on to what the layers lie on: nobody reaches that any more, to make it read-only
+ * on the way down. */
 bool board_overlay(const char *value)
 {
 	const char *at = *value == '/' ? value : LAYER;
 	int e = 0;
 
 	(void)mkdir(at, 0755);
+	(void)mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
 	if (at != value)
 		e = mount("tmpfs", at, "tmpfs", 0, fmts(TEXT "mode=755,size=%s", value));
 	(void)mkdir(fmts(TEXT "%s/upper", at), 0755);

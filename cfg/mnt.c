@@ -91,10 +91,10 @@ static const char *some_options(struct mnt *m, char *v)
 	return NULL;
 }
 
-/* A disk by what stands on it: of board.conf alone */
+/* A disk, by what stands on it, too: of board.conf alone */
 static bool is_disk(const char *s)
 {
-	static const char tags[] = "LABEL=\0UUID=\0PARTLABEL=\0PARTUUID=\0";
+	static const char tags[] = "/dev/\0LABEL=\0UUID=\0PARTLABEL=\0PARTUUID=\0";
 	const char *t;
 
 	for (t = tags; *t && !starts(s, t); t += strlen(t) + 1)
@@ -115,10 +115,11 @@ static bool split(char *v, int kind, char **f)
 		f[1] = f[0];
 		n++;
 	}
-	return n < 4 && f[1] && ((cfg.board && same(f[1], "none")) || (cfg_clean(f[1]) && f[1][1]));
+	return n < 4 && f[1] && ((cfg.board && same(f[1], "none")) || (cfg_clean(f[1]) && (f[1][1] || (HAS(boards) && cfg.board && kind == MNT_FS))));
 }
 
-/* One mount on one place; a later layer's takes the place of an earlier one. */
+/* One mount on one place; a later layer's takes the place of an earlier one. The root of a board
+ * is mounted already. */
 const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 {
 	static const uint32_t flags0[] = { MS_RDONLY, MS_NOEXEC, 0 };
@@ -131,6 +132,8 @@ const char *cfg_set_mnt(struct box *b, int kind, char *v, bool skip)
 		return cfg_not();
 	m.src = kind == MNT_TMPFS ? NULL : f[0];
 	m.dst = f[1];
+	if (HAS(boards) && !m.dst[1])
+		m.flags = MS_REMOUNT;
 	if (f[2] && (e = some_options(&m, f[2])))
 		return e;
 	i = *m.dst == '/' ? cfg_seek(&b->mnt[0].dst, sizeof b->mnt[0], b->nmnt, m.dst) : b->nmnt;
@@ -153,8 +156,7 @@ bool cfg_set_root(struct box *b, char *v)
 	if (n < 3 && !same(f[0], "cmdline"))
 		m.src = f[0];
 	b->board.root = m;
-	return n < 2 ? !m.src || same(m.src, "no") || is_disk(m.src) || starts(m.src, "/dev/") :
-		n == 2 && m.src && (is_disk(m.src) || starts(m.src, "/dev/")) && !some_options(&b->board.root, f[1]);
+	return n < 2 ? !m.src || same(m.src, "no") || is_disk(m.src) : n == 2 && m.src && is_disk(m.src) && !some_options(&b->board.root, f[1]);
 }
 
 void cfg_drop_mnt(struct box *b, int i)

@@ -171,7 +171,7 @@ def test_what_can_be_looked_up(tmp_path):
     ("board.module=../x", '"../x" is not NAME ARG=VALUE ...'), ("board.module=x.ko", '"x.ko" is not NAME ARG=VALUE ...'), ("board.module=snd-soc_1 index=1", None), ("board.overlay=10%", None),
     ("mount=LABEL=d:/data:ext4,fsk", "fsk goes to the file system; fsck? (warning)"), ("mount=LABEL=d:/data:ext4,data=ordered,noatme,mkfs", "noatme goes to the file system; noatime? (warning)"),
     ("mount=LABEL=d:/data:fskc,errors=panic", "fskc goes to the file system; fsck? (warning)"), ("mount=LABEL=d:/data:ext4,errors=remount-ro,discard,fsck", None),
-    ("mount=/dev/x:none:ext4", '"/dev/x:none:ext4" is not SRC:BOX[:TYPE,OPTS] (a device or a type; from /, no ..)'), ("mount=LABEL=s:none:swap", None), ("mount=LABEL=s:none", None),
+    ("mount=/dev/x:none:ext4", '"/dev/x:none:ext4" is not SRC:BOX[:TYPE,OPTS] (a device or a type; from /, no ..)'), ("mount=LABEL=s:none:swap", None), ("mount=/dev/root:/:fsck,noatime", None), ("tmpfs=/", '"/" is not BOX[:SIZE,mode=M,exec] (from /, no ..)'), ("mount=LABEL=s:none", None),
     ("env=A=1", "a box's, not the board's"), ("umask=022", "a box's, not the board's"), ("rlimit.nofile=10", "a box's, not the board's"), ("tmpfs=/x:1Q", '"1Q" is not an option'), ("tmpfs=/x:1M", None),
     ("board.root=sda1", '"sda1" is not DISK[:TYPE,OPTS] (cmdline, no, /dev/X, LABEL=X, UUID=X, PARTLABEL=X, PARTUUID=X)'), ("board.local=x", '"x" is not an absolute path'),
     ("board.good=/none -x", "/none: No such file or directory (warning)"), ("board.good=/bin/sh -x", None), ("board.console=tty1 /none %t", "/none: No such file or directory (warning)"), ("board.console=tty1 /bin/sh", None),

@@ -141,21 +141,46 @@ def test_other_roots(tmp_path):
     disk = tmp_path / "disk"
     where, ids = disks.gpt(disk, ("one", disks.ext4(tmp_path, "root", 24, tree)), ("two", disks.ext4(tmp_path, "data", 4)))
     b = drives(b, disk)
-    r = qemu.boot(b, initramfs(b, MODULES), f"root=PARTUUID={ids[0]} rootfstype=ext4 ro", "/husk")
+    r = qemu.boot(b, initramfs(b, MODULES), f"root=PARTUUID={ids[0]} rootfstype=ext4 ro husk.mount=/dev/root:/:fsck", "/husk")
     assert r.ended and said(r, "root")[0].startswith("/dev/vda1 / ext4 ro,"), r
     assert said(r, "data") == said(r, "write") == ["Read-only file system"] and " ro," in said(r, "mount")[0], r
-    assert "fsck.ext4: status 4: mounted read-only" in r.text and said(r, "seed") == ["0"] and said(r, "run") == ["0"], r
+    assert r.text.count("fsck.ext4: status 4: mounted read-only") == 2 and said(r, "seed") == ["0"] and said(r, "run") == ["0"], r
     # a file system that is chosen by board.conf, and what it has instead of husk
-    r = qemu.boot(b, initramfs(b, MODULES + "board.root=LABEL=root:ext4,rw,noatime\n"), "init=/other", "/husk")
+    r = qemu.boot(b, initramfs(b, MODULES + "board.root=LABEL=root:ext4,noatime\n"), "rw init=/other", "/husk")
     assert r.ended and said(r, "other") == ["1 0000000000000000"], r
     assert said(r, "oroot")[0].startswith("/dev/vda1 / ext4 rw,noatime"), r
     assert said(r, "ogone") == ["ls: /gone: No such file or directory"] and said(r, "odev") == ["/dev/null", "/sys/block"], r
-    r = qemu.boot(b, initramfs(b, MODULES), "root=LABEL=root husk.board.overlay=8M", "/husk")
+    r = qemu.boot(b, initramfs(b, MODULES), "rw root=LABEL=root husk.board.overlay=8M husk.mount=/dev/root:/:fsck", "/husk")
+    assert "husk: /: not checked: it is not read-only, or on no disk\n" in r.text, r
     assert r.ended and said(r, "root")[0].startswith("overlay / overlay rw,") and said(r, "write") == [] and said(r, "seed") == ["1"], r
     data = disk.read_bytes()[where[0]:where[0] + 24 * MB]
     assert disks.clean(tmp_path, data)[0], disks.clean(tmp_path, data)[1]
     r = qemu.boot(b, initramfs(b, MODULES), "root=/dev/vda1 init=/nothing", "/husk", until="board.root: /nothing: No such file or directory")
     assert "board.root: /nothing: No such file or directory" in r.text, r
+
+
+CHECKED_SH = """
+grep ' / ' /proc/mounts | tail -n 1 | sed 's/^/@root /'; echo x >/etc/x; stat -c %h /etc/hosts | sed 's/^/@links /'; husk poweroff
+"""
+
+
+def test_the_root_is_checked(tmp_path):
+    """As a kernel mounts it, read-only: e2fsck mends it, which the kernel does not see, so the board reboots; then it is writable, with its options."""
+    test_boot.ready(BOARD)
+    b = qemu.of(BOARD, "6.1")
+    fsck = qemu.program((qemu.tool("e2fsck-static", b["DEBARCH"]) / "sbin/e2fsck.static").read_bytes())
+    tree = root_of(b, "mount=/dev/root:/:fsck,noatime\n", CHECKED_SH) | {"sbin/fsck.ext4": fsck}
+    disk = tmp_path / "disk"
+    disk.write_bytes(disks.ext4(tmp_path, "root", 24, tree))
+    for c in "set_inode_field /etc/hosts links_count 7", "set_super_value state 2":
+        subprocess.run(["debugfs", "-w", "-R", c, disk], check=True, capture_output=True)
+    b = drives(b, disk)
+    r = qemu.boot(b, initramfs(b, MODULES), "root=LABEL=root", "/husk")
+    assert r.ended and "fsck.ext4: status 3: mended\n" in r.text and "husk: /dev/vda: reboot\n" in r.text and "Restarting system" in r.text and not said(r, "root"), r
+    r = qemu.boot(b, initramfs(b, MODULES), "root=LABEL=root", "/husk")
+    assert r.ended and "husk: /" not in r.text and said(r, "links") == ["1"], r
+    assert said(r, "root")[0].startswith("/dev/vda / ext4 rw,noatime"), r
+    assert disks.clean(tmp_path, disk.read_bytes())[0]
 
 
 # On Debian's kernel FAT takes its letters from modules that nothing names.
