@@ -44,7 +44,7 @@ $(OUT)/husk: $(SRC) init/husk.h init/husk.ld init/arch/as init/arch/near.awk ini
 # The kernel's headers and the compiler's own, and nothing else of the build
 # machine: its C library stays out of sight.
 $(OUT)/include: Makefile boards/$(BOARD).mk
-	@sh test/need.sh "$(CC)" "$(LIB)/libc.a" "$(KH)/linux/seccomp.h"
+	@sh test/need.sh $(SETUP) "$(CC)" "$(LIB)/libc.a" "$(KH)/linux/seccomp.h" "$(KHASM)/unistd.h"
 	rm -rf $@ && mkdir -p $@
 	for f in `$(CC) -print-file-name=include`/*.h; do ln -s $$f $@; done
 	ln -s $(KH)/linux $(KH)/asm-generic $@

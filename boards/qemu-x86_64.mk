@@ -8,6 +8,7 @@ MUSL	= x86_64-linux-musl
 KH	= /usr/include
 KHASM	= /usr/include/x86_64-linux-gnu/asm
 MUSLROOT = /usr
+SETUP	= build
 # to boot it: Debian's kernel and busybox
 QEMU	= qemu-system-x86_64 -M q35 -m 256
 CONSOLE	= ttyS0

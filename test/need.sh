@@ -1,18 +1,18 @@
 #!/bin/sh
-# need.sh CC FILE ...: says in one line what a build lacks
+# need.sh WORD CC FILE ...: says in one line what a build lacks, and that setup.sh WORD brings it
 set -eu
-cc=$1; shift
-# shellcheck disable=SC2086 # the compiler may come with words of its own
-if ! command -v ${cc%% *} >/dev/null 2>&1; then
-	echo "husk: no compiler ${cc%% *}: sh test/setup.sh build" >&2
+word=$1 cc=$2; shift 2
+lacks()
+{
+	echo "husk: $*: sh test/setup.sh $word" >&2
 	exit 1
-fi
+}
+# shellcheck disable=SC2086 # the compiler may come with words of its own
+command -v ${cc%% *} >/dev/null 2>&1 || lacks "no compiler ${cc%% *}"
 for f; do
 	[ -e "$f" ] && continue
 	case $f in
-	*libc.a) what="musl's static files (musl-dev)" ;;
-	*) what="the kernel's headers (linux-libc-dev)" ;;
+	*libc.a) lacks "no $f: musl's static files (musl-dev) are missing" ;;
+	*) lacks "no $f: the kernel's headers (linux-libc-dev) are missing" ;;
 	esac
-	echo "husk: no $f: $what are missing: sh test/setup.sh build" >&2
-	exit 1
 done

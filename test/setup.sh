@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh build|test          installs what make, make run or make test miss (Debian, as root)
+# setup.sh build|cross|test    installs what make and make run, make BOARD=NAME or make test miss (Debian, as root)
 # setup.sh profiles            only out/profiles: the seccomp profiles of moby and podman
 # setup.sh unpack DIR PKG:ARCH ...   unpacks packages of any architecture below DIR
 # Quick and silent when everything is there; on another system it names what is missing.
@@ -8,8 +8,11 @@ cd "$(dirname "$0")/.."
 
 native=$(dpkg --print-architecture 2>/dev/null || uname -m)
 build="gcc make musl-tools linux-libc-dev busybox-static"
-cross="gcc-arm-linux-gnueabihf libc6-dev-armhf-cross linux-libc-dev-armhf-cross gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-	linux-libc-dev-arm64-cross gcc-i686-linux-gnu libc6-dev-i386-cross linux-libc-dev-i386-cross"
+cross=			# for the boards that this machine is not
+for pair in armhf:arm-linux-gnueabihf arm64:aarch64-linux-gnu i386:i686-linux-gnu; do
+	a=${pair%:*}
+	[ "$a" = "$native" ] || cross="$cross gcc-${pair#*:} libc6-dev-$a-cross linux-libc-dev-$a-cross"
+done
 test="libc6-dev strace python3 python3-pytest python3-pytest-xdist iproute2 util-linux uidmap clang clang-tidy cppcheck
 	shellcheck valgrind qemu-user-static qemu-system-x86 qemu-system-arm cpio squashfs-tools e2fsprogs
 	dosfstools f2fs-tools xfsprogs btrfs-progs exfatprogs erofs-utils genisoimage bubblewrap crun runc mandoc"
@@ -73,10 +76,10 @@ unpack()
 	rm -rf out/debs/one
 }
 
-musl()		# the C library of the other three
+musl()		# the C library of the others
 {
 	for pair in arm-linux-musleabihf:armhf aarch64-linux-musl:arm64 i386-linux-musl:i386; do
-		[ -e "out/musl/usr/lib/${pair%:*}/libc.a" ] || unpack out/musl "musl-dev:${pair#*:}"
+		[ "${pair#*:}" = "$native" ] || [ -e "out/musl/usr/lib/${pair%:*}/libc.a" ] || unpack out/musl "musl-dev:${pair#*:}"
 	done
 }
 
@@ -144,6 +147,10 @@ case ${1-} in
 build)
 	install $build
 	;;
+cross)
+	install $build $cross
+	musl
+	;;
 test)
 	install $build $cross $test
 	musl
@@ -158,6 +165,6 @@ unpack)
 	unpack "$@"
 	;;
 *)
-	die "setup.sh build|test|profiles|unpack DIR PACKAGE:ARCH ..."
+	die "setup.sh build|cross|test|profiles|unpack DIR PACKAGE:ARCH ..."
 	;;
 esac
