@@ -14,7 +14,7 @@
 
 /* What the words of a verb that takes a box say. */
 struct words {
-	const char *file, *pidfile, *root, *last;
+	const char *file, *pidfile, *root, *last, *arch;
 	char **words;
 	int nwords;
 	char *const *argv;		/* behind --, or NULL */
@@ -79,7 +79,6 @@ static int options_of(struct words *c, char **argv, const char *options)
 			return no_option(*argv), 0;
 		switch (*p) {
 		case 'd': c->background = true; break;
-		case 'a': c->more = true; break;
 		case 'w': c->live = true; break;
 		case '1': c->once = true; break;
 		case 'f': c->follow = true; break;
@@ -87,10 +86,16 @@ static int options_of(struct words *c, char **argv, const char *options)
 		case 'T': c->tty = 0; break;
 		case 'j': out_as(OUT_JSON); break;
 		case 'k': out_as(OUT_KEYS); break;
+		case 'a':
+			if (*options == 'a') {		/* of learn; that of check is an ARCH */
+				c->more = true;
+				break;
+			}
+			/* fall through */
 		default:
 			if (p[1] || !argv[1])
 				return usage(TEXT "a word is missing behind the last option"), 0;
-			*(*p == 'p' ? &c->pidfile : *p == 'n' ? &c->last : &c->root) = argv[1];
+			*(*p == 'p' ? &c->pidfile : *p == 'n' ? &c->last : *p == 'a' ? &c->arch : &c->root) = argv[1];
 			return 2;
 		}
 	} while (*++p);
@@ -404,12 +409,21 @@ static int check_one(const struct words *c, const char *word)
 	return e;
 }
 
+/* -a ARCH, by a name of ours, of uname or of a distribution. */
+static int use_arch(const char *name)
+{
+	static const char names[] = "x86_64|i386|armv7|arm64|amd64|x86|arm|aarch64|x86-64|i686|armv7l";
+	int i = name ? cfg_index(names, name) : -1;
+
+	return i >= 0 && filter_use(cfg_nth(names, i % 4)) ? 0 : usage(cfg_bad(name ? name : "", names, ""));
+}
+
 static int verb_check(char **argv)
 {
 	struct words c = { 0 };
 	int i, worst = 0, e;
 
-	if (parse(&c, argv + 2, "r"))
+	if (parse(&c, argv + 2, HAS(filter) ? "ra" : "r") || (c.arch && use_arch(c.arch)))
 		return 2;
 	for (i = 0; i < c.nrest || (i == 0 && c.nwords); i++)
 		worst = (e = check_one(&c, c.nrest ? c.rest[i] : NULL)) ? e : worst;
@@ -430,15 +444,6 @@ static int verb_show(char **argv, bool plan)
 	else if (!e)
 		cfg_show(1, true);
 	return e;
-}
-
-/* -a ARCH, by a name of ours, of uname or of a distribution. */
-static int use_arch(const char *name)
-{
-	static const char names[] = "x86_64|i386|armv7|arm64|amd64|x86|arm|aarch64|x86-64|i686|armv7l";
-	int i = name ? cfg_index(names, name) : -1;
-
-	return i >= 0 && filter_use(cfg_nth(names, i % 4)) ? 0 : usage(cfg_bad(name ? name : "", names, ""));
 }
 
 /* FILE or nothing, key=value ..., then what has no = and is a call with its
@@ -735,7 +740,7 @@ static int verb_version(void)
  * up to help are what a day needs. The calls stand apart, so that the table holds no pointers. */
 #define VERBS(V) \
 	V(run, always, " [-d] [-p FILE] FILE|key=value .. [-- argv]\n\tmake the box and wait; -d: in the background", verb_run(argv, false)) \
-	V(check, help, " [-r ROOTFS] FILE ..\n\tsilent and 0, or file:line: key: what is wrong", verb_check(argv)) \
+	V(check, help, " [-r ROOTFS] [-a ARCH] FILE ..\n\tsilent and 0, or file:line: key: what is wrong", verb_check(argv)) \
 	V(list, list, " [-jk]\n\tall boxes, also those of files that are not started, and why each is as it is", verb_list(argv)) \
 	V(start, control, " FILE|key=value .. [-- argv]\n\tin the background; done, where it runs", verb_start(argv)) \
 	V(stop, control, " NAME ..\n\tuntil it is gone; done, where it does not run", verb_each(argv, 's')) \

@@ -350,6 +350,24 @@ def test_names_of_architectures(name, arch):
     assert f": {arch}: " in show("-a", name, "syscalls=@service").splitlines()[0]
 
 
+def test_check_for_another_architecture(tmp_path):
+    """What is wrong on a board of 32 bits alone is found where its image is built, in each file, and with what is wrong anyway."""
+    for i in "ab":
+        (tmp_path / f"{i}.conf").write_text("exec=/bin/true\nsyscalls=@service +lseek(,0x100000000)\n")
+    files = [tmp_path / "a.conf", tmp_path / "b.conf"]
+    wrong = "".join(f"{f}:2: syscalls: lseek: its twins take other arguments: write =NAME(...) for each\n" for f in files)
+    for arch, (_, bits, _) in ARCHES.items():
+        for words in (["-a", arch], ["-r", "/", "-a", arch], ["-a", arch, "-r", "/"]):
+            r = husk.husk("check", *words, *files)
+            assert (r.status, r.out, r.err) == ((0, "", "") if bits == 64 else (2, "", wrong)), r
+    assert husk.husk("check", "-a", "mips", *files).err.startswith('husk: check: "mips" is not one of x86_64|i386|armv7|arm64')
+    assert husk.husk("check", "-a").err == husk.husk("check", "-r").err == "husk: check: a word is missing behind the last option - husk help check\n"
+    for f in files:
+        f.write_text("exec=/no/such\nabi=both\nsyscalls=@service +lseek(,0x100000000)\n")
+    said = [husk.husk("check", "-a", a, files[0]).err.replace(str(tmp_path), "") for a in ("arm64", "armv7", "x86_64")]
+    assert said == ["/a.conf:3: syscalls: lseek: its twins take other arguments: write =NAME(...) for each (of 32-bit programs)\n"] * 3
+
+
 @pytest.mark.parametrize("arch, call, said", [
     ("armv7", "set_tls", "ALLOW"), ("arm64", "open", "ENOSYS"), ("x86_64", "set_tls", "ENOSYS"), ("armv7", "0xf0005", "ALLOW"), ("i386", "socketcall 1", "EPERM"),
     ("arm64", "openat", "ALLOW"), ("i386", "clock_gettime64", "ALLOW"), ("armv7", "clock_settime64", "EPERM"), ("i386", "munmap 0 -1", "ALLOW"),
