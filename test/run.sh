@@ -5,7 +5,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 boards="qemu-x86_64 qemu-i386 qemu-armv7 qemu-arm64"
 parts=${*:-build gates units python}
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 unsteady=0
 
 ok()
 {
@@ -40,10 +40,9 @@ tap()
 	status=$?
 	good=$(grep -c '^ok ' out/tap.log)
 	wrong=$(grep -c '^not ok ' out/tap.log)
-	skip=$(grep -ci '^ok .*# skip' out/tap.log)
 	grep '^not ok ' out/tap.log
-	echo "$what: $((good - skip)) ok, $wrong not ok, $skip skipped"
-	passed=$((passed + good - skip)) failed=$((failed + wrong)) skipped=$((skipped + skip))
+	echo "$what: $good ok, $wrong not ok"
+	passed=$((passed + good)) failed=$((failed + wrong))
 	if [ "$good" = 0 ] || { [ $status != 0 ] && [ "$wrong" = 0 ]; }; then
 		bad "$what: status $status"
 		tail -n 15 out/tap.log
@@ -136,7 +135,7 @@ gates()
 			try "husk version on $b" "$q" "out/qemu-$b/husk" version
 			try "husk says the same on $b" says "$q" "out/qemu-$b/husk"
 		else
-			skipped=$((skipped + 1))
+			bad "no $q"
 		fi
 	done
 }
@@ -178,18 +177,21 @@ tests()		# WORD...: words of pytest
 	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rfEs "$@"
 }
 
-# What failed beside others is run once more, alone, and both results are shown: a machine
-# that has no time for its two workers breaks no test, and a broken one fails again. Many
-# are no accident. What is an attack counts at once: who got out once is out.
+# What failed beside others is run once more, alone: a machine that has no time for its two
+# workers breaks no test, and a broken one fails again. Both results are shown, by name, and who
+# passed alone is counted apart: it wants to be mended. Many are no accident. What is a matter of
+# security, of an error at some point or of what is left over counts at once: who got out once
+# is out, and what is seen once in a hundred starts is there.
+never="test_(escape|fault|failing|exec|caps|filter|rootfs|devices|pass|inside|cuts)\.py|hunt|hostile|foreign|refus|nothing|left|leave|flat|every_call|kill|gone"
 again_alone()
 {
 	failures=$(sed -n 's/^FAILED \(test.*\)/\1/p' out/python.log | sed 's/ - .*//' | sort -u)
-	case $failures in "" | *test_escape* | *hunt* | *hostile*) return ;; esac
-	[ "$(echo "$failures" | wc -l)" -le 4 ] && ! grep -q '^ERROR' out/python.log || return
+	[ -n "$failures" ] && [ "$(echo "$failures" | wc -l)" -le 3 ] && ! grep -q '^ERROR' out/python.log || return
+	! echo "$failures" | grep -qE "$never" || return
 	while read -r t; do
 		if tests "$t" >out/alone.log 2>&1; then
 			echo "unsteady: $t: failed beside others, passed alone"
-			failed=$((failed - 1)) passed=$((passed + 1))
+			failed=$((failed - 1)) unsteady=$((unsteady + 1))
 		else
 			echo "failed alone, too: $t"
 			tail -n 40 out/alone.log
@@ -198,6 +200,18 @@ again_alone()
 	$failures
 	END
 	status=$failed
+}
+
+# What is not tested here, and why, is in the list of what may be: facts of a kernel or a machine.
+# That a program, a board or a package is missing is none: test/setup.sh brings them.
+skips()
+{
+	sed '/^#/d; /^$/d' test/skips.txt >out/skips
+	grep '^SKIPPED' out/python.log | sed 's/^SKIPPED \[[0-9]*\] [^ ]*: //' | sort -u | grep -vxEf out/skips >out/skipped && {
+		sed 's/^/not in test\/skips.txt: /' out/skipped
+		return 1
+	}
+	return 0
 }
 
 python()
@@ -218,6 +232,7 @@ python()
 		esac
 	done
 	again_alone
+	try "what was skipped" skips
 	[ $status = 0 ] || [ $failed != 0 ] || bad "pytest: status $status"
 }
 
@@ -231,5 +246,5 @@ for part in $parts; do
 	$part
 	echo "== $part: $(($(date +%s) - began)) s"
 done
-echo "$passed passed, $failed failed, $skipped skipped"
+echo "$passed passed, $failed failed, $skipped skipped$([ $unsteady = 0 ] || echo ", $unsteady unsteady: failed beside others, passed alone")"
 [ $failed = 0 ]
