@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,44 +121,59 @@ static pid_t await(const char *word)
 	return pid;
 }
 
-static int count(const char *path)
+/* Of a line or a name; those of many are added, in whatever order they come */
+static uint64_t hash(const char *s)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
+	return h;
+}
+
+static uint64_t names(const char *path)
 {
 	DIR *dir = opendir(path);
-	int n = 0;
+	uint64_t sum = 0;
+	struct dirent *d;
 
-	while (dir && readdir(dir))
-		n++;
+	while (dir && (d = readdir(dir)))
+		sum += hash(d->d_name);
 	if (dir)
 		closedir(dir);
-	return n;
+	return sum;
 }
 
-static int lines(const char *path)
+static uint64_t lines(const char *path)
 {
 	FILE *f = fopen(path, "r");
-	int c, n = 0;
+	static char line[4096];
+	uint64_t sum = 0;
 
-	while (f && (c = getc(f)) != EOF)
-		n += c == '\n';
+	while (f && fgets(line, sizeof line, f))
+		sum += hash(line);
 	if (f)
 		fclose(f);
-	return n;
+	return sum;
 }
 
-static int left(void)
+/* What the host has: each mount as it is, each cgroup, interface and state by its name */
+static uint64_t left(void)
 {
-	return 1000000 * lines("/proc/mounts") + 1000 * count("/sys/fs/cgroup/husk") + count("/run/husk");
+	return lines("/proc/mounts") + 3 * names("/sys/fs/cgroup/husk") + 5 * names("/run/husk") + 7 * names("/sys/class/net") + 11 * names("/sys/fs/cgroup");
 }
 
 static void kills(int n)
 {
 	char *const argv[] = { BOX, "stop.timeout=20ms", "--", "/bin/sleep", "12345", NULL };
+	uint64_t here, mounts;
 	long t, most = 0, sum = 0;
-	int i, here, wrong = 0, were = 0;
+	int i, wrong = 0, were = 0;
 	pid_t pid;
 
 	RUN(BOX, "--", "/bin/true");
 	here = left();
+	mounts = lines("/proc/mounts");
 	for (i = 0; i < n; i++) {
 		pid = begin(argv);
 		if (i % 2) {		/* half of them while it stops, or has just been told to */
@@ -172,6 +188,7 @@ static void kills(int n)
 		while (having("12345", NULL) > 1 || (having("12345", NULL) && waitpid(pid, NULL, WNOHANG) == pid && having("12345", NULL)))
 			;
 		t = us() - t;
+		wrong += lines("/proc/mounts") != mounts;	/* with the last process its mounts are gone, too */
 		end(pid);
 		sum += t;
 		most = t > most ? t : most;
@@ -183,7 +200,8 @@ static void kills(int n)
 static void starts(int n)
 {
 	long first = 0, last = 0, t, stops = 0;
-	int i, here = 0, wrong = 0;
+	uint64_t here = 0;
+	int i, wrong = 0;
 
 	for (i = -3; i < n; i++) {
 		if (i == 0)

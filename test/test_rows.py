@@ -1,5 +1,6 @@
 """Reliability, row by row: what other inits and runtimes got wrong, what PID 1 has to do, and what was promised of one
-box and of many. Each row has its tests, wherever they are; those that fit nowhere else are below.
+box and of many. Each row has its tests, wherever they are; those that fit nowhere else are below. A number in a row is what
+make test does in its time; a variable behind it asks for what was promised.
 
 What peers got wrong:
  a short-lived payload of run, exec       test_rows.test_short_lived_programs test_events.test_lives_of_a_moment
@@ -31,7 +32,7 @@ What PID 1 does:
  1 exit codes, signals                    test_run.test_every_exit_status test_run.test_death_by_every_signal test_run.test_death_with_a_core_dump test_pid1.test_row_1_stop_and_continue_are_no_exit
  2 no status is another one               test_run.test_every_exit_status test_run.test_exit_137_is_not_a_kill
  3 reap                                   test_pid1.test_row_3_reap_100_sleepers test_pid1.test_row_3_reap_100000_orphans_at_full_rate
- 4 an end among zombies                   test_pid1.test_row_4_exit_while_zombies_queue test_rows.test_in_the_time_of_a_guest
+ 4 an end among 2000; ZOMBIES=10000       test_pid1.test_row_4_exit_while_zombies_queue test_rows.test_in_the_time_of_a_guest
  5 forwarding                             test_pid1.test_row_5_forwarding test_pid1.test_row_5_keeper_forwards_what_is_not_its_own
  6 one program, or all                    test_pid1.test_row_6_only_the_program_gets_the_signal test_forks.test_what_stops_it_goes_to_all_that_are_left
  7 the program ends, others live          test_pid1.test_row_7_the_others_end_with_the_program test_run.test_program_that_forks_and_leaves
@@ -44,21 +45,23 @@ What PID 1 does:
  14 not PID 1                             test_cg.test_shared_pid_namespace_ends_with_its_keeper
  15 its directory, its descriptors        test_pid1.test_row_15_cwd test_run.test_pid_1_inherits_nothing_either
  16 what cannot be executed               test_run.test_what_cannot_be_executed test_pid1.test_row_16_too_many_arguments
- 17 signals to PID 1                      test_pid1.test_row_17_signals_from_inside test_pid1.test_row_17_own_fault_of_pid_1 test_boot.test_down
+ 17 signals to PID 1                      test_pid1.test_row_17_signals_from_inside test_pid1.test_row_17_a_fault_that_is_only_sent test_pid1.test_row_17_own_fault_of_pid_1 test_boot.test_down
  18 no process to be had                  test_life.test_no_process_to_be_had test_exec.test_too_small_pids_max test_escape.test_h3_fork_bomb
  19 out of memory                         test_life.test_out_of_memory_is_the_reason test_events.test_pid_1_of_the_box_is_not_chosen
- 20 a storm of signals                    test_pid1.test_row_20_signal_storm test_boot.test_storm test_failing.test_storm
+ 20 a storm of signals                    test_pid1.test_row_20_signal_storm test_pid1.test_row_20_and_then_it_is_quiet test_boot.test_storm test_failing.test_storm
  21 the clock                             test_rows.test_in_the_time_of_a_guest test_boot.test_supervised
  22 standard input                        test_pid1.test_row_22_stdin test_run.test_stdin_reaches_the_program test_run.test_closed_stdio_is_dev_null
  23 a stop                                test_pid1.test_row_23_stop_is_bounded test_pid1.test_row_23_stop_during_the_start test_pid1.test_row_23_kill_during_stop test_ctl.test_stop_during_start test_run.test_stop_twice test_rows.test_in_the_time_of_a_guest
- 24 again and again                       test_life.test_200_restarts_are_flat test_life.test_delays_and_the_end_of_trying
- 25 thousands of starts                   test_rows.test_in_the_time_of_a_guest test_ctl.test_many_starts_and_stops_leave_nothing test_pid1.test_row_24_200_starts_leave_nothing
+ 24 again and again, 200 times            test_life.test_200_restarts_are_flat test_life.test_delays_and_the_end_of_trying
+ 25 60 starts in a guest; STARTS=5000     test_rows.test_in_the_time_of_a_guest test_ctl.test_many_starts_and_stops_leave_nothing test_pid1.test_row_24_200_starts_leave_nothing
+ 26 the power goes: 10 times; CUTS=1000   test_cuts.test_power_cut
+ 27 another husk                          test_upgrade.test_a_box_lives_through_twenty test_upgrade.test_killed_at_each_call_of_it test_upgrade.test_pid_1_of_a_board
 
 What was promised:
  kill -9 of the keeper at every call      test_fault.test_fault test_ctl.test_a_keeper_killed_at_any_call_of_its_stop test_life.test_keeper_killed_at_each_call_of_a_restart
  and at any moment: 200 ms                test_ctl.test_a_keeper_killed_at_any_moment_takes_its_box_along test_rows.test_in_the_time_of_a_guest
- 2000 times                               test_rows.test_in_the_time_of_a_guest
- 200 at once                              test_rows.test_many_boxes_at_once
+ 50 times in a guest; 2000: KILLS=2000    test_rows.test_in_the_time_of_a_guest
+ 60 at once; 200 with MANY=200            test_rows.test_many_boxes_at_once
  5000 mounts                              test_rows.test_thousands_of_mounts
  below a directory of mode 0700           test_rows.test_below_a_directory_that_nobody_enters
  a program that changes its uid           test_run.test_program_that_changes_its_own_uid_gets_term test_programs.test_dropbear
