@@ -64,7 +64,6 @@ def test_good_is_shown_and_read_again(path, tmp_path):
 # those lines is refused, by name, and no other one.
 AHEAD = {
     "can": "net.move net.veth net.addr net.route", "cloud": "share", "debug": "tty", "nodered": "net net.publish", "scada": "root", "sensor": "share",
-    "gateway/board": "board.verity",
 }
 
 
