@@ -22,7 +22,7 @@
 
 #include "husk.h"
 
-enum { TURN_MS = 250, KILL_MS = 10000, GRACE_MS = 1000, BUSY_MS = 1000, OFF_MS = 10000, EMERGENCY_MS = 1000, STEP_MS = 10,
+enum { TURN_MS = 250, KILL_MS = 10000, GRACE_MS = 1000, BUSY_MS = 1000, OFF_MS = 10000, EMERGENCY_MS = 1000, STEP_MS = 10, DAY = 86400,
 	LOOPS = 64, KEXEC = 0x45584543 };	/* of linux/reboot.h, where it is another type */
 enum { RT_HALT = 34 + 3, RT_POWEROFF, RT_REBOOT, RT_KEXEC };	/* as systemd-nspawn and LXC send them */
 
@@ -48,20 +48,27 @@ static void off(char how, bool kexec)
 	(void)reboot(how == 'h' ? RB_HALT_SYSTEM : how == 'p' ? RB_POWER_OFF : RB_AUTOBOOT);
 }
 
-/* -f does it here and now, without PID 1; -n without sync. */
+/* The options of busybox: -f does it here and now, without PID 1; -n without sync; after -d SEC. Of
+ * the others -w writes a record alone, which nobody keeps here, and -i is passed over. */
 int board_ask(const char *verb, char *const options[])
 {
-	bool here = false, plain = false;
-	const char *a, *o;
+	bool here = false, plain = false, record = false;
+	uint32_t delay = 0;
+	const char *a, *o, *p;
 
 	for (; (o = *options); options++) {
-		if (*o != '-' || o[1 + strspn(o + 1, "fn")]) {
-			warnx("%s: %s: -f or -n", verb, o);
+		p = o + 1 + strspn(o + 1, "fniw");
+		if (*p == 'd' && (p[1] || options[1]) ? !cfg_digits(p[1] ? p + 1 : *++options, DAY, &delay) : *o != '-' || *p) {
+			warnx("%s: %s: -f, -n, -d SEC, -i or -w", verb, o);
 			return 2;
 		}
 		here |= strchr(o, 'f') != NULL;
 		plain |= strchr(o, 'n') != NULL;
+		record |= strchr(o, 'w') != NULL;
 	}
+	(void)poll(NULL, 0, (int)delay * 1000);
+	if (record)
+		return 0;
 	for (a = asked; a[1] != *verb; a += 2)
 		;
 	if (!here && kill(1, *a) == 0)

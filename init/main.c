@@ -756,9 +756,9 @@ static int verb_version(void)
 	V(pause, update, " NAME\n\tall of a box stands still", verb_freeze(argv, true)) \
 	V(resume, update, " NAME\n\tand goes on", verb_freeze(argv, false)) \
 	V(version, always, "", verb_version()) \
-	V(halt, boards, " [-fn]", board_ask(argv[1], argv + 2)) \
-	V(poweroff, boards, " [-fn]", board_ask(argv[1], argv + 2)) \
-	V(reboot, boards, " [-fn]\n\task PID 1 of the board; -f: do it here, -n: without sync", board_ask(argv[1], argv + 2)) \
+	V(halt, boards, " [-fniw] [-d SEC]", board_ask(argv[1], argv + 2)) \
+	V(poweroff, boards, " [-fniw] [-d SEC]", board_ask(argv[1], argv + 2)) \
+	V(reboot, boards, " [-fniw] [-d SEC]\n\task PID 1 of the board; -f: do it here, -n: without sync", board_ask(argv[1], argv + 2)) \
 	V(boot, boards, " [-tk]\n\twhat PID 1 of a board does; -t: when what began of it, -k: key=value", argv[2] ? board_chart(argv[2]) : board_boot(argv)) \
 	V(stats, stats, " [-jkw] [NAME]\n\twhat a box has used, or all; -w: every second, -j: JSON, -k: key=value", verb_stats(argv)) \
 	V(events, events, " [-j] [-1] NAME\n\ta line for each thing that happens to it; -1: until it ends", verb_events(argv)) \

@@ -89,7 +89,7 @@ def test_the_end_of_three_lives():
     r = lives(b, f)
     assert r.ended and said(r, "year")[1:] == ["2032-02-29"] * 2 and said(r, "year")[0] < "2032", r
     assert said(r, "loaded") == ["0"] and "second" in said(r, "words")[2].split(), r
-    assert said(r, "wrong") == ["2"] and "husk: reboot: -x: -f or -n\n" in r.text and not said(r, "refused"), r
+    assert said(r, "wrong") == ["2"] and "husk: reboot: -x: -f, -n, -d SEC, -i or -w\n" in r.text and not said(r, "refused"), r
     assert r.text.count("husk: going down") == 2 and "Power down" in r.text and "Kernel panic" not in r.text, r
 
 

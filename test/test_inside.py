@@ -50,6 +50,16 @@ def test_the_end(where, how, status):
     assert code in (128 + status, -status), (code, text)
 
 
+def test_the_options_of_busybox(where):
+    """-w is no end, -i none of its own, -d waits first; and a number that is none is no end either."""
+    words = "-w", "-nw", "-d x", "-d", "-d1x", "-dd", "x", "-x", "-iwd 0"
+    (where / "z.sh").write_text("".join(f"{husk.HUSK} poweroff {w}; echo @{w} is $?\n" for w in words) + f"date +@%s%N; {husk.HUSK} poweroff -wd1; date +@%s%N; {husk.HUSK} poweroff -nid 0\nsleep 100\n")
+    code, text = boot(where, {"z": f"exec=/bin/sh {where}/z.sh\n"})
+    assert re.findall(r"^@(.*) is (\d)$", text, re.M) == [(w, "0" if "w" in w else "2") for w in words], text
+    first, second = map(int, re.findall(r"^@(\d+)$", text, re.M))
+    assert second - first >= 1e9 and code in OFF and text.count("husk: poweroff: -") == 5, text
+
+
 def test_what_the_last_one_left(where):
     """A box that has ended stays to be looked at; the next boot in that run directory starts it."""
     for name in "ab":
