@@ -30,11 +30,13 @@
  * Only HOST rows have an undo. What INIT and PROG make dies with their
  * namespaces; what HOST makes is written to the state file before it is made,
  * and undo reads that file and nothing else. So a normal stop, an error, and
- * the clean-up after kill -9 are one function, stages_undo().
+ * the clean-up after kill -9 are one function, stages_undo(). Two things are no
+ * part of the box but the caller's, and stay: a directory of bind= with create
+ * (rootfs.sources), and the file of log= with those above it (init.log).
  *
  * Before the release byte every failure ends in status 125 with the name of
- * its row, the program has never run, and the host is as it was. After it the
- * status is the program's.
+ * its row, the program has never run, and the host is as it was, but for those
+ * two. After it the status is the program's.
  */
 #include <errno.h>
 #include <string.h>
@@ -57,11 +59,11 @@
 	ROW(init_state,      HOST,              init_forget, NOKEY, "lock the name")	/* locked and written before anything is made */ \
 	ROW(init_wait,       OF(restart, HOST), NO_UNDO,     KEYS(IF, NEEDS), "for others")	/* nothing is made yet that would have to be kept */ \
 	ROW(init_pipes,      HOST,              init_poststop, NOKEY, "")	/* all that supervising needs is there before there is something to supervise */ \
-	ROW(init_log,        HOST,              NO_UNDO,     KEYS(LOG, LOG_RATE), "")	/* a file, as any other of the host's */ \
+	ROW(init_log,        HOST,              NO_UNDO,     KEYS(LOG, LOG_RATE), "")	/* a file, as any other of the host's: it stays */ \
 	ROW(init_notify,     OF(ready, HOST),   NO_UNDO,     KEYS(READY, WATCHDOG), "")	/* its socket is a source, too */ \
 	ROW(init_fd,         OF(sockets, HOST), NO_UNDO,     KEY(FD), "open what is passed on") \
 	ROW(init_listen,     OF(sockets, HOST), NO_UNDO,     KEY(LISTEN), "sockets of this side")	/* in our network; the keeper holds them over all restarts */ \
-	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone */ \
+	ROW(rootfs_sources,  HOST,              NO_UNDO,     NOKEY, "open what is bound")	/* host paths are the host's business: opened before the clone; what create makes stays */ \
 	ROW(cg_make,         HOST,              cg_remove,   KEY(CGROUP), "a leaf of its own") \
 	ROW(cg_devices,      HOST,              NO_UNDO,     KEY(DEVICES_ALLOW), "deny all but the listed")	/* may make a leaf, and that one anew */ \
 	ROW(cg_limits,       HOST,              NO_UNDO,     KEYS(MEMORY_MAX, KNOB), "")	/* in force before the first process is inside */ \

@@ -38,16 +38,24 @@ static int give(struct run *r, int fd)
 	return fchown(fd, uid, gid) < 0 ? fail(r, "chown") : 0;
 }
 
+/* A mode that nobody asks for says that it is not the user's yet: where the start was killed in
+ * between, the next one goes on. Nor does it go with the box: what is in it is the caller's. */
+enum { UNFINISHED = 01700 };
+
 static int make_dir(struct run *r, const struct mnt *m)
 {
+	FILLED struct stat st;
+	bool there = mkdir(m->src, UNFINISHED) < 0;
 	int fd, e = 0;
 
-	if (mkdir(m->src, 0700) < 0)
-		return errno == EEXIST ? 0 : fail(r, "make %s", m->src);
+	if (there && (errno != EEXIST || lstat(m->src, &st) < 0))
+		return fail(r, "make %s", m->src);
+	if (there && st.st_mode != (S_IFDIR | UNFINISHED))
+		return 0;
 	fd = open(m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && !r->unpriv)
 		e = give(r, fd);
-	if (!e && (fd < 0 || (m->mode && fchmod(fd, m->mode) < 0)))
+	if (!e && (fd < 0 || fchmod(fd, m->mode ? m->mode : 0700) < 0))
 		e = fail(r, "make %s", m->src);
 	let_go(fd);
 	if (e)

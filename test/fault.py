@@ -91,7 +91,7 @@ VARIANTS = {		# further starts, of which those calls are points that the first o
     "ready": ["ready=fd:9", "watchdog=1m", "fd=5:/dev/null", "fd=6:/dev/zero:rw"],
     "limits": ["cpu.max=50%", "cpu.max.burst=1000", "cpu.weight.nice=1", "cpu.rt_runtime_us=1001", "cpuset.cpus=0", "io.max=DISK:rbps=1G,wiops=10000",
                "io.weight=200", "memory.swappiness=10"],
-    "full": ["net=host", "etc=group", "mount=IMAGE:/data:squashfs", "user=user", "groups=44", "caps=net_raw,kill", "bind=/usr/share:/mnt:rec", "tmpfs=/srv:1M", "readonly=/srv",
+    "full": ["net=host", "etc=group", "mount=IMAGE:/data:squashfs", "user=user", "groups=44", "caps=net_raw,kill", "bind=/usr/share:/mnt:rec", "bind=MADE:/mnt/locale:rw,create=750", "tmpfs=/srv:1M", "readonly=/srv",
              "bind=/proc/sys/net", "device=/dev/full:/dev/sub/full:r", "hostname=x", "domainname=y", "nice=3", "affinity=0", "umask=027", "oom_score_adj=9",
              "rlimit.nofile=64", "cwd=/tmp", "keyring=yes", "ns.time=new", "clock.boottime=60s", "cpu.weight=50"],
 }
@@ -114,6 +114,21 @@ def disk():
     return next(((d / "dev").read_text().strip() for d in dirs), "")
 
 
+@functools.lru_cache(None)
+def made_dir():
+    atexit.register(lambda: made() and made_dir().rmdir())
+    return husk.OUT / f"fault.{os.getpid()}.made"
+
+
+def made():
+    """The directory of create: who owns it and how it may be used, or None."""
+    try:
+        s = made_dir().stat()
+        return s.st_uid, s.st_gid, s.st_mode & 0o7777
+    except FileNotFoundError:
+        return None
+
+
 def output():
     """Where log=FILE writes to."""
     return husk.OUT / f"fault.{os.getpid()}.log"
@@ -129,7 +144,7 @@ def printed():
 def words(box, *program, variant=""):
     """The start under test: a full default box with two limits, and a program that says what it sees and feels (by thousands
     of calls: not where each is learned)."""
-    more = [w.replace("OUTPUT", str(output())).replace("IMAGE", image()).replace("DISK", disk()).replace("PORT", str(20000 + os.getpid() % 10000)).replace("SOCKET", str(output()) + ".sock") for w in VARIANTS.get(variant, []) if ("IMAGE" not in w or image()) and ("DISK" not in w or disk())]
+    more = [w.replace("OUTPUT", str(output())).replace("MADE", str(made_dir())).replace("IMAGE", image()).replace("DISK", disk()).replace("PORT", str(20000 + os.getpid() % 10000)).replace("SOCKET", str(output()) + ".sock") for w in VARIANTS.get(variant, []) if ("IMAGE" not in w or image()) and ("DISK" not in w or disk())]
     return [husk.HUSK, "learn" if variant == "learn" else "run", *[w for w in more if w[0] == "-"], f"name={box}", f"root={husk.ROOT}", "memory.max=8M", "memory.swap.max=0", "pids.max=16",
             "stop.timeout=1s", *[w for w in more if w[0] != "-"], "--", *(program or ("/bin/inside", "rights", "7", "felt")[:3 if variant == "learn" else 4])]
 
@@ -139,6 +154,8 @@ SAID = r"husk: [^\n]*\n"
 
 def inject(log, *mode, box, timeout=TIME, before=(), variant=""):
     back = ["-b"] if variant in ("background", "terminal") else ["-r", "014929999"] if variant == "hooks" else []
+    if made():
+        made_dir().rmdir()
     r = husk.command(*before, husk.INJECT, "-o", log, *back, *mode, "--", *words(box, variant=variant), timeout=timeout)
     if variant == "lines":
         r.out += printed()
@@ -340,6 +357,8 @@ def check_once(call, mode, err, box, baseline, log, variant):
     if "alive " in said:
         wrong.append("outlives the keeper: " + said[said.index("alive "):].strip())
     wrong += leftovers(box, got, mode, r)
+    if variant == "full":
+        wrong += half_made(box, got)
     again = husk.command(*words(box, "/bin/inside", "exit", "7"), timeout=TIME)
     if again.status != 7:
         wrong.append(f"the next start does not work: {again}")
@@ -350,6 +369,15 @@ def check_once(call, mode, err, box, baseline, log, variant):
     if wrong:
         raise Wrong(f"{what}: {'; '.join(wrong)}\n  status {r.status} err {r.err.strip()!r}")
     return got
+
+
+def half_made(box, got):
+    """What create makes stays, as the data in it would: it is the user's, or the next start of that box makes it so."""
+    right = (1000, 1000, 0o750)
+    wrong = ["the directory of create is not there"] if got == "own" and not made() else []
+    if made() and made() != right and husk.command(*words(box, "/bin/inside", "exit", "7", variant="full"), timeout=TIME) and made() != right:
+        wrong.append(f"create made {made()}")
+    return wrong
 
 
 def leftovers(box, got, mode, r):

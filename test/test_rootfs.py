@@ -229,6 +229,14 @@ def test_create(name, tmp_path, user, owner):
     assert os.stat(d).st_mode & 0o7777 == 0o700, "one that is there is left alone"
 
 
+def test_what_is_made_for_the_caller_stays_when_the_start_fails(name, tmp_path):
+    """The two that are not undone: a directory of create, whole, and the file of log with those on its way."""
+    r = run("user=1000:44", f"bind={tmp_path}/new:/mnt:rw,create=751", f"log={tmp_path}/a/b/log", f"bind={tmp_path}:/not/there", "--", "/bin/true", box=name)
+    s = os.stat(tmp_path / "new")
+    assert r.status == 125 and "rootfs.mounts: " in r.err and (s.st_uid, s.st_gid, s.st_mode & 0o7777) == (1000, 44, 0o751), r
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["a", "a/b", "a/b/log", "new"]
+
+
 def test_create_for_nobody_leaves_nothing(name, tmp_path):
     r = run("user=nobody-has-this-name", f"bind={tmp_path}/new:/mnt:rw,create", "--", "/bin/true", box=name)
     assert r.status == 125 and not (tmp_path / "new").exists(), r
