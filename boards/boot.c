@@ -178,6 +178,8 @@ static void stop_gone(void)
 static void take(const struct planned *p)
 {
 	plan.waits = p->kind >= PLANNED_END;
+	if (plan.waits)
+		(void)board_clock(p->late);
 	if (p->kind == PLANNED_END)
 		stop_gone();
 	else if (p->kind == PLANNED_WRONG)
@@ -389,6 +391,8 @@ static void serve(void)
 	do {
 		keeper_turn(patience());
 		hear_plan();
+		if (plan.from < 0)
+			keeper_wakes(board_clock(false));
 		after_rescue();
 		start_some();
 		alone();

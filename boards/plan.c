@@ -581,6 +581,7 @@ static void send_all(int to)
 			v[i++] = (struct iovec){ &w->what, sizeof w->what };
 		} else {
 			end.kind = at()->part ? PLANNED_PART : PLANNED_END;
+			end.late = board_time_guessed();
 			v[i].iov_base = &end;	/* a constant with an address would be a table with a pointer */
 			v[i++].iov_len = sizeof end;
 		}

@@ -73,10 +73,11 @@ enum part { PARTS(PART) NPARTS, PART_always = 31 };
  * from another. What the kernel has told is where the C library has it of old: see
  * fstat() in init/libc.c. */
 #if __SIZEOF_LONG__ == 8
-#define MTIME(st)	((uint32_t)(st).st_mtim.tv_sec * 1000000000u + (uint32_t)(st).st_mtim.tv_nsec)
+#define CHANGED(st)	((st).st_mtim)
 #else
-#define MTIME(st)	((uint32_t)(st).__st_mtim32.tv_sec * 1000000000u + (uint32_t)(st).__st_mtim32.tv_nsec)
+#define CHANGED(st)	((st).__st_mtim32)
 #endif
+#define MTIME(st)	((uint32_t)CHANGED(st).tv_sec * 1000000000u + (uint32_t)CHANGED(st).tv_nsec)
 
 /* Fixed maxima: there is no malloc. Who hits one is told which. */
 enum {
@@ -368,7 +369,7 @@ enum { PLANNED_BOX, PLANNED_KEPT, PLANNED_WRONG, PLANNED_MOVED, PLANNED_END, PLA
 struct planned {
 	uint8_t	 kind;
 	bool	 changed;		/* its file is another than the one that it was started from */
-	bool	 late;			/* not before all of the board is there */
+	bool	 late;			/* not before all of the board is there; of PLANNED_END: its clock was guessed */
 	char	 name[MAXNAME + 1], file[MAXDIR + MAXNAME + 6];
 	char	 extra[MAXWAITS];	/* what others' before= makes it wait for, as life.waits */
 	uint64_t after;			/* bit i: not before the box that is sent as number i has got somewhere */
@@ -1634,6 +1635,8 @@ int board_follow(void);			/* into the root that lies over ours: 0 or -1 */
 void board_enter(const char *init, char **argv);	/* follows, and becomes it; or prints */
 /* boards/time.c */
 void board_time(void);			/* the machine's own clock, where the kernel has not read it */
+bool board_time_guessed(void);
+int board_clock(bool guess);		/* PID 1: the seed is written anew when such a clock is set; what tells, or -1 */
 void board_time_save(void);
 void board_seed(void);			/* of random numbers: taken, and the next one written */
 void board_seed_save(void);

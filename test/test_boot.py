@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -246,11 +247,14 @@ def test_every_board(each, tmp_path):
     files |= {"learn.conf": qemu.file("root=/srv/root\nuser=1000\nexec=/bin/sh /learn.sh\n"), "srv/root/learn.sh": qemu.file(LEARN_SH),
               "srv/root/times": qemu.program(qemu.compiled(b, "times.c"))}
     tries = LEARN + "".join(f"husk run /verdicts/{p}.conf\n" for p in VERDICTS)
+    tries += "echo @clock $(date +%s)\n"
+    files["init"] = qemu.program("#!/bin/sh\ndate -s @0 >/dev/null\nexec /husk\n")		# as a kernel leaves it that reads no clock
     if each in FOREIGN:
         tries += "husk run /verdicts/service.conf -- /foreign x /service.list; echo @foreign $?\n"
     files["outside.sh"] = qemu.file(OUTSIDE_SH.replace("sleep 1\nhusk poweroff", tries + "husk poweroff"))
-    r = qemu.boot(b, files)
+    r = qemu.boot(b, files, init="/init")
     check_full(r, each)
+    assert abs(int(said(r, "clock")[0]) - time.time()) < 86400, r
     check_learn(r)
     check_verdicts(r, each, wanted)
 
