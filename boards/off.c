@@ -4,7 +4,7 @@
  *
  *	boxes		each its stop.timeout, all board.stop.timeout; then those that are left at once
  *	the rest	TERM, GRACE_MS, KILL, GRACE_MS
- *	a child		swap, file systems, reboot(2): OFF_MS
+ *	a child		swap, file systems, reboot(2): OFF_MS, and again while less and less is to be written
  *	another		the kernel's own emergency remount, EMERGENCY_MS, reboot(2) */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,8 @@
 
 #include "husk.h"
 
-enum { TURN_MS = 250, KILL_MS = 10000, GRACE_MS = 1000, BUSY_MS = 1000, OFF_MS = 10000, EMERGENCY_MS = 1000, STEP_MS = 10, DAY = 86400,
+enum { TURN_MS = 250, KILL_MS = 10000, GRACE_MS = 1000, BUSY_MS = 1000, OFF_MS = 10000, WRITES_MS = 600000, EMERGENCY_MS = 1000,
+	STEP_MS = 10, DAY = 86400,
 	LOOPS = 64, KEXEC = 0x45584543 };	/* of linux/reboot.h, where it is another type */
 enum { RT_HALT = 34 + 3, RT_POWEROFF, RT_REBOOT, RT_KEXEC };	/* as systemd-nspawn and LXC send them */
 
@@ -257,9 +258,39 @@ static void in_child(char how, bool first)
 		_exit(1);
 }
 
+/* kB that a disk is still to take, or to give back: swapoff takes from the total. */
+static uint64_t unwritten(int meminfo)
+{
+	static const char keys[] = "\nSwapTotal:\0\nDirty:\0\nWriteback:\0";
+	static char text[1024];
+	ssize_t n = pread(meminfo, text, sizeof text - 1, 0);
+	uint64_t sum = 0, kb;
+	const char *k, *p;
+
+	text[n > 0 ? n : 0] = '\0';
+	for (k = keys; *k; k += strlen(k) + 1)
+		if ((p = strstr(text, k))) {
+			p += strlen(k);
+			decimal(p + strspn(p, " "), &kb);
+			sum += kb;
+		}
+	return sum;
+}
+
+/* One that is slow is not dead. The file is open before /proc is not there any more. */
+static void await_disks(int meminfo)
+{
+	uint64_t end = now_ms() + WRITES_MS, least = unwritten(meminfo), left;
+
+	while (!all_gone(OFF_MS) && (left = unwritten(meminfo)) < least && now_ms() < end)
+		least = left;
+}
+
 /* No sync() here: it waits for a disk that may be dead. */
 void board_off(char how)
 {
+	int meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+
 	(void)kill(-1, SIGTERM);
 	(void)kill(-1, SIGCONT);
 	if (!all_gone(GRACE_MS)) {
@@ -267,7 +298,7 @@ void board_off(char how)
 		(void)all_gone(GRACE_MS);
 	}
 	in_child(how, true);
-	(void)all_gone(OFF_MS);
+	await_disks(meminfo);
 	in_child(how, false);
 	if (board_inside() && all_gone(GRACE_MS))
 		_exit(0);		/* nobody could end the namespace by reboot(2): this does */
