@@ -321,7 +321,7 @@ static void start_some(void)
 				continue;
 			}
 			plan.begun |= (uint64_t)1 << i;
-			(void)keeper_start(p->file, p->name, p->extra);
+			(void)keeper_start(p->file, p->name, p->extra, p->start_ms);
 		}
 	if (plan.waits && plan.from >= 0 && (plan.wanted || !starters())) {
 		plan.waits = false;

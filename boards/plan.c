@@ -304,6 +304,7 @@ const char *board_add(const struct box *b, const char *file)
 		to += copy(to, MAXNAME + 1, b->before[i]) + 1;
 	w->what.changed = at()->again && changed(b);
 	w->what.late = shows(b);
+	w->what.start_ms = b->life.ready_ms;
 	nboxes++;
 	return *no ? no : NULL;
 }

@@ -372,6 +372,7 @@ struct planned {
 	bool	 late;			/* not before all of the board is there; of PLANNED_END: its clock was guessed */
 	char	 name[MAXNAME + 1], file[MAXDIR + MAXNAME + 6];
 	char	 extra[MAXWAITS];	/* what others' before= makes it wait for, as life.waits */
+	uint32_t start_ms;		/* start.timeout=, or 0 */
 	uint64_t after;			/* bit i: not before the box that is sent as number i has got somewhere */
 };
 
@@ -427,6 +428,7 @@ enum due { DUE_STOP, DUE_START, DUE_BACKOFF, DUE_WATCHDOG, DUE_WAIT,
 	NDUE };
 
 /* The machine of init/life.c: what a box is, and what happens to it */
+enum { MAKE_MS = 60000 };		/* a start without a start.timeout= may take so long until PID 1 is there */
 enum livestate { FREE, WAITING, STARTING, RUNNING, STOPPING, KILLED, BACKOFF, GONE, NSTATE };
 enum event { EV_UP,			/* handed over: PID 1 is there */
 	EV_WAIT, EV_SKIP,		/* needs= or after= is not so; if= */
@@ -754,7 +756,7 @@ struct live *keeper_add(const char *name);
 void keeper_adopt(struct live *, const struct run *);	/* it is up, or waits */
 void keeper_descriptors(const struct run *, bool stays, int fd[NWATCH]);	/* by the rows of fd[] */
 void keeper_fetch(struct live *);	/* has it ended already? */
-int keeper_start(const char *file, const char *name, const char *extra);	/* by a starter; 0 or -1 */
+int keeper_start(const char *file, const char *name, const char *extra, uint32_t ms);	/* by a starter, which may take so long; 0 or -1 */
 void keeper_refresh(const struct live *);	/* its copies of etc= */
 int keeper_loop(bool learn);		/* of one box: until it has ended; its status. learn: nothing is forgotten */
 int keeper_go_on(bool learn);		/* the same, from the middle */
@@ -899,6 +901,7 @@ unsigned state_lived(const struct left *);	/* hundredths of a second since PID 1
 const char *state_word(const struct left *, char *buf, size_t max);	/* the last state=, or "" */
 int state_renew(struct live *, bool over);	/* another state file: the first lines, why as the newest last=; over: that stays. 0 or -1 */
 void state_note(const struct live *, const char *word, const char *why);	/* a line state=; why: or NULL */
+void state_reopen(struct live *);		/* its file, where this process does not have it yet */
 int init_state(struct run *);		void init_forget(struct left *);
 int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */
@@ -1646,6 +1649,7 @@ void board_seed_save(void);
 void board_consoles(const struct board_plan *);	/* boards/console.c */
 uint64_t board_consoles_due(void);
 void board_reaped(const void *siginfo);	/* perhaps one of those */
+pid_t board_at(int i);			/* who is at the one of that number, up to MAXCONSOLE; or 0 */
 void board_rescue(const char *why, bool wanted);	/* a shell on the console; wanted: at once, else after Enter */
 void board_fail(enum giveup, const char *why);	/* boards/boot.c: what giveup= and board.fail= ask for */
 void board_ended(const char *name, bool failed);	/* one of its boxes, for now or for good */

@@ -208,22 +208,37 @@ static void box_ended(struct live *v, int code, int status)
 	life_end(v, &e);
 }
 
+/* One that was killed does nothing more, even where that has not ended it. */
+static bool at_work(const struct live *v)
+{
+	return v->state == STARTING && !v->due[DUE_STOP];
+}
+
+static void ask_for(pid_t pid, siginfo_t *si)
+{
+	if (pid > 0 && !si->si_pid)
+		(void)waitid(P_PID, (id_t)pid, si, WEXITED | WNOHANG);
+}
+
 /* The next that has ended. While a starter is at work nobody is asked for but the
- * PID 1 of boxes that are up: the one that it makes is our child as well, and its
- * number must be nobody else's before its maps and limits are written. */
+ * PID 1 of boxes that are up, and consoles: the one that it makes is our child as well,
+ * and its number must be nobody else's before its maps and limits are written. */
 static bool dead(siginfo_t *si)
 {
 	struct live *v = NULL;
+	int i;
 
 	memset(si, 0, sizeof *si);
-	while ((v = keeper_next(v)) && v->state != STARTING)
+	while ((v = keeper_next(v)) && !at_work(v))
 		;
 	if (!v)
 		while (waitid(P_ALL, 0, si, WEXITED | WNOHANG) < 0 && errno == EINTR)
 			;
-	for (v = v ? keeper_next(NULL) : NULL; v && !si->si_pid; v = keeper_next(v))
+	for (i = 0; HAS(boards) && v && also != -1 && i <= MAXCONSOLE; i++)
+		ask_for(board_at(i), si);
+	for (v = v ? keeper_next(NULL) : NULL; v; v = keeper_next(v))
 		if (v->state != STARTING)
-			(void)waitid(P_PID, (id_t)v->init, si, WEXITED | WNOHANG);
+			ask_for(v->init, si);
 	return si->si_pid || (HAS(exec) && enter_dead(si));
 }
 
@@ -317,7 +332,7 @@ static void news(void)
 		keeper_refresh(v);
 }
 
-int keeper_start(const char *file, const char *name, const char *extra)
+int keeper_start(const char *file, const char *name, const char *extra, uint32_t ms)
 {
 	struct live *v = keeper_add(name);
 
@@ -326,6 +341,7 @@ int keeper_start(const char *file, const char *name, const char *extra)
 	v->file = file;
 	v->stays = true;
 	v->since = now_ms();
+	v->due[DUE_START] = v->since + (ms ? ms : MAKE_MS);
 	board_mark(name, ".start");
 	if (starter_begin(v, extra) == 0)
 		return 0;

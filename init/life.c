@@ -46,7 +46,7 @@ static const uint8_t cells[NSTATE][NEVENT] = {
 	[STARTING] = { [EV_UP] = TO(UP, RUNNING), [EV_WAIT] = TO(WAIT, WAITING), [EV_SKIP] = TO(SKIP, GONE), [EV_FAILED] = TO(FAIL, BACKOFF), [EV_READY] = NO,
 		       [EV_UNREADY] = NO,
 		       [EV_ENDED] = NO,		[EV_STOP] = TO(CUT, STARTING), [EV_AGAIN] = TO(NOTE_AGAIN, STARTING), [EV_GO] = NO, [EV_NEED] = NO,
-		       [EV_OVERDUE] = NO,	[EV_LATE] = TO(CUT_LATE, STARTING), [EV_BACKOFF] = NO,	[EV_DOG] = NO },
+		       [EV_OVERDUE] = TO(UNKILLABLE, GONE), [EV_LATE] = TO(CUT_LATE, STARTING), [EV_BACKOFF] = NO,	[EV_DOG] = NO },
 	[RUNNING] =  { [EV_UP] = NO,		[EV_WAIT] = NO,		[EV_SKIP] = NO,		[EV_FAILED] = NO,	[EV_READY] = TO(READY, RUNNING),
 		       [EV_UNREADY] = TO(UNREADY, RUNNING),
 		       [EV_ENDED] = TO(END, BACKOFF), [EV_STOP] = TO(ASK, STOPPING), [EV_AGAIN] = TO(ASK_AGAIN, STOPPING), [EV_GO] = NO, [EV_NEED] = TO(NEED, STOPPING),
@@ -118,14 +118,6 @@ static int kill_all(struct live *v)
 	return KILLED;
 }
 
-static void unkillable(struct live *v)
-{
-	warnx("%s: unkillable: process %d is still there", v->name, v->init);
-	say(v->fd[W_FILE], "ended=unkillable\n");
-	v->result = 1;
-	ctl_tell(v, CTL_STUCK, 1);
-}
-
 /* -------------------------------------------------------------------- the end */
 
 /* Undo needs no more than the state file, and that is what a killed keeper's
@@ -177,6 +169,23 @@ static int gone(struct live *v)
 	v->etc = false;
 	let_all_go(v, v->own ? ~(1u << W_LOCK) : 0);	/* the only box of this process: the rest ends with it */
 	return GONE;
+}
+
+/* The name of a start that hangs is still locked, and goes with its starter. */
+static void unkillable(struct live *v)
+{
+	bool starts = v->state == STARTING;
+
+	warnx("%s: unkillable: process %d is still there", v->name, starts ? v->starter : v->init);
+	if (starts)
+		state_reopen(v);
+	if (starts)
+		state_note(v, "failed", v->why);
+	say(v->fd[W_FILE], "ended=unkillable\n");
+	v->result = 1;
+	ctl_tell(v, CTL_STUCK, 1);
+	if (starts)
+		let_all_go(v, 0);
 }
 
 static int clear(struct live *v)
@@ -283,8 +292,8 @@ static int start(struct live *v)
 		return BACKOFF;
 	}
 	v->need = v->again = false;
-	if (v->life.ready_ms)
-		due(v, DUE_START, v->life.ready_ms);
+	*v->why = '\0';
+	due(v, DUE_START, v->life.ready_ms ? v->life.ready_ms : MAKE_MS);
 	return STARTING;
 }
 
@@ -441,10 +450,21 @@ static void ready(struct live *v)
 	ctl_tell(v, CTL_UP, 0);
 }
 
-/* What the starter has made ends with it, or by the state file. */
+/* What the starter has made ends with it, or by the state file. At a disk that does not
+ * answer no signal ends it. */
 static void cut(struct live *v)
 {
 	(void)kill(v->starter, SIGKILL);
+	due(v, DUE_STOP, KILL_MS);
+}
+
+static void cut_late(struct live *v)
+{
+	because(v, "not ready in time");
+	warnx("%s: %s: its start is ended", v->name, v->why);
+	if (HAS(boards) && !v->own)
+		board_ended(v->name, true);
+	cut(v);
 }
 
 static int act(struct live *v, int what, int next)
@@ -470,7 +490,7 @@ static int act(struct live *v, int what, int next)
 	case NOTE: asked(v, false); break;
 	case NOTE_AGAIN: asked(v, true); break;
 	case WHERE(STARTERS, CUT): asked(v, false); cut(v); break;
-	case WHERE(STARTERS, CUT_LATE): because(v, "not ready in time"); cut(v); break;
+	case WHERE(STARTERS, CUT_LATE): cut_late(v); break;
 	}
 	return next;
 }
@@ -485,7 +505,7 @@ int life_event(struct live *v, enum event e)
 		return v->state;
 	if (next != v->state)
 		memset(v->due, 0, sizeof v->due);
-	if (what == UP)
+	if (what == UP && v->life.ready_ms)
 		v->due[DUE_START] = start_due;
 	v->state = (uint8_t)act(v, what, next);
 	if (what == UP && (v->stop_asked || v->again))

@@ -46,7 +46,8 @@ static void take(struct live *v, const struct handover *h, const uint8_t *fd)
 			memcpy(&v->fd[i], fd, sizeof(int));
 			fd += sizeof(int);
 		}
-	copy(v->why, sizeof v->why, h->why);
+	if (*h->why || h->init)
+		copy(v->why, sizeof v->why, h->why);
 	if (!h->init && !h->held)
 		return;
 	v->init = h->init;

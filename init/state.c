@@ -157,6 +157,17 @@ void state_note(const struct live *v, const char *word, const char *why)
 	say(v->fd[W_FILE], "state=%s %u%s%s\n", word, state_seconds(), why ? " " : "", why ? why : "");
 }
 
+/* Of a first start its starter alone has it. */
+void state_reopen(struct live *v)
+{
+	static struct left l;
+
+	if (v->fd[W_FILE] >= 0 || state_open(&l, false) < 0)
+		return;
+	v->fd[W_FILE] = openat(l.dir, fmts("%s/state", v->name), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	close(l.dir);
+}
+
 /* Lines that hold from one start to the next, in the order of the file. */
 static size_t stay(char *to, size_t max, const struct left *l, bool over)
 {

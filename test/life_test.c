@@ -44,6 +44,7 @@ int state_renew(struct live *v, bool over_) { (void)v; note_it(over_ ? 'R' : 'r'
 void state_note(const struct live *v, const char *word, const char *why) { (void)v; (void)why; note_it(*word - 32); }
 unsigned state_lived(const struct left *l) { (void)l; return 0; }
 void enter_over(const struct live *v) { (void)v; }
+void state_reopen(struct live *v) { (void)v; }
 void log_end(struct live *v) { (void)v; }
 void log_close(struct live *v) { (void)v; }
 void ready_begin(struct live *v) { (void)v; }
@@ -110,6 +111,7 @@ static void walk_cells(void)
 						ok(v.state == s || !was_due, "a time of the state before is due", s, e, v.state);
 						ok(v.state != BACKOFF || v.due[DUE_BACKOFF], "nothing ends the wait", s, e, v.state);
 						ok((v.state != STOPPING && v.state != KILLED) || v.due[DUE_STOP], "nothing ends the stop", s, e, v.state);
+						ok(s != STARTING || v.state != s || (e != EV_STOP && e != EV_LATE) || v.due[DUE_STOP] > 1, "nothing ends the start", s, e, v.state);
 						ok(v.state != WAITING || s == WAITING || strchr(did, 'w'), "waits, and hears nothing", s, e, v.state);
 						ok(v.state != STARTING || s == STARTING || strchr(did, '+'), "starts by nobody", s, e, v.state);
 						ok(v.state == s || v.state != GONE || strchr(did, 'G') || e == EV_OVERDUE, "goes, and nobody is told", s, e, v.state);
