@@ -18,7 +18,7 @@
 
 #include "husk.h"
 
-enum { STOP_MS = 30000, MAXSTARTS = 4 };
+enum { STOP_MS = 30000, SLOW_MS = 15000, MAXSTARTS = 4 };
 
 struct plans {
 	int	 from;			/* the child that reads: what, and then box[], one message each; -1: no more */
@@ -29,6 +29,7 @@ struct plans {
 	bool	 single;		/* nothing is started before the shell has ended */
 	bool	 again;			/* it was read before */
 	bool	 hup, reload;		/* somebody wants it read again; that is what is being done */
+	uint64_t slow;			/* now_ms(): until then consoles wait for modules and the real root; 0: they do not */
 	bool	 moved;			/* the root is another one than at first */
 	bool	 rescue;		/* when it ends, all is read once more, */
 	bool	 retry;			/* and what has failed is started again */
@@ -77,21 +78,12 @@ static void begin_plan(void)
 }
 
 /* Who has asked for a shell gets it once, and before anything else. */
-static void take_up(void)
+static void talk(void)
 {
 	const struct board_plan *p = &plan.what;
-	bool broken;
+	bool broken = p->broken && !plan.reload && !board_inside();
 
-	plan.heard = true;
-	if (*p->init) {
-		board_enter(p->init, plan.argv);
-		plan.what.broken = true;
-	}
-	board_mark("plan", "");
-	board_watchdog(p);
-	board_good(plan.reload ? NULL : p);
-	plan.single = p->single && !plan.again && !board_inside();
-	broken = p->broken && !plan.reload && !board_inside();
+	plan.slow = 0;
 	plan.rescue |= broken;		/* what the shell of before was promised still holds */
 	if (plan.single)
 		board_rescue("asked for on the kernel command line", true);
@@ -99,6 +91,46 @@ static void take_up(void)
 		board_rescue("board.conf is not as it should be", false);
 	if (!plan.single)
 		board_consoles(p);
+}
+
+/* Modules may bring the terminals, and in the real root are other consoles: those wait a while. */
+static void take_up(void)
+{
+	const struct board_plan *p = &plan.what;
+
+	plan.heard = true;
+	board_mark("plan", "");
+	if (!p->waits || !p->dog_skip)
+		board_watchdog(p);
+	board_good(plan.reload ? NULL : p);
+	plan.single = p->single && !plan.again && !board_inside();
+	if (p->waits)
+		plan.slow = now_ms() + SLOW_MS;
+	else
+		talk();
+}
+
+static void made(const char *init)
+{
+	if (*init == '/') {
+		board_consoles_over();
+		board_enter(init, plan.argv);
+	}
+	plan.what.broken |= *init != '\0';
+	board_watchdog(&plan.what);
+	if (plan.slow || *init)
+		talk();
+}
+
+/* What hangs may hang for ever. */
+static void slow(void)
+{
+	if (!plan.slow || plan.slow > now_ms())
+		return;
+	warnx("boot: a module, or the real root, is not there yet");
+	talk();
+	if (!plan.single && !plan.what.nconsole && !plan.again)
+		board_rescue("there is no console", false);
 }
 
 static bool has_failed(const char *name, bool lost)
@@ -186,6 +218,8 @@ static void take(const struct planned *p)
 		copy(plan.wrong, sizeof plan.wrong, p->name);
 	else if (p->kind < PLANNED_WRONG)
 		take_box(p);
+	else if (p->kind == PLANNED_MADE)
+		made(p->file);
 	else if (p->kind == PLANNED_MOVED && !(plan.moved = board_follow() == 0))
 		board_failed("overlay: ", "/");
 }
@@ -198,6 +232,8 @@ static void planned(void)
 	board_hold();
 	plan.again = true;
 	plan.retry &= plan.rescue;
+	if (plan.slow)
+		talk();
 	plan.reload = false;
 	if (!plan.known && !plan.what.nconsole && !board_rescued()) {
 		plan.rescue = !board_inside();
@@ -332,7 +368,7 @@ static void start_some(void)
 /* Until something is due at the latest; -1: however long it takes */
 static int patience(void)
 {
-	const uint64_t due[] = { board_watchdog_due(), board_good_due(), board_consoles_due() };
+	const uint64_t due[] = { board_watchdog_due(), board_good_due(), board_consoles_due(), plan.slow };
 	uint64_t now, next = 0;
 	unsigned i;
 
@@ -391,6 +427,7 @@ static void serve(void)
 	do {
 		keeper_turn(patience());
 		hear_plan();
+		slow();
 		if (plan.from < 0)
 			keeper_wakes(board_clock(false));
 		after_rescue();

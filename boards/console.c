@@ -300,6 +300,18 @@ static void rescued(uint64_t now)
 			all.now[i] = (struct run_on){ .due = now };
 }
 
+/* Programs of an initramfs would read on at the terminals of the real root. */
+void board_consoles_over(void)
+{
+	int i;
+
+	for (i = 0; i <= RESCUE; i++)
+		if (all.now[i].pid) {
+			(void)kill(all.now[i].pid, SIGKILL);
+			(void)kill(-all.now[i].pid, SIGKILL);
+		}
+}
+
 pid_t board_at(int i)
 {
 	return all.now[i].pid;

@@ -106,19 +106,6 @@ static void lo(void)
 		board_failed("plan: ", "lo");
 }
 
-/* What the machine is made of: then its disks can be found */
-static void machine(const struct board *b, struct board_plan *p)
-{
-	board_modules(b);
-	if (!at()->again)
-		board_time();
-	if (at()->again)
-		lo();
-	/* not under boxes that run: a disk may have come after the first reading */
-	if (!keeper_next(NULL) && board_real_root(b, p->init, sizeof p->init) < 0)
-		p->broken = true;
-}
-
 static void tell(int to, uint8_t kind, const char *what)
 {
 	static struct planned p;
@@ -127,6 +114,25 @@ static void tell(int to, uint8_t kind, const char *what)
 	copy(p.name, sizeof p.name, what);
 	copy(p.file, sizeof p.file, what);
 	(void)!write(to, &p, sizeof p);
+}
+
+/* What the machine is made of: then its disks can be found. A driver and a disk may hang, and PID 1
+ * has all of the plan by then; where it may take its time PID 1 is told what came of it. */
+static void machine(const struct board *b, struct board_plan *p, int to, bool root)
+{
+	static char init[64];
+
+	board_modules(b);
+	if (!at()->again)
+		board_time();
+	if (at()->again)
+		lo();
+	if (root && board_real_root(b, init, sizeof init) < 0)
+		p->broken = true;
+	if (p->waits)
+		tell(to, PLANNED_MADE, p->broken ? "!" : init);
+	if (*init)
+		_exit(0);
 }
 
 /* With all disks. That the root is another one now PID 1 has to hear. */
@@ -156,15 +162,15 @@ static bool read_board(struct box *b, bool *gone)
 	return broken;
 }
 
-/* What is wrong has been said: the rest counts. PID 1 hears of it before a disk is
- * touched, but after the modules, which may bring its watchdog. True: board.conf
- * leaves the last knob to us. */
+/* What is wrong has been said: the rest counts. PID 1 hears of it before a module is
+ * loaded, and a disk is touched. True: board.conf leaves the last knob to us. */
 static bool board_conf(int to, bool moved)
 {
 	static struct board_plan p;
 	const struct cmdline *c = board_cmdline();
 	struct box *b = asked();
 	int proc = proc_fd();
+	bool root;
 	int i;
 
 	if (!at()->again && !board_inside())
@@ -184,11 +190,12 @@ static bool board_conf(int to, bool moved)
 	memcpy(p.console, b->board.console, sizeof p.console);
 	if (b->hostname && !board_inside() && sethostname(b->hostname, strlen(b->hostname)) < 0)
 		board_lacks("plan: hostname ", b->hostname);
-	if (!board_inside())
-		machine(&b->board, &p);
+	/* not under boxes that run: a disk may have come after the first reading */
+	root = !board_inside() && !keeper_next(NULL) && board_wants_root(&b->board);
+	p.waits = root || (b->board.nmodule && !board_inside());
 	(void)!write(to, &p, sizeof p);
-	if (*p.init)
-		_exit(0);
+	if (!board_inside())
+		machine(&b->board, &p, to, root);
 	if (p.broken)
 		copy(at()->missing, sizeof at()->missing, "board.conf");
 	board_disks(b, at()->again);

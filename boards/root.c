@@ -111,6 +111,13 @@ static int leave(void)
 	return e;
 }
 
+bool board_wants_root(const struct board *b)
+{
+	const char *src = b->root.src ? b->root.src : board_cmdline()->root;
+
+	return src && !same(src, "no") && in_memory();
+}
+
 int board_real_root(const struct board *b, char *init, size_t max)
 {
 	const struct cmdline *c = board_cmdline();
@@ -128,8 +135,7 @@ int board_real_root(const struct board *b, char *init, size_t max)
 	m.dst = "/";
 	if (c->rw)
 		m.flags &= ~(uint32_t)MS_RDONLY;
-	if (!(src = m.src) || same(src, "no") || !in_memory())
-		return 0;
+	src = m.src;
 	while ((e = board_mount(&m, c->rootwait ? ~0u : ROOT_MS)) < 0 && errno == EACCES && !(m.flags & MS_RDONLY))
 		m.flags |= MS_RDONLY;		/* rw on a disk that cannot be written: as the kernel does it */
 	if (e == 0) {

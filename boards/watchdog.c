@@ -84,15 +84,19 @@ static void begin(void)
 
 void board_watchdog(const struct board_plan *p)
 {
+	bool other;
+
 	if (p && *p->dog && !board_inside()) {
 		if (!hw.fd)
 			copy(hw.path, sizeof hw.path, p->dog);
+		other = hw.first_ms != p->dog_ms || hw.pre_ms != p->dog_pre_ms;
+		hw.tries = 0;
 		hw.first_ms = p->dog_ms;
 		hw.pre_ms = p->dog_pre_ms;
 		hw.stop_ms = p->dog_stop_ms;
 		hw.skip = p->dog_skip;
 		hw.due = 1;
-		if (hw.fd)
+		if (hw.fd && other)
 			set(hw.first_ms, hw.pre_ms);
 	}
 	if (!hw.due || hw.due > now_ms())

@@ -267,7 +267,7 @@ struct board_plan {
 	bool	 broken;		/* board.conf: what was wrong has been said */
 	bool	 gone;			/* there is no board.conf */
 	bool	 single;		/* a shell before anything is started */
-	char	 init[64];		/* the real root is mounted: what PID 1 becomes there */
+	bool	 waits;			/* for modules, or the real root: PLANNED_MADE comes */
 	struct terminal console[MAXCONSOLE];
 };
 _Static_assert(sizeof(struct board_plan) <= 4096, "one message of a pipe");
@@ -364,8 +364,9 @@ struct box {
 /* What PID 1 of a machine knows of a box, or is told by the child that reads. When all is
  * read again BOX may be known, and KEPT is not to be started, but goes on if it is there:
  * it has boot=no now, or something is wrong with it. WRONG: there is no box of that name, for its file is wrong.
- * MOVED: there is another root. END: that was all. PART: not all could be read. */
-enum { PLANNED_BOX, PLANNED_KEPT, PLANNED_WRONG, PLANNED_MOVED, PLANNED_END, PLANNED_PART };
+ * MOVED: there is another root. MADE: all modules and the real root are there, where file is what PID 1 becomes, or ! if
+ * it is not. END: that was all. PART: not all could be read. */
+enum { PLANNED_BOX, PLANNED_KEPT, PLANNED_WRONG, PLANNED_MOVED, PLANNED_MADE, PLANNED_END, PLANNED_PART };
 struct planned {
 	uint8_t	 kind;
 	bool	 changed;		/* its file is another than the one that it was started from */
@@ -1632,7 +1633,8 @@ const char *board_find(const char *what, bool make, unsigned ms);	/* LABEL=X or 
 const char *board_type(const char *dev);	/* "ext4", or NULL */
 bool board_blank(const char *dev);	/* nothing has ever been written there */
 /* boards/root.c */
-int board_real_root(const struct board *, char *init, size_t max);	/* of an initramfs: 1: entered, PID 1 is to follow and become init; 0: it stays; -1: printed */
+bool board_wants_root(const struct board *);	/* this is an initramfs, and is to look for the real root */
+int board_real_root(const struct board *, char *init, size_t max);	/* 1: entered, PID 1 is to follow and become init; -1: printed */
 bool board_overlay(const char *value);	/* this process is in the new root: PID 1 is to follow */
 int board_follow(void);			/* into the root that lies over ours: 0 or -1 */
 void board_enter(const char *init, char **argv);	/* follows, and becomes it; or prints */
@@ -1650,6 +1652,7 @@ void board_consoles(const struct board_plan *);	/* boards/console.c */
 uint64_t board_consoles_due(void);
 void board_reaped(const void *siginfo);	/* perhaps one of those */
 pid_t board_at(int i);			/* who is at the one of that number, up to MAXCONSOLE; or 0 */
+void board_consoles_over(void);		/* who is at one is killed */
 void board_rescue(const char *why, bool wanted);	/* a shell on the console; wanted: at once, else after Enter */
 void board_fail(enum giveup, const char *why);	/* boards/boot.c: what giveup= and board.fail= ask for */
 void board_ended(const char *name, bool failed);	/* one of its boxes, for now or for good */

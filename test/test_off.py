@@ -1,5 +1,6 @@
 """The way down of a board, its watchdog, and whether it is good: in guests whose clock counts instructions, so that who waits costs nothing."""
 import re
+import stat
 import subprocess
 
 import pytest
@@ -168,6 +169,18 @@ def test_what_hangs_on_the_way_down():
     r = boot(b, f)
     assert "husk: w: reboot\n" in r.text and "husk: going down\n" in r.text and "@dog.9\n" in r.text and said(r, "halted") == [""], r
     assert r.ended and "husk: board.watchdog" not in r.text and r.text.index("@halted") < r.text.index("softdog: Initiating system reboot"), r
+
+
+def test_a_driver_that_hangs():
+    """Its module is a pipe that nobody writes to: the watchdog is opened, consoles are there after a while, and board.timeout counts."""
+    b = ready(QUICK)
+    at = "lib/modules/" + next(qemu.kernel(b).glob("lib/modules/*")).name
+    f = small(b, {"a": shell("echo @never")}, conf="board.module=hang\nboard.console=ttyAMA0 /bin/sh -c \"echo @console $(cat /sys/class/watchdog/watchdog0/state); sleep 1000\"\n"
+              "board.watchdog=/dev/watchdog0:30s\nboard.timeout=20s\nboard.fail=reboot\n")
+    f |= {f"{at}/modules.dep": qemu.file("hang.ko:\n"), f"{at}/hang.ko": (stat.S_IFIFO | 0o600, b"")} | with_modules(b, ("watchdog", "softdog"))
+    r = boot(b, f, timeout=60)
+    assert r.ended and "husk: board: not good in 20 s: not all are started\n" in r.text and "Restarting system" in r.text, r
+    assert said(r, "console") == ["active"] and "husk: boot: a module, or the real root, is not there yet\n" in r.text and "board.watchdog" not in r.text, r
 
 
 def test_a_watchdog_that_does_not_come():
