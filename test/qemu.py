@@ -23,7 +23,7 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 KERNELS = TOP / "out" / "kernels"
 os.environ["QEMU_AUDIO_DRV"] = "none"		# a board may have a sound card; nobody listens
 BOARDS = "qemu-x86_64 qemu-i386 qemu-armv7 qemu-arm64".split()
-SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie"}	# of Debian, by their kernels
+SUITES = {"5.10": "bullseye", "6.1": "bookworm", "6.12": "trixie bookworm-backports"}	# of Debian, by their kernels: the first that has it
 # the guest's; board by board the same
 APPLETS = ("sh ash cat cut date dd df dmesg echo env false free grep head hostname id ifconfig insmod kill ln ls mkdir mknod "
            "mount mv nc nproc ps pwd readlink rm rmdir sed seq setsid sleep sort stat sync tail test touch tr true "
@@ -61,25 +61,27 @@ def sources(suite):
     return f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {found[0]} {suite} main\n"
 
 
-def apart(suite):
-    """Options of apt: lists of another suite, in a directory of ours; the machine's are not touched."""
-    at = TOP / "out" / "apt" / suite
+def apart(suite, arch):
+    """Options of apt: lists of another suite, in a directory of ours; the machine's are not touched. Each architecture has its
+    own: for hours after a point release a mirror may have those of one and not of another, and apt takes all or none."""
+    at = TOP / "out" / "apt" / f"{suite}-{arch}"
     if not (at / "sources.list").exists():
         for d in ("lists/partial", "cache/archives/partial", "etc"):
             (at / d).mkdir(parents=True, exist_ok=True)
         (at / "sources.list").write_text(sources(suite))
     words = {"State::lists": at / "lists", "Etc::sourcelist": at / "sources.list", "Etc::sourceparts": "/dev/null", "Etc::preferencesparts": "/dev/null",
              "Cache": at / "cache"}
-    return [x for k, v in words.items() for x in ("-o", f"Dir::{k}={v}")] + ["-o", "Acquire::Languages=none"]
+    return [x for k, v in words.items() for x in ("-o", f"Dir::{k}={v}")] + ["-o", "Acquire::Languages=none", "-o", f"APT::Architecture={arch}"]
 
 
-def apt(command, *args, check=True, suite=None, **more):
-    """All four architectures, whether dpkg knows them here or not. Nothing foreign is ever installed."""
+def apt(command, *args, check=True, lists=None, **more):
+    """All four architectures, whether dpkg knows them here or not; or those of lists, (suite, architecture). Nothing foreign is ever installed."""
     native = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
     archs = [native] + [a for a in ("amd64", "armhf", "arm64", "i386") if a != native]
-    options = [x for a in archs for x in ("-o", f"APT::Architectures::={a}")] + ["-o", "APT::Sandbox::User=root"]
-    if suite and suite != os_release("VERSION_CODENAME"):
-        options += apart(suite)
+    other = lists and lists[0] != os_release("VERSION_CODENAME")
+    options = [x for a in (lists[1:] if other else archs) for x in ("-o", f"APT::Architectures::={a}")] + ["-o", "APT::Sandbox::User=root"]
+    if other:
+        options += apart(*lists)
     return subprocess.run([command, "-q", *options, *args], capture_output=True, text=True, check=check, **more)
 
 
@@ -97,15 +99,15 @@ def numbered(pattern):
     return re.compile(r"\d+(?:\.\d+)*(?:\+\w+)?".join(map(re.escape, pattern.split("*"))))
 
 
-def newest(pattern, suite=None):
+def newest(pattern, lists=None):
     """Packages of that pattern, the newest first."""
-    names = [n for n in apt("apt-cache", "pkgnames", pattern.split("*")[0], suite=suite).stdout.split() if numbered(pattern).fullmatch(n)]
+    names = [n for n in apt("apt-cache", "pkgnames", pattern.split("*")[0], lists=lists).stdout.split() if numbered(pattern).fullmatch(n)]
     return sorted(names, key=lambda n: list(map(int, re.findall(r"\d+", n))), reverse=True)
 
 
-def unpack(package, arch, to, suite=None):
+def unpack(package, arch, to, lists=None):
     """Into the directory `to`, or None if there is no such package for the architecture."""
-    done = apt("apt-get", "download", f"{package}:{arch}", check=False, suite=suite, cwd=KERNELS)
+    done = apt("apt-get", "download", f"{package}:{arch}", check=False, lists=lists, cwd=KERNELS)
     debs = list(KERNELS.glob(f"{package}_*_{arch}.deb"))
     if done.returncode or not debs:
         return None
@@ -115,15 +117,16 @@ def unpack(package, arch, to, suite=None):
     return to
 
 
-def get(what, suite=None):
-    """The first that comes; with the lists read anew if none does."""
-    for fresh in (False, True):
-        if fresh:
-            apt("apt-get", "update", check=False, suite=suite)
-        for one in what():
-            if one:
-                return one
-    raise RuntimeError(f"no package{f' of {suite}' if suite else ''}: is there a mirror? apt-get update")
+def get(what, suites=(None,)):
+    """The first that comes of what(suite); with the lists read anew if none does."""
+    for lists in suites:
+        for fresh in (False, True):
+            if fresh:
+                said = apt("apt-get", "update", check=False, lists=lists).stderr
+            for one in what(lists):
+                if one:
+                    return one
+    raise RuntimeError(f"no package of {suites}: is there a mirror? apt-get update: {said[-300:]}")
 
 
 def of(name, version):
@@ -142,8 +145,8 @@ def kernel(b):
     with locked():
         if have():
             return sorted(have())[-1]
-        suite = b.get("SUITE")
-        return get(lambda: (unpack(n, b["DEBARCH"], KERNELS / ("x-" + n), suite) for n in newest(b["KERNEL"], suite)), suite)
+        suites = [(s, b["DEBARCH"]) for s in b["SUITE"].split()] if "SUITE" in b else [None]
+        return get(lambda lists: (unpack(n, b["DEBARCH"], KERNELS / ("x-" + n), lists) for n in newest(b["KERNEL"], lists)), suites)
 
 
 def busybox(b):
@@ -151,7 +154,7 @@ def busybox(b):
     to = KERNELS / ("busybox-" + b["DEBARCH"])
     with locked():
         if not (to / "bin/busybox").exists():
-            get(lambda: [unpack("busybox-static", b["DEBARCH"], to)])
+            get(lambda _: [unpack("busybox-static", b["DEBARCH"], to)])
     return (to / "bin/busybox").read_bytes()
 
 
@@ -160,7 +163,7 @@ def tool(package, arch=None):
     arch = arch or subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
     to = KERNELS / f"{package}-{arch}"
     with locked():
-        return to if to.exists() else get(lambda: [unpack(package, arch, to)])
+        return to if to.exists() else get(lambda _: [unpack(package, arch, to)])
 
 
 def dynamic(b, path, packages):
