@@ -689,7 +689,10 @@ void init_forget(struct left *l)
 	if (l->stuck)
 		return;
 	for (at = 0; left_get(l, "etc", &at, buf, sizeof buf); )
-		(void)unlinkat(l->dir, fmts("%s/etc.%s", l->name, buf), 0);
+		if (unlinkat(l->dir, fmts("%s/etc.%s", l->name, buf), 0) < 0 && errno != ENOENT) {
+			kept(l, fmts("%s/etc.%s", l->name, buf));
+			return;
+		}
 	fmt(buf, sizeof buf, "%s/state", l->name);
 	if ((unlinkat(l->dir, buf, 0) < 0 && errno != ENOENT) ||
 	    (remove_dir(l) < 0 && errno != ENOENT))

@@ -78,7 +78,7 @@ static uint64_t started(int dir, const char *path)
  * a child that nobody has waited for, also on a board (reap() of the keeper). */
 int ns_clone(struct run *r)
 {
-	uint64_t start;
+	uint64_t start = 1;
 	int e;
 
 	r->init = clone_init(r);
@@ -96,6 +96,8 @@ int ns_clone(struct run *r)
 	if (e) {		/* undo knows nothing of it before that line is written */
 		(void)kill(r->init, SIGKILL);
 		(void)waitpid(r->init, NULL, 0);
+		if (!start)	/* it had died, and has said of what */
+			e = start_heard(r, 1);
 	}
 	return e;
 }

@@ -19,7 +19,7 @@ def build():
         if not husk.INSIDE.exists() or husk.INSIDE.stat().st_mtime < (here / "inside.c").stat().st_mtime:
             husk.musl("inside.c", husk.INSIDE)
         if not husk.INJECT.exists() or husk.INJECT.stat().st_mtime < (here / "inject.c").stat().st_mtime:
-            r = husk.command("gcc", "-O2", "-Wall", "-Wextra", "-o", husk.INJECT, here / "inject.c", timeout=60)
+            r = husk.command("gcc", "-O2", "-Wall", "-Wextra", f"-I{husk.TOP}/init", "-o", husk.INJECT, here / "inject.c", timeout=60)
             assert r.status == 0 or os.uname().machine != "x86_64", r
         stamp = husk.ROOT / "bin/inside"
         if not stamp.exists() or stamp.stat().st_mtime < husk.INSIDE.stat().st_mtime:

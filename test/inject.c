@@ -19,7 +19,8 @@
  * first execve on: what comes in another order now and then is still the same call. The
  * program itself is let go when its execve has succeeded, so nothing of it is counted or hit.
  * The exit status is the keeper's (128+n if signal n ended it). LOG gets one
- * line per call (list), "hit" when the point was reached, and "alive ROLE PID"
+ * line per call (list), "row ROLE R" where those that follow lie in another row of the
+ * stage table, "hit" when the point was reached, and "alive ROLE PID"
  * for each process that outlived the keeper for 5 s: how soon it dies no tracer can tell.
  */
 #define _GNU_SOURCE
@@ -40,9 +41,13 @@
 #include <sys/wait.h>
 #include <linux/ptrace.h>
 
-enum { WAITER = 3, BRIEF_MS = 100, MAXNR = 512 };
+#include "husk.h"
+
+enum { WAITER = 3, MAXNR = 512 };
 enum mode { LIST, FAIL, EVER, BEFORE, AFTER, FAKE, HOOK, NEVER, EACH };
 static const char *const modes[] = { "list", "fail", "ever", "before", "after", "fake", "hook", "never", "each" };
+
+_Static_assert(offsetof(struct run, row) == offsetof(struct run, side) + 1, "say_row() reads both");
 
 struct task {
 	pid_t	 pid;
@@ -64,6 +69,9 @@ static long never[32];
 static int nnever;
 static const char *never_path, *hook, *order = "";
 static FILE *out;
+static const char *box = "";	/* name=, of the words of the start */
+static uintptr_t run_at;	/* the struct run of a start: static, so where the keeper has it all its children have it */
+static int rows[16];		/* the last that was said, by role; and 1 */
 
 static void die(const char *what)
 {
@@ -164,6 +172,63 @@ static void list_fds(struct task *t)
 	closedir(dir);
 }
 
+/* Has it a struct run there, of that box? By its names, and by what is last in it */
+static int is_run(pid_t pid, const uint8_t *p)
+{
+	const struct run *r = (const void *)p;
+	char name[MAXNAME + 1] = "";
+	struct iovec to = { name, strlen(box) + 1 }, from = { (void *)(uintptr_t)r->name, strlen(box) + 1 };
+
+	return r->side == HOST && r->last_fd == -1 && r->box && r->name &&
+	    process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)from.iov_len && !strcmp(name, box);
+}
+
+static void find_run(pid_t pid)
+{
+	static uint8_t memory[4 << 20] __attribute__((aligned(16)));
+	char line[512], path[32];
+	unsigned long begin, end;
+	struct iovec to, from;
+	FILE *f;
+	size_t i;
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	while (f && !run_at && fgets(line, sizeof line, f)) {
+		if (sscanf(line, "%lx-%lx rw", &begin, &end) != 2 || !strstr(line, " rw-p ") || strchr(line, '[') || end - begin > sizeof memory)
+			continue;
+		from.iov_base = (void *)begin;
+		to.iov_base = memory;
+		to.iov_len = from.iov_len = end - begin;
+		n = process_vm_readv(pid, &to, 1, &from, 1, 0);
+		for (i = 0; n > 0 && !run_at && i + sizeof(struct run) <= (size_t)n; i += 8)
+			if (is_run(pid, memory + i))
+				run_at = begin + i;
+	}
+	if (f)
+		fclose(f);
+}
+
+/* In which row of the table the call lies that begins now */
+static void say_row(struct task *t)
+{
+	uint8_t at[2], row;		/* side, row */
+	struct iovec to = { at, sizeof at }, from;
+
+	if (!run_at && t->role == 0)
+		find_run(t->pid);
+	from.iov_base = (void *)(run_at + offsetof(struct run, side));
+	from.iov_len = sizeof at;
+	if (!run_at || (unsigned)t->role >= sizeof rows / sizeof *rows || process_vm_readv(t->pid, &to, 1, &from, 1, 0) != sizeof at)
+		return;
+	row = at[1];
+	if (!at[0] || rows[t->role] == row + 1)
+		return;
+	rows[t->role] = row + 1;
+	fprintf(out, "row %d %d\n", t->role, row);
+}
+
 static int is_never(struct task *t, long nr)
 {
 	size_t l = strlen(t->text), p = never_path ? strlen(never_path) : 0;
@@ -248,6 +313,8 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 	t->skip = t->error = t->dead = 0;
 	read_text(t, s);
 	hasten(t, s);
+	if (mode == LIST && *box)
+		say_row(t);
 	if (mode == LIST && t->role == 2 && (t->nr == SYS_execve || t->nr == SYS_execveat))
 		list_fds(t);
 	if (!(e = chosen(t, t->nr)))
@@ -320,6 +387,8 @@ static void stopped(struct task *t, int status)
 	if (event == PTRACE_EVENT_EXEC) {
 		counting = 1;
 		if (t->role >= 2 && !(background && t->role == WAITER)) {
+			if (mode == LIST && *count(t))
+				fprintf(out, "call %d %ld.%d 0 %s\n", t->role, t->nr, *count(t), t->text);
 			fprintf(out, "exec %d\n", t->role);
 			ptrace(PTRACE_DETACH, t->pid, 0, 0);
 			t->pid = -t->pid;
@@ -440,7 +509,7 @@ static void parse_never(char *list)
 
 int main(int argc, char **argv)
 {
-	int i = 4;
+	int i = 4, n;
 
 	if (argc > 4 && !strcmp(argv[3], "-b")) {
 		background = 1;
@@ -472,6 +541,9 @@ int main(int argc, char **argv)
 		hook = argv[i++];
 	if (i + 1 >= argc || strcmp(argv[i], "--"))
 		die("-- PROG ARG... is missing");
+	for (n = i + 1; argv[n] && strcmp(argv[n], "--"); n++)
+		if (!strncmp(argv[n], "name=", 5) && strlen(argv[n]) <= MAXNAME + 5)
+			box = argv[n] + 5;
 	i = loop(start(argv + i + 1));
 	fclose(out);
 	return i < 0 ? 97 : i;

@@ -215,7 +215,7 @@ skips()
 
 python()
 {
-	rm -f out/fault.count out/fault.wrong
+	rm -f out/fault.count out/fault.used out/fault.wrong
 	tests -n 2 "${1:-test}" >out/python.log 2>&1
 	status=$?
 	grep -E '^(FAILED|ERROR|SKIPPED|fault points)' out/python.log
@@ -232,6 +232,7 @@ python()
 	done
 	again_alone
 	try "what was skipped" skips
+	[ $# != 0 ] || try "fault points, and the reviewed list" /usr/bin/python3 -B test/fault.py
 	[ $status = 0 ] || [ $failed != 0 ] || bad "pytest: status $status"
 }
 
