@@ -157,7 +157,8 @@ def make_tree(husk, peers):
         (t / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
         (t / "etc/group").write_text("root:x:0:\n")
     program(tree, which("busybox"), "bin/busybox")
-    program(tree, which("busybox"), "srv/box/bin/cat")
+    for applet in ("cat", "ls"):
+        program(tree, which("busybox"), f"srv/box/bin/{applet}")
     for applet in sh("busybox", "--list").split():
         if applet != "busybox" and not (tree / "bin" / applet).exists():
             (tree / "bin" / applet).symlink_to("busybox")
@@ -263,6 +264,7 @@ def tasks(tree, names, count, with_trace):
         first.append("works 512K " + start["husk"].replace("=32M", "=512K"))
     first += [f"calls {n} {start[n]}" for n in names if n not in ("bare", "tini-static")]
     first += [f"shows {n} {quoted(full(n, '/bin/cat'))} /proc/self/mountinfo /proc/self/status" for n in names if n in ("floor", "husk")]
+    first += [f"spaces {n} {quoted(words)} -l /proc/self/ns" for n, words in [("host", ["ls"])] + [(n, full(n, "/bin/ls")) for n in names if n in ("floor", "husk")]]
     if with_trace and "husk" in names:
         first.append(f"trace husk {start['husk']}")
     memory = [f"pss {n} {quoted(idle(n))}" for n in names if n in ("husk", "tini-static", "bubblewrap", "crun")]
@@ -348,11 +350,21 @@ def promised(line):
     return " ".join(line.split()[3:]) if line[0].isdigit() else ""
 
 
+NEW = set("cgroup ipc mnt net pid pid_for_children uts".split())		# namespaces of a full default start; time and user are the host's
+
+
+def unlike(spaces, name):
+    """Those that differ from the guest's own, by their inodes; of others nothing is known."""
+    own = spaces["host"]
+    return {ns for ns in own if spaces[name].get(ns, own[ns]) != own[ns]} if spaces[name].keys() == own.keys() else set()
+
+
 class Guest:
     """What the two boots said."""
     def __init__(self, tree):
         self.us, self.pss, self.works, self.calls, self.cost, self.load = {}, {}, {}, {}, {}, {}
         self.strace, self.trace, self.shows = collections.defaultdict(list), [], collections.defaultdict(set)
+        self.spaces = collections.defaultdict(dict)
         for fs in ("squashfs", "ext4"):
             k = by_kind(boot(tree, fs))
             for name, text in k["works"]:
@@ -375,6 +387,8 @@ class Guest:
             self.trace += [l for _, l in k["trace"]]
             for name, text in k["shows"]:
                 self.shows[name].add(promised(text))
+            for name, text in k["spaces"]:
+                self.spaces[name] |= dict(re.findall(r" (\w+) -> \w+:\[(\d+)\]", text))
         for name, lines in self.strace.items():
             self.calls[name] = calls(lines)
 
@@ -495,8 +509,13 @@ def broken(g, local, size):
         bar(f"kB PSS on {fs}", sum(g.pss.get(("husk", fs), [BARS["pss"] + 1])), "pss")
     if "armv7" in size:
         bar("bytes of out/qemu-armv7/husk", size["armv7"], "size")
-    if "floor" in g.us and (g.shows["floor"] != g.shows["husk"] or not g.shows["husk"]):
+    if "floor" not in g.us:
+        lines.append("floor.c was not built, or does not run: is strace there, and two filters in what it says?")
+    elif g.shows["floor"] != g.shows["husk"] or not g.shows["husk"]:
         lines.append(f"floor.c does not do what husk does: {g.shows['floor'] ^ g.shows['husk']}")
+    for name in ("floor", "husk"):
+        if unlike(g.spaces, name) != NEW:
+            lines.append(f"namespaces of {name}: {sorted(unlike(g.spaces, name))} are new, and not {sorted(NEW)}: {dict(g.spaces)}")
     if not g.works.get("512K", "").startswith("0"):
         lines.append(f"memory.max=512K: {g.works.get('512K')}")
     return lines

@@ -42,6 +42,13 @@ shows()
 	"$@" 2>&1 </dev/null | sed "s/^/@shows $name /"
 }
 
+# spaces NAME COMMAND ...: the same of its namespaces
+spaces()
+{
+	name=$1; shift
+	"$@" 2>&1 </dev/null | sed "s/^/@spaces $name /"
+}
+
 # load NAME COMMAND ...: when its calls of seccomp(2) began and ended
 load()
 {

@@ -49,6 +49,7 @@ echo "@in-nodes $(cd /dev; stat -c %n-%t-%T null zero full random urandom tty | 
 echo "@in-init $(cat /proc/1/comm) of $(ls -d /proc/[0-9]* | wc -l)"
 echo "@in-cgroup $(cat /proc/self/cgroup | tr '\\n' ' ')"
 cut -d' ' -f5,6 /proc/self/mountinfo | sed 's/^/@in-mount /'
+for n in cgroup ipc mnt net pid user uts; do echo "@in-ns $n $(readlink /proc/self/ns/$n)"; done
 echo "@in-net $(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' \\n')"
 (echo x >/proc/sys/kernel/hostname) 2>&1 | sed 's/.*: /@in-sysctl /'
 (echo x >/file) 2>&1 | sed 's/.*: /@in-root /'
@@ -65,6 +66,7 @@ after=inside
 OUTSIDE_SH = """
 n=0; while [ $n -lt 100 ] && ! ps | grep -q '[s]leep 1$'; do sleep 0.2; n=$((n+1)); done
 echo "@out-host $(hostname) pid1 $(cat /proc/1/comm)"
+for n in cgroup ipc mnt net pid user uts; do echo "@out-ns $n $(readlink /proc/1/ns/$n)"; done
 for k in kernel/kptr_restrict fs/suid_dumpable fs/protected_symlinks; do echo "@out-sysctl $k $(cat /proc/sys/$k)"; done
 for f in memory.max pids.max; do echo "@out-limit $f $(cat /sys/fs/cgroup/husk/inside/$f)"; done
 husk run /once.conf; echo "@out-once $?"
@@ -104,6 +106,8 @@ def check_full(r, name, v2=True, halts=False):
     for point, flags in mounts.items():
         assert "nosuid" in flags and ("nodev" in flags or point.startswith("/dev")), (point, r)
     assert said(r, "out-host") == [f"{name} pid1 husk"], r
+    ours, its = (dict(l.split() for l in said(r, tag)) for tag in ("out-ns", "in-ns"))
+    assert len(ours) == 7 and {n for n in ours if its[n] != ours[n]} == set(ours) - {"user"}, r
     assert said(r, "out-sysctl") == ["kernel/kptr_restrict 2", "fs/suid_dumpable 0", "fs/protected_symlinks 1"], r
     if v2:
         assert said(r, "in-cgroup") == ["0::/ "], r
