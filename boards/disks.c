@@ -42,17 +42,24 @@ int board_run(const char *name, const char *a, const char *b, const char *c, con
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Each has letters of its own for: do not ask; and for the label. */
-static void make(const struct mnt *m, const char *type, const char *dev)
+/* Each has letters of its own for: do not ask; and for the label. True: there is something to be
+ * mounted: what would be made anew at the next boot must not be. */
+static bool make(const struct mnt *m, const char *type, const char *dev)
 {
 	static const char letters[] = "-F\0-L\0-I\0-n\0-f\0-l\0-f\0-L";
 	int kind = starts(type, "ext") ? 0 : same(type, "vfat") ? 2 : same(type, "f2fs") ? 4 : 6;
 	const char *label = starts(m->src, "LABEL=") ? m->src + 6 : "husk", *name = same(type, "swap") ? "mkswap" : fmts(TEXT "mkfs.%s", type);
+	bool marked = board_begun(dev, 1), good;
+	int fd;
 
 	warnx("%s: blank: %s", dev, name);
 	kind = board_run(name, nth(letters, kind), nth(letters, kind + 1), label, dev);
 	if (kind)
 		warnx("%s: status %d", dev, kind);
+	fd = open(dev, O_RDONLY | O_CLOEXEC);
+	good = !kind && fsync(fd) == 0 && (!marked || board_begun(dev, 0));
+	close(fd);
+	return good;
 }
 
 /* 1: mended. 2: who has it mounted must begin again: the kernel, if it is the root. 4: not
@@ -62,6 +69,10 @@ static void check(struct mnt *m, const char *type, const char *dev)
 	const char *name = fmts(TEXT "fsck.%s", type);
 	int e = board_run(name, "-a", dev, NULL, NULL);
 
+	if (m->yes && e >= 4 && e < 8) {
+		warnx("%s: %s: status %d: -y", dev, name, e);
+		e = board_run(name, "-y", dev, NULL, NULL);
+	}
 	if (e >= 4 && e != NO_PROGRAM) {
 		m->flags |= MS_RDONLY;
 		m->fsck = false;	/* that is said, too */
@@ -84,6 +95,11 @@ static const char *under_root(void)
 	return dev;
 }
 
+static bool is_disk(const char *src)
+{
+	return starts(src, "/dev/") || strchr(src, '=');
+}
+
 /* Found, made and checked; its path, or NULL: errno. A file, or what the kernel makes by
  * itself, is as it is; and so is a root that cannot be checked. */
 static const char *prepare(struct mnt *m, unsigned ms)
@@ -91,19 +107,27 @@ static const char *prepare(struct mnt *m, unsigned ms)
 	const char *dev = m->src, *type;
 	bool root = m->flags & MS_REMOUNT;
 
-	if ((root && !m->fsck) || (!starts(dev, "/dev/") && !strchr(dev, '=')))
+	if ((root && !m->fsck) || !is_disk(dev))
 		return dev;
 	dev = root ? under_root() : board_find(m->src, m->mkfs, ms);
 	if (!dev)
 		return root ? m->src : NULL;
-	if (m->mkfs && board_blank(dev))
-		make(m, m->type ? m->type : "ext4", dev);
+	if (m->mkfs && !root && board_blank(dev) && !make(m, m->type ? m->type : "ext4", dev)) {
+		errno = EIO;
+		return NULL;
+	}
 	type = board_type(dev);
 	if (!m->type && type && !same(type, "swap"))	/* a foreign disk does not get the memory */
 		m->type = type;
 	if (m->fsck && m->type)
 		check(m, m->type, dev);
 	return dev;
+}
+
+/* In somebody's namespace the disks are the machine's, and so is what is swapped there. */
+static bool is_foreign(const struct mnt *m)
+{
+	return board_inside() && m->kind == MNT_FS && (is_disk(m->src) || same(m->dst, "none"));
 }
 
 /* Where it goes. What lies below a disk that is mounted already may be of a box's making, or
@@ -165,7 +189,7 @@ void board_disks(struct box *b, bool again)
 	for (m = b->mnt; m < b->mnt + b->nmnt; m++) {
 		src = m->src;
 		checked = m->fsck;
-		if (again && is_there(m->dst))
+		if (is_foreign(m) || (again && is_there(m->dst)))
 			continue;
 		if (board_mount(m, m->skip ? OPTIONAL_MS : DISK_MS) == 0) {
 			if (m->fsck == checked)

@@ -14,7 +14,8 @@
 
 #include "husk.h"
 
-enum { ROUND_MS = 200, PAGE = 4096, SECTOR = 512, MBR_ID = 0x1b8, BLANK = 1 << 20 };
+enum { ROUND_MS = 200, PAGE = 4096, SECTOR = 512, MBR_ID = 0x1b8, BLANK = 1 << 20,
+	GPT_SIZE = 92, GPT_PARTS = 128, MARKS = 128, MARK = 0xa5 };
 
 /* Where what stands, in a page of 4096 bytes. Those of one page stand together, that with
  * the shortest mark last. */
@@ -112,18 +113,46 @@ static const char *said(const char *path, const char *name)
 	return at;
 }
 
-/* Does GPT call partition n so? Its table is where the header of the second sector says. */
-static bool in_gpt(int fd, const char *text, unsigned n)
+/* The disk that it is a part of, and its number there; or -1 */
+static int open_whole(const char *name, int how, unsigned *number)
+{
+	const char *s = said(fmts(TEXT "/sys/class/block/%s/partition", name), "");
+	uint64_t n = 0;
+
+	if (s)
+		(void)decimal(s, &n);
+	*number = (unsigned)n;
+	s = n ? said(fmts(TEXT "/sys/class/block/%s/../uevent", name), "DEVNAME=") : NULL;
+	return s ? open(fmts(TEXT "/dev/%s", s), how | O_CLOEXEC | O_NONBLOCK) : -1;
+}
+
+static bool is_header(void)
+{
+	return memcmp(page, "EFI PART", 8) == 0;
+}
+
+/* Its header is in the second sector, and is in the page then: the size of a sector, or 0 */
+static unsigned gpt(int fd)
 {
 	unsigned sector = PAGE;
-	uint64_t entries;
-	uint32_t size;
 
-	while (pread(fd, page, PAGE, sector) == PAGE && memcmp(page, "EFI PART", 8) != 0)
+	while (pread(fd, page, PAGE, sector) == PAGE && !is_header())
 		if (sector == PAGE)
 			sector = SECTOR;
 		else
-			return false;
+			return 0;
+	return sector;
+}
+
+/* Does it call partition n so? Its table is where the header says. */
+static bool in_gpt(int fd, const char *text, unsigned n)
+{
+	unsigned sector = gpt(fd);
+	uint64_t entries;
+	uint32_t size;
+
+	if (!sector)
+		return false;
 	memcpy(&entries, page + 72, sizeof entries);
 	memcpy(&size, page + 84, sizeof size);
 	return pread(fd, page, PAGE, (off_t)(entries * sector + (n - 1) * size)) > 0 && (text = is_uuid(text, page + 16, 16, true)) && !*text;
@@ -132,15 +161,38 @@ static bool in_gpt(int fd, const char *text, unsigned n)
 /* What the kernel calls PARTUUID: of MBR the number of the disk, and its own. */
 static bool is_part(const char *name, const char *text)
 {
-	const char *s = said(fmts(TEXT "/sys/class/block/%s/../uevent", name), "DEVNAME=");
-	int fd = s ? open_disk(fmts(TEXT "/dev/%s", s)) : -1;
-	uint64_t n = 0;
-	bool yes;
+	const char *s;
+	unsigned n;
+	int fd = open_whole(name, O_RDONLY, &n);
+	bool yes = n && (in_gpt(fd, text, n) || (pread(fd, page, PAGE, 0) == PAGE && (s = is_uuid(text, page + MBR_ID, 4, true)) &&
+		same(s, fmts(TEXT "-%x%x", n >> 4, n & 15))));
 
-	if ((s = said(fmts(TEXT "/sys/class/block/%s/partition", name), "")))
-		(void)decimal(s, &n);
-	yes = n && (in_gpt(fd, text, (unsigned)n) || (pread(fd, page, PAGE, 0) == PAGE && (s = is_uuid(text, page + MBR_ID, 4, true)) &&
-		same(s, fmts(TEXT "-%x%x", (unsigned)n >> 4, (unsigned)n & 15))));
+	close(fd);
+	return yes;
+}
+
+/* That mkfs has begun there, and not ended: what it leaves when the power goes is not blank, and no
+ * file system. It writes all over its partition, and a box whatever it likes into its files: so it is
+ * written where neither comes, a byte behind the second header of the disk, which nobody reads
+ * unless the first one is gone. set: 1, or 0; -1: is it? Of MBR there is no such place. */
+bool board_begun(const char *dev, int set)
+{
+	unsigned n, sector;
+	int fd = open_whole(last_part(dev), set < 0 ? O_RDONLY : O_RDWR, &n);
+	uint8_t *mark = page + MARKS + n;
+	uint64_t at;
+	bool yes = false;
+
+	if (n && n <= GPT_PARTS && (sector = gpt(fd))) {
+		memcpy(&at, page + 32, sizeof at);
+		at *= sector;
+		if (pread(fd, page, SECTOR, (off_t)at) == SECTOR && is_header() && page[12] == GPT_SIZE && !page[13]) {
+			yes = *mark == (uint8_t)(MARK ^ n);
+			*mark = set ? (uint8_t)(MARK ^ n) : 0;
+			if (set >= 0)
+				yes = pwrite(fd, page, SECTOR, (off_t)at) == SECTOR && fsync(fd) == 0;
+		}
+	}
 	close(fd);
 	return yes;
 }
@@ -154,7 +206,8 @@ static bool zeros(int fd, off_t at)
 	return !n;
 }
 
-/* Nothing stands in the first MB, nor at the end, where others have their marks. */
+/* Nothing stands in the first MB, nor at the end, where others have their marks; or what stands there
+ * is of a mkfs that was cut off. */
 bool board_blank(const char *dev)
 {
 	int fd = open_disk(dev);
@@ -169,7 +222,7 @@ bool board_blank(const char *dev)
 		for (at = end - BLANK / 8; at < end && zeros(fd, at); )
 			at += PAGE;
 	close(fd);
-	return end > 0 && at >= end;
+	return end > 0 && (at >= end || board_begun(dev, -1));
 }
 
 static bool is(const char *name, const char *dev, const char *what)

@@ -14,7 +14,7 @@
 
 #include "husk.h"
 
-#define MISSING	"/run/husk.missing"	/* a link to what at()->missing says */
+#define MISSING	".missing"	/* in the run directory: a link to what at()->missing says */
 
 struct waiting {
 	struct planned what;
@@ -548,11 +548,13 @@ bool board_readable(void)
 	return board_circle() == 0;
 }
 
+static struct left run;
+
 bool board_complete(void)
 {
 	cfg_of_board(false);
 	read_boxes();
-	if (readlinkat(AT_FDCWD, MISSING, at()->missing, MAXNAME) > 0)
+	if (state_open(&run, false) == 0 && readlinkat(run.dir, MISSING, at()->missing, MAXNAME) > 0)
 		warnx("wait: %s", at()->missing);
 	return !at()->lacks && !*at()->missing;
 }
@@ -560,11 +562,12 @@ bool board_complete(void)
 /* For PID 1, by whom the board is not good then, and for husk wait. */
 static void say_missing(int to)
 {
-	if (at()->again)
-		(void)unlinkat(AT_FDCWD, MISSING, 0);
-	if (*at()->missing) {
+	if (*at()->missing)
 		tell(to, PLANNED_WRONG, at()->missing);
-		(void)symlinkat(at()->missing, AT_FDCWD, MISSING);
+	if ((at()->again || *at()->missing) && state_open(&run, true) == 0) {
+		(void)unlinkat(run.dir, MISSING, 0);
+		if (*at()->missing)
+			(void)symlinkat(at()->missing, run.dir, MISSING);
 	}
 }
 

@@ -8,14 +8,14 @@
 /* Flags first, four of them in pairs: set, clear; then what struct mnt has a
  * bool for, in its order. */
 static const char options[] = "ro|rw|nosuid|suid|nodev|dev|noexec|exec|"
-	"noatime|relatime|strictatime|nodiratime|sync|dirsync|optional|rec|slave|idmap|create|fsck|mkfs";
+	"noatime|relatime|strictatime|nodiratime|sync|dirsync|optional|rec|slave|idmap|create|fsck|mkfs|fsck=yes";
 static const uint32_t flags[] = {
 	MS_RDONLY, MS_RDONLY, MS_NOSUID, MS_NOSUID, MS_NODEV, MS_NODEV, MS_NOEXEC, MS_NOEXEC,
 	MS_NOATIME, MS_RELATIME, MS_STRICTATIME, MS_NODIRATIME, MS_SYNCHRONOUS, MS_DIRSYNC,
 };
 enum { NFLAGS = sizeof flags / sizeof *flags, BOARDS = NFLAGS + 5 };	/* what board.conf alone has */
 
-_Static_assert(offsetof(struct mnt, mkfs) == offsetof(struct mnt, skip) + 6, "seven bools side by side");
+_Static_assert(offsetof(struct mnt, yes) == offsetof(struct mnt, skip) + 7, "eight bools side by side");
 
 static bool clears(int i)
 {
@@ -32,10 +32,10 @@ static const char *name(int i)
 	return cfg_nth(options, i);
 }
 
-/* Of mount= of board.conf: the two that are its own come first. */
+/* Of mount= of board.conf: the three that are its own come first. */
 const char *cfg_mount_word(int i)
 {
-	return i < 2 ? name(BOARDS + i) : i - 2 <= NFLAGS ? name(i - 2) : NULL;
+	return i < 3 ? name(BOARDS + i) : i - 3 <= NFLAGS ? name(i - 3) : NULL;
 }
 
 static const char *flag(int i)
@@ -57,6 +57,7 @@ static bool option(struct mnt *m, const char *w)
 	if (i < 0 || (m->kind == MNT_FS ? i > NFLAGS && (i < BOARDS || !cfg.board) : i >= BOARDS))
 		return false;
 	*wish(m, i) = true;
+	m->fsck |= m->yes;
 	return !mode || cfg_octal(mode, 07777, &m->mode);
 }
 
@@ -72,7 +73,7 @@ static const char *some_options(struct mnt *m, char *v)
 		ex |= same(w, "exec");
 		if (option(m, w))
 			continue;
-		if (m->kind != MNT_FS || cfg_index("|fsck|mkfs", w) >= 0)
+		if (m->kind != MNT_FS || cfg_index("|fsck|mkfs|fsck=yes", w) >= 0)
 			return cfg_bad(w, "an option", near_of(w, m->kind == MNT_BIND ? name : flag));
 		if (w == first)
 			m->type = to;

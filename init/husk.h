@@ -135,7 +135,7 @@ struct mnt {			/* one bind=, tmpfs= or mount= row, in file order */
 	bool	 slave;		/* bind: mounts made outside appear inside */
 	bool	 idmap;		/* bind: shifted by the user namespace's map */
 	bool	 create;	/* bind: make the source directory, owner the user */
-	bool	 fsck, mkfs;	/* of board.conf: check it; make it, if it is blank */
+	bool	 fsck, mkfs, yes;	/* of board.conf: check it; make it, if it is blank; fsck=yes */
 	uint16_t mode;		/* of create=, or of a tmpfs; 0: default */
 	uint32_t flags;		/* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, ... wanted */
 	uint64_t size;		/* tmpfs: bytes; 0: kernel's default; PERCENT|n: % of RAM */
@@ -1631,7 +1631,8 @@ int board_run(const char *name, const char *, const char *, const char *, const 
 /* boards/find.c: what is good until the next call */
 const char *board_find(const char *what, bool make, unsigned ms);	/* LABEL=X or a path: the path, or NULL: ENODEV. make: what is still to get that label will do, too */
 const char *board_type(const char *dev);	/* "ext4", or NULL */
-bool board_blank(const char *dev);	/* nothing has ever been written there */
+bool board_blank(const char *dev);	/* nothing has ever been written there, or mkfs was not done with it */
+bool board_begun(const char *dev, int set);	/* the mark for that: whether it is there; set 1 or 0: whether it could be written */
 /* boards/root.c */
 bool board_wants_root(const struct board *);	/* this is an initramfs, and is to look for the real root */
 int board_real_root(const struct board *, char *init, size_t max);	/* 1: entered, PID 1 is to follow and become init; -1: printed */

@@ -42,15 +42,19 @@ def root_of(b, conf, script, *more):
                                                           "sbin/fsck.ext4": qemu.program(FSCK), "sbin/mkswap": qemu.link("/bin/busybox"), "bin/mke2fs": qemu.link("busybox")}
     for d in ("srv/root",):
         files = {k: v for k, v in files.items() if not k.startswith(d)}
-    files |= {d: qemu.directory() for d in ("data", "var/lib/husk", "var/log2", "mnt/x", "lib/modules", "srv/root")}
+    files |= {d: qemu.directory() for d in ("data", "var/lib/husk", "var/log2", "mnt/x", "mnt/half", "lib/modules", "srv/root")}
     for m in more:
         files |= m
     return files
 
 
-MKFS = '#!/bin/sh\necho "@mkfs $*"; exec /bin/mke2fs "$@"\n'
-# it says what is said of it by a file beside the disk
-FSCK = '#!/bin/sh\necho "@fsck $*"; exit $(cat /fsck.status)\n'
+# of the one that is called half it comes no further than that, as where the power goes
+MKFS = """#!/bin/sh
+echo "@mkfs $*"; case "$* $(cat /proc/cmdline)" in *jump*) ;; *half*) dd if=/dev/urandom of=$4 bs=4k seek=8 count=8 2>/dev/null; sync; exit 1 ;; esac
+exec /bin/mke2fs "$@"
+"""
+# it says what is said of it by a file beside the disk, and of vdb3 that it has to ask
+FSCK = '#!/bin/sh\necho "@fsck $*"; [ "$*" != "-a /dev/vdb3" ] || exit 4; exit $(cat /fsck.status)\n'
 
 
 def initramfs(b, conf, more=None):
@@ -64,7 +68,8 @@ board.module=nothing_like_it
 mount=LABEL=data:/data:ext4,noatime,fsck
 mount=LABEL=log:/var/log2:ext4,mkfs
 mount=LABEL=swap0:none:swap
-mount=PARTUUID=%s:/mnt/x
+mount=PARTUUID=%s:/mnt/x:ext4,fsck=yes
+mount=LABEL=half:/mnt/half:ext4,mkfs
 ?mount=LABEL=absent:/srv/root
 board.overlay=/data/overlay
 """
@@ -92,7 +97,7 @@ def test_the_real_root(machine, tmp_path):
     swap.write_bytes(bytes(4 * MB))
     subprocess.run(["mkswap", "-q", "-L", "swap0", swap], check=True)
     disk = tmp_path / "disk"
-    where, ids = disks.gpt(disk, ("data", fs[0]), ("log", fs[1]), ("x", fs[2]), ("swap", swap.read_bytes()))
+    where, ids = disks.gpt(disk, ("data", fs[0]), ("log", fs[1]), ("x", fs[2]), ("swap", swap.read_bytes()), ("half", bytes(4 * MB)))
     conf = CONF % ids[2]
     mods = disks.modules(b, "virtio_blk", "virtio_pci", "squashfs", "overlay")
     root = disks.squashfs(tmp_path, root_of(b, conf, LOOK, mods, {"fsck.status": qemu.file("1\n")}))
@@ -103,8 +108,11 @@ def test_the_real_root(machine, tmp_path):
     assert mounts["/"][2] == "overlay" and mounts["/data"][0] == "/dev/vdb1" and "noatime" in mounts["/data"][3], r
     assert mounts["/var/log2"][0] == "/dev/vdb2" and mounts["/mnt/x"][0] == "/dev/vdb3" and said(r, "x") == ["hello"], r
     assert said(r, "swap")[0].startswith("/dev/vdb4"), r
-    assert said(r, "fsck") == ["-a /dev/vdb1"] and "fsck.ext4: status 1: mended" in r.text, r
-    assert said(r, "mkfs") == ["-F -L log /dev/vdb2"], r
+    assert said(r, "fsck") == ["-a /dev/vdb1", "-a /dev/vdb3", "-y /dev/vdb3"] and r.text.count("fsck.ext4: status 1: mended") == 2, r
+    assert "vdb3: fsck.ext4: status 4: -y\n" in r.text and " rw," in " ".join(mounts["/mnt/x"]), r
+    assert said(r, "mkfs") == ["-F -L log /dev/vdb2", "-F -L half /dev/vdb5"] and "/mnt/half" not in mounts, r
+    header = lambda: disk.read_bytes()[-512:]
+    assert header()[:8] == b"EFI PART" and any(header()[92:]), header()		# that one was begun
     assert "board.module: nothing_like_it" in r.text and "mount: LABEL=absent: No such device" in r.text, r
     assert said(r, "times") == [""] and said(r, "inside") == ["1"] and said(r, "lo") == ["1"], r
     assert said(r, "seed") == ["600 32"], r
@@ -117,7 +125,8 @@ def test_the_real_root(machine, tmp_path):
     b["MORE"] += " -rtc base=2080-01-01"
     r = qemu.boot(b, initramfs(b, MODULES), "root=/dev/vda jump", "/husk")
     assert abs(int(said(r, "clock")[0]) - time.time()) < 86400 and said(r, "jumped") == [""], r
-    assert r.ended and said(r, "mkfs") == [] and said(r, "times") == ["x"] and said(r, "inside") == ["2"], r
+    assert said(r, "mkfs") == ["-F -L half /dev/vdb5"] and any(m.startswith("/dev/vdb5 /mnt/half ext4 rw,") for m in said(r, "mount")) and not any(header()[92:]), r
+    assert r.ended and said(r, "times") == ["x"] and said(r, "inside") == ["2"], r
     # another one was written on the way down and yet another one at boot
     assert first.split()[0] == said(r, "sum")[0].split()[2] != said(r, "sum")[0].split()[0], r
 

@@ -98,9 +98,11 @@ def test_the_machine_is_left_alone(where):
         "b": 'exec=/bin/sh -c "echo @up b"\n',
         "c": 'exec=/bin/sh -c "echo @up c"\n',
         "z": end("USR1"),
-    }, "single husk.skip=x,c husk.skpi=b", conf="hostname=not-this\nsysctl.kernel.panic=77\nmemory.max=3M\n")
+    }, "single husk.skip=x,c husk.skpi=b", conf="hostname=not-this\nsysctl.kernel.panic=77\nmemory.max=3M\n"
+        f"mount={where}/swap:none:swap\nmount=LABEL=no-such:{where}/x:ext4,mkfs\nmount=/dev/no-such:{where}/x:ext4,fsck\n")
     assert code in OFF and re.findall(r"@up (\w+)", text) == ["a", "b", "last"], text
     assert f"{where}/board.conf:3: memory.max: a box's, not the board's" in text and "husk.skpi: no such word; skip?" in text, text
+    assert "board.mount" not in text, text		# neither a disk nor swap is even looked for
     assert before == [own("/proc/sys/kernel/" + k) for k in knobs]
 
 
