@@ -261,7 +261,8 @@ void enter_reaped(const void *siginfo)
 	}
 }
 
-/* Who shares the host's processes has not ended with PID 1. They are reaped later. */
+/* Who shares the host's processes has not ended with PID 1. They are reaped later. A
+ * starter that has no child yet says itself what became of it: it finds no PID 1. */
 void enter_over(const struct live *v)
 {
 	struct guest *g;
@@ -269,10 +270,9 @@ void enter_over(const struct live *v)
 	if (!HAS(exec))
 		return;
 	for (g = guests; g < guests + MAXEXEC; g++) {
-		if (!used(g) || g->of != keeper_slot(v))
+		if (!g->pid || g->of != keeper_slot(v))
 			continue;
-		if (g->pid)
-			(void)kill(g->pid, SIGKILL);
+		(void)kill(g->pid, SIGKILL);
 		if (g->client >= 0)
 			close(g->client);
 		g->client = -1;
@@ -441,6 +441,7 @@ static void starter(const struct live *v, int client, int sync)
 	struct run *r = &one.up.run;
 	int keep[NNS + 2] = { client, sync }, e;
 
+	say_also(NULL);			/* what it says is the client's, and the log is closed here */
 	memcpy(keep + 2, v->fd + W_NS, sizeof r->nsfd);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_others(AT_FDCWD, 3, keep, NNS + 2) < 0) {
 		refuse(client, errno_text());
