@@ -68,6 +68,13 @@ def loops(name):
     assert husk.wait_for(sleeps)
 
 
+def opened(pid):
+    """What its descriptors are; one may be closed meanwhile."""
+    for f in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(f.path)
+
+
 def waiting(*words, **more):
     return subprocess.Popen([husk.HUSK, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
 
@@ -142,7 +149,7 @@ def test_a_start_that_waits_for_another_can_be_interrupted(name, tmp_path, sig):
     with waiting(*words) as first:
         assert husk.wait_for(lambda: (tmp_path / "there").exists(), 30)
         with waiting(*words) as second:
-            assert husk.wait_for(lambda: any(os.readlink(f.path) == "anon_inode:inotify" for f in os.scandir(f"/proc/{second.pid}/fd")), 30)
+            assert husk.wait_for(lambda: "anon_inode:inotify" in opened(second.pid), 30)
             second.send_signal(sig)
             assert husk.status_of(second, 5) == 128 + sig
         (tmp_path / "go").write_text("")

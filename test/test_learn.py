@@ -245,7 +245,9 @@ os.waitpid(p, 0)
 m = mmap.mmap(-1, 4096, prot=7 if what == "wx" else 3)
 if what == "x": c.mprotect(ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(m))), 4096, 5)
 if what == "packet": socket.socket(17, 3)
-if what == "user": c.syscall(56, 0x10000011, 0, 0, 0, 0) or os._exit(0)
+if what == "user":
+    p = c.syscall(56, 0x10000011, 0, 0, 0, 0)
+    p > 0 and os.waitpid(p, 0) or p or os._exit(0)
 print("end")
 """
 # calls 16 ioctl, 9 mmap, 10 mprotect, 41 socket, 56 clone
