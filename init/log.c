@@ -20,6 +20,10 @@
  * hangs up the terminal for a login, and with it PID 1's next line; and it could set it, or
  * stop it. Its lines go there as fast as it takes them, and nothing is dropped before the end.
  *
+ * PID 1 of a board never waits for a disk: a file with a size is written by a child, one for
+ * each such box, that gets line by line through a socket. As long as its disk does not answer
+ * the box waits at its pipe, as it would for a file of its own, and nobody else does.
+ *
  * The ring and a file with a size are the same thing: text, appended to, a line with
  * its time one write; when it is full it becomes FILE.1, that FILE.2, and the last one
  * goes. The ring is RUNDIR/NAME/log, of two halves. A last line without its end was torn
@@ -220,19 +224,69 @@ static int open_in(int dir, const char *base, const struct life *l)
 	return fd;
 }
 
-/* The directory of v's file, to be closed, and the name in it. Of a file it stands in
- * the state file, as who has to undo reads it there. */
-static int place(const struct live *v, const char **base)
+static char noted[LOGPATH];
+
+/* Where the file of a box is stands in the state file, as who has to undo reads it there. */
+static bool note_path(const struct live *v)
 {
-	static char path[LOGPATH];
 	static struct left l;
 
+	return v->fd[W_LOCK] < 0 || (read_at(v->fd[W_LOCK], "state", l.text, sizeof l.text) >= 0 && left_last(&l, "log", noted, sizeof noted));
+}
+
+/* The directory of v's file, to be closed, and the name in it. */
+static int place(const struct live *v, const char **base)
+{
 	*base = "log";
 	if (v->life.log == LOG_RING)
 		return openat(v->fd[W_LOCK], ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (read_at(v->fd[W_LOCK], "state", l.text, sizeof l.text) < 0 || !left_last(&l, "log", path, sizeof path))
-		return -1;
-	return log_directory(path, base, true);
+	return note_path(v) ? log_directory(noted, base, true) : -1;
+}
+
+static bool to_file(const struct live *v, struct out *o, const char *s, size_t n);
+static bool put(const struct live *v, struct out *o, bool own, const char *s, size_t n);
+static void undelivered(const struct live *v, struct out *o);
+
+/* Until PID 1 lets go of it, and all is written. The name of the box stays locked by nobody
+ * who waits for a disk. */
+static void write_on(struct live *v, struct out *o, int from)
+{
+	static char line[2 * LOGLINE];
+	ssize_t n;
+
+	(void)note_path(v);
+	if (close_others(AT_FDCWD, 3, &from, 1) < 0)
+		_exit(1);
+	board_console(true);
+	v->fd[W_LOCK] = -1;
+	memset(o, 0, sizeof *o);
+	while ((n = recv(from, line, sizeof line, 0)) > 0)
+		if ((o->dropped && !put(v, o, false, NULL, 0)) || !to_file(v, o, line, (size_t)n)) {
+			undelivered(v, o);
+			o->dropped++;
+		} else
+			o->fails = false;
+	_exit(0);
+}
+
+/* Its socket, or -1 */
+static int writer(const struct live *v, struct out *o)
+{
+	int s[2] = { -1, -1 };
+	pid_t pid = -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) == 0 && fcntl(s[0], F_SETFL, O_NONBLOCK) == 0 && (pid = fork()) == 0)
+		write_on((struct live *)(uintptr_t)v, o, s[1]);
+	let_go(s[1]);
+	if (pid < 0)
+		let_go(s[0]);
+	return pid < 0 ? -1 : s[0];
+}
+
+/* PID 1 lets another write; a starter does it itself. */
+static bool lets_write(const struct live *v)
+{
+	return HAS(boards) && v->life.log == LOG_FILE && !v->own && getpid() == 1;
 }
 
 /* Open, of this name, and not full: or made so. */
@@ -244,17 +298,21 @@ static bool opened(const struct live *v, struct out *o, size_t n)
 	FILLED struct stat st;
 	int dir;
 
-	if (o->file && fstat(o->file, &st) == 0 && st.st_nlink && !(full = max && (uint64_t)st.st_size + n > max))
+	if (o->file && fstat(o->file, &st) == 0 && st.st_nlink && (S_ISSOCK(st.st_mode) || !(full = max && (uint64_t)st.st_size + n > max)))
 		return true;
 	if (o->file)
 		close(o->file);
 	o->file = 0;
-	if ((dir = place(v, &base)) < 0)
-		return false;
-	if (full)
-		shift(dir, base, v->life.log_keep);
-	o->file = open_in(dir, base, &v->life);
-	close(dir);
+	if (lets_write(v)) {
+		o->file = writer(v, o);
+	} else {
+		if ((dir = place(v, &base)) < 0)
+			return false;
+		if (full)
+			shift(dir, base, v->life.log_keep);
+		o->file = open_in(dir, base, &v->life);
+		close(dir);
+	}
 	if (o->file < 0)
 		o->file = 0;
 	holds |= o->file > 0;
@@ -272,6 +330,10 @@ static bool to_file(const struct live *v, struct out *o, const char *s, size_t n
 		return false;
 	w = write(o->file, s, n);
 	e = w < 0 ? errno : ENOSPC;
+	if (w < 0 && e == EPIPE) {
+		close(o->file);		/* who wrote it has died */
+		o->file = 0;
+	}
 	if (w > 0 && w < (ssize_t)n && fstat(o->file, &st) == 0)
 		(void)!ftruncate(o->file, st.st_size - w);
 	errno = e;
@@ -327,6 +389,12 @@ static void failed(const struct live *v, struct out *o)
 	busy = false;
 }
 
+static void undelivered(const struct live *v, struct out *o)
+{
+	o->unwritten = true;
+	failed(v, o);
+}
+
 static bool put(const struct live *v, struct out *o, bool own, const char *s, size_t n)
 {
 	const char *lost;
@@ -341,10 +409,9 @@ static bool put(const struct live *v, struct out *o, bool own, const char *s, si
 		o->unwritten = false;
 		done = !s || deliver(v, o, own, s, n);
 	}
-	if (!done) {
-		o->unwritten = true;
-		failed(v, o);
-	} else
+	if (!done)
+		undelivered(v, o);
+	else
 		o->fails = false;
 	return done;
 }
@@ -371,13 +438,16 @@ static void line(const struct live *v, struct out *o, const char *s, size_t n)
 		o->left--;
 }
 
-/* A console takes what its line is fast enough for, and log.rate= lines: who prints more waits
- * for it, and nobody else. Last words do not wait: what its buffer has no room for is lost. */
+/* A console takes what its line is fast enough for, and log.rate= lines; the child of a board
+ * that writes a file what its disk takes: who prints more waits for it, and nobody else. Last
+ * words do not wait: what there is no room for is lost. */
 static bool goes(const struct live *v, struct out *o)
 {
-	if (v->life.log != LOG_CONSOLE || o->ends || (o->left && poll(&(struct pollfd){ 1, POLLOUT, 0 }, 1, 0) > 0))
+	bool disk = HAS(boards) && v->life.log == LOG_FILE && !v->own && o->file;
+
+	if ((v->life.log != LOG_CONSOLE && !disk) || o->ends || ((o->left || disk) && poll(&(struct pollfd){ disk ? o->file : 1, POLLOUT, 0 }, 1, 0) > 0))
 		return true;
-	o->rest = o->left ? now_ms() + HOLD_MS : o->until;
+	o->rest = o->left || disk ? now_ms() + HOLD_MS : o->until;
 	return false;
 }
 

@@ -82,12 +82,15 @@ def test_order_and_file_systems(tmp_path):
 
 
 # A disk in memory that takes 640 kB a second, with 12 MB to be written; then one that takes nothing any more
-FROZEN = """
+SLOW = """
 mkdir -p /data /in /slow /cfg; mount -t configfs none /cfg; mkdir /cfg/nullb/nullb0
 for w in 1:memory_backed 24:size 1:hw_queue_depth 2:irqmode 50000000:completion_nsec 1:power; do echo ${w%:*} >/cfg/nullb/nullb0/${w#*:}; done
 echo 64000000 >/proc/sys/vm/dirty_background_bytes; echo 96000000 >/proc/sys/vm/dirty_bytes
 cd /sys/block/nullb0; echo 32 >queue/max_sectors_kb; echo 90 >bdi/min_ratio; cd /; busybox mke2fs -b 4096 -i 65536 /dev/nullb0 >/dev/null; mount -t ext4 /dev/nullb0 /slow
 mount -t ext4 /dev/vda /data; losetup /dev/loop0 /data/image; mount -t ext4 /dev/loop0 /in
+"""
+FROZEN = """
+until [ "$(husk state l state)" = running ] && grep -q ' 5$' /data/l.log; do sleep 1; done; echo "@log $(ls /data | grep -c l.log)"
 echo lost >/in/file; busybox fsfreeze --freeze /data; echo @frozen
 (trap '' TERM; echo x >/data/x) &
 sleep 1; grep '^State' /proc/$!/status | sed 's/^/@/'; touch /run/frozen
@@ -95,9 +98,12 @@ until [ -e /run/next ]; do sleep 1; done
 dd if=/dev/zero of=/slow/file bs=1M count=12 2>/dev/null; dmesg -n 7; husk reboot
 """
 HANGS = {
-    "z": "exec=/bin/sh /frozen.sh\nready=/run/frozen\nstart.timeout=5m\nstop.timeout=1s\nlog=inherit\n",
+    "m": "exec=/bin/sh /slow.sh\nready=exit\nlog=inherit\n",
+    "z": "exec=/bin/sh /frozen.sh\nafter=m\nready=/run/frozen\nstart.timeout=5m\nstop.timeout=1s\nlog=inherit\n",
     # its starter opens the file, and does not come back; the others go on when its time is over, and consoles all the while
     "h": "exec=/bin/true\nlog=/data/new\nafter=z\nready=exit\nstart.timeout=2s\n",
+    # who writes its log waits for the disk, and is not PID 1
+    "l": 'exec=/bin/sh -c "i=0; while :; do echo $((i=i+1)); usleep 50000; done"\nlog=/data/l.log:16K\nafter=m\nstop.timeout=1s\n',
     "n": 'exec=/bin/sh -c "echo @next; touch /run/next"\nlog=inherit\nafter=h\n',
 }
 
@@ -107,9 +113,9 @@ def test_what_hangs(tmp_path):
     goes down in its time. One that is only slow has the time that it takes."""
     b, image = ready(QUICK), disk(tmp_path)
     f = small(b, {}, conf='board.console=ttyAMA0 /bin/sh -c "echo @console; usleep 5500000"\n') | {f"etc/husk/{n}.conf": qemu.file("use=host\n" + t) for n, t in HANGS.items()}
-    f |= {"frozen.sh": qemu.file(FROZEN)} | with_modules(b, [*DISK, "configfs", "null_blk nr_devices=0"])
+    f |= {"slow.sh": qemu.file(SLOW), "frozen.sh": qemu.file(FROZEN)} | with_modules(b, [*DISK, "configfs", "null_blk nr_devices=0"])
     r = boot(b, f, f"-drive if=none,id=d,format=raw,file={image} -device virtio-blk-device,drive=d", timeout=90)
-    assert said(r, "frozen") == [""] and said(r, "State:") == ["\tD (disk sleep)"], r
+    assert said(r, "log") == ["1"] and said(r, "frozen") == [""] and said(r, "State:") == ["\tD (disk sleep)"], r
     assert "husk: h: not ready in time: its start is ended\n" in r.text and re.search(r"^husk: h: unkillable: process \d+ is still there$", r.text, re.M), r
     assert said(r, "next") == [""] and "@console" in r.text.split("@State")[1].split("@next")[0], r
     assert r.ended and "Restarting system" in r.text and "Kernel panic" not in r.text, r
