@@ -1,5 +1,7 @@
 """Programs that nobody here wrote, under the defaults: Debian's own, from unpacked packages."""
 import os
+import re
+import subprocess
 import time
 
 import pytest
@@ -73,7 +75,7 @@ def test_curl_without_network(name):
 NGINX = """
 user www-data;
 daemon off;
-error_log stderr;
+error_log stderr notice;
 pid /run/nginx.pid;
 events {}
 http {
@@ -105,7 +107,7 @@ def fetch(keeper, command):
 
 @pytest.mark.parametrize("words", [["use=daemon"], ["user=www-data"]])
 def test_nginx(name, data, words):
-    """As root it makes workers of another user by itself; TERM reaches it all the same."""
+    """As root it makes workers of another user by itself; TERM reaches it, and it ends them."""
     (data / "nginx.conf").write_text(NGINX if words == ["use=daemon"] else NGINX.replace("user www-data;", ""))
     with husk.box(*words, f"bind={data}/nginx.conf:/etc/nginx/nginx.conf", "tmpfs=/var/log/nginx:1M,mode=777", "tmpfs=/var/lib/nginx:1M,mode=777", "--",
                   "/usr/sbin/nginx", box=name, root=husk.DEBIAN) as p:
@@ -118,6 +120,8 @@ def test_nginx(name, data, words):
         p.terminate()
         assert husk.status_of(p) == 0
         assert time.monotonic() - began < 5, "TERM did not reach it"
+        said = husk.errors(p)
+        assert "signal 15 (SIGTERM) received" in said and re.search(r"worker process \d+ exited with code 0", said), said
 
 
 def test_redis(name, data):
@@ -133,25 +137,60 @@ def test_redis(name, data):
         assert husk.status_of(p) == 0
 
 
+def below(pid):
+    """All processes that descend from it."""
+    return [q for c in husk.children(pid) for q in (c, *below(c))]
+
+
+SESSION = "busybox grep -E '^(Uid|Gid|Groups|CapEff|NoNewPrivs)' /proc/self/status; exec busybox sleep 60000"
+
+
 def test_dropbear(name, data):
-    """Changes its own user for each session, as a program with setuid does."""
-    r = debian("user=root", f"bind={data}:/data:rw", "--", "/usr/bin/dropbearkey", "-t", "ed25519", "-f", "/data/key", box=name)
-    assert r.status == 0 and "ssh-ed25519" in r.out, r
-    with husk.box("use=daemon", f"bind={data}:/data:rw", "--", "/usr/sbin/dropbear", "-F", "-E", "-r", "/data/key", "-p", "127.0.0.1:22",
+    """A session by a key has the ids of its user and no right, although dropbear itself is root; TERM ends all of it."""
+    for key in ("host", "own"):
+        r = debian("user=root", f"bind={data}:/data:rw", "--", "/usr/bin/dropbearkey", "-t", "ed25519", "-f", f"/data/{key}", box=name)
+        assert r.status == 0 and "ssh-ed25519" in r.out, r
+    home = data / "home"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    (home / ".ssh/authorized_keys").write_text(re.search(r"^ssh-ed25519 .*\n", r.out, re.M)[0])
+    for f in (home, home / ".ssh", home / ".ssh/authorized_keys"):
+        os.chown(f, 1000, 1000)
+    with husk.box("use=daemon", f"bind={data}:/data:rw", f"bind={home}:/home/user:rw", "--", "/usr/sbin/dropbear", "-F", "-E", "-r", "/data/host", "-p", "127.0.0.1:22",
                   box=name, root=husk.DEBIAN) as p:
         wait_until(p, "Not backgrounding")
-        r = fetch(p.pid, ["sh", "-c", "echo | timeout 5 busybox nc 127.0.0.1 22 | head -c 20 | grep ."])
-        assert r and r.out.startswith("SSH-2.0-dropbear"), r
-        began = time.monotonic()
-        p.terminate()
-        assert husk.status_of(p) in (0, 1, 143)		# 1 is its own word for a signal
-        assert time.monotonic() - began < 5, "TERM did not reach it"
+        client = subprocess.Popen([husk.HUSK, "exec", name, "--", "/usr/bin/dbclient", "-y", "-y", "-i", "/data/own", "user@127.0.0.1", SESSION],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            said = husk.fields("\n".join(husk.line(client, 20) for _ in range(5)))
+            assert {k: v.split() for k, v in said.items()} == {"Uid": ["1000"] * 4, "Gid": ["1000"] * 4, "Groups": ["1000"], "CapEff": ["0" * 16], "NoNewPrivs": ["1"]}
+            init = husk.init_of(p.pid)
+            session = husk.wait_for(lambda: [q for q in below(init) if "sleep\0" in husk.read(f"/proc/{q}/cmdline")])
+            main = husk.children(init)[0]
+            assert session and [husk.fields(husk.read(f"/proc/{q}/status"))["Uid"].split()[0] for q in (main, *session)] == ["0", "1000"]
+            began = time.monotonic()
+            p.terminate()
+            assert husk.status_of(p) in (0, 1, 143)		# 1 is its own word for a signal
+            assert time.monotonic() - began < 5, "TERM did not reach it"
+            assert "Terminated by signal" in husk.errors(p)
+            assert not husk.alive(session[0])
+            assert husk.status_of(client) != 0
+        finally:
+            client.kill()
+            client.wait()
+    husk.nothing_left(name)
 
 
-def test_a_daemon_of_busybox(name, data):
+@pytest.mark.parametrize("words, own", [([], []), (["use=daemon"], ["-u", "www-data:www-data"])], ids=["a user", "root that becomes one"])
+def test_a_daemon_of_busybox(name, data, words, own):
+    """Where it is root and drops its ids by itself, who sends TERM has another user than it."""
     (data / "index.html").write_text("page\n")
-    with husk.box(f"bind={data}:/srv", "--", "/bin/busybox", "httpd", "-f", "-h", "/srv", "-p", "127.0.0.1:80", box=name, root=husk.DEBIAN) as p:
+    with husk.box(*words, f"bind={data}:/srv", "--", "/bin/busybox", "httpd", "-f", *own, "-h", "/srv", "-p", "127.0.0.1:80", box=name, root=husk.DEBIAN) as p:
         r = fetch(p.pid, ["chroot", husk.DEBIAN, "/usr/bin/curl", "-s", "http://127.0.0.1/"])
         assert r and r.out == "page\n", r
+        main, = husk.children(husk.init_of(p.pid))
+        ids = husk.fields(husk.read(f"/proc/{main}/status"))["Uid"].split()
+        assert ids == ["33"] * 4 if own else int(ids[0]) >= 61184, ids
+        began = time.monotonic()
         p.terminate()
         assert husk.status_of(p) in (0, 143)
+        assert time.monotonic() - began < 5, "TERM did not reach it"

@@ -64,7 +64,7 @@ What was promised:
  60 at once; 200 with MANY=200            test_rows.test_many_boxes_at_once
  5000 mounts                              test_rows.test_thousands_of_mounts
  below a directory of mode 0700           test_rows.test_below_a_directory_that_nobody_enters
- a program that changes its uid           test_run.test_program_that_changes_its_own_uid_gets_term test_programs.test_dropbear
+ a program that changes its uid           test_run.test_program_that_changes_its_own_uid_gets_term test_programs.test_dropbear test_programs.test_a_daemon_of_busybox
  a stopped client                         test_exec.test_a_stopped_client_does_not_hold_the_box
  two boxes, one keeper dies               test_run.test_two_boxes_at_once
  100 kB, no wake-ups                      test_run.test_idle_box_is_small test_rows.test_nobody_wakes_up
