@@ -127,7 +127,7 @@ gates()
 	try "size of the smallest" small out/small-armv7/husk "$(sed -n 's/^small *[0-9]* *//p' test/bars.txt)"
 	try "addresses differ" moved
 	for b in $boards; do
-		try "stack protector on $b" make BOARD="$b" guard
+		try "stack protector, and an overflow, on $b" make BOARD="$b" guard
 	done
 	for b in i386 armv7 arm64; do
 		q=qemu-$(echo $b | sed 's/armv7/arm/; s/arm64/aarch64/')-static
