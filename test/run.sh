@@ -118,6 +118,30 @@ says()
 	done
 }
 
+# make run says of its box what test/demo.conf says; it writes below out/ alone
+demo()
+{
+	said=$(make run 2>&1) || { echo "$said"; return 1; }
+	echo "$said"
+	! echo "$said" | grep -q ALLOWED || return 1
+	while read -r line; do
+		echo "$said" | grep -qxE " *$line" || { echo "make run does not say: $line"; return 1; }
+	done <<-END
+	who am I +uid=1000\(web\) gid=1000\(web\)( groups=1000\(web\))?
+	hostname +demo
+	network +lo and nothing else
+	capabilities +effective 0{16}, bounding 0{16}
+	no new rights +1
+	Seccomp mode +2 .*
+	memory limit +32M: a string that doubles got to [1-9][0-9]? MiB, then its program was killed
+	root +refused: touch /x
+	host's data +read-only for the box, refused: touch /data/x
+	kernel knobs +refused: .*
+	host's memory +refused: .*
+	exit status of the box: 7 .*
+	END
+}
+
 gates()
 {
 	for f in out/husk out/qemu-*/husk out/small*/husk; do
@@ -126,6 +150,7 @@ gates()
 	try "size of ARMv7" small out/qemu-armv7/husk "$(sed -n 's/^size *[0-9]* *//p' test/bars.txt)"
 	try "size of the smallest" small out/small-armv7/husk "$(sed -n 's/^small *[0-9]* *//p' test/bars.txt)"
 	try "addresses differ" moved
+	try "make run" demo
 	for b in $boards; do
 		try "stack protector, and an overflow, on $b" make BOARD="$b" guard
 	done
