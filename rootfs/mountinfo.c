@@ -20,14 +20,14 @@ struct mountinfo *mountinfo_open(int proc)
 }
 
 /* Cuts off the next word of the line. The kernel writes blanks, tabs, newlines
- * and backslashes in it as \040. */
+ * and backslashes in it as \040, and all other bytes as they are. */
 static char *word(char **at)
 {
 	char *p = *at, *to, *w = p;
 
-	while ((unsigned char)*p > ' ' && *p != '\\')
+	while (*p != ' ' && *p != '\\')
 		p++;
-	for (to = p; (unsigned char)*p > ' '; *to++ = *p++)
+	for (to = p; *p != ' '; *to++ = *p++)
 		if (*p == '\\') {
 			p[3] = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
 			p += 3;

@@ -190,6 +190,16 @@ def test_recursive_read_only(name, tmp_path, calls):
     assert t["/mnt"][0] == t["/mnt/sub"][0] == "ro,nosuid,nodev", r
 
 
+def test_any_byte_in_the_name_of_a_mount_point(name, tmp_path):
+    """The kernel escapes four of them in mountinfo, and writes all others as they are."""
+    at = tmp_path / "src/a\001b\t\x7f\xff c"
+    at.mkdir(parents=True)
+    script = 'mount -t tmpfs x "$1" && touch "$1/seen" && shift && exec "$@"'
+    r = husk.command("unshare", "-m", "sh", "-c", script, "sh", at, husk.HUSK, "run", f"root={husk.ROOT}", f"name={name}", "user=root", f"bind={tmp_path}/src:/mnt:rec", "--",
+                     "/bin/sh", "-c", "cd /mnt/* && ls && touch x")
+    assert r.out == "seen\n" and "Read-only" in r.err, r
+
+
 @pytest.mark.parametrize("calls", ["", "open_tree,move_mount,mount_setattr"])
 def test_slave(name, tmp_path, calls):
     """What is mounted outside later appears inside, in a slave bind only; nothing goes out."""
