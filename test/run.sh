@@ -166,7 +166,8 @@ gates()
 }
 
 # every test/NAME_test.c: by its own NAME_test.sh, else compiled for this machine with all
-# the sanitizers, with the sources that its line "unit: FILES" names
+# the sanitizers, with the sources that its line "unit: FILES" names; and any bytes for the parsers
+# (those for the filter's words are in test/filter_test.sh): what was found is out/fuzz-*
 units()
 {
 	for t in test/*_test.c; do
@@ -185,6 +186,8 @@ units()
 			tail -n 15 out/try.log
 		fi
 	done
+	try "any bytes as a configuration, 12 s" sh test/cfg_test.sh fuzz 12
+	try "any bytes as passwd, group, names of mounts, state, 8 s" sh test/fuzz_files.sh 8
 }
 
 # the other boards, one after the other: a minute each
