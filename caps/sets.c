@@ -24,6 +24,19 @@ int caps_set(uint64_t eff, uint64_t perm, uint64_t inh)
 	return cap(SYS_capset, d);
 }
 
+bool caps_are(uint64_t only)
+{
+	struct __user_cap_data_struct d[2];
+	unsigned i;
+
+	if (cap(SYS_capget, d) < 0)
+		return false;
+	for (i = 0; i < 2; i++, only >>= 32)
+		if (d[i].effective != (uint32_t)only || d[i].permitted != (uint32_t)only || d[i].inheritable)
+			return false;
+	return true;
+}
+
 /* What the caller has not got he cannot give: less than asked for, never more.
  * What this kernel has not got nobody misses. */
 static void note_lack(struct run *r, uint64_t lack)

@@ -1409,6 +1409,7 @@ int caps_close(struct run *);
 int caps_number(const char *name);	/* "chown", "CAP_CHOWN": 0.., or -1 */
 const char *caps_name(int number);		/* "chown" or NULL */
 int caps_set(uint64_t eff, uint64_t perm, uint64_t inh);	/* capset */
+bool caps_are(uint64_t only);		/* effective and permitted, and none is inheritable */
 extern uint64_t caps_lacked;		/* not in the caller's bounding set, by caps_reset, */
 extern bool caps_plain;		/* whose inheritable set is empty, */
 extern bool caps_no_groups;	/* and who has none since */

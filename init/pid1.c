@@ -109,24 +109,34 @@ static int other_uid(struct run *r)
 		return 0;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || syscall(SYS_setresuid32, own, own, own) < 0)
 		return errno == EINVAL && USERS(r->box) != NSM_HOST ? 0 : fail(r, "a uid of its own");
+	if (geteuid() != (uid_t)own)
+		return fail_not(r, "a uid of its own: it has %u", geteuid());
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    (r->box->ns[NS_PID] == NSM_NEW && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0))
 		return fail(r, "tether again");
 	return 0;
 }
 
+/* Read back here: caps.readback looks at the program alone. Whether PID 1 gets new privileges
+ * the kernel asks itself, before it takes its filter. */
 int init_rights(struct run *r)
 {
+	const uint64_t kept = (uint64_t)1 << 5;
 	uint64_t left = r->box->caps;
 	int c, e;
 
-	for (c = 0; left; c++, left >>= 1)
+	for (c = 0; left; c++, left >>= 1) {
 		if (left & 1 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0 && errno != EINVAL)
 			return fail(r, "drop capability %d", c);
+		if (left & 1 && prctl(PR_CAPBSET_READ, c, 0, 0, 0) > 0)
+			return fail_not(r, "capability %d is still there", c);
+	}
 	if ((e = other_uid(r)) != 0)
 		return e;
-	if (caps_set((uint64_t)1 << 5, (uint64_t)1 << 5, 0) < 0)
+	if (caps_set(kept, kept, 0) < 0)
 		return fail(r, "keep CAP_KILL alone");
+	if (!caps_are(kept))
+		return fail_not(r, "CAP_KILL is not alone");
 	if (!caps_nnp_early(r->box) && (e = caps_no_new_privs(r)) != 0)
 		return e;
 	return keep_three(r);

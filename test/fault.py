@@ -83,6 +83,7 @@ def errnos_of(name):
 VARIANTS = {		# further starts, of which those calls are points that the first one does not make
     "once": ["exec.once=yes"],
     "user": ["ns.user=new"],
+    "root": ["user=root", "caps=net_raw,kill"],
     "tty": ["tty=yes"],
     "abi": ["abi=both", "personality=linux32"],
     "background": ["-d", "log=inherit"],

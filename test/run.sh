@@ -202,7 +202,7 @@ boards()
 
 tests()		# WORD...: words of pytest
 {
-	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rfEs "$@"
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rfEs --durations=30 --durations-min=5 "$@"
 }
 
 # What failed beside others is run once more, alone: a machine that has no time for its two

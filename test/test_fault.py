@@ -137,6 +137,19 @@ def test_a_call_that_does_nothing_is_noticed(recorded, role, tmp_path):
     husk.nothing_left(box)
 
 
+def test_a_right_that_pid_1_keeps_stops_the_start(tmp_path):
+    """Of what the program may have: root's number, and capabilities."""
+    box, log = husk.name("tf"), tmp_path / "log"
+    calls = [c for c in fault.record(box, log, "root")[0] if c.role == 1 and c.name in ("capset", "setresuid", "prctl")]
+    noticed = []
+    for call in calls:
+        r = fault.inject(log, "fake", 1, call.n, box=box, variant="root")
+        noticed += [call.name] if r.status == 125 and "init.rights: " in r.err else []
+    fault.note("fake", len(calls))
+    assert {n: noticed.count(n) for n in noticed} == {"capset": 1, "setresuid": 1, "prctl": 3}, (calls, noticed)		# KEEPCAPS, and two from the bounding set
+    husk.nothing_left(box)
+
+
 def row_of_verify(calls):
     """INIT's reading of its own table of mounts."""
     return next(c for c in calls if c.role == 1 and "mountinfo" in c.text)
