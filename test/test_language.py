@@ -7,6 +7,7 @@ import pytest
 
 import husk
 import qemu
+import test_boot
 from husk import run
 
 
@@ -193,10 +194,11 @@ def test_one_line_on_every_kernel(board):
     if not shutil.which(b["QEMU"].split()[0]) or not (husk.OUT / b["NAME"] / "husk").exists():
         pytest.skip("no QEMU, or not built")
     script = "".join(f"husk run /once.conf {words} -- /tries {verb} | sed 's/^/@{k} /'\n" for k, (words, verb) in TRIED.items())
-    files = qemu.with_husk(b, {"out": "use=host\nlog=inherit\nexec=/bin/sh /try.sh\n"})
-    files |= {"once.conf": qemu.file("exec=/tries\nroot=/srv/root\nuser=root\npids.max=20\n"), "srv/root/tries": qemu.program(qemu.compiled(b, "tries.c")),
-              "try.sh": qemu.file("husk run /once.conf exec.once=yes -- /tries once\necho 65536 >/proc/sys/vm/mmap_min_addr\n" + script + "echo @end\nhusk poweroff\n")}
-    r = qemu.boot(b, files, until="@end")
+    files = qemu.with_husk(b, {"out": "use=host\nlog=inherit\nexec=/bin/sh /script\n"})
+    files |= {"once.conf": qemu.file("exec=/tries\nroot=/srv/root\nuser=root\npids.max=20\n"), "srv/root/tries": qemu.program(qemu.compiled(b, "tries.c"))}
+    files |= test_boot.crashes(b, "stack", "husk run /once.conf exec.once=yes -- /tries once\necho 65536 >/proc/sys/vm/mmap_min_addr\n" + script)
+    r = qemu.boot(b, files)
+    test_boot.check_crash(r)		# the stack has run over
     assert ("init.once: anybody may map address 8192" in r.text) == (board == "qemu-armv7")
     for k in TRIED:
         got = {n: errno.errorcode.get(int(v), v) if v.isdigit() else v for n, v in re.findall(rf"^@{k} (\S+) ([^\r\n]*)", r.text, re.M)}
