@@ -24,11 +24,12 @@ OWN = qemu.os.environ | {"PATH": qemu.os.environ["PATH"] + ":/sbin:/usr/sbin"}
 MODULES = "board.module=virtio_pci\nboard.module=virtio-blk\nboard.module=squashfs\n"
 
 
-@pytest.fixture(scope="module")
-def machine():
-    """6.12: its modules are compressed, and the kernel can read them."""
-    test_boot.ready(BOARD)
-    return qemu.of(BOARD, "6.12")
+@pytest.fixture(params=[BOARD, "qemu-armv7"])
+def machine(request):
+    """6.12: its modules are compressed, and the kernel can read them. One for ARMv7 without LPAE has its PCI below 4 GB."""
+    test_boot.ready(request.param)
+    b = qemu.of(request.param, "6.12")
+    return b | {"QEMU": b["QEMU"].replace("-M virt", "-M virt,highmem=off")}
 
 
 def drives(b, *images):
@@ -58,13 +59,15 @@ FSCK = '#!/bin/sh\necho "@fsck $*"; [ "$*" != "-a /dev/vdb3" ] || exit 4; exit $
 
 
 def initramfs(b, conf, more=None):
-    files = {"husk": qemu.program((qemu.TOP / "out" / BOARD / "husk").read_bytes()), "etc/husk/board.conf": qemu.file(conf), "gone/a/b": qemu.file("x" * 100000)}
+    files = {"husk": qemu.program((qemu.TOP / "out" / b["NAME"] / "husk").read_bytes()), "etc/husk/board.conf": qemu.file(conf), "gone/a/b": qemu.file("x" * 100000)}
     files["dev/console"] = 0o20600, (5, 1)
     return files | disks.modules(b, "virtio_blk", "virtio_pci", "squashfs") | (more or {})
 
 
 CONF = MODULES + """board.module=overlay metacopy=off
 board.module=nothing_like_it
+board.module=crc32c_generic
+board.module=ext4
 mount=LABEL=data:/data:ext4,noatime,fsck
 mount=LABEL=log:/var/log2:ext4,mkfs
 mount=LABEL=swap0:none:swap
@@ -99,7 +102,7 @@ def test_the_real_root(machine, tmp_path):
     disk = tmp_path / "disk"
     where, ids = disks.gpt(disk, ("data", fs[0]), ("log", fs[1]), ("x", fs[2]), ("swap", swap.read_bytes()), ("half", bytes(4 * MB)))
     conf = CONF % ids[2]
-    mods = disks.modules(b, "virtio_blk", "virtio_pci", "squashfs", "overlay")
+    mods = disks.modules(b, "virtio_blk", "virtio_pci", "squashfs", "overlay", "crc32c_generic", "ext4")
     root = disks.squashfs(tmp_path, root_of(b, conf, LOOK, mods, {"fsck.status": qemu.file("1\n")}))
     b = drives(b, root, disk)
     r = qemu.boot(b, initramfs(b, MODULES), "root=/dev/vda rootwait init=/sbin/husk", "/husk")
