@@ -115,6 +115,7 @@ static bool take(const char *tty, bool first)
 	if (fd < 0 || ioctl(fd, TCGETS, &is) < 0) {
 		if (first)
 			board_failed("console: ", tty);
+		board_nodes();			/* it may be there by now */
 		return false;
 	}
 	(void)fcntl(fd, F_SETFL, 0);

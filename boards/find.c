@@ -101,7 +101,7 @@ static const char *is_uuid(const char *text, const uint8_t *id, int n, bool turn
 }
 
 /* Of a file of /sys with lines NAME=VALUE; one at a time */
-static const char *said(const char *path, const char *name)
+const char *board_said(const char *path, const char *name)
 {
 	static char text[1024];
 	char *at;
@@ -116,13 +116,13 @@ static const char *said(const char *path, const char *name)
 /* The disk that it is a part of, and its number there; or -1 */
 static int open_whole(const char *name, int how, unsigned *number)
 {
-	const char *s = said(fmts(TEXT "/sys/class/block/%s/partition", name), "");
+	const char *s = board_said(fmts(TEXT "/sys/class/block/%s/partition", name), "");
 	uint64_t n = 0;
 
 	if (s)
 		(void)decimal(s, &n);
 	*number = (unsigned)n;
-	s = n ? said(fmts(TEXT "/sys/class/block/%s/../uevent", name), "DEVNAME=") : NULL;
+	s = n ? board_said(fmts(TEXT "/sys/class/block/%s/../uevent", name), "DEVNAME=") : NULL;
 	return s ? open(fmts(TEXT "/dev/%s", s), how | O_CLOEXEC | O_NONBLOCK) : -1;
 }
 
@@ -233,7 +233,7 @@ static bool is(const char *name, const char *dev, const char *what)
 	if (starts(what, "PARTUUID="))
 		return is_part(name, text);
 	if (starts(what, "PARTLABEL="))
-		return (what = said(fmts(TEXT "/sys/class/block/%s/uevent", name), "PARTNAME=")) && same(what, text);
+		return (what = board_said(fmts(TEXT "/sys/class/block/%s/uevent", name), "PARTNAME=")) && same(what, text);
 	s = super(dev);
 	return s && (*what == 'L' ? is_label(s, text) :
 		s->uuid && (text = is_uuid(text, page + s->uuid, s->serial ? 4 : 16, s->serial)) && !*text);
@@ -244,7 +244,7 @@ static const char *under(const char *path)
 {
 	FILLED struct stat st;
 
-	return stat(path, &st) < 0 ? NULL : said(fmts(TEXT "/sys/dev/block/%u:%u/uevent", major(st.st_dev), minor(st.st_dev)), "DEVNAME=");
+	return stat(path, &st) < 0 ? NULL : board_said(fmts(TEXT "/sys/dev/block/%u:%u/uevent", major(st.st_dev), minor(st.st_dev)), "DEVNAME=");
 }
 
 /* All that there are; / is what the root is on. */
@@ -261,7 +261,7 @@ static const char *look(const char *what)
 	dir = open("/sys/class/block", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	while (!found && rootfs_list(dir) > 0)
 		while (!found && (name = rootfs_name()))
-			if (*name != '.' && (found = said(fmts(TEXT "/sys/class/block/%s/uevent", name), "DEVNAME="))) {
+			if (*name != '.' && (found = board_said(fmts(TEXT "/sys/class/block/%s/uevent", name), "DEVNAME="))) {
 				fmt(dev, sizeof dev, TEXT "/dev/%s", found);
 				found = is(name, dev, what) ? dev : NULL;
 			}
@@ -287,6 +287,7 @@ const char *board_find(const char *what, bool make, unsigned ms)
 
 	(void)inotify_add_watch(p.fd, "/dev", IN_CREATE);
 	while (!(dev = look_for(what, make)) && now_ms() < end) {
+		board_nodes();
 		(void)poll(&p, 1, ROUND_MS);
 		(void)!read(p.fd, page, PAGE);
 	}

@@ -99,4 +99,5 @@ void board_modules(const struct board *b)
 	for (i = 0; i < b->nmodule; i++)
 		load(b->module[i]);
 	close(mod.dir);
+	board_nodes();
 }

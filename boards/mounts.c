@@ -34,10 +34,8 @@ static const char table[] =
 	"\036securityfs\0/sys/kernel/security\0\0"
 	"\037bpf\0/sys/fs/bpf\0mode=700\0";	/* for which the kernel looks for a module */
 
-/* A kernel without devtmpfs, for the few that everybody needs: mode in three digits,
- * kind, major, minor. */
-static const char nodes[] = "600c5:1 console\0" "666c1:3 null\0" "666c1:5 zero\0" "666c1:7 full\0" "666c1:8 random\0" "666c1:9 urandom\0"
-	"666c5:0 tty\0" "600c1:11 kmsg\0" "600c4:64 ttyS0\0" "600c204:64 ttyAMA0\0";
+/* Of a kernel without devtmpfs and without sysfs: mode, major, minor */
+static const char nodes[] = "600 5:1 console\0" "666 5:0 tty\0" "666 1:3 null\0" "600 1:11 kmsg\0";
 
 /* 1, 0, -1: there is no such directory. A mount point has another device than the directory above.
  * From 5.8 the kernel says so itself. */
@@ -75,23 +73,64 @@ void board_console(bool wait)
 		close(fd);
 }
 
+/* MAJOR:MINOR, the mode in octal, the name below /dev: its directories are made, too. One that is there stays. */
+static void node(const char *number, const char *octal, const char *name, mode_t type)
+{
+	static char path[96];
+	uint64_t major, minor;
+	mode_t bits = 0;
+	char *p;
+
+	for (; *octal >= '0' && *octal <= '7'; octal++)
+		bits = bits * 8 + (mode_t)*octal - '0';
+	(void)decimal(decimal(number, &major) + 1, &minor);
+	fmt(path, sizeof path, TEXT "/dev/%s", name);
+	for (p = path + 5; (p = strchr(p, '/')); *p++ = '/') {
+		*p = '\0';
+		(void)mkdir(path, 0755);
+	}
+	(void)mknod(path, type | bits, makedev((unsigned)major, (unsigned)minor));
+}
+
+static void nodes_of(const char *kind, mode_t type)
+{
+	int dir = open(kind, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *number, *name, *mode;
+
+	while (rootfs_list(dir) > 0)
+		while ((number = rootfs_name()))
+			if ((name = board_said(fmts(TEXT "%s/%s/uevent", kind, number), "DEVNAME="))) {
+				mode = name + strlen(name) + 1;
+				node(number, starts(mode, "DEVMODE=") ? mode + 8 : "600", name, type);
+			}
+	close(dir);
+}
+
+/* What the kernel has in /sys, where it makes no nodes: a link of ours in place of the node tells. It says in one
+ * line after the other what the name is, and the mode unless that is root's alone. */
+void board_nodes(void)
+{
+	mode_t was;
+	char c;
+
+	if (board_inside() || readlink("/dev/ptmx", &c, 1) < 0)
+		return;
+	was = umask(0);
+	nodes_of("/sys/dev/char", S_IFCHR);
+	nodes_of("/sys/dev/block", S_IFBLK);
+	umask(was);
+}
+
 static bool own_nodes(void)
 {
-	static char path[32];
-	uint64_t major, minor;
-	const char *n, *p;
-	uint16_t mode;
+	const char *n;
 
 	if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=512k") < 0)
 		return false;
-	for (n = nodes; *n; n += strlen(n) + 1) {
-		mode = (uint16_t)((n[0] - '0') * 64 + (n[1] - '0') * 8 + n[2] - '0');
-		p = decimal(decimal(n + 4, &major) + 1, &minor);
-		fmt(path, sizeof path, TEXT "/dev%s", p);
-		path[4] = '/';
-		(void)mknod(path, S_IFCHR | mode, makedev((unsigned)major, (unsigned)minor));
-	}
 	(void)symlinkat("pts/ptmx", AT_FDCWD, "/dev/ptmx");
+	board_nodes();
+	for (n = nodes; *n; n += strlen(n) + 1)
+		node(n + 4, n, strrchr(n, ' ') + 1, S_IFCHR);
 	return true;
 }
 

@@ -74,9 +74,10 @@ static void begin(void)
 	if (fd >= 0) {
 		hw.fd = fd;
 		set(hw.first_ms, hw.pre_ms);
-	} else if (hw.tries++ < (hw.skip ? 0 : TRIES) && errno != EBUSY)
+	} else if (hw.tries++ < (hw.skip ? 0 : TRIES) && errno != EBUSY) {
 		hw.due = now_ms() + AGAIN_MS;
-	else {
+		board_nodes();
+	} else {
 		hw.due = 0;
 		board_failed("watchdog: ", hw.path);
 	}

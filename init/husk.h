@@ -1612,6 +1612,7 @@ void board_root(void);			/* an initramfs root becomes one that can be pivoted */
 void board_mounts(bool late);
 void board_cgroups(bool v2);		/* those of version 1, if version 2 is missing or lacks the processor */
 void board_console(bool wait);		/* /dev/console on 0, 1 and 2; writing waits, but for what is said, or not */
+void board_nodes(void);			/* of what the kernel has by now, where it has no devtmpfs */
 void board_proc(void);			/* /proc, before all else */
 bool board_inside(void);		/* not the machine's first PID namespace: the hardware is somebody else's */
 const struct cmdline *board_cmdline(void);	/* boards/cmdline.c: read when it is asked for first; a child's business */
@@ -1631,6 +1632,7 @@ int board_mount(struct mnt *, unsigned ms);	/* its disk is waited for so long; 0
 int board_run(const char *name, const char *, const char *, const char *, const char *);	/* arguments up to NULL: its status, 128 and more of a signal, 127 there is none */
 /* boards/find.c: what is good until the next call */
 const char *board_find(const char *what, bool make, unsigned ms);	/* LABEL=X or a path: the path, or NULL: ENODEV. make: what is still to get that label will do, too */
+const char *board_said(const char *path, const char *name);	/* of a file of /sys with lines NAME=VALUE, behind which the next one stands; one at a time; or NULL */
 const char *board_type(const char *dev);	/* "ext4", or NULL */
 bool board_blank(const char *dev);	/* nothing has ever been written there, or mkfs was not done with it */
 bool board_begun(const char *dev, int set);	/* the mark for that: whether it is there; set 1 or 0: whether it could be written */

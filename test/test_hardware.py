@@ -4,8 +4,10 @@ import subprocess
 
 import pytest
 
+import disks
 import qemu
 from test_boot import LIMITS, LIMITS_SH, QUICK, full, ready, said, shell, small
+from test_off import boot
 
 LESS = """#!/bin/sh
 mount -t proc proc /proc
@@ -48,7 +50,41 @@ def test_only_version_1(version, types, before):
     assert said(r, "trace") == ["1"], r
     if "devtmpfs" in types:
         assert said(r, "type")[0].startswith("tmpfs "), r
-        assert said(r, "nodes") == ["/dev/null-666-1-3 /dev/console-600-5-1 /dev/kmsg-600-1-b "], r
+        assert said(r, "nodes") == ["/dev/null-666-1-3 /dev/console-600-5-1 /dev/kmsg-644-1-b "], r
+
+
+# The kernel's own nodes are mounted where husk does not look: it is to make the same.
+NODES_INIT = """#!/bin/sh
+mount -t proc proc /proc; mount -t devtmpfs made /made
+exec /without devtmpfs /husk
+"""
+NODES_SH = r"""
+nodes() { cd $1; busybox find . -xdev \( -type b -o -type c \) ! -name ptmx | busybox xargs stat -c '%n %F %a %t:%T' | sort; }
+n=0; until [ ! -e /dev/watchdog0 ] || grep -qx active /sys/class/watchdog/watchdog0/state || [ $n -gt 100 ]; do n=$((n+1)); sleep 0.1; done
+nodes /made >/tmp/made; nodes /dev >/tmp/dev; busybox diff /tmp/made /tmp/dev | sed 's/^/@differs /'
+cut -d' ' -f1 /tmp/dev | sed 's/^/@node /'; grep ' /dev ' /proc/mounts | sed 's/^/@type /'; grep ' /data ' /proc/mounts | sed 's/^/@data /'
+cat /sys/class/watchdog/watchdog0/state 2>/dev/null | sed 's/^/@dog /'; husk poweroff
+"""
+
+
+@pytest.mark.parametrize("name, modules, conf, nodes", [
+    ("qemu-armv7", "virtio_mmio virtio_blk ext4 crc32c_generic", "mount=LABEL=data:/data:ext4\n", "vda rtc0 ttyAMA0"),
+    ("qemu-x86_64", "vfio tun softdog", "board.watchdog=/dev/watchdog0:20s\n", "rtc0 ttyS0 cpu_dma_latency vfio/vfio net/tun watchdog watchdog0"),
+])
+def test_nodes_without_devtmpfs(tmp_path, name, modules, conf, nodes):
+    """All that the kernel would have made, as it would: what is there at first, and what comes with modules; a disk is found by its label."""
+    b = ready(name)
+    (tmp_path / "disk").write_bytes(disks.ext4(tmp_path, "data", 4))
+    b = b | {"QEMU": b["QEMU"].replace("q35", "q35,i8042=off")}
+    conf += "".join(f"board.module={m}\n" for m in modules.split())
+    f = small(b, {"z": "exec=/bin/sh /nodes.sh\n"}, conf) | disks.modules(b, *modules.split())
+    f |= {"nodes.sh": qemu.file(NODES_SH), "made": qemu.directory(), "data": qemu.directory(),
+          "without": qemu.program(qemu.compiled(b, "without.c")), "init": qemu.program(NODES_INIT)}
+    r = boot(b, f, b["DRIVE"].replace("DISK", str(tmp_path / "disk")))
+    assert r.ended and "Power down" in r.text and said(r, "type")[0].startswith("tmpfs "), r
+    assert not said(r, "differs") and {"./" + n for n in nodes.split()} <= set(said(r, "node")) and len(said(r, "node")) > 50, r
+    assert [m.split()[0] for m in said(r, "data")] == ["/dev/vda"] * ("mount" in conf) and said(r, "dog") == ["active"] * ("watchdog" in conf), r
+    assert "husk: board." not in r.text, r
 
 
 # Each boot of one machine is known by what the one before has left in its clock, or by its command line.
