@@ -14,6 +14,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "husk.h"
@@ -53,28 +54,6 @@ static BASE struct plans *at(void)
 void board_failed(const char *what, const char *of)
 {
 	warn("board.%s%s", what, of);
-}
-
-static void begin_plan(void)
-{
-	int p[2];
-	pid_t pid;
-
-	plan.heard = false;
-	plan.waits = plan.wanted = false;
-	plan.seen = 0;
-	plan.got = 0;
-	*plan.wrong = '\0';
-	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0) {
-		board_failed("boot: ", CONFDIR);
-		return;
-	}
-	if (pid == 0)
-		board_plan(p[1], plan.again, plan.moved);
-	close(p[1]);
-	plan.from = p[0];
-	plan.reader = pid;
-	keeper_wakes(p[0]);
 }
 
 /* Who has asked for a shell gets it once, and before anything else. */
@@ -230,7 +209,7 @@ static void planned(void)
 	close(plan.from);
 	plan.from = -1;
 	board_hold();
-	plan.again = true;
+	plan.again |= plan.heard;
 	plan.retry &= plan.rescue;
 	if (plan.slow)
 		talk();
@@ -239,6 +218,29 @@ static void planned(void)
 		plan.rescue = !board_inside();
 		board_rescue("there is no box to start", false);
 	}
+}
+
+/* Where there is nobody who could read it, it has ended at once. */
+static void begin_plan(void)
+{
+	int p[2] = { -1, -1 };
+	pid_t pid = -1;
+
+	plan.heard = false;
+	plan.waits = plan.wanted = false;
+	plan.seen = 0;
+	plan.got = 0;
+	*plan.wrong = '\0';
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0 || (pid = fork()) < 0)
+		board_failed("boot: ", CONFDIR);
+	if (pid == 0)
+		board_plan(p[1], plan.again, plan.moved);
+	close(p[1]);
+	plan.from = p[0];
+	plan.reader = pid;
+	keeper_wakes(p[0]);
+	if (p[0] < 0)
+		planned();
 }
 
 /* What the child that reads has to say, as it comes; it may be at a slow disk in between. */
@@ -265,11 +267,12 @@ static void after_rescue(void)
 {
 	if (board_rescued() || plan.from >= 0)
 		return;
-	if (plan.rescue)
+	if (plan.rescue) {
+		plan.rescue = false;
 		begin_plan();
-	else if (plan.single)
+	} else if (plan.single)
 		board_consoles(&plan.what);
-	plan.single = plan.rescue = false;
+	plan.single = false;
 }
 
 void board_fail(enum giveup how, const char *why)
@@ -463,6 +466,34 @@ static void go_first(void)
 	(void)syscall(SYS_sched_setattr, 0, &first, 0);
 }
 
+/* A kernel that lacks what the loop needs: nobody is there yet but the shell, and who asks for the end. */
+static void by_hand(void)
+{
+	static const struct timespec second = { 1, 0 };
+	FILLED sigset_t all;
+	char how;
+
+	sigfillset(&all);
+	keeper_wakes(-1);
+	board_rescue("process 1 cannot begin", false);
+	do {
+		board_consoles(NULL);
+		if ((how = board_asked(sigtimedwait(&all, NULL, &second))))
+			go_down(how);
+		keeper_reap();
+	} while (board_rescued() || board_inside());
+}
+
+static bool may_begin(bool sealed)
+{
+	if (!sealed && init_seal(plan.argv) != 0)
+		return false;
+	if (keeper_listen() >= 0)
+		return true;
+	board_failed("boot: ", "CONFIG_SIGNALFD");
+	return false;
+}
+
 /* Sealed first, so that nothing is made, or looked for, twice; or, where the kernel finds no way to
  * the file without /dev/fd, when all is mounted. */
 static void begin(char **argv)
@@ -482,15 +513,13 @@ static void begin(char **argv)
 	if (!board_inside())
 		(void)reboot(RB_DISABLE_CAD);
 	plan.from = -1;
-	if (keeper_listen() < 0) {
-		board_failed("boot: ", "CONFIG_SIGNALFD");
-	} else if (sealed || init_seal(argv) == 0) {
-		(void)prctl(PR_SET_NAME, "husk");	/* older kernels call it by the descriptor's number */
-		caps_reset();
-		go_first();
-		keeper_wakes(-1);
-		begin_plan();
-	}
+	while (!may_begin(sealed))
+		by_hand();
+	(void)prctl(PR_SET_NAME, "husk");	/* older kernels call it by the descriptor's number */
+	caps_reset();
+	go_first();
+	keeper_wakes(-1);
+	begin_plan();
 }
 
 int board_boot(char **argv)

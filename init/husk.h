@@ -753,6 +753,7 @@ void keeper_let(const struct live *, const struct left *);
 void keeper_deaf(struct live *);	/* to the listener of its filter */
 void keeper_block(bool on);		/* all signals wait from here on, or none */
 int keeper_listen(void);		/* from here all signals come as reads; descriptor or -1 */
+void keeper_reap(void);			/* all who have ended */
 struct live *keeper_add(const char *name);
 void keeper_adopt(struct live *, const struct run *);	/* it is up, or waits */
 void keeper_descriptors(const struct run *, bool stays, int fd[NWATCH]);	/* by the rows of fd[] */

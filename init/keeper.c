@@ -242,7 +242,7 @@ static bool dead(siginfo_t *si)
 	return si->si_pid || (HAS(exec) && enter_dead(si));
 }
 
-static void reap(void)
+void keeper_reap(void)
 {
 	static siginfo_t si STAYS;
 	struct live *v;
@@ -355,7 +355,7 @@ static void heard(const struct signalfd_siginfo *si)
 	int sig = (int)si->ssi_signo;
 
 	if (sig == SIGCHLD)
-		reap();
+		keeper_reap();
 	else if ((sig != SIGWINCH || !tty_resize()) && (sig != SIGPIPE || si->ssi_code <= 0))
 		pending = sig;
 }

@@ -2,7 +2,9 @@
  * lacks.c - test: the first process of a machine whose kernel lacks something, as far as that one and
  * its children can tell; then it becomes the program. (musl.)
  *
- *	lacks namespaces|seccomp PROG	calls answer as on a kernel that was built without
+ *	lacks namespaces|seccomp|signalfd PROG	calls answer as on a kernel that was built without
+ *	lacks seal PROG			no file can be made that nobody writes
+ *	lacks pipe PROG			there is no descriptor left for one
  *	lacks console PROG		the console is stopped, as by Ctrl-S, and what it can hold is full
  *	lacks terminal PROG		its standard output is, without a key that lets it go on, and shows and edits nothing
  */
@@ -37,6 +39,15 @@ static struct sock_filter seccomp[] = {
 	IS(PR_SET_SECCOMP, 1, 0), IS(PR_GET_SECCOMP, 0, 1), ERR(EINVAL), GO,
 };
 
+static struct sock_filter signalfd[] = { LOAD(nr), IS(SYS_signalfd4, 0, 1), ERR(ENOSYS), GO };
+static struct sock_filter seal[] = { LOAD(nr), IS(SYS_open_tree, 1, 0), IS(SYS_memfd_create, 0, 1), ERR(ENOSYS), GO };
+static struct sock_filter no_pipe[] = { LOAD(nr), IS(SYS_pipe2, 0, 1), ERR(EMFILE), GO };
+
+#define KIND(of)	{ #of, of, sizeof of / sizeof *of }
+static const struct kind { const char *name; struct sock_filter *f; size_t n; } kinds[] = {
+	KIND(namespaces), KIND(seccomp), KIND(signalfd), KIND(seal), { "pipe", no_pipe, sizeof no_pipe / sizeof *no_pipe },
+};
+
 static int filter(struct sock_filter *f, unsigned short n)
 {
 	struct sock_fprog p = { n, f };
@@ -66,9 +77,20 @@ static int spoil(void)
 	return tcsetattr(1, TCSANOW, &t) < 0 ? -1 : tcflow(1, TCOOFF);
 }
 
+static int without(const char *what)
+{
+	const struct kind *k;
+
+	for (k = kinds; k < kinds + sizeof kinds / sizeof *kinds; k++)
+		if (!strcmp(k->name, what))
+			return filter(k->f, (unsigned short)k->n);
+	errno = EINVAL;
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
-	int e = argc < 3 ? -1 : !strcmp(argv[1], "console") ? stop() : !strcmp(argv[1], "terminal") ? spoil() : !strcmp(argv[1], "seccomp") ? filter(seccomp, sizeof seccomp / sizeof *seccomp) : filter(namespaces, sizeof namespaces / sizeof *namespaces);
+	int e = argc < 3 ? -1 : !strcmp(argv[1], "console") ? stop() : !strcmp(argv[1], "terminal") ? spoil() : without(argv[1]);
 
 	if (e < 0) {
 		perror("lacks");

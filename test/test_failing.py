@@ -2,6 +2,8 @@
 whose clock counts instructions: who waits there costs nothing."""
 import re
 
+import pytest
+
 import qemu
 from test_boot import QUICK, ready, said, shell, small
 from test_off import FOREVER, boot
@@ -162,3 +164,32 @@ def test_full_run_and_without_namespaces():
     assert re.search("^husk: plain: init.state: .*No space left on device", full, re.M) and re.search("^husk: host: init.state: .*No space left on device", full, re.M), r
     assert "husk: plain: ns.clone: clone: Invalid argument - not in this kernel: CONFIG_PID_NS" in mended and "rescue" not in mended, r
     assert re.search("@plain failed$", mended, re.M) and re.search("@host running$", mended, re.M), r
+
+
+def cannot_begin(name, what, typed):
+    b = ready(name)
+    f = small(b, {"a": shell("echo @up; husk poweroff")})
+    f |= {"lacks": qemu.program(qemu.compiled(b, "lacks.c")), "init": qemu.program(f"#!/bin/sh\nexec /lacks {what} /husk\n")}
+    r = boot(b, f, timeout=150, typed=typed)
+    assert r.ended and "reboot: Power down" in r.text and "Kernel panic" not in r.text, r
+    return r
+
+
+DEAF = "board.boot: CONFIG_SIGNALFD: Function not implemented", "process 1 cannot begin"
+RESCUE = "husk: rescue: %s; all is read again when this shell ends\n"
+
+
+@pytest.mark.parametrize("name, what, why", [
+    ("qemu-armv7", "signalfd", DEAF), ("qemu-x86_64", "signalfd", DEAF),
+    (QUICK, "pipe", ("board.boot: /etc/husk: No file descriptors available", "there is no box to start"))])
+def test_process_1_cannot_begin(name, what, why):
+    """The reason and a shell for who presses Enter; when it ends it is tried again; and from the next one the machine goes down."""
+    r = cannot_begin(name, what, [("Press Enter", "\n"), ("# ", "readlink /proc/self/fd/0; exit\n"), ("Press Enter", "\n"), ("# ", "readlink /proc/self/fd/0; husk poweroff\n")])
+    assert r.text.count(f"\n/dev/{qemu.board(name)['CONSOLE']}\n") == 2 and not said(r, "up"), r
+    assert r.text.count(f"husk: {why[0]}\n") == r.text.count(RESCUE % why[1]) == 2 and "husk: going down\n" in r.text, r
+
+
+def test_process_1_begins_at_last():
+    """It could not be sealed; who sits at the shell makes that the file cannot be written, and the board is up."""
+    r = cannot_begin(QUICK, "seal", [("Press Enter", "\n"), ("# ", "mount -o remount,ro /; exit\n")])
+    assert said(r, "up") == [""] and "husk: init.seal: Function not implemented - a read-only mount for husk" in r.text and r.text.count(RESCUE % DEAF[1]) == 1, r
