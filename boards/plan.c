@@ -62,7 +62,9 @@ void board_lacks(const char *what, const char *of)
 }
 
 /* Knobs that are a way out, or a leak, for a program in a box; board.conf may
- * change them back. */
+ * change them back. Not kernel.modprobe, by which the kernel loads what a file system or a socket
+ * needs; nor what nobody can change back: modules_disabled, as a driver may come late, and
+ * kexec_load_disabled, as husk reboot starts what lies ready. */
 static const char knobs[] =
 	"kernel/core_pattern\0core\0" "fs/suid_dumpable\0" "0\0"
 	"kernel/dmesg_restrict\0" "1\0" "kernel/kptr_restrict\0" "2\0"

@@ -152,6 +152,14 @@ def test_manual_quotes_real_messages(tmp_path):
     assert said == quoted + "\n"
 
 
+def test_the_knobs():
+    """Those that husk.conf(5) says are set are those that boards/plan.c sets: kernel.sysrq last, and by itself."""
+    row = re.search(r'^static const char knobs\[\] =\n(.*?);$', (husk.TOP / "boards/plan.c").read_text(), re.M | re.S)[1]
+    words = "".join(re.findall(r'"(.*?)"', row)).split("\\0")
+    said = re.search(r"^may change them back: (.*)\.$", (husk.TOP / "cfg/husk.conf.5.in").read_text(), re.M)[1].split(", ")
+    assert sorted(said) == sorted(["kernel.sysrq=0", *(f"{k.replace('/', '.')}={v}" for k, v in zip(words[::2], words[1::2]))]), said
+
+
 def include():
     """The include path of make, for tools that read the sources."""
     machine = {"x86_64": "x86_64-linux-musl", "aarch64": "aarch64-linux-musl"}.get(husk.os.uname().machine, "x86_64-linux-musl")
