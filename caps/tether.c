@@ -1,4 +1,5 @@
 /* tether.c - a box does not outlive its keeper. */
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -9,6 +10,15 @@
 int caps_hide(struct run *r)
 {
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fail(r, "dumpable") : 0;
+}
+
+/* Without a cgroup that ends the box it is the list of our own children, and all orphans of the
+ * box are that. In the namespace of another box they have other numbers than in our /proc. */
+static int kill_handle(struct run *r)
+{
+	if (r->killfd < 0 && r->box->ns[NS_PID] == NSM_HOST)
+		r->killfd = openat(r->proc, "thread-self/children", O_RDONLY | O_CLOEXEC);
+	return r->killfd < 0 ? fail_not(r, "ns.pid is not new, and there is no cgroup to end the box by; with ns.pid=host: nor CONFIG_PROC_CHILDREN") : 0;
 }
 
 /* Not dumpable: nobody inside may look into PID 1. For a caller who is not root
@@ -23,7 +33,7 @@ int caps_tether(struct run *r)
 		return e;
 	if (r->box->ns[NS_PID] != NSM_NEW) {
 		r->init = getpid();
-		return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? fail(r, "subreaper") : 0;
+		return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? fail(r, "subreaper") : kill_handle(r);
 	}
 	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ? fail(r, "death signal") : 0;
 }

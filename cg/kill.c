@@ -104,6 +104,23 @@ static void kill_slowly(int dir)
 	}
 }
 
+/* Where there is no cgroup: PID 1 gets all orphans of the box. One pass takes its children, the next those
+ * of these, until it has none; or it has ended itself, because its program has. */
+static void kill_children(const struct left *l)
+{
+	int proc = proc_fd(), rounds = ROUNDS, dir, fd;
+	uint64_t pid;
+
+	if ((dir = ns_find(l, proc, &pid)) >= 0) {
+		fd = openat(dir, fmts(TEXT "task/%d/children", (int)pid), O_RDONLY | O_CLOEXEC);
+		while (cg_kill_listed(fd, 0) > 0 && --rounds)
+			(void)poll(NULL, 0, 1);
+		close(fd);
+		close(dir);
+	}
+	close(proc);
+}
+
 /* Each leaf has all of them, but one may be frozen where only the next can thaw.
  * Without PID 1 in the text no process of this box was ever in one: who is there
  * is somebody else. */
@@ -122,4 +139,6 @@ void cg_kill(const struct left *l)
 			kill_slowly(dir);
 		close(dir);
 	}
+	if (!done && strstr(l->text, " shared\n"))
+		kill_children(l);
 }

@@ -412,14 +412,13 @@ int cg_found(struct run *r)
 /* Without a pid namespace of its own no death of PID 1 ends a box: PID 1 gets the
  * file that does, for when its keeper is gone. Before 5.14, and on v1, it is
  * the list of the processes, to be read; the freezer would hold PID 1, too. */
-static int kill_handle(struct run *r)
+static void kill_handle(struct run *r)
 {
 	int i;
 
 	for (i = NCTL; i >= FIRST_CTL && r->killfd < 0; i--)
 		if (*cg_path(i) && (r->killfd = open(cg_file(i, "cgroup.kill"), O_WRONLY | O_CLOEXEC)) < 0)
 			r->killfd = open(cg_file(i, "cgroup.procs"), O_RDONLY | O_CLOEXEC);
-	return r->killfd < 0 ? fail_not(r, "ns.pid is not new, and there is no cgroup to end the box by") : 0;
 }
 
 /* What the kernel has of version 1 it says, one line each, as soon as it is mounted, and the
@@ -437,7 +436,7 @@ int cg_make(struct run *r)
 	if (HAS(v1) && !e && r->cgroup2 < 0)
 		e = cg_leaves(r, 1u << CTL_FREEZER);
 	if (!e && r->box->ns[NS_PID] != NSM_NEW)
-		e = kill_handle(r);
+		kill_handle(r);
 	if (!e && r->box->cgroup && r->cgroup2 < 0 && !r->cg1)
 		e = fail_not(r, "cgroup=: no cgroup hierarchy is mounted");
 	if (!e && r->cgroup2 < 0 && !r->cg1)

@@ -56,20 +56,35 @@ enum { ALL = -1, MANY = 1024 };		/* for kill(): when the program is in the backg
 static pid_t me STAYS;
 static bool forks STAYS;			/* of struct life, which is forgotten */
 
+/* There is neither a cgroup nor a pid namespace, and the descriptor is the list of our children. */
+static bool by_children(const struct run *r)
+{
+	return r->killfd >= 0 && r->cgroup2 < 0 && !r->cg1;
+}
+
+/* Where the descriptor is the list of processes it cannot be written: one by one,
+ * until a pass finds nobody. Who is hit forks no more, and his children are ours then. */
+static void end_all(const struct run *r)
+{
+	int rounds = 64;
+
+	if (by_children(r))
+		while (cg_kill_listed(r->killfd, me) > 0 && waitid(P_ALL, 0, NULL, WEXITED | __WALL) == 0)
+			;
+	else if (write(r->killfd, "1", 1) < 0)
+		while (cg_kill_listed(r->killfd, me) > 0 && --rounds)
+			poll(NULL, 0, 1);
+}
+
 /* Without a pid namespace there is no death signal that ends all of the box:
- * the keeper's end of the pipe closing is told by SIGIO. Where the descriptor
- * is the list of processes it cannot be written: one by one, until a pass finds
- * nobody. Who is hit forks no more. */
+ * the keeper's end of the pipe closing is told by SIGIO. */
 static void orphaned(const struct run *r)
 {
 	struct pollfd p = { r->status, 0, 0 };
-	int rounds = 64;
 
 	if (r->killfd < 0 || poll(&p, 1, 0) < 1 || !(p.revents & POLLERR))
 		return;
-	if (write(r->killfd, "1", 1) < 0)
-		while (cg_kill_listed(r->killfd, me) > 0 && --rounds)
-			poll(NULL, 0, 1);
+	end_all(r);
 	_exit(125);
 }
 
@@ -178,6 +193,8 @@ static void finish(struct run *r, const siginfo_t *si)
 	struct ended e = { ENDED_MAGIC, si->si_code, si->si_status, good && !forks ? left_behind(r) : 0 };
 	ssize_t n;
 
+	if (by_children(r))
+		end_all(r);		/* who looks at the end finds nobody any more */
 	do
 		n = write(r->status, &e, sizeof e);
 	while (n < 0 && errno == EINTR);

@@ -201,7 +201,7 @@ void stage_at(struct run *r, const char *name)
 
 /* What to do, where an error of a row has one usual cause. */
 #define HINTS(H) \
-	H(ns_clone, EPERM, "not root: ns.user=new; or CONFIG_USER_NS, user.max_user_namespaces, kernel.unprivileged_userns_clone") \
+	H(ns_clone, EPERM, "no CAP_SYS_ADMIN: ns.user=new, in a container use=host; or CONFIG_USER_NS, user.max_user_namespaces, kernel.unprivileged_userns_clone") \
 	H(ns_clone, EINVAL, "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS") \
 	H(ns_clone, ENOSPC, "a limit below /proc/sys/user/max_*_namespaces is reached") \
 	H(ns_clone, EAGAIN, "a limit of processes is reached: pids.max or rlimit.nproc") \
@@ -229,6 +229,7 @@ void stage_at(struct run *r, const char *name)
 	H(rootfs_mounts, ENODEV, "this file system is not in the kernel") \
 	H(rootfs_sources, ENOENT, "make it, or put ? before the line") \
 	H(rootfs_private, EINVAL, "/ is no mount point here: a chroot") \
+	H(caps_keyring, EPERM, "a filter above refuses it: keyring=no") \
 	H(caps_sched, EPERM, "CONFIG_RT_GROUP_SCHED gives this cgroup no realtime share, or not root")
 
 const char *stage_hint(int row, int err)

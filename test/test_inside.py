@@ -282,6 +282,58 @@ def test_who_waits_outside_hears_when_it_is_up(where, name, status):
     assert code in OFF and "board.good: /" not in text, text
 
 
+# What docker leaves to root, without --privileged: no mount, no reboot; the cgroups and much of /proc cannot be written.
+DOCKER_CAPS = "chown,dac_override,fsetid,fowner,mknod,net_raw,setgid,setuid,setfcap,setpcap,net_bind_service,sys_chroot,kill,audit_write"
+DOCKER = """mount --make-rprivate / && mount -t tmpfs run /run && mount -t cgroup2 -o ro cg /sys/fs/cgroup || exit 9
+for d in sys irq bus fs; do mount --bind /proc/$d /proc/$d && mount -o remount,bind,ro /proc/$d; done
+for f in kcore keys timer_list; do [ ! -e /proc/$f ] || mount --bind /dev/null /proc/$f; done
+exec setpriv --inh-caps=-all --bounding-set=-all,+%s %s boot husk.conf=%s
+"""
+# Four that hear no TERM, each in a session of its own; three of them are nobody's children soon, or at once.
+STAYS = """trap '' TERM
+setsid sh -c 'while :; do sleep 54321 & wait; done' &
+(setsid sh -c 'setsid sleep 54321 & exec sleep 54321' &)
+exec sleep 54321
+"""
+DOCKER_SH = """n() { grep -l '[5]4321' /proc/[0-9]*/cmdline 2>/dev/null | wc -l; }
+all() { i=0; until [ $(n) = $1 ] || [ $i = 600 ]; do i=$((i+1)); sleep .05; done; }
+all 5; husk stop stays-9; echo "@stop $? $(n)"
+husk start %s/stays-9.conf; all 5; husk kill stays-9 KILL; echo "@kill $? $(n)"; all 0; husk delete stays-9
+husk run %s/stays-9.conf & all 5; kill -9 $(sed -n s/^keeper=//p /run/husk/stays-9/state); all 0; echo "@keeper $(n)"
+husk run use=host keyring=no name=leaves-9 -- /bin/sh -c 'sh %s/stays & i=0; until [ $(grep -l "[5]4321" /proc/[0-9]*/cmdline 2>/dev/null | wc -l) = 5 ]; do sleep .05; done; exit 7'; echo "@leaves $? $(n)"
+husk run root=/ name=plain-9 -- /bin/true; echo "@plain $?"
+husk run root=/ name=plain-9 ns.user=new -- /bin/true; echo "@user $?"
+husk run use=host name=keys-9 -- /bin/true; echo "@keys $?"
+husk poweroff; sleep 100
+"""
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_as_docker_makes_them(where, name, filtered):
+    """Boxes with use=host run, and of none does anything stay when it ends, though there is no cgroup; all others say why not. Nobody may
+    call reboot(2): the end is that of process 1. Once as root with docker's capabilities, once under its own filter, too."""
+    moby = qemu.TOP / "out/profiles/moby.json"
+    files = {"stays-9": f"exec=/bin/sh {where}/stays\nstop.timeout=100ms\n", "z-9": f"exec=/bin/sh {where}/z.sh\n"}
+    for n, text in files.items():
+        (where / f"{n}.conf").write_text(text + "use=host\nlog=inherit\nkeyring=no\n")
+    (where / "stays").write_text(STAYS)
+    (where / "z.sh").write_text(f"husk() {{ {husk.HUSK} \"$@\"; }}\n" + DOCKER_SH.replace("%s", str(where)))
+    words = ["unshare", "-pfmC", "--mount-proc", "--kill-child", "sh", "-c", DOCKER % (DOCKER_CAPS.replace(",", ",+"), husk.HUSK, where)]
+    if filtered:
+        if not moby.exists():
+            pytest.skip("sh test/setup.sh test")
+        lines = subprocess.run([qemu.TOP / "filter/import-oci", moby], capture_output=True, text=True, check=True).stdout
+        (where / "docker").write_text(f"exec={husk.HUSK} boot husk.conf={where}\nname={name}\nroot=/\nuser=root\npid1=program\ncaps={DOCKER_CAPS}\ntmpfs=/run\nbind={where}\nbind={husk.HUSK}\nlog=inherit\n{lines}")
+        words = [husk.HUSK, "run", where / "docker"]
+    r = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
+    text = r.stdout.decode(errors="replace")
+    said = dict(re.findall(r"^@(\w+) (.*)$", text, re.M))
+    assert said == {"stop": "0 0", "kill": said["kill"], "keeper": "0", "leaves": "7 0", "plain": "125", "user": "125", "keys": "125" if filtered else "0"}, text
+    assert said["kill"].startswith("0 ") and r.returncode == 0 and "husk: going down" in text, (r.returncode, text)
+    assert "plain-9: ns.clone: clone: Operation not permitted - no CAP_SYS_ADMIN: ns.user=new, in a container use=host; " in text, text
+    assert ("keys-9: caps.keyring: a session keyring: Operation not permitted - a filter above refuses it: keyring=no\n" in text) == filtered, text
+
+
 def test_nobody_listens(where):
     code, text = boot(where, {"z": end("USR2")}, env=husk.os.environ | {"NOTIFY_SOCKET": f"{where}/no"})
     assert code in OFF and f"husk: board.good: {where}/no: No such file or directory\n" in text, text
