@@ -155,6 +155,32 @@ def test_without_seccomp_and_cgroups():
     assert len(re.findall("^husk: (?:host|plain): failed: start: ", r.text, re.M)) == 2 and r.text.count("husk: rescue: ") == 1, r
 
 
+# Two that hear no TERM; one of them is nobody's child, in a session of its own.
+STAYS = 'exec=/bin/sh -c "trap \'\' TERM; (setsid sleep 54321 &); exec sleep 54321"\nstop.timeout=100ms\n'
+NO_CGROUPS_SH = """
+n() { ps | grep -c '[s]leep 54321'; }; until [ $(n) = 2 ]; do usleep 10000; done
+husk wait --ready plain; echo "@plain $(husk state plain state) $(husk exec plain -- /bin/sh -c 'set -- /proc/[0-9]*; echo $#')"
+husk wait limited 2>/dev/null; echo "@limited $(husk state limited state)"; husk pause plain; echo "@pause $?"
+husk stop stays; echo "@stop $? $(n)"; husk stop plain; echo "@ended $?"; husk poweroff
+"""
+
+
+def test_without_cgroups():
+    """And nothing else: ordinary boxes run, and say that they have no limits; whoever asks for one does not. One of the host's goes with all that it has left behind."""
+    b = ready(QUICK)
+    f = small(b, {"stays": STAYS, "z": "exec=/bin/sh /z.sh\nafter=plain\n"})
+    box = 'root=/srv/root\nlog=inherit\nexec=/bin/sleep 1000\n'
+    f |= {"etc/husk/plain.conf": qemu.file(box), "etc/husk/limited.conf": qemu.file(box + "pids.max=9\n"), "z.sh": qemu.file(NO_CGROUPS_SH),
+          "without": qemu.program(qemu.compiled(b, "without.c")), "init": qemu.program("#!/bin/sh\nexec /without cgroup,cgroup2 /husk\n")}
+    r = boot(b, f)
+    assert r.ended and "reboot: Power down" in r.text and "rescue" not in r.text, r
+    for name in "plain", "stays":
+        assert f"husk: {name}: cg.make: no cgroup here is ours to write: no limits, and no device policy of its own\n" in r.text, r
+    assert "husk: limited: cg.limits: pids.max: no pids controller" in r.text and said(r, "limited") == ["failed"], r
+    assert said(r, "plain") == ["running 3"] and said(r, "pause") == ["1"] and "it has no cgroup that freezes" in r.text, r
+    assert said(r, "stop") == ["0 0"] and said(r, "ended") == ["0"], r
+
+
 def test_full_run_and_without_namespaces():
     """No state can be written: a shell, and all that failed is started when it ends. Then one box lacks its namespaces, the other needs none."""
     r = lacking("namespaces", "mount -t tmpfs -o size=4k none /run; cat /husk >/run/full 2>/dev/null", [
