@@ -20,6 +20,10 @@ const char *rootfs_name(void)
 	return NULL;
 }
 
+void board_nodes(void)
+{
+}
+
 int main(int argc, char **argv)
 {
 	const char *type = argc > 1 ? board_type(argv[1]) : NULL;
