@@ -466,9 +466,12 @@ static void attach(bool ended)
 
 static void over(const char *how)
 {
+	static char line[160];		/* it is one of fmts(), and many counts have more lines than that has places */
+
+	copy(line, sizeof line, how ? how : "");
 	(void)tell_counts(true);
 	if (how)
-		tell(how);
+		tell(line);
 	if (how && w.once)
 		_exit(0);
 	drop(&w.p[KEEPER].fd);		/* it would tell for ever */
