@@ -250,7 +250,7 @@ python()
 	grep -E '^E  ' out/python.log | head -n 30
 	last=$(grep -E '(passed|failed|error).* in [0-9.]+' out/python.log | tail -n 1)
 	echo "python: $last"
-	for w in passed failed errors error skipped; do
+	for w in passed failed error skipped; do		# and errors
 		n=$(echo "$last" | sed -n "s/.*[^0-9]*\b\([0-9][0-9]*\) $w.*/\1/p")
 		case $w in
 		passed) passed=$((passed + ${n:-0})) ;;
