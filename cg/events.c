@@ -466,12 +466,9 @@ static void attach(bool ended)
 
 static void over(const char *how)
 {
-	static char line[160];		/* it is one of fmts(), and many counts have more lines than that has places */
-
-	copy(line, sizeof line, how ? how : "");
 	(void)tell_counts(true);
 	if (how)
-		tell(line);
+		tell(how);
 	if (how && w.once)
 		_exit(0);
 	drop(&w.p[KEEPER].fd);		/* it would tell for ever */
@@ -497,10 +494,14 @@ static const char *ended(off_t size)
 /* How a life has ended, or NULL; st: as the state file was before it was read. */
 static const char *end_of(const struct stat *st, bool ran, const char *how)
 {
+	static char line[160];		/* not of fmts(): the counts have more lines before it than that has places */
+
 	if (how && starts(how, "oom"))
 		seen(COUNT_KILL, 1);	/* the leaf may have been gone when it was looked at */
-	if (how)
-		return fmts(TEXT "exited reason=%s", how);
+	if (how) {
+		fmt(line, sizeof line, TEXT "exited reason=%s", how);
+		return line;
+	}
 	if (w.phase == COMING)
 		return st->st_nlink || ran ? NULL : "failed";
 	if (w.p[KEEPER].revents || !st->st_nlink || (w.p[KEEPER].fd < 0 && !w.soon && !lives()))

@@ -283,10 +283,15 @@ static int writer(const struct live *v, struct out *o)
 	return pid < 0 ? -1 : s[0];
 }
 
+static bool is_board_file(const struct live *v)
+{
+	return HAS(boards) && v->life.log == LOG_FILE && !v->own;
+}
+
 /* PID 1 lets another write; a starter does it itself. */
 static bool lets_write(const struct live *v)
 {
-	return HAS(boards) && v->life.log == LOG_FILE && !v->own && getpid() == 1;
+	return is_board_file(v) && getpid() == 1;
 }
 
 /* Open, of this name, and not full: or made so. */
@@ -443,7 +448,7 @@ static void line(const struct live *v, struct out *o, const char *s, size_t n)
  * words do not wait: what there is no room for is lost. */
 static bool goes(const struct live *v, struct out *o)
 {
-	bool disk = HAS(boards) && v->life.log == LOG_FILE && !v->own && o->file;
+	bool disk = is_board_file(v) && o->file;
 
 	if ((v->life.log != LOG_CONSOLE && !disk) || o->ends || ((o->left || disk) && poll(&(struct pollfd){ disk ? o->file : 1, POLLOUT, 0 }, 1, 0) > 0))
 		return true;
