@@ -36,6 +36,24 @@ def name(prefix="t"):
     return f"{prefix}-{os.getpid()}-{_count}"
 
 
+_wait = subprocess.Popen.wait
+
+
+def wait(p, timeout=None):
+    """Popen's own with a timeout looks, and sleeps for up to 50 ms: here the kernel says when the process has ended."""
+    if timeout is not None and p.poll() is None:
+        fd = os.pidfd_open(p.pid)
+        try:
+            if not select.select([fd], [], [], max(0, timeout))[0]:
+                raise subprocess.TimeoutExpired(p.args, timeout)
+        finally:
+            os.close(fd)
+    return _wait(p, timeout)
+
+
+subprocess.Popen.wait = wait		# so also for run(), communicate() and call()
+
+
 class Result:
     def __init__(self, status, out, err):
         self.status, self.out, self.err = status, out, err
@@ -132,13 +150,15 @@ def line(p, timeout=5):
 
 
 def wait_for(what, timeout=5.0, step=0.01):
-    """what() until it is true; its value, or the last one."""
+    """what() until it is true; its value, or the last one. Mostly it is nearly so: the first pauses are short."""
     end = time.monotonic() + timeout
+    pause = min(step, 0.001)
     while True:
         value = what()
         if value or time.monotonic() > end:
             return value
-        time.sleep(step)
+        time.sleep(pause)
+        pause = min(step, 2 * pause)
 
 
 # ------------------------------------------------------------------ terminals
