@@ -1,6 +1,7 @@
 """What all tests share: the program, a root directory, boxes, and the host before and after."""
 import contextlib
 import fcntl
+import functools
 import os
 import pathlib
 import pty
@@ -240,19 +241,24 @@ def pids():
     return [int(p) for p in os.listdir("/proc") if p.isdigit()]
 
 
+def command_line(pid):
+    """Its bytes, empty where it has none any more. Asked of each process after each test: without what open() does for comfort."""
+    text = b""
+    try:
+        fd = os.open(f"/proc/{pid}/cmdline", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return text
+    with contextlib.suppress(OSError):
+        while (more := os.read(fd, 4096)):
+            text += more
+    os.close(fd)
+    return text
+
+
 def tagged(tag):
     """Processes that have the word in their command line, zombies not counted."""
     tag = tag.encode()
-    found = []
-    for pid in pids():
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                words = f.read().split(b"\0")
-        except OSError:
-            continue
-        if any(tag == w or w == b"name=" + tag for w in words):
-            found.append(pid)
-    return found
+    return [pid for pid in pids() if tag in (text := command_line(pid)) and {tag, b"name=" + tag} & set(text.split(b"\0"))]
 
 
 def children(pid):
@@ -312,6 +318,7 @@ def cgroup_dirs(box_name):
     return found
 
 
+@functools.lru_cache(None)
 def hierarchies():
     if (CGROUPS / "cgroup.controllers").exists():
         return [CGROUPS]
