@@ -172,7 +172,10 @@ CPPCHECK = "warning,portability,performance"
 TIDY = ("-*,clang-analyzer-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-narrowing-conversions,"
         "-bugprone-assignment-in-if-condition,-bugprone-branch-clone,-bugprone-implicit-widening-of-multiplication-result,"
         "-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling,-bugprone-suspicious-include,-bugprone-switch-missing-default-case,"
-        "-bugprone-not-null-terminated-result")
+        "-bugprone-not-null-terminated-result,"
+        # of other languages and systems: they find nothing in C on Linux, and walk along every path
+        "-clang-analyzer-osx*,-clang-analyzer-webkit*,-clang-analyzer-cplusplus*,-clang-analyzer-fuchsia*,-clang-analyzer-nullability*,"
+        "-clang-analyzer-optin.cplusplus*,-clang-analyzer-optin.mpi*,-clang-analyzer-optin.osx*,-clang-analyzer-apiModeling.google*,-clang-analyzer-apiModeling.llvm*")
 WRONG = ("clang-analyzer-valist", "clang-analyzer-core.uninitialized.Branch", "clang-analyzer-core.UndefinedBinaryOperatorResult")
 
 
@@ -184,12 +187,11 @@ def test_cppcheck():
     assert r.status == 0, r
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_clang_tidy(folder):
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(husk.TOP)))
+def test_clang_tidy(path):
     if not shutil.which("clang-tidy"):
         pytest.skip("no clang-tidy")
-    files = [p for p in SOURCES if p.parent.name == folder]
-    r = husk.command("clang-tidy", "--quiet", f"--checks={TIDY}", *files, "--", "-std=c11", "-D_GNU_SOURCE",
+    r = husk.command("clang-tidy", "--quiet", f"--checks={TIDY}", path, "--", "-std=c11", "-D_GNU_SOURCE",
                      '-DRUNDIR="/run/husk"', "-DLAYOUT=1u", *include(), timeout=600)
     found = [l for l in r.out.splitlines() if re.search(r": (warning|error): ", l) and not any(w in l for w in WRONG)]
     assert r.status == 0 and not found, "\n".join(found) or r
