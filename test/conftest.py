@@ -31,6 +31,34 @@ def pytest_configure(config):
         build()
 
 
+# Whose tests are long, the longest first: each is handed out by itself. Every other file goes whole to one
+# worker (what it has made once serves all its tests), also in this order where it is named here: what is
+# short comes last, so that all workers end at about the same time.
+EACH = "matrix disks cuts hardware image fault style".split()
+WHOLE = "boot control layouts upgrade console exec bench rows filter failing events off devices parts log import pid1".split()
+
+
+def place(path):
+    file = os.path.basename(path).removeprefix("test_").removesuffix(".py")
+    return (EACH + WHOLE).index(file) if file in EACH + WHOLE else len(EACH + WHOLE)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: place(item.path))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return nodeid if place(path) < len(EACH) else path
+
+    return Scheduling(config, log)
+
+
 @pytest.fixture
 def name(request):
     """A fresh name; after the test nothing of this box is left."""
