@@ -38,7 +38,7 @@ LINES = "::sysinit:/bin/mkdir -p /dev/pts /dev/shm\n" + "".join(f"::sysinit:/bin
 
 
 def guest(files, init, boxes, loader="/init", words="nokaslr norandmaps loglevel=1"):
-    b = qemu.board("qemu-x86_64") | {"QEMU": bench.QEMU}
+    b = qemu.board("qemu-x86_64") | {"QEMU": bench.QEMU, "MEASURED": ""}
     stamp = qemu.program(qemu.compiled(b, "stamp.c"))
     tree = qemu.with_husk(b, boxes) | {"stamp": stamp, "srv/root/stamp": stamp, "sh": qemu.file(SH), "end": qemu.program(END),
                                        "init": qemu.program(f"#!/stamp {init}\n")} | files

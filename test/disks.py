@@ -1,6 +1,5 @@
 """Disks for guests: partitions with names, file systems, modules with the list of what each needs."""
 import binascii
-import gzip
 import lzma
 import re
 import shutil
@@ -68,7 +67,7 @@ def unpack(to, files):
     """As the cpio of qemu.py, but into a directory."""
     shutil.rmtree(to, ignore_errors=True)
     to.mkdir()
-    subprocess.run(["cpio", "-idu", "--quiet"], input=gzip.decompress(qemu.cpio(files)), cwd=to, check=True)
+    subprocess.run(["cpio", "-idu", "--quiet"], input=qemu.archive(files), cwd=to, check=True)
 
 
 def squashfs(tmp, files):
