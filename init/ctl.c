@@ -210,7 +210,7 @@ static ssize_t take(int from, uint8_t *verb, int *fd)
 	v.iov_base = verb;
 	*fd = -1;
 	n = recvmsg(from, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n > 0 && mh.msg_controllen >= CMSG_LEN(sizeof *fd) && c.h.cmsg_type == SCM_RIGHTS)
+	if (n >= 0 && mh.msg_controllen >= CMSG_LEN(sizeof *fd) && c.h.cmsg_type == SCM_RIGHTS)
 		memcpy(fd, CMSG_DATA(&c.h), sizeof *fd);
 	return n;
 }
