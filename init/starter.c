@@ -56,7 +56,8 @@ static void take(struct live *v, const struct handover *h, const uint8_t *fd)
 	log_begin(v);
 }
 
-/* End of file without a word: it has crashed, or was killed, here as well. */
+/* End of file without a word: it has crashed, or was killed, here as well. What came along goes
+ * where that is not all, because here is no room for more: or there would be less each time. */
 void starter_heard(struct live *v)
 {
 	static struct handover h;
@@ -64,14 +65,19 @@ void starter_heard(struct live *v)
 	struct iovec iov = { .iov_len = sizeof h };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
 	bool all;
+	int *fd;
 
 	iov.iov_base = &h;		/* a constant with an address would be a table with a pointer */
+	c.h.cmsg_len = 0;		/* of none */
 	all = recvmsg(v->fd[W_STARTER], &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) == sizeof h && !(mh.msg_flags & MSG_CTRUNC) &&
 		(!h.fds || mh.msg_controllen >= CMSG_LEN((size_t)__builtin_popcount(h.fds) * sizeof(int)));
 	close(v->fd[W_STARTER]);
 	v->fd[W_STARTER] = -1;
-	if (!all)
+	if (!all) {
 		memset(&h, 0, sizeof h);
+		for (fd = (int *)(void *)CMSG_DATA(&c.h); (uint8_t *)fd < c.room + c.h.cmsg_len; fd++)
+			close(*fd);
+	}
 	take(v, &h, CMSG_DATA(&c.h));
 	if (h.init) {
 		keeper_refresh(v);
