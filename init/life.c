@@ -590,7 +590,7 @@ void life_end(struct live *v, const struct ended *e)
 	enter_over(v);
 	if (v->left)
 		v->left->ended = true;
-	v->result = e->code == CLD_EXITED ? e->status : 128 + e->status;
+	v->result = (uint8_t)(e->code == CLD_EXITED ? e->status : 128 + e->status);	/* who has caps=sys_ptrace in the box may have written any number */
 	if (v->cause == EV_LATE && !v->result)
 		v->result = 125;	/* a start that failed, however well it took that */
 	note_end(v, e);
