@@ -36,7 +36,8 @@
 
 #include "husk.h"
 
-enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20, NOBODY = 255 };
+enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20, NOBODY = 255,
+       WORDS = 64 };			/* at once: who has caps=sys_ptrace in the box may make the child say more than can be heard */
 
 /* A starter and its child, which are there for as long as one of them is not reaped. */
 struct guest {
@@ -156,8 +157,9 @@ static void hear(struct guest *g)
 	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c };
 	struct ucred who;
 	ssize_t n;
+	int i;
 
-	while (g->sync >= 0) {
+	for (i = 0; i < WORDS && g->sync >= 0; i++) {
 		v.iov_base = &m;	/* a constant with an address would be a table with a pointer */
 		mh.msg_controllen = sizeof c;
 		if ((n = recvmsg(g->sync, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0)
