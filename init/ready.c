@@ -318,9 +318,7 @@ static void extend(struct live *v, const char *us)
 /* Ready and not ready are each a line of the state file: once, and no more. */
 static void one_line(struct live *v, char *s)
 {
-	if (starts(s, "STATUS="))
-		note_status(v, s + 7);
-	else if (starts(s, "EXTEND_TIMEOUT_USEC="))
+	if (starts(s, "EXTEND_TIMEOUT_USEC="))
 		extend(v, s + 20);
 	else if (same(s, "READY=1") && v->life.ready == READY_NOTIFY && !v->ready && !v->leaves)
 		(void)life_event(v, EV_READY);
@@ -395,18 +393,24 @@ static ssize_t next(int fd, char *text)
 	return m.msg_flags & MSG_TRUNC ? 0 : n;
 }
 
-/* What is longer than any that there should be is not heard. */
+/* What is longer than any that there should be is not heard. Of its lines STATUS= is written
+ * down once: a hundred files a datagram would be more than PID 1 of a small board has time for. */
 void notify_heard(struct live *v)
 {
 	static char text[MESSAGE + 1];
-	char *at, *line;
+	char *at, *line, *status;
 	ssize_t n = 0;
 	int i;
 
 	for (i = 0; i < BURST && v->fd[W_NOTIFY] >= 0 && (n = next(v->fd[W_NOTIFY], text)) >= 0; i++) {
 		text[n] = '\0';
-		for (at = text; (line = strsep(&at, "\n")); )
-			one_line(v, line);
+		for (at = text, status = NULL; (line = strsep(&at, "\n")); )
+			if (starts(line, "STATUS="))
+				status = line + 7;
+			else
+				one_line(v, line);
+		if (status)
+			note_status(v, status);
 	}
 	if (i == BURST || n == -2)
 		soon(v, DUE_NOTIFY, n == -2 ? LOOK_MS : REST_MS);
