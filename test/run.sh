@@ -188,6 +188,7 @@ units()
 	done
 	try "any bytes as a configuration, 12 s" sh test/cfg_test.sh fuzz 12
 	try "any bytes as passwd, group, names of mounts, state, 8 s" sh test/fuzz_files.sh 8
+	try "any bytes and descriptors for who keeps boxes, 6 s" sh test/fuzz_keeper.sh 6
 }
 
 # the other boards, one after the other: a minute each
