@@ -406,7 +406,7 @@ int ask_wait_all(void)
 
 	if (state_open(&run, false) < 0)
 		return errno == ENOENT ? worst : (warn("wait: %s", state_where()), 1);
-	while (state_next(run.dir, "", of))
+	while (state_next(~run.dir, "", of))
 		if (begin(of) == 0 && settled(ASK_UP) && one.dir >= 0 && !same(state_word(&one.left, word, sizeof word), "skipped") && last_words(true)) {
 			warnx("%s: not ready", of);
 			worst = 1;

@@ -273,28 +273,60 @@ static int open_name(const struct left *l, const char *name)
 	return openat(l->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* The name that comes next in order: no list, and so no longest one. ctl of a board is
- * a socket among them. */
-bool state_next(int of_dir, const char *ending, char of[MAXNAME + 1])
+/* Names in order, those behind the first one: no list of all, and so no longest one, and yet not
+ * the whole directory for each. Of the run directory, and of one with configurations. */
+enum { AHEAD = 32 };
+static struct ahead {
+	int	 dir;
+	char	 name[1 + AHEAD][MAXNAME + 1];
+} ahead[2];
+
+/* Where the first one behind it is, or belongs; AHEAD + 1: not here */
+static int behind(const struct ahead *a, const char *of)
 {
-	static char best[MAXNAME + 1], name[MAXNAME + 1];
-	int dir = openat(of_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int i = 1;
+
+	while (i <= AHEAD && *a->name[i] && strcmp(a->name[i], of) <= 0)
+		i++;
+	return i;
+}
+
+/* ctl of a board is a socket among them. */
+static void look_ahead(struct ahead *a, int of_dir, const char *ending, const char *of)
+{
+	static char name[MAXNAME + 1];
+	int dir = openat(of_dir < 0 ? ~of_dir : of_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), i;
 	const char *s;
 	size_t n;
 
-	*best = '\0';
+	memset(a, 0, sizeof *a);
+	a->dir = of_dir;
+	copy(a->name[0], sizeof *a->name, of);
 	while (dir >= 0 && rootfs_list(dir) > 0)
 		while ((s = rootfs_name())) {
 			n = strlen(s) - strlen(ending);
 			if (s[-1] == DT_SOCK || n > MAXNAME || !same(s + n, ending))
 				continue;
 			fmt(name, sizeof name, "%.*s", (int)n, s);
-			if (cfg_name(name) && strcmp(name, of) > 0 && (!*best || strcmp(name, best) < 0))
-				copy(best, sizeof best, name);
+			if (!cfg_name(name) || strcmp(name, of) <= 0 || (i = behind(a, name)) > AHEAD)
+				continue;
+			memmove(a->name + i + 1, a->name + i, (unsigned)(AHEAD - i) * sizeof *a->name);
+			copy(a->name[i], sizeof *a->name, name);
 		}
 	close(dir);
-	copy(of, MAXNAME + 1, best);
-	return *best;
+}
+
+bool state_next(int of_dir, const char *ending, char of[MAXNAME + 1])
+{
+	struct ahead *a = ahead + !*ending;
+	int i = behind(a, of);
+
+	if (of_dir < 0 || a->dir != of_dir || !*of || strcmp(of, a->name[0]) < 0 || i > AHEAD || !*a->name[i]) {
+		look_ahead(a, of_dir, ending, of);
+		i = 1;
+	}
+	copy(of, MAXNAME + 1, a->name[i]);
+	return *of;
 }
 
 /* What else has got here by somebody's hand is no text of ours, and nothing is undone
