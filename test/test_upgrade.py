@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+import fault
 import husk
 import qemu
 import test_boot
@@ -443,6 +444,21 @@ def test_killed_at_each_call_of_it(name, two, tmp_path):
         assert wait_for(lambda: not husk.tagged(name)), (call, n, husk.tagged(name))
     start(name, "--", "/bin/sleep", "1000")
     assert hits > len(calls) * 0.8, (hits, len(calls))
+
+
+def test_each_call_of_it_fails_once(name, two, tmp_path):
+    """The first of each name: another one goes on, or this one does, and the box with it."""
+    calls = calls_of_an_upgrade(name, two[0], tmp_path)
+    keeper, before = start(name, "log=none", "--", "/bin/sleep", "1000"), None
+    init = number(name, "init")
+    for i, (call, n) in enumerate(c for c in calls if c[1] == 1 and fault.errnos_of(c[0]) and c[0] != "close"):
+        p = traced(keeper, f"{call}:error={fault.errnos_of(call)[0]}:when={n}")
+        r = husk.command(two[i % 2], "upgrade", name, timeout=30)
+        p.terminate()
+        p.wait()
+        assert husk.alive(keeper) and husk.alive(init) and husk.husk("exec", name, "--", "/bin/true").status == 0, (call, n, r)
+        before = before or len(settled(keeper))
+        assert wait_for(lambda: len(descriptors(keeper)) <= before), (call, n, before, descriptors(keeper))
 
 
 # --------------------------------------------------------------------- what stays
