@@ -100,8 +100,12 @@ def upgrade(binary, *names, status=0):
 
 
 def descriptors(pid):
-    """What it holds, but its log, which is open when there was something to say."""
-    return sorted(l for l in (os.readlink(f"/proc/{pid}/fd/{f}") for f in os.listdir(f"/proc/{pid}/fd")) if not l.endswith("/log"))
+    """What it holds, but its log, which is open when there was something to say, and what is closed while we look."""
+    found = []
+    for f in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{f}"))
+    return sorted(l for l in found if not l.endswith("/log"))
 
 
 def settled(pid):
@@ -112,7 +116,10 @@ def settled(pid):
 
 def not_inherited(pid):
     """All but 0, 1 and 2 are closed by an exec: of the numbers that are not, the list."""
-    flags = {int(f): int(husk.fields(husk.read(f"/proc/{pid}/fdinfo/{f}"))["flags"], 8) for f in os.listdir(f"/proc/{pid}/fd")}
+    flags = {}
+    for f in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):		# closed meanwhile
+            flags[int(f)] = int(husk.fields(husk.read(f"/proc/{pid}/fdinfo/{f}"))["flags"], 8)
     return [f for f, bits in flags.items() if f > 2 and not bits & os.O_CLOEXEC]
 
 
