@@ -1,10 +1,14 @@
 #!/bin/sh
 # run.sh - all tests (make test). Each part prints its lines; the last line is the sum.
 #	run.sh [PART ...]	build gates units python; all of them without a word; boards
+#	run.sh PART:WORD	the part of one board, program or file
 set -u
 cd "$(dirname "$0")/.." || exit 1
+log=out/each/${1-all}
+mkdir -p out/each
 boards="qemu-x86_64 qemu-i386 qemu-armv7 qemu-arm64"
 parts=${*:-build gates units python}
+programs="native $boards small small-armv7"
 passed=0 failed=0 skipped=0 unsteady=0
 
 ok()
@@ -23,11 +27,11 @@ try()
 {
 	what=$1
 	shift
-	if "$@" >out/try.log 2>&1; then
+	if "$@" >"$log.try" 2>&1; then
 		ok
 	else
 		bad "$what"
-		tail -n 15 out/try.log
+		tail -n 15 "$log.try"
 	fi
 }
 
@@ -36,43 +40,70 @@ tap()
 {
 	what=$1
 	shift
-	"$@" >out/tap.log 2>&1
+	"$@" >"$log.tap" 2>&1
 	status=$?
-	good=$(grep -c '^ok ' out/tap.log)
-	wrong=$(grep -c '^not ok ' out/tap.log)
-	grep '^not ok ' out/tap.log
+	good=$(grep -c '^ok ' "$log.tap")
+	wrong=$(grep -c '^not ok ' "$log.tap")
+	grep '^not ok ' "$log.tap"
 	echo "$what: $good ok, $wrong not ok"
 	passed=$((passed + good)) failed=$((failed + wrong))
 	if [ "$good" = 0 ] || { [ $status != 0 ] && [ "$wrong" = 0 ]; }; then
 		bad "$what: status $status"
-		tail -n 15 out/tap.log
+		tail -n 15 "$log.tap"
 	fi
 }
 
-# builds: no warning, and a second build elsewhere gives the same bytes
-again()
+# PART WORDS: each by a run.sh of its own, as many at a time as there are processors
+each()
 {
-	dir=out/again
-	rm -rf $dir && mkdir -p $dir/out && ln -s ../../musl $dir/out/musl &&
-		cp -R Makefile init cfg ns cg rootfs caps filter boards test $dir/ &&
-		make -C $dir BOARD="$1" >out/make.log 2>&1 && cmp "$dir/out/${2}husk" "out/${2}husk"
+	part=$1
+	# shellcheck disable=SC2016 # the inner shell's words
+	echo "$2" | xargs -n 1 -P "$(nproc)" sh -c 'sh test/run.sh "$0:$1" >"out/each/$0:$1" 2>&1' "$part"
+	for w in $2; do
+		sum=$(tail -n 1 "out/each/$part:$w")
+		sed '$d' "out/each/$part:$w"
+		case $sum in
+		*passed*failed*)
+			passed=$((passed + ${sum%% *}))
+			sum=${sum#*, }
+			failed=$((failed + ${sum%% *}))
+			;;
+		*) bad "$part $w: $sum" ;;
+		esac
+	done
 }
 
-build()
+# COMMAND...: what only the linker would say is no error to it
+silent()
 {
-	rm -f out/husk out/qemu-*/husk out/small*/husk
-	try "make" make
-	try "make again: the same bytes" again native ""
-	for b in $boards; do
-		try "make $b" make BOARD="$b"
-		try "no warning from gcc: $b" sh -c '! grep -i warning out/try.log'
-		try "make $b again: the same bytes" again "$b" "$b/"
-		try "no warning from clang: $b" make BOARD="$b" clang
-	done
-	for b in small small-armv7; do
-		try "make $b" make BOARD=$b
-		try "no warning from gcc: $b" sh -c '! grep -i warning out/try.log'
-	done
+	"$@" >"$log.make" 2>&1
+	status=$?
+	cat "$log.make"
+	! grep -i warning "$log.make" && return $status
+}
+
+# a second build elsewhere gives the same bytes
+again()		# BOARD FILE
+{
+	dir=out/again/$1
+	rm -rf "$dir" && mkdir -p "$dir/out" && ln -s ../../../musl "$dir/out/musl" &&
+		cp -R Makefile init cfg ns cg rootfs caps filter boards test "$dir/" &&
+		make -C "$dir" BOARD="$1" && cmp "$dir/$2" "$2"
+}
+
+build()		# BOARD
+{
+	f=out/$1/husk
+	[ "$1" != native ] || f=out/husk
+	rm -f "$f"
+	try "make $1, no warning from gcc" silent make BOARD="$1"
+	case $1 in
+	small*) ;;
+	*)
+		try "make $1 again: the same bytes" again "$1" "$f"
+		try "no warning from clang: $1" silent make BOARD="$1" clang
+		;;
+	esac
 }
 
 # what the linker must have made of it
@@ -142,53 +173,70 @@ demo()
 	END
 }
 
-gates()
+gates()		# BOARD, or the program that make run shows
 {
-	for f in out/husk out/qemu-*/husk out/small*/husk; do
-		try "elf $f" elf "$f"
-	done
-	try "size of ARMv7" small out/qemu-armv7/husk "$(sed -n 's/^size *[0-9]* *//p' test/bars.txt)"
-	try "size of the smallest" small out/small-armv7/husk "$(sed -n 's/^small *[0-9]* *//p' test/bars.txt)"
-	try "addresses differ" moved
-	try "make run" demo
-	for b in $boards; do
-		try "stack protector, and an overflow, on $b" make BOARD="$b" guard
-	done
-	for b in i386 armv7 arm64; do
-		q=qemu-$(echo $b | sed 's/armv7/arm/; s/arm64/aarch64/')-static
-		if command -v "$q" >/dev/null; then
-			try "husk version on $b" "$q" "out/qemu-$b/husk" version
-			try "husk says the same on $b" says "$q" "out/qemu-$b/husk"
-		else
-			bad "no $q"
-		fi
-	done
+	case $1 in
+	demo)
+		try "make run" demo
+		return
+		;;
+	native)
+		try "elf out/husk" elf out/husk
+		try "addresses differ" moved
+		return
+		;;
+	esac
+	try "elf out/$1/husk" elf "out/$1/husk"
+	case $1 in
+	small-armv7) try "size of the smallest" small "out/$1/husk" "$(sed -n 's/^small *[0-9]* *//p' test/bars.txt)" ;;
+	qemu-armv7) try "size of ARMv7" small "out/$1/husk" "$(sed -n 's/^size *[0-9]* *//p' test/bars.txt)" ;;
+	esac
+	case $1 in
+	small*) return ;;
+	esac
+	try "stack protector, and an overflow, on $1" make BOARD="$1" guard
+	[ "$1" != qemu-x86_64 ] || return
+	q=qemu-$(echo "${1#qemu-}" | sed 's/armv7/arm/; s/arm64/aarch64/')-static
+	if command -v "$q" >/dev/null; then
+		try "husk version on $1" "$q" "out/$1/husk" version
+		try "husk says the same on $1" says "$q" "out/$1/husk"
+	else
+		bad "no $q"
+	fi
 }
 
-# every test/NAME_test.c: by its own NAME_test.sh, else compiled for this machine with all
-# the sanitizers, with the sources that its line "unit: FILES" names; and any bytes for the parsers
+# test/NAME_test.c: by its own NAME_test.sh, else compiled for this machine with all the
+# sanitizers, with the sources that its line "unit: FILES" names; and any bytes for the parsers
 # (those for the filter's words are in test/filter_test.sh): what was found is out/fuzz-*
-units()
+units()		# NAME_test, or what is fuzzed
 {
-	for t in test/*_test.c; do
-		n=$(basename "$t" .c)
-		if [ -e "test/$n.sh" ]; then
-			tap "$n" sh "test/$n.sh"
-			continue
-		fi
-		src=$(sed -n 's/.*unit: *\([^*]*[a-z]\).*/\1/p' "$t" | head -n 1)
-		# shellcheck disable=SC2086 # words
-		if gcc -std=gnu11 -O1 -g -D_GNU_SOURCE -DRUNDIR='"/run/husk"' -DTEXT='""' -Iinit -Iout -fsanitize=address,undefined \
-			-fno-sanitize-recover -o "out/$n" "$t" $src >out/try.log 2>&1; then
-			tap "$n" "out/$n"
-		else
-			bad "$n does not compile"
-			tail -n 15 out/try.log
-		fi
-	done
-	try "any bytes as a configuration, 12 s" sh test/cfg_test.sh fuzz 12
-	try "any bytes as passwd, group, names of mounts, state, 8 s" sh test/fuzz_files.sh 8
-	try "any bytes and descriptors for who keeps boxes, 6 s" sh test/fuzz_keeper.sh 6
+	case $1 in
+	fuzz_cfg)
+		try "any bytes as a configuration, 12 s" sh test/cfg_test.sh fuzz 12
+		return
+		;;
+	fuzz_files)
+		try "any bytes as passwd, group, names of mounts, state, 8 s" sh test/fuzz_files.sh 8
+		return
+		;;
+	fuzz_keeper)
+		try "any bytes and descriptors for who keeps boxes, 6 s" sh test/fuzz_keeper.sh 6
+		return
+		;;
+	esac
+	if [ -e "test/$1.sh" ]; then
+		tap "$1" sh "test/$1.sh"
+		return
+	fi
+	src=$(sed -n 's/.*unit: *\([^*]*[a-z]\).*/\1/p' "test/$1.c" | head -n 1)
+	# shellcheck disable=SC2086 # words
+	if gcc -std=gnu11 -O1 -g -D_GNU_SOURCE -DRUNDIR='"/run/husk"' -DTEXT='""' -Iinit -Iout -fsanitize=address,undefined \
+		-fno-sanitize-recover -o "out/$1" "test/$1.c" $src >"$log.try" 2>&1; then
+		tap "$1" "out/$1"
+	else
+		bad "$1 does not compile"
+		tail -n 15 "$log.try"
+	fi
 }
 
 # the other boards, one after the other: a minute each
@@ -265,14 +313,23 @@ python()
 	[ $status = 0 ] || [ $failed != 0 ] || bad "pytest: status $status"
 }
 
-sh test/setup.sh test || exit 1
+case $parts in
+*:*) ;;
+*) sh test/setup.sh test || exit 1 ;;
+esac
 for part in $parts; do
+	began=$(date +%s)
 	case $part in
-	build | gates | units | python | boards) ;;
+	build:* | gates:* | units:*)
+		${part%%:*} "${part#*:}"
+		continue
+		;;
+	build) each build "$programs" ;;
+	gates) each gates "demo $programs" ;;
+	units) each units "$(printf '%s\n' test/*_test.c test/fuzz_cfg.c test/fuzz_files.c test/fuzz_keeper.c | sed 's/.*\///; s/\.c$//')" ;;
+	python | boards) $part ;;
 	*) echo "run.sh: no part $part" >&2 && exit 2 ;;
 	esac
-	began=$(date +%s)
-	$part
 	echo "== $part: $(($(date +%s) - began)) s"
 done
 [ $unsteady = 0 ] || echo "$unsteady unsteady: failed beside others, passed alone"
