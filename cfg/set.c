@@ -459,11 +459,6 @@ static bool set_personality(struct box *b, const char *v)
 
 /* -------------------------------------------------------------------- LIFE */
 
-static const char *hook_stage(int i)
-{
-	return cfg_nth(HOOKS, i);
-}
-
 /* Nothing takes all of that stage away. */
 static const char *drop_hooks(struct box *b, int stage)
 {
@@ -500,7 +495,7 @@ static const char *set_hook(struct box *b, const char *sub, const char *v)
 	const char *e;
 
 	if (stage < 0)
-		return cfg_wrong("no such stage%s", near_of(sub, hook_stage));
+		return TEXT "no such stage: " HOOKS;
 	if (!*v)
 		return drop_hooks(b, stage);
 	if (!(e = is_command(v)) && !(e = cfg_add(&b->nhook, MAXHOOK)))

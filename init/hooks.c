@@ -194,6 +194,8 @@ int init_prestart(struct run *r)
 {
 	int i, e;
 
+	if (HAS(log) && r->box->nhook)
+		log_first(r);
 	for (i = 0; i < r->box->nhook; i++)
 		if (r->box->hook[i].stage == HOOK_POSTSTOP && left_add(r, "hook=%s\n", r->box->hook[i].text) < 0)
 			return fail(r, "note hook.poststop");
@@ -227,7 +229,7 @@ int init_poststart(struct run *r)
 
 	if (!wanted(r, HOOK_POSTSTART) || (alone && (pid = runner = fork()) > 0))
 		return 0;
-	if (pid == 0 && alone && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_others(AT_FDCWD, 3, &pid, 0) < 0))
+	if (pid == 0 && alone && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_others(AT_FDCWD, 3, &r->statedir, 1) < 0))
 		_exit(125);
 	if (pid < 0)
 		note(r, "fork: %s", errno_text());
@@ -242,7 +244,7 @@ int init_poststart(struct run *r)
  * its end do is done beside it. The next start of the box waits for the end of a pipe. */
 static bool aside(struct left *l)
 {
-	int p[2];
+	int p[3];
 	pid_t pid = -1;
 
 	if (pipe2(p, O_CLOEXEC) == 0 && (pid = fork()) > 0) {
@@ -251,8 +253,11 @@ static bool aside(struct left *l)
 	}
 	if (pid < 0)
 		warn("%s: init.poststop", l->name);
-	if (pid == 0 && close_others(AT_FDCWD, 3, &p[1], 1) < 0)
-		_exit(125);
+	if (pid == 0) {
+		p[2] = HAS(log) ? log_apart(l) : -1;
+		if (close_others(AT_FDCWD, 3, p + 1, 2) < 0)
+			_exit(125);
+	}
 	return pid == 0;
 }
 

@@ -746,6 +746,7 @@ void wait_watch(struct live *);		/* from here on that is heard */
 
 /* init/keeper.c: what stays outside. N boxes, one loop. */
 struct live *keeper_next(struct live *);	/* the next box that is there, the first one behind NULL; NULL: no more */
+struct live *keeper_named(const char *);	/* also "NAME: ..." */
 int keeper_slot(const struct live *);	/* its number, for filter/notify.c */
 struct live *keeper_at(int slot);
 struct left *keeper_left(const struct live *);	/* what it left, or NULL; keeper_let() then */
@@ -845,6 +846,8 @@ int init_log(struct run *);		/* HOST: can it be had? */
 int log_note(struct run *);		/* where it is: 0 or -1 */
 int init_output(struct run *);		/* INIT: the pipe */
 void log_begin(const struct live *);	/* it is up */
+void log_first(const struct run *);	/* it is not yet */
+int log_apart(const struct left *);	/* in a child, for close_others(): or -1 */
 int log_directory(const char *path, const char **base, bool make);	/* of log=FILE, O_PATH; or -1 */
 void log_heard(struct live *);		/* its pipe has something */
 bool log_rests(const struct live *);	/* it has said too much: its pipe is not asked before log_due() */

@@ -35,6 +35,15 @@ struct live *keeper_next(struct live *v)
 	return NULL;
 }
 
+struct live *keeper_named(const char *name)
+{
+	struct live *v = NULL;
+
+	while ((v = keeper_next(v)) && (!starts(name, v->name) || (name[strlen(v->name)] && name[strlen(v->name)] != ':')))
+		;
+	return v;
+}
+
 int keeper_slot(const struct live *v)
 {
 	return (int)(v - table);
@@ -144,7 +153,6 @@ void keeper_adopt(struct live *v, const struct run *r)
 	v->life = r->box->life;
 	v->left = r->left;
 	v->etc = r->etc;
-	v->own = true;
 	v->stays = r->up && !r->exec_errno;	/* who started it is told that it failed, and nothing stays */
 	if (r->learn)
 		v->life.restart = RESTART_NO;

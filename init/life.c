@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -159,9 +160,11 @@ static void let_all_go(struct live *v, unsigned but)
 		}
 }
 
-/* Who is told may start it again at once. */
+/* Who is told may start it again at once, whoever has our descriptors still: the starter of
+ * another box, a hook of this one. */
 static int gone(struct live *v)
 {
+	(void)flock(v->fd[W_LOCK], LOCK_UN);
 	close(v->fd[W_LOCK]);
 	v->fd[W_LOCK] = -1;
 	ctl_tell(v, CTL_GONE, v->result);

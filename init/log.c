@@ -591,19 +591,19 @@ void log_carry(void)
  * Of say(), by the name that all such lines begin with. */
 static void log_own(const char *s, size_t n)
 {
-	struct live *v = NULL;
+	struct live *v;
 	size_t len;
 
-	if (busy || strncmp(s, "husk: ", 6) != 0)
+	if (busy || !starts(s, "husk: "))
 		return;
 	busy = true;
-	while ((v = keeper_next(v))) {
-		len = strlen(v->name);
-		if (v->fd[W_LOCK] < 0 || n <= len + 9 || strncmp(s + 6, v->name, len) != 0 || s[6 + len] != ':')
-			continue;
-		ctl_show(v, s, n - (s[n - 1] == '\n'), "\r\n");
+	n -= s[n - 1] == '\n';
+	v = keeper_named(s + 6);
+	len = v ? strlen(v->name) : n;
+	if (n > len + 8 && v->fd[W_LOCK] >= 0) {
+		ctl_show(v, s, n, "\r\n");
 		if (speaks(v))
-			(void)put(v, out_of(v), true, s + len + 8, n - len - 8 - (s[n - 1] == '\n'));
+			(void)put(v, out_of(v), true, s + len + 8, n - len - 8);
 	}
 	busy = false;
 }
@@ -614,6 +614,25 @@ void log_begin(const struct live *v)
 		return;
 	if (speaks(v) || v->fd[W_LOG] >= 0)
 		say_also(log_own);
+}
+
+/* A start that says something of its box before a keeper has that. */
+void log_first(const struct run *r)
+{
+	struct live *v = keeper_named(r->name);
+
+	v->fd[W_LOCK] = r->statedir;
+	v->life = r->box->life;
+	log_begin(v);
+}
+
+/* A child that says something of its box behind the keeper's back, and closes all but this:
+ * it does not hold the name. Of a box that is gone there is no log. */
+int log_apart(const struct left *l)
+{
+	struct live *v = keeper_named(l->name);
+
+	return v->fd[W_LOCK] = l->keep ? openat(v->fd[W_LOCK], ".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
 /* ------------------------------------------------------------------- its rows */

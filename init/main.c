@@ -277,6 +277,8 @@ static int keep(struct words *c, bool learn)
 	run.left = &left;
 	run.unpriv = getauxval(AT_EUID) != 0;
 	log_default(&asked()->life, c->background);
+	v = keeper_add(asked()->name);
+	v->own = true;
 	if ((e = open_pid(c)) || (e = start_stdio(c->background, false)) ||
 	    (e = start_box(&run, asked()))) {
 		if (c->made)
@@ -289,7 +291,6 @@ static int keep(struct words *c, bool learn)
 		go_to_root(c);
 	if (run.held)
 		(void)state_save(run.statedir);		/* what will start it then */
-	v = keeper_add(run.name);
 	keeper_adopt(v, &run);
 	settle(&run, v, c);
 	if (c->pidfile)

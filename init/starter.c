@@ -154,7 +154,7 @@ static void child(struct live *v, const char *extra, int to)
 	static struct left left;
 	const char *file = v->fd[W_LOCK] >= 0 && faccessat(v->fd[W_LOCK], "box", F_OK, 0) == 0 ? NULL : v->file;
 	bool board = getppid() == 1 && getpid() != 1 && !v->own;
-	int e = -1;
+	int e = -1, lock = v->fd[W_LOCK];
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (HAS(boards) && board) {
@@ -167,7 +167,7 @@ static void child(struct live *v, const char *extra, int to)
 	r.board = left.keep = true;
 	r.unpriv = getauxval(AT_EUID) != 0;
 	r.up = to;
-	r.lock = v->fd[W_LOCK] < 0 ? 0 : v->fd[W_LOCK];
+	r.lock = lock < 0 ? 0 : lock;
 	r.file = v->fd[W_FILE];
 	r.have = v->fd + W_LISTEN;
 	if (cfg_load(&box, file ? file : state_saved(v->name), NULL, 0, NULL) || start_what(&box))
@@ -181,6 +181,7 @@ static void child(struct live *v, const char *extra, int to)
 		if ((e = start_box(&r, &box)))
 			copy(r.why, sizeof r.why, fmts(TEXT "start: %s: %s", stage_name(r.row), r.why));
 	}
+	v->fd[W_LOCK] = lock;		/* log_first() */
 	hand_over(v, to, &r, e == 0 && !r.held);
 	if (e == 0 && file)		/* else it is there, and husk restart may have put another there since */
 		(void)state_save(r.statedir);

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import husk
+from test_inside import boot, where  # noqa: F401 (a fixture)
 
 STAGES = ["prestart", "createcontainer", "startcontainer", "poststart", "poststop"]
 OUTSIDE = [s for s in STAGES if s != "startcontainer"]		# programs of the host
@@ -121,6 +122,41 @@ def test_a_start_that_fails_earlier_has_no_poststop(tmp_path, hook):
     assert r.status == 127 and log(tmp_path, "stage") == ["poststop"], r
 
 
+def test_who_cannot_be_run_is_heard_in_the_log(tmp_path):
+    """In the background of both starts, and of both ends: poststop of these is run by a child of the keeper. So it is where the log is a file."""
+    box, no = husk.name("thk"), tmp_path / "no"
+    no.write_text("#!/absent\n")
+    no.chmod(0o755)
+    hooks = "hook.poststart=/etc/passwd", f"hook.poststop={no}"
+    said = "init.poststart: /etc/passwd: Permission denied", f"init.poststop: {no}: No such file or directory"
+    lines = lambda text: sorted(re.findall(r"^\S+! (init\.post.*|.*lost)$", text, re.M))
+    for log, read in ("ring", lambda: husk.husk("logs", box).out), (f"{tmp_path}/log:64K", lambda: husk.read(tmp_path / "log")):
+        r = husk.husk("run", "-d", f"name={box}", f"root={husk.ROOT}", f"log={log}", "restart=always 10ms..10ms 2/1m", *hooks, "--", "/bin/sleep", "0.1")
+        assert r.status == 0 and r.err == f"husk: {box}: {said[0]}\n", r		# it runs, and who waits hears it
+        assert husk.wait_for(lambda: len(lines(read())) >= 4), read()
+        assert lines(read()) == sorted(said * 2)
+        assert husk.wait_for(lambda: husk.husk("state", box, "state").out == "failed\n") and husk.husk("delete", box).status == 0
+    (tmp_path / "log").unlink()
+    r = husk.run(f"log={tmp_path}/log:64K", *hooks, "--", "/bin/sleep", "0.1", box=box)
+    assert r.status == 0 and lines(husk.read(tmp_path / "log")) == sorted(said) == sorted(r.err.replace(f"husk: {box}: ", "").splitlines()), r
+    husk.nothing_left(box)
+
+
+def test_on_a_board_it_is_on_the_console_and_in_the_log(where):
+    """Of the first start, of one that fails, and of the end; and who has ended is not held by another who starts meanwhile."""
+    look = f"i=0; until [ $({husk.HUSK} logs | grep -o '[bf]: init.post[a-z]*' | sort -u | wc -l) -ge 3 ] || [ $((i += 1)) -gt 200 ]; do sleep 0.05; done; {husk.HUSK} logs"
+    (where / "z.sh").write_text(f"{look}; {husk.HUSK} state slow state; {husk.HUSK} delete b; echo @deleted $?; kill -USR1 1; sleep 100\n")
+    for name, text in {"b": "exec=/bin/sleep 0.3\nhook.poststart=/absent b\nhook.poststop=/absent b\n", "f": "exec=/bin/sleep 9\nhook.prestart=/bin/false\nhook.poststop=/absent f\n",
+                       "slow": "exec=/bin/sleep 100\nafter=b\nhook.prestart=/bin/sleep 9\n"}.items():
+        (where / f"{name}.conf").write_text("use=host\n" + text)
+    _, text = boot(where, {"z": f"exec=/bin/sh {where}/z.sh\n"})
+    no = "/absent: No such file or directory"
+    wanted = sorted([("b", f"init.poststart: {no}"), ("b", f"init.poststop: {no}"), ("f", f"init.poststop: {no}")])
+    assert sorted(set(re.findall(r"^husk: (\w+): (init\.post.*)$", text, re.M))) == wanted, text
+    assert sorted(set(re.findall(r"^\S+Z! (\w+): (init\.post.*)$", text, re.M))) == wanted, text
+    assert "lost" not in text and "\nstarting\n@deleted 0\n" in text, text
+
+
 @pytest.mark.parametrize("stage", STAGES[3:])
 def test_afterwards_it_is_one_line(stage, tmp_path):
     box = husk.name("thk")
@@ -229,7 +265,7 @@ def test_in_other_boxes(more, tmp_path, hook):
 
 
 @pytest.mark.parametrize("words,said", [
-    (["hook.prestrt=/bin/true"], "hook.prestrt: no such stage; prestart?"),
+    (["hook.prestrt=/bin/true"], "hook.prestrt: no such stage: prestart|"),
     (["hook.createruntime=/bin/true"], "hook.createruntime: no such stage"),
     (["hook.poststop=true"], 'hook.poststop: "true" is not PATH ARG ...'),
     (["?hook.poststop=/bin/true"], "hook.poststop: no ? before this key"),
