@@ -13,7 +13,7 @@
 #include "husk.h"
 
 /* Longest wait between two processes. Mounts of a slow disk are inside it. */
-enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20 };
+enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20, DYING = 40 };
 
 /* The one that was heard last, in HOST; the one to be said, inside. It stays because a
  * page more would be written. */
@@ -132,14 +132,21 @@ static int hear_until(struct run *r, uint8_t kind)
 /* A process of the box died without a word: how, if it can be known. */
 static int silent_death(struct run *r)
 {
-	const char *oom = cg_oom(r->left);
-	int st;
+	const char *oom = cg_oom(r->left), *stat, *state;
+	unsigned st, sig, tries = DYING;
+	uint64_t n;
 
 	if (oom)
 		return fail_not(r, "killed: out of memory (%s)", oom);
-	if (!r->board && waitpid(r->init, &st, WNOHANG) == r->init && WIFSIGNALED(st))
-		return fail_not(r, "PID 1 of the box was ended by signal %d", WTERMSIG(st));
-	return fail_not(r, "the box died without a word");
+	while (!HAS(help) || !(state = caps_field(stat = caps_status(r->proc, fmts("%d/stat", r->init)), 3)) || *state != 'Z') {
+		if (!HAS(help) || !tries--)
+			return fail_not(r, "the box died without a word");
+		(void)poll(NULL, 0, 5);		/* its descriptors are closed first */
+	}
+	decimal(caps_field(stat, 52), &n);	/* as waitpid() has it; of a board it is another's child */
+	st = (unsigned)n;
+	sig = st & 127;
+	return fail_not(r, "PID 1 of the box ended %s %u", sig ? "by signal" : "with", sig ? sig : st >> 8);
 }
 
 /* Two are ready, in any order: PROG, its rights read back, and INIT, its own

@@ -61,7 +61,8 @@ static pid_t clone_init(struct run *r)
 	return pid;
 }
 
-/* When a process was born, by its stat file. 0: not there, or dead and not yet reaped. */
+/* When a process was born, by its stat file. 0: dead and not yet reaped, which is ESRCH, or errno says why that
+ * cannot be known. */
 static uint64_t started(int dir, const char *path)
 {
 	const char *stat = caps_status(dir, path), *state = caps_field(stat, 3), *p = caps_field(stat, 22);
@@ -69,6 +70,8 @@ static uint64_t started(int dir, const char *path)
 
 	if (p && *state != 'Z' && *state != 'X')
 		decimal(p, &start);
+	else if (p)
+		errno = ESRCH;
 	return start;
 }
 
@@ -95,8 +98,8 @@ int ns_clone(struct run *r)
 		e = fail(r, "note process %d", r->init);
 	if (e) {		/* undo knows nothing of it before that line is written */
 		(void)kill(r->init, SIGKILL);
-		(void)waitpid(r->init, NULL, 0);
-		if (!start)	/* it had died, and has said of what */
+		(void)waitid(P_PID, (id_t)r->init, NULL, WEXITED | WNOWAIT);	/* not reaped: how it ended is still to be read */
+		if (!start && r->err == ESRCH)	/* it had died, and has said of what */
 			e = start_heard(r, 1);
 	}
 	return e;

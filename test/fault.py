@@ -198,11 +198,15 @@ def record(box, log, variant=""):
     return [Call(*c, late(i, c), rows[i], later[i]) for i, c in enumerate(raw)], normal(r.out)
 
 
+def alike(text):
+    """Of each start the same"""
+    return re.sub(r"\d+", "N", re.sub(r"t[a-z]*-\d+-\d+", "BOX", text))
+
+
 def differing(calls, known):
     """Those calls that the known start does not make, or less often."""
     def key(c):
-        text = re.sub(r"t[a-z]*-\d+-\d+", "BOX", c.text)
-        return c.role % 3 if c.role < 4 else 4, c.name, re.sub(r"\d+", "N", text)
+        return c.role % 3 if c.role < 4 else 4, c.name, alike(c.text)
     have = collections.Counter(map(key, known))
     new = []
     for c in calls:
@@ -352,6 +356,12 @@ class Wrong(AssertionError):
     pass
 
 
+def is_it(call, said):
+    """Was it this call? Who waits a moment for a name that somebody looks at opens it once more, and then the next ones have other numbers."""
+    at = re.search(r"^at (.*)$", said, re.M)
+    return bool(at) and (call.name in ("write", "pwrite64") or not call.text or alike(at[1]) == alike(call.text))
+
+
 def check(call, mode, err, box, baseline, log, variant=""):
     """One point, once: its outcome. Raises Wrong with everything that is wrong."""
     args = (mode, call.role, call.n) + ((err,) if mode in ("fail", "ever") else ())
@@ -374,6 +384,8 @@ def check(call, mode, err, box, baseline, log, variant=""):
         got = "refused@" + STAGE.search(r.err)[2]
     if got == "own" and sorted(normal(r.out).splitlines()) != sorted(baseline.splitlines()):
         got = "other" if "other" in may else "less"
+    if got not in may and not is_it(call, said):
+        return "not-reached"		# what may come of the one that was hit says its own point
     if got not in may:
         wrong.append(f"outcome {got}, not one of {sorted(may)}" + (": " + difference(baseline, normal(r.out)) if got == "less" else ""))
     if got not in ordinary:

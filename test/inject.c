@@ -20,7 +20,7 @@
  * program itself is let go when its execve has succeeded, so nothing of it is counted or hit.
  * The exit status is the keeper's (128+n if signal n ended it). LOG gets one
  * line per call (list), "row ROLE R" where those that follow lie in another row of the
- * stage table, "hit" when the point was reached, and "alive ROLE PID"
+ * stage table, "hit" and "at TEXT" when the point was reached, and "alive ROLE PID"
  * for each process that outlived the keeper for 5 s: how soon it dies no tracer can tell.
  */
 #define _GNU_SOURCE
@@ -319,7 +319,7 @@ static void on_entry(struct task *t, const struct ptrace_syscall_info *s)
 		list_fds(t);
 	if (!(e = chosen(t, t->nr)))
 		return;
-	fprintf(out, "hit %d %ld.%d %d\n", t->role, t->nr, *count(t), t->turn);
+	fprintf(out, "hit %d %ld.%d %d\nat %s\n", t->role, t->nr, *count(t), t->turn, t->text);
 	fflush(out);
 	if (e > 0 || mode == FAKE) {
 		t->skip = 1;

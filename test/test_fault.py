@@ -115,6 +115,20 @@ def test_each_limit_that_fails_is_named(tmp_path):
     assert len(names) >= 5, names
 
 
+def test_how_a_box_died_without_a_word_is_said(recorded, tmp_path):
+    """PID 1 is killed; and HOST cannot see when it was born, which is no death."""
+    box, log = husk.name("tf"), tmp_path / "log"
+    first = next(c for c in recorded[0] if c.role == 1 and c.row)
+    r = fault.inject(log, "before", 1, first.n, box=box)
+    assert r.status == 125 and re.search(r": PID 1 of the box ended by signal 9$", r.err, re.M), r
+    stat = next(c for c in recorded[0] if c.role == 0 and c.name == "openat" and c.text.endswith("/stat"))
+    r = fault.inject(log, "fail", 0, stat.n, errno.EIO, box=box)
+    assert r.status == 125 and re.search(r": ns\.clone: note process \d+: I/O error$", r.err, re.M), r
+    assert fault.is_it(stat, log.read_text()) and not fault.is_it(stat._replace(text="state.new"), log.read_text())
+    husk.nothing_left(box)
+    fault.note("death", 2)
+
+
 # ------------------------------------------- the checks themselves: is a lie of the kernel noticed?
 
 PRIVATE = ("unshare", "-m", "--propagation", "private")		# a missed propagation call must not reach the host
