@@ -293,6 +293,7 @@ skips()
 python()
 {
 	rm -f out/fault.count out/fault.used out/fault.wrong
+	wait		# for the kernels
 	tests -n 2 "${1:-test}" >out/python.log 2>&1
 	status=$?
 	grep -E '^(FAILED|ERROR|SKIPPED|fault points)' out/python.log
@@ -316,6 +317,9 @@ python()
 case $parts in
 *:*) ;;
 *) sh test/setup.sh test || exit 1 ;;
+esac
+case $parts in
+*python*) /usr/bin/python3 -B test/qemu.py fetch >out/fetch.log 2>&1 & ;;	# what fails here fails in the tests
 esac
 for part in $parts; do
 	began=$(date +%s)
