@@ -186,14 +186,25 @@ def test_below_a_directory_that_nobody_enters(name, tmp_path):
         assert (r.status, r.out) == (5, "/bin/sh\n"), (words, r)
 
 
-@pytest.mark.parametrize("words", [["log=ring"], ["ready=notify", "start.timeout=1h"], ["ready=fd:5", "start.timeout=1h"], ["tty=yes"], ["restart=always", "memory.max=64M"], ["needs=/no/such"]],
-                         ids=lambda w: w[0])
-def test_nobody_wakes_up(name, words):
-    """Neither keeper nor PID 1, while nothing happens; IDLE=60 for a minute of each."""
-    r = run("-d", *words, "--", "/bin/sh", "-c", "exec sleep 1000", box=name)
-    assert r.status == 0, r
-    who = [p for p in (of_state(name, "keeper"), of_state(name, "init")) if p]
-    assert husk.sleeps(float(os.environ.get("IDLE", "2")), *who, timeout=200)
+QUIET = [["log=ring"], ["ready=notify", "start.timeout=1h"], ["ready=fd:5", "start.timeout=1h"], ["tty=yes"], ["restart=always", "memory.max=64M"], ["needs=/no/such"]]
+
+
+def test_nobody_wakes_up():
+    """Neither keepers nor PIDs 1, while nothing happens, all of them at once; IDLE=60 for a minute."""
+    boxes = {husk.name("tq"): words for words in QUIET}
+    try:
+        who = []
+        for box, words in boxes.items():
+            r = run("-d", *words, "--", "/bin/sh", "-c", "exec sleep 1000", box=box)
+            assert r.status == 0, r
+            who.append([p for p in (of_state(box, "keeper"), of_state(box, "init")) if p])
+        assert all(who) and sum(map(len, who)) >= 2 * len(boxes) - 1, who		# one that waits for a file has no PID 1
+        assert husk.sleeps(float(os.environ.get("IDLE", "2")), *sum(who, []), timeout=200)
+    finally:
+        r = husk.husk("stop", *boxes, timeout=60)
+        assert r.status == 0, r
+        for box in boxes:
+            husk.nothing_left(box)
 
 
 # ------------------------------------------------------------------ what peers got wrong
