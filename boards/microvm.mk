@@ -5,3 +5,4 @@ QEMU	= qemu-system-x86_64 -M microvm,acpi=off -m 256
 DISK	=
 DRIVE	=
 MODULES	=
+HALTS	= yes

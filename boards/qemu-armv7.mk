@@ -15,3 +15,4 @@ KERNEL	= linux-image-6.1.0-*-armmp
 MODULES	= virtio_mmio virtio_blk crc32c_generic ext4
 DISK	= /dev/vda
 DRIVE	= -drive if=none,id=d,format=raw,file=DISK -device virtio-blk-device,drive=d
+ROOT	= squashfs

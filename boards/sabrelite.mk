@@ -7,4 +7,6 @@ CONSOLE	= ttymxc1
 DTB	= imx6q-sabrelite.dtb
 DISK	=
 DRIVE	=
+ROOT	=
 MODULES	=
+HALTS	= yes

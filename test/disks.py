@@ -1,56 +1,28 @@
 """Disks for guests: partitions with names, file systems, modules with the list of what each needs."""
-import binascii
 import lzma
 import re
-import shutil
-import struct
 import subprocess
-import uuid
 
 import qemu
 
-SECTOR = 512
 MB = 1 << 20
 
 
 def gpt(path, *parts):
-    """A disk with these partitions: (name, data); each begins at a whole megabyte. Their places come back, and their numbers."""
-    size = sum(len(d) for _, d in parts) + 2 * MB
-    sectors, at, entries, where = size // SECTOR, MB // SECTOR, b"", []
-    ids = [uuid.uuid5(uuid.NAMESPACE_DNS, name) for name, _ in parts]
-    for (name, data), own in zip(parts, ids):
-        n = len(data) // SECTOR
-        entries += struct.pack("<16s16sQQQ72s", uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4").bytes_le, own.bytes_le, at, at + n - 1, 0, name.encode("utf-16le"))
-        where.append(at * SECTOR)
-        at += n
-    entries = entries.ljust(128 * 128, b"\0")
-
-    def header(own, other, table):
-        h = lambda crc: struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, crc, 0, own, other, 34, sectors - 34, uuid.uuid5(uuid.NAMESPACE_DNS, "disk").bytes_le,
-                                    table, 128, 128, binascii.crc32(entries))
-        return h(binascii.crc32(h(0))).ljust(SECTOR, b"\0")
+    """A disk with these partitions: (name, data), of whole megabytes. Their places come back, and their numbers."""
+    where = []
     with open(path, "wb") as f:
-        f.truncate(size)
-        f.write(b"\0" * 446 + struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xee, b"\xff" * 3, 1, sectors - 1).ljust(64, b"\0") + b"\x55\xaa")
-        f.write(header(1, sectors - 1, 2) + entries)
-        for (_, data), to in zip(parts, where):
-            f.seek(to)
+        f.seek(MB)
+        for _, data in parts:
+            where.append(f.tell())
             f.write(data)
-        f.seek((sectors - 33) * SECTOR)
-        f.write(entries + header(sectors - 1, 1, sectors - 33))
-    return where, ids
+    return where, qemu.partitions(path, *((name, len(data) // MB) for name, data in parts))
 
 
-def ext4(tmp, label, megabytes, files=None, more=()):
+def ext4(tmp, label, megabytes, files=None):
     """The bytes of a file system."""
     at = tmp / (label + ".ext4")
-    with open(at, "wb") as f:
-        f.truncate(megabytes * MB)
-    args = []
-    if files:
-        unpack(tmp / (label + ".d"), files)
-        args = ["-d", tmp / (label + ".d")]
-    subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", label, *args, *more, at], check=True)
+    qemu.ext4(files or {}, at, megabytes, label)
     return at.read_bytes()
 
 
@@ -63,19 +35,8 @@ def clean(tmp, data):
     return r.returncode == 0 and "needs_recovery" not in state and re.search(r"^Filesystem state: +clean$", state, re.M), r.stdout + state
 
 
-def unpack(to, files):
-    """As the cpio of qemu.py, but into a directory."""
-    shutil.rmtree(to, ignore_errors=True)
-    to.mkdir()
-    subprocess.run(["cpio", "-idu", "--quiet"], input=qemu.archive(files), cwd=to, check=True)
-
-
 def squashfs(tmp, files):
-    to = tmp / "root.d"
-    unpack(to, files)
-    out = tmp / "root.squashfs"
-    subprocess.run(["mksquashfs", to, out, "-quiet", "-noappend", "-comp", "gzip", "-no-progress"], check=True, capture_output=True)
-    return out
+    return qemu.squashfs(files, tmp / "root.squashfs")
 
 
 def modules(b, *names):

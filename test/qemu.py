@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 KERNELS = TOP / "out" / "kernels"
@@ -333,7 +334,7 @@ def with_husk(b, boxes=None, conf=None):
     """As rootfs, with husk, board.conf and the boxes: name -> text of its file; a busybox root in /srv/root."""
     files = rootfs(b) | rootfs(b, "srv/root")
     files["husk"] = program((TOP / "out" / b["NAME"] / "husk").read_bytes())
-    files |= {f"sbin/{n}": link("/husk") for n in "husk halt poweroff reboot".split()}
+    files |= {f"sbin/{n}": link("/husk" if n == "husk" else "husk") for n in "husk halt poweroff reboot".split()}
     for n in "halt poweroff reboot".split():
         del files["bin/" + n]
     files["dev/console"] = stat.S_IFCHR | 0o600, (5, 1)
@@ -342,12 +343,16 @@ def with_husk(b, boxes=None, conf=None):
     return files
 
 
+def initramfs(b, conf):
+    """The one that finds the real root: husk and its board.conf."""
+    return {"husk": program((TOP / "out" / b["NAME"] / "husk").read_bytes()), "etc/husk/board.conf": file(conf), "dev/console": (stat.S_IFCHR | 0o600, (5, 1))}
+
+
 # ------------------------------------------------------------------------- the boot
 
 def words(b, init="/husk", append=""):
-    """The kernel's command line. A PC looks whether its timer ticks before it boots, and panics in a QEMU that has to wait for its turn."""
-    pc = "no_timer_check " * (b["DEBARCH"] in ("amd64", "i386"))
-    return f"console={b['CONSOLE']} rdinit={init} quiet panic=-1 {pc}{append}"
+    """The kernel's command line"""
+    return f"console={b['CONSOLE']} rdinit={init} quiet panic=-1 {b.get('APPEND', '')} {append}"
 
 
 # What these words leave out is some of a kernel's own time: tests of its ciphers, and what hides it from programs at each call.
@@ -463,9 +468,14 @@ after=shell
 }
 
 
+def wanted(b):
+    """The modules of the disk, and of the root that is on it"""
+    return f"{b.get('MODULES', '')} {b.get('ROOT', '')}".split()
+
+
 def modules(b):
-    """What MODULES of the board names, and what those need, with the list of it that busybox's depmod makes."""
-    at, known, todo, files = kernel(b), {}, b.get("MODULES", "").replace("-", "_").split(), {}
+    """Those that the board wants, and what those need, with the list of it that busybox's depmod makes."""
+    at, known, todo, files = kernel(b), {}, [m.replace("-", "_") for m in wanted(b)], {}
     for f in sorted(at.glob("lib/modules/**/*.ko*")):
         known.setdefault(f.name.split(".")[0].replace("-", "_"), f)
     if todo:
@@ -490,8 +500,23 @@ def modules(b):
         return files | {f"lib/modules/{version}/modules.dep": file((pathlib.Path(to) / f"lib/modules/{version}/modules.dep").read_bytes())}
 
 
+def run(*words, **more):
+    """A program of this machine."""
+    try:
+        return subprocess.run(words, check=False, env=os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}, **more)
+    except FileNotFoundError:
+        raise SystemExit(f"no {words[0]}: sh test/setup.sh test") from None
+
+
+def made(*words, **more):
+    """By one that says nothing where it works"""
+    if (r := run(*words, capture_output=True, text=True, **more)).returncode:
+        raise SystemExit(f"{words[0]}: {r.stderr}")
+
+
 def tree(files, at):
     """Files of the guest as files of a directory; no devices."""
+    at.chmod(0o755)
     for path, (mode, data) in sorted(files.items()):
         p = at / path
         p.parent.mkdir(parents=True, exist_ok=True)
@@ -505,35 +530,58 @@ def tree(files, at):
     return at
 
 
-def disk(files, at, size="32M"):
-    """An ext4 file system of these files, labelled data, without a mount."""
+def ext4(files, at, megabytes, label="data", begin=0):
+    """A file system of these files from that megabyte of a file on, without a mount."""
     with tempfile.TemporaryDirectory() as to:
-        at.unlink(missing_ok=True)
-        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", "data", "-E", "root_owner=0:0", "-d", tree(files, pathlib.Path(to)), at, size],
-                       check=True, stdout=subprocess.DEVNULL, env=os.environ | {"PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"})
+        made("mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-E", f"root_owner=0:0,offset={begin << 20}", "-d", tree(files, pathlib.Path(to)), at, f"{megabytes}M")
 
 
-def image(b, boxes=None, more=None, where=None):
-    """All that the board boots, in out/NAME."""
+def squashfs(files, at, begin=0):
+    with tempfile.TemporaryDirectory() as to:
+        made("mksquashfs", tree(files, pathlib.Path(to)), at, "-quiet", "-no-progress", "-noappend", "-all-root", "-offset", f"{begin}M")
+    return at
+
+
+def partitions(at, *parts):
+    """That file becomes a disk with these: (name, megabytes), one behind the other from the first megabyte on, and one is left behind the last. Their numbers come back."""
+    ids = [uuid.uuid5(uuid.NAMESPACE_DNS, name) for name, _ in parts]
+    os.truncate(at, sum(size for _, size in parts) + 2 << 20)
+    made("sfdisk", "-q", "-W", "never", at, input="label: gpt\n" + "".join(f"size={size}MiB, name={name}, uuid={own}\n" for (name, size), own in zip(parts, ids)))
+    return ids
+
+
+ROOT, DATA = 30, 32		# megabytes; with what is around them 64: the size of an SD card is a power of two
+
+
+def image(b, where=None):
+    """All that the board boots, in out/NAME. With ROOT = squashfs that is a disk with such a root and a partition for data, and an
+    initramfs that goes there; else an initramfs that stays, and a disk for data."""
     where = where or TOP / "out" / b["NAME"]
-    mods = modules(b) if b.get("DISK") else {}
-    conf = (TOP / "boards" / f"{b['NAME']}.conf").read_text()
-    if b.get("DISK"):		# what of its drivers is in the kernel need not be loaded
-        loaded = {pathlib.PurePath(f).stem.replace("-", "_") for f in mods}
-        conf += "".join(f"board.module={m}\n" for m in b["MODULES"].split() if m.replace("-", "_") in loaded) + "mount=LABEL=data:/data:ext4\n"
+    mods = modules(b)
+    load = "".join(f"board.module={m}\n" for m in wanted(b) if m.replace("-", "_") in {pathlib.PurePath(f).stem.replace("-", "_") for f in mods})	# the others are in the kernel
+    conf = (TOP / "boards" / f"{b['NAME']}.conf").read_text() + "mount=LABEL=data:/data:ext4\n" * bool(b.get("DISK"))
     if "board.console=" not in conf:
         conf += "board.console=console /bin/sh -l\n"		# the rescue shell takes its place: two who read would share the keys
-    boxes = dict(BOXES if boxes is None else boxes)
-    if b["DEBARCH"] == "i386" and "web" in boxes:		# whose C library makes sockets by one call for all, which no filter sees into
+    boxes = dict(BOXES)
+    if b["DEBARCH"] == "i386":		# whose C library makes sockets by one call for all, which no filter sees into
         boxes["web"] += "syscalls=+socketcall\n"
-    files = with_husk(b, boxes, conf) | {"data/www/index.html": file("hello from a box\n"), "srv/root/www": directory()} | mods
-    if b.get("DISK"):
-        disk({"www/index.html": file("hello from the disk\n")}, where / "disk")
-    (where / "initrd").write_bytes(cpio(files | (more or {})))
+    files = with_husk(b, boxes, conf) | {"data/www/index.html": file("hello from a box\n"), "srv/root/www": directory()}
+    data = {"www/index.html": file("hello from the disk\n")}
+    disk = where / "disk"
+    disk.unlink(missing_ok=True)
+    if b.get("ROOT"):
+        files["sbin/husk"] = files.pop("husk")
+        partitions(squashfs(files, disk, begin=1), ("root", ROOT), ("data", DATA))
+        ext4(data, disk, DATA, begin=1 + ROOT)
+        files = initramfs(b, load)
+    elif b.get("DISK"):
+        ext4(data, disk, DATA)
+        files["etc/husk/board.conf"] = file(load + conf)
+    (where / "initrd").write_bytes(cpio(files | mods))
     (where / "kernel").write_bytes(vmlinuz(b).read_bytes())
     if "DTB" in b:
         (where / "dtb").write_bytes(pathlib.Path(dtb(b)[1]).read_bytes())
-    (where / "append").write_text(words(b) + "\n")
+    (where / "append").write_text(words(b, append="root=PARTLABEL=root rootwait" * bool(b.get("ROOT"))) + "\n")
     return where
 
 
@@ -616,7 +664,7 @@ def main(args):
         return 2
     b = board(args[0])
     print("(Ctrl-a x ends it)")
-    return subprocess.run(machine(b, image(b), serial="mon:stdio"), check=False).returncode
+    return run(*machine(b, image(b), serial="mon:stdio")).returncode
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ for pair in armhf:arm-linux-gnueabihf arm64:aarch64-linux-gnu i386:i686-linux-gn
 	[ "$a" = "$native" ] || cross="$cross gcc-${pair#*:} libc6-dev-$a-cross linux-libc-dev-$a-cross"
 done
 test="libc6-dev strace python3 python3-pytest python3-pytest-xdist iproute2 util-linux uidmap clang clang-tidy cppcheck
-	shellcheck valgrind qemu-user-static qemu-system-x86 qemu-system-arm cpio squashfs-tools e2fsprogs
+	shellcheck valgrind qemu-user-static qemu-system-x86 qemu-system-arm squashfs-tools e2fsprogs fdisk
 	dosfstools f2fs-tools xfsprogs btrfs-progs exfatprogs erofs-utils genisoimage bubblewrap crun runc mandoc"
 debian="dash busybox-static python3 nginx redis-server dropbear-bin sqlite3 curl"
 tools="gcc make musl-gcc busybox"		# what to look for where there is no dpkg

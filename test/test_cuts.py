@@ -62,8 +62,7 @@ def drive(b, tmp):
     disks.gpt(tmp / "disk", ("root", disks.ext4(tmp, "root", 24, files)),
               ("data", disks.ext4(tmp, "data", 8, {"www/index.html": qemu.file("hello from the disk\n"), "n": qemu.file("0\n"), "good": qemu.file("0\n")})))
     fsck = (qemu.tool("e2fsck-static", b["DEBARCH"]) / "sbin/e2fsck.static").read_bytes()
-    initrd = {"husk": qemu.program((qemu.TOP / "out" / BOARD / "husk").read_bytes()), "etc/husk/board.conf": qemu.file(INITRAMFS), "dev/console": (0o20600, (5, 1)),
-              "sbin/fsck.ext4": qemu.program(fsck), "etc/mtab": qemu.link("/proc/mounts")} | qemu.modules(b)
+    initrd = qemu.initramfs(b, INITRAMFS) | {"sbin/fsck.ext4": qemu.program(fsck), "etc/mtab": qemu.link("/proc/mounts")} | qemu.modules(b)
     (tmp / "initrd").write_bytes(qemu.cpio(initrd))
     (tmp / "kernel").write_bytes(qemu.vmlinuz(b).read_bytes())
     (tmp / "append").write_text(qemu.words(b, "/husk") + "\n")

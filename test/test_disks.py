@@ -58,10 +58,8 @@ exec /bin/mke2fs "$@"
 FSCK = '#!/bin/sh\necho "@fsck $*"; [ "$*" != "-a /dev/vdb3" ] || exit 4; exit $(cat /fsck.status)\n'
 
 
-def initramfs(b, conf, more=None):
-    files = {"husk": qemu.program((qemu.TOP / "out" / b["NAME"] / "husk").read_bytes()), "etc/husk/board.conf": qemu.file(conf), "gone/a/b": qemu.file("x" * 100000)}
-    files["dev/console"] = 0o20600, (5, 1)
-    return files | disks.modules(b, "virtio_blk", "virtio_pci", "squashfs") | (more or {})
+def initramfs(b, conf):
+    return qemu.initramfs(b, conf) | {"gone/a/b": qemu.file("x" * 100000)} | disks.modules(b, "virtio_blk", "virtio_pci", "squashfs")
 
 
 CONF = MODULES + """board.module=overlay metacopy=off
