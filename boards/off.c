@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -319,10 +320,12 @@ static void crashed(int sig)
 }
 
 /* The kernel never ends process 1 of a machine for its memory; nor is it to wait for a disk: what is
- * in memory stays there, and nothing more comes. It takes as long as three mounts. */
+ * in memory stays there, and nothing more comes. It takes as long as three mounts. The vDSO alone cannot be
+ * locked on fault and comes at once, for nothing: libc.c does without it. */
 void board_hold(void)
 {
 	(void)syscall(SYS_mlockall, MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	(void)madvise((void *)getauxval(AT_SYSINFO_EHDR), 8192, MADV_DONTNEED);
 }
 
 void board_guard(void)
