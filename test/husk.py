@@ -151,15 +151,13 @@ def line(p, timeout=5):
 
 
 def wait_for(what, timeout=5.0, step=0.01):
-    """what() until it is true; its value, or the last one. Mostly it is nearly so: the first pauses are short."""
+    """what() until it is true; its value, or the last one."""
     end = time.monotonic() + timeout
-    pause = min(step, 0.001)
     while True:
         value = what()
         if value or time.monotonic() > end:
             return value
-        time.sleep(pause)
-        pause = min(step, 2 * pause)
+        time.sleep(step)
 
 
 # ------------------------------------------------------------------ terminals
