@@ -63,9 +63,9 @@ def drive(b, tmp):
               ("data", disks.ext4(tmp, "data", 8, {"www/index.html": qemu.file("hello from the disk\n"), "n": qemu.file("0\n"), "good": qemu.file("0\n")})))
     fsck = (qemu.tool("e2fsck-static", b["DEBARCH"]) / "sbin/e2fsck.static").read_bytes()
     initrd = qemu.initramfs(b, INITRAMFS) | {"sbin/fsck.ext4": qemu.program(fsck), "etc/mtab": qemu.link("/proc/mounts")} | qemu.modules(b)
-    (tmp / "initrd").write_bytes(qemu.cpio(initrd))
+    (tmp / "initrd").write_bytes(qemu.archive(initrd))
     (tmp / "kernel").write_bytes(qemu.vmlinuz(b).read_bytes())
-    (tmp / "append").write_text(qemu.words(b, "/husk") + "\n")
+    (tmp / "append").write_text(qemu.words(b, "/husk", qemu.soon(b)) + "\n")
 
 
 def cut(b, tmp, what, ticks, had):

@@ -14,7 +14,7 @@ def three_boxes(name, tmp, append="", timeout=300):
     b = test_boot.ready(name)
     halts, disk, begin = "HALTS" in b, b.get("DISK"), 1 + qemu.ROOT if b.get("ROOT") else 0
     part = lambda n: f"{disk}{'p' * disk[-1].isdigit()}{n}" if begin else disk
-    with qemu.Console(qemu.machine(b, qemu.image(b, where=tmp), append), timeout) as c:
+    with qemu.Console(qemu.machine(b, qemu.image(b, where=tmp), qemu.soon(b) + append), timeout) as c:
         assert c.until("# "), c
         assert c.ask("export NO_COLOR=1; until husk wait --ready web; do sleep 0.1; done")[1] == 0, c
         assert f"hello from {'the disk' if disk else 'a box'}\n" in c.ask("wget -qO- http://127.0.0.1:8080/")[0], c	# husk speaks, too
