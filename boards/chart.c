@@ -104,7 +104,7 @@ int board_chart(const char *how)
 	}
 	n = state_open(&l, false) < 0 ? -1 : read_at(l.dir, FILE, text, sizeof text);
 	if (n < 0) {
-		warn("boot: " FILE);
+		warn("boot: %s: no board was booted here", state_where());
 		return 1;
 	}
 	if (how[1] == 'k')

@@ -109,7 +109,7 @@
 	W(KEYRING, "keyring", YES, keyring, EXEC, "no|yes", "of the session", "yes", "one of its own") \
 	K(APPARMOR, "apparmor", LABEL, apparmor, OPEN | EXEC, "a profile", "loaded before", "", "outside") \
 	K(SELINUX, "selinux", LABEL, selinux, OPEN | EXEC, "a context", "", "", "user:role:type:level of the program") \
-	K(SYSCTL, "sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all") \
+	K(SYSCTL, "sysctl.", SYSCTL, nsysctl, SUB | BOARD, "VALUE", "of its namespaces", "", "net.* with a net, kernel.sem kernel.shm* kernel.msg* fs.mqueue.* with an ipc namespace of its own; in board.conf all; without a VALUE that is emptied") \
 	W(REBOOT, "reboot", CHOICE, reboot, 0, "no|box|board", "what it does inside", "no", "of reboot(2)") \
 	K(PERSONALITY, "personality", PERSONA, persona, OPEN | EXEC, "linux, linux32 or a number", "", "", "personality(2); linux32: uname says a 32-bit machine") \
 	/* LIFE */ \

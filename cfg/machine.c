@@ -51,7 +51,7 @@ static int look(int top, const char *path, int kind)
 static void absent(int row, int item, const char *path, int e)
 {
 	if (e)
-		cfg_error(row, item, "%s: %s", path, strerror(e));
+		cfg_error(row, item, "%s: %s%s", path, strerror(e), strchr(path, ',') ? TEXT " - options stand behind a :" : "");
 }
 
 static void source(const struct box *b, int i, int top, bool elsewhere)
@@ -95,7 +95,7 @@ static int inside(const struct box *b, int root, const char *path, int kind)
 static void missing(int row, int item, const char *path, int e)
 {
 	if (e)
-		cfg_error(row, item, "%s of the root: %s", path, strerror(e));
+		cfg_error(row, item, "%s of the root: %s%s", path, strerror(e), strchr(path, ' ') ? TEXT " - quotes make one word of it" : "");
 }
 
 static void targets(const struct box *b, int root)

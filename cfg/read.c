@@ -84,7 +84,7 @@ static const char *value(struct box *b, char *s, char *key, char *v)
 		return cfg_wrong("\"%.*s\": a blank at the end, or behind the =", 80, v);
 	if ((k->type == T_ENV || (k->flags & K_PATH && starts(v, "./"))) && (e = cfg_absolute(s, &v)))
 		return e;
-	if (*v || k->type == T_HOOK)
+	if (*v || k->type == T_HOOK || k->type == T_SYSCTL)
 		return cfg_set(b, cfg.key, k->flags & K_SUB && k->type != T_KNOB ? strchr(key, '.') + 1 : key, v, key > s);
 	if (!(k->flags & K_LIST) && !(k->flags & K_LIVE && cfg.live))
 		return TEXT "a value is missing";
@@ -113,7 +113,7 @@ static void line(struct box *b, const char *p, size_t n)
 	key = s + (*s == '?');
 	eq = strchr(key, '=');
 	if (!eq || eq == key || blank(*s) || blank(eq[-1])) {
-		cfg_here(NULL, cfg_wrong("\"%.*s\" is not key=value", 60, s));
+		cfg_here(NULL, cfg_wrong("\"%.*s\" is not key=value%s", 60, s, HAS(help) && eq && eq != key ? TEXT ": no blank before the key or the =" : ""));
 		return;
 	}
 	*eq = '\0';

@@ -190,6 +190,8 @@ static int make_anew(struct run *r, int ctl)
 	if (!cold && rmdir(path) == 0 && mkdir(path, 0755) == 0)
 		return 0;
 	unnote(r, ctl);
+	if ((leaves.err[ctl] = (uint8_t)errno) == EROFS)
+		return NONE;		/* somebody's, where we make nothing */
 	return errno && errno != EBUSY ? fail(r, "%s", brief(path)) :
 		fail_not(r, "%s is there already, %s", brief(path), errno ? TEXT "with processes in it, or cgroups" : "and frozen");
 }

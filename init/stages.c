@@ -201,6 +201,7 @@ void stage_at(struct run *r, const char *name)
 
 /* What to do, where an error of a row has one usual cause. */
 #define HINTS(H) \
+	H(init_state, EALREADY, "husk restart, or husk exec for another program in it") \
 	H(ns_clone, EPERM, "no CAP_SYS_ADMIN: ns.user=new, in a container use=host; or CONFIG_USER_NS, user.max_user_namespaces, kernel.unprivileged_userns_clone") \
 	H(ns_clone, EINVAL, "not in this kernel: CONFIG_PID_NS, _NET_NS, _IPC_NS, _UTS_NS or _USER_NS") \
 	H(ns_clone, ENOSPC, "a limit below /proc/sys/user/max_*_namespaces is reached") \
@@ -226,6 +227,7 @@ void stage_at(struct run *r, const char *name)
 	H(filter_load, EBUSY, "a filter above this one has a listener") \
 	H(filter_load, ENOSYS, "CONFIG_SECCOMP") \
 	H(rootfs_mounts, ENOTDIR, "a directory cannot lie on a file") \
+	H(rootfs_mounts, EPERM, "a user namespace mounts no disk, nor proc and sysfs where a container hides parts of them") \
 	H(rootfs_mounts, ENODEV, "this file system is not in the kernel") \
 	H(rootfs_sources, ENOENT, "make it, or put ? before the line") \
 	H(rootfs_private, EINVAL, "/ is no mount point here: a chroot") \

@@ -12,7 +12,7 @@ int ns_knob(int proc, const char *key, const char *val)
 	for (p = path; *p; p++)
 		if (*p == '.')
 			*p = '/';
-	return write_at(proc, path, val);
+	return write_at(proc, path, *val ? val : "\n");		/* of nothing at all the kernel takes no notice */
 }
 
 /* What who is in a user namespace has of these counts as its maker's as well, whose they all

@@ -401,10 +401,10 @@ def test_giveup_reboot():
 def test_board_conf():
     """Host name, mounts and knobs of the machine; what is wrong there is said and no more."""
     b = ready(QUICK)
-    conf = "hostname=gate-1\nmount=none:/data:tmpfs,size=64k\nsysctl.kernel.panic=7\nsysctl.vm.no_such=1\n"
-    text = "echo @is $(hostname) $(cat /proc/sys/kernel/panic) $(grep -c ' /data tmpfs' /proc/mounts); husk poweroff"
+    conf = "hostname=gate-1\nmount=none:/data:tmpfs,size=64k\nsysctl.kernel.panic=7\nsysctl.vm.no_such=1\nsysctl.kernel.core_pattern=\n"
+    text = "echo @is $(hostname) $(cat /proc/sys/kernel/panic) $(grep -c ' /data tmpfs' /proc/mounts) $(wc -c </proc/sys/kernel/core_pattern); husk poweroff"
     r = qemu.boot(b, small(b, {"a": shell(text)}, conf=conf))
-    assert r.ended and said(r, "is") == ["gate-1 7 1"], r
+    assert r.ended and said(r, "is") == ["gate-1 7 1 1"], r
     assert "sysctl.vm.no_such" in r.text, r
     r = qemu.boot(b, small(b, {"a": shell("husk wait --ready; echo @up $?; husk poweroff")}, conf="hostnmae=x\n"))
     assert r.ended and said(r, "up") == ["1"] and "husk: wait: board.conf\n" in r.text and "hostnmae: no such key" in r.text, r

@@ -461,3 +461,19 @@ def test_nothing_stays_below_our_own_cgroup(name, tmp_path):
                      husk.HUSK, "run", f"name={name}", f"root={husk.ROOT}", "memory.max=32M", "--", "/bin/true")
     assert r.status == 0 and "EROFS" in (tmp_path / "log").read_text(), r
     assert not [t for t, own in owns if (t / own[1:] / "husk").exists()]
+
+
+def test_a_directory_of_somebody_where_nothing_can_be_made():
+    """In a hierarchy that is read-only the box has no leaf, whether one of its name is there or not; and it stays there."""
+    box = husk.name("tc")
+    dirs = [h / "husk" / box for h in husk.hierarchies()]
+    for d in dirs:
+        d.mkdir(parents=True, exist_ok=True)
+    try:
+        ro = "; ".join(f"mount -o remount,bind,ro {h}" for h in husk.hierarchies())
+        r = husk.command("unshare", "-m", "sh", "-c", f'mount --make-rprivate /; {ro}; exec "$@"', "sh", husk.HUSK, "run", f"name={box}", f"root={husk.ROOT}", "--", "/bin/true")
+        assert r.status == 0 and all(d.is_dir() for d in dirs), r
+    finally:
+        for d in dirs:
+            d.rmdir()
+    husk.nothing_left(box)

@@ -73,6 +73,7 @@ def test_another_run_directory(where):
     """All that husk boot keeps lies where HUSK_RUN says, and nothing where the machine's own has it."""
     env = dict(husk.os.environ, HUSK_RUN=f"{where}/run")
     (where / "run").mkdir()
+    assert husk.husk("boot", "-t", env=env).err == f"husk: boot: run directory {where}/run: no board was booted here: No such file or directory\n"
     _, text = boot(where, {"z": 'exec=/bin/sh -c "echo @run $(ls -A /run | wc -l); kill -USR1 1; sleep 9"\n'}, env=env)
     assert "@run 0\n" in text and (where / "run/.boot").exists(), text
     assert "z.up=" in husk.husk("boot", "-k", env=env).out

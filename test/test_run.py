@@ -424,6 +424,8 @@ def test_caps_are_effective_for_any_user(name):
 def test_sysctl(name):
     r = run("sysctl.net.ipv4.ip_forward=1", "--", "/bin/cat", "/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv4/ip_unprivileged_port_start", box=name)
     assert r.out == "1\n0\n", r
+    r = run("sysctl.kernel.shmmni=", "--", "/bin/true", box=name)		# written, and no number
+    assert r.status == 125 and r.err.endswith(": ns.sysctl: kernel.shmmni=: Invalid argument\n"), r
 
 
 # ---------------------------------------------------- nothing is inherited (E8, A1, A4)
@@ -923,7 +925,7 @@ def test_a_second_start_leaves_the_first_alone(name):
         assert husk.wait_for(lambda: state.exists() and "state=running" in state.read_text())
         was = state.read_text()
         r = run("--", "/bin/true", box=name)
-        assert r.status == 125 and "is running already" in r.err
+        assert r.status == 125 and "is running already - husk restart, or husk exec" in r.err
         assert state.read_text() == was
         p.terminate()
         p.wait(10)
