@@ -123,13 +123,48 @@ bool cfg_show(int fd, bool origins)
 	return end(fd);
 }
 
+static void head(int row)
+{
+	say(1, "%s%s=%s\n", key_name(row), key_row(row)->flags & K_SUB ? "X" : "", key_what(row));
+}
+
+/* What others call it */
+static const char *renamed(const char *word)
+{
+	static const char names[] = TEXT "limits\0.max\0namespaces\0ns.\0capabilities\0caps\0seccomp\0syscalls\0presets\0use\0ports\0listen\0";
+	const char *s;
+	int i;
+
+	for (i = 0; *(s = unpacked(names, i)) && !same(s, word); i += 2)
+		;
+	return *s ? unpacked(names, i + 1) : word;
+}
+
+/* No key, but a part of some, or of what their values are: how many there are */
+static int about(const char *word)
+{
+	const char *name;
+	int row, n = 0;
+
+	for (row = 0; (name = key_name(row)); row++)
+		if (strstr(name, word) || starts(word, name) || strstr(key_what(row), word)) {
+			head(row);
+			n++;
+		}
+	return n;
+}
+
 /* The default is what a box has that says nothing. */
 int cfg_help(const char *key)
 {
 	static struct box b;
-	int row = key_find(key);
 	unsigned flags;
+	int row;
 
+	key = renamed(key);
+	row = key_find(key);
+	if (row < 0 && about(key))
+		return 0;
 	if (row < 0) {
 		warnx("help: %s: no such key%s", key, near_of(key, key_name));
 		return 2;
@@ -139,7 +174,8 @@ int cfg_help(const char *key)
 		return 2;
 	}
 	flags = key_row(row)->flags;
-	say(1, "%s%s=%s\n%s%s%s%sdefault:\n", key_name(row), flags & K_SUB ? "X" : "", key_what(row),
+	head(row);
+	say(1, "%s%s%s%sdefault:\n",
 		flags & K_LIST ? TEXT "\ta list: lines add up, an empty value empties it\n" : "",
 		flags & K_SKIP ? TEXT "\t? before it: go on without\n" : "",
 		row > KEY_NAME ? TEXT "\tin board.conf alone\n" : flags & K_BOARD ? TEXT "\talso in board.conf\n" : "",

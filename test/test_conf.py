@@ -148,6 +148,34 @@ def test_what_is_given_from_outside(tmp_path):
         assert husk.husk("check", conf).status == 0, line
 
 
+@pytest.mark.parametrize("line, said", [
+    (" cwd=/", '" cwd=/" is not key=value: no blank before the key or the ='), ("cwd = /", '"cwd = /" is not key=value: no blank before the key or the ='),
+    ("cwd /", '"cwd /" is not key=value'), ("=/", '"=/" is not key=value'),
+    ('exec=\nexec="/bin/sleep 1"', "exec: /bin/sleep 1 of the root: No such file or directory - quotes make one word of it"),
+    ("root=/etc,rw", "root: /etc,rw: No such file or directory - options stand behind a :"), ("bind=/none,rw:/tmp/x", "bind: /none,rw: No such file or directory - options stand behind a :"),
+    ("tmpfs=/data:noxec", 'tmpfs: "noxec" is not an option; noexec?'),
+    ("hook.start=/bin/true", "hook.start: no such stage: prestart|createcontainer|startcontainer|poststart|poststop"),
+    ("cwd=", "cwd: a value is missing"), ("sysctl.net.ipv4.ip_forward=", None)])
+def test_what_a_newcomer_writes(line, said, tmp_path):
+    """The answer has the rule."""
+    (tmp_path / "x.conf").write_text(f"exec=/bin/sh\n{line}\n")
+    r = husk.husk("check", tmp_path / "x.conf")
+    assert (r.status, r.err) == ((2, f"{tmp_path}/x.conf:{2 + line.count(chr(10))}: {said}\n") if said else (0, "")), r
+
+
+def test_help_of_what_is_no_key():
+    """A part of a name or of a value, and what others call it; what is neither is an error as ever."""
+    def keys_of(word):
+        r = husk.husk("help", word)
+        assert r.status == 0 and not r.err, r
+        return set(re.findall(r"^([a-z]\S*?)=", r.out, re.M))
+    assert {"memory.max", "pids.max", "cpu.max", "io.max"} <= keys_of("limits") and {"ns.pid", "ns.user"} <= keys_of("namespaces")
+    assert {"memory.max", "memory.high"} <= keys_of("memory") and "board.good" in keys_of("board") and "bind" in keys_of("create")
+    for word, key in ("network", "net"), ("capabilities", "caps"), ("seccomp", "syscalls"), ("presets", "use"), ("ports", "listen"), ("environment", "env"):
+        assert key in keys_of(word), word
+    assert husk.husk("help", "nosuchkey").status == 2 and husk.husk("help", "memroy.max").err == "husk: help: memroy.max: no such key; memory.max?\n"
+
+
 def test_what_can_be_looked_up(tmp_path):
     """Paths and processors that a start would miss; nothing of what the box's own mounts bring, or a default covers."""
     none = "/none of the root: No such file or directory"
