@@ -599,8 +599,8 @@ static void log_own(const char *s, size_t n)
 	busy = true;
 	n -= s[n - 1] == '\n';
 	v = keeper_named(s + 6);
-	len = v ? strlen(v->name) : n;
-	if (n > len + 8 && v->fd[W_LOCK] >= 0) {
+	len = v ? strlen(v->name) : 0;
+	if (v && n > len + 8 && v->fd[W_LOCK] >= 0) {
 		ctl_show(v, s, n, "\r\n");
 		if (speaks(v))
 			(void)put(v, out_of(v), true, s + len + 8, n - len - 8);
