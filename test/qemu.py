@@ -573,7 +573,9 @@ def image(b, where=None):
     disk.unlink(missing_ok=True)
     if b.get("ROOT"):
         files["sbin/husk"] = files.pop("husk")
-        partitions(squashfs(files, disk, begin=1), ("root", ROOT), ("data", DATA))
+        if squashfs(files, disk, begin=1).stat().st_size > 1 + ROOT << 20:
+            raise SystemExit(f"{disk}: its root is larger than {ROOT} megabytes: ROOT in test/qemu.py")
+        partitions(disk, ("root", ROOT), ("data", DATA))
         ext4(data, disk, DATA, begin=1 + ROOT)
         files = initramfs(b, load)
     elif b.get("DISK"):
