@@ -142,6 +142,7 @@ static void wipe(void)
 	one.reads = wiping = true;
 	one.fd = -1;
 	carry_all();
+	memset(guests, 0, sizeof guests);	/* it is in this file, as carry() is, and so no call of another's to wrap */
 	one.bad = wiping = false;
 }
 
