@@ -37,7 +37,8 @@
 #include "husk.h"
 
 enum { PATIENCE_S = 30, RCVTIMEO_OLD = 20, NOBODY = 255,
-       WORDS = 64 };			/* at once: who has caps=sys_ptrace in the box may make the child say more than can be heard */
+       WORDS = 64,			/* at once: who has caps=sys_ptrace in the box may make the child say more than can be heard */
+       LASTWORDS = 1024 };		/* more than such a socket holds */
 
 /* A starter and its child, which are there for as long as one of them is not reaped. */
 struct guest {
@@ -102,7 +103,7 @@ static void over(struct guest *g, int status)
 		close(g->client);
 	}
 	if (g->sync >= 0)
-		close(g->sync);
+		passed_close(g->sync);
 	g->client = g->sync = -1;
 }
 
@@ -150,23 +151,24 @@ static void silent(struct guest *g)
 		tell(g->client, MSG_UP, g->pid);
 }
 
-static void hear(struct guest *g)
+static void hear(struct guest *g, int words)
 {
 	union { struct cmsghdr h; uint8_t room[CMSG_SPACE(sizeof(struct ucred))]; } c;
 	struct iovec v = { .iov_len = sizeof m };
 	struct msghdr mh = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &c };
 	struct ucred who;
 	ssize_t n;
-	int i;
 
-	for (i = 0; i < WORDS && g->sync >= 0; i++) {
-		v.iov_base = &m;	/* a constant with an address would be a table with a pointer */
+	for (v.iov_base = &m; words && g->sync >= 0; words--) {	/* a constant with an address would be a table with a pointer */
 		mh.msg_controllen = sizeof c;
-		if ((n = recvmsg(g->sync, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0)
+		if ((n = passed_next(g->sync, &mh)) == -1)
 			return;
-		if (!n)
+		if (n < 0) {		/* it would be asked for ever */
+			passed_close(g->sync);
+			g->sync = -1;
+		} else if (!mh.msg_controllen) {	/* each message has who has sent it, also the empty one */
 			silent(g);
-		else if (n == sizeof m && mh.msg_controllen >= CMSG_LEN(sizeof who) && c.h.cmsg_type == SCM_CREDENTIALS) {
+		} else if (n == sizeof m && mh.msg_controllen >= CMSG_LEN(sizeof who) && c.h.cmsg_type == SCM_CREDENTIALS) {
 			memcpy(&who, CMSG_DATA(&c.h), sizeof who);
 			said(g, who.pid);
 		}
@@ -218,7 +220,7 @@ void enter_turn(const void *fds, int n, int end)
 		n++;
 	for (g = guests; n < end && g < guests + MAXEXEC; g++)
 		if (used(g)) {
-			hear(g);
+			hear(g, WORDS);
 			if (g->pid && g->client >= 0)
 				hear_client(g);
 		}
@@ -251,15 +253,15 @@ void enter_reaped(const void *siginfo)
 	for (g = guests; g < guests + MAXEXEC; g++) {
 		if (!used(g))
 			continue;
-		hear(g);
-		if (g->pid == si->si_pid)
+		hear(g, g->starter == si->si_pid ? LASTWORDS : WORDS);
+		if (g->pid == si->si_pid) {
 			g->pid = 0;
-		else if (g->starter == si->si_pid)
-			g->starter = 0;
-		else
-			continue;
-		if (!g->pid)
 			over(g, status);
+		} else if (g->starter == si->si_pid) {
+			g->starter = 0;
+			if (!g->pid)
+				over(g, status ? status : 125);		/* it thinks that all is well, and nobody has heard who was born */
+		}
 	}
 }
 

@@ -721,7 +721,6 @@ void ready_begin(struct live *);	/* it runs */
 void ready_now(struct live *);		/* it is ready */
 void ready_end(struct live *);		/* before its descriptors are closed */
 void ready_heard(struct live *);	/* W_READY */
-void ready_carry(void);
 void notify_heard(struct live *);	/* W_NOTIFY */
 
 /* init/life.c: the table of states and events */
@@ -802,6 +801,13 @@ int ask_words(const char *name, const char **file, char *words[], int max);	/* h
 int ask_restart(const struct box *);			/* that box, by what cfg/ has read last */
 int ask_kill(const char *name, const char *signal);	/* NULL: TERM */
 int ask_upgrade(char *const *names);	/* to this very program; none: all that run */
+/* init/passed.c: descriptors that a box passes, and nobody wants */
+struct msghdr;
+ssize_t passed_next(int fd, struct msghdr *);	/* the next message without them, where no control room is for any; -1: there is none, -2: it stays there */
+void passed_close(int fd);		/* with all that is in it */
+void passed_bury(void);			/* the children that had them */
+void passed_carry(void);
+
 /* init/enter.c: husk exec, from the keeper's side */
 struct wish {				/* what a client wants; its 0, 1 and 2 come along */
 	uint16_t nwords, nargs;

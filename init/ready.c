@@ -30,9 +30,7 @@
 
 enum { MESSAGE = 1024, MAXSTATUS = 128, BURST = 16, REST_MS = 100, MOST = 4096,	/* of sd_notify */
        READS = 64,				/* of the pipe, without a newline */
-       FIRST_MS = 5, LAST_MS = 250, LOOK_MS = 1000, CALM_MS = 10,	/* of the helper */
-       MOSTTAKERS = 16,
-       MAXFDS = 253 };				/* SCM_MAX_FD */
+       FIRST_MS = 5, LAST_MS = 250, LOOK_MS = 1000, CALM_MS = 10 };	/* of the helper */
 
 static char place[sizeof ((struct up *)0)->leaf];	/* of the socket, outside */
 
@@ -332,64 +330,13 @@ static void one_line(struct live *v, char *s)
 		(void)life_event(v, EV_DOG);
 }
 
-static uint8_t takers STAYS;		/* children that have descriptors to close */
-
-void ready_carry(void)
-{
-	carry(&takers, sizeof takers, 1);
-}
-
-/* Those who have done it and are dead. They end without a signal, so no other
- * waitid() of the keeper sees them, nor takes the number of one for that of a box. */
-static void bury(void)
-{
-	static siginfo_t si OFTEN;
-
-	do
-		si.si_pid = 0;
-	while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WCLONE) == 0 && si.si_pid && takers--);
-}
-
-/* The message in front goes, and with it the descriptors that it has. To close one may
- * take as long as its sender likes, a socket that lingers; but not where a process ends.
- * So a child takes them, and ends: it holds this one up until then, and no longer. A file
- * of a file system that the box itself serves may hold that one for ever: only so many. */
-static bool drop(int fd)
-{
-	static uint8_t room[CMSG_SPACE(MAXFDS * sizeof(int))];
-	struct msghdr m = { .msg_control = room, .msg_controllen = sizeof room };
-	FILLED sigset_t none;
-	long pid;
-
-	bury();
-	if (takers == MOSTTAKERS)
-		return false;
-	pid = syscall(SYS_clone, CLONE_VFORK, 0, 0, 0, 0);
-	takers += pid > 0;
-	if (pid == 0) {
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		(void)alarm(1);		/* where rlimit.nofile has no room for all of them */
-		(void)close_others(AT_FDCWD, 0, &fd, 1);
-		(void)recvmsg(fd, &m, MSG_DONTWAIT);
-		_exit(0);
-	}
-	return true;
-}
-
 /* The next datagram, which may be "": its length, or -1: there is none; -2: it stays there */
 static ssize_t next(int fd, char *text)
 {
 	struct iovec v = { text, MESSAGE };
 	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
-	ssize_t n = recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n = passed_next(fd, &m);
 
-	if (n < 0)
-		return -1;
-	if (m.msg_flags & MSG_CTRUNC && !drop(fd))
-		return -2;
-	if (!(m.msg_flags & MSG_CTRUNC))
-		(void)recv(fd, NULL, 0, MSG_DONTWAIT);
 	return m.msg_flags & MSG_TRUNC ? 0 : n;
 }
 
@@ -428,5 +375,5 @@ void ready_end(struct live *v)
 		shut(v, W_READY);		/* first: the helper holds a root */
 	for (i = 0; i < MOST && v->fd[W_NOTIFY] >= 0 && next(v->fd[W_NOTIFY], text) >= 0; i++)
 		;
-	bury();
+	passed_bury();
 }

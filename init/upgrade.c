@@ -89,7 +89,7 @@ static void carry_all(void)
 	ctl_carry();
 	enter_carry();
 	log_carry();
-	ready_carry();
+	passed_carry();
 	filter_carry();
 	tty_carry();
 	hooks_carry();

@@ -5,7 +5,7 @@
  * starter, the record of a box's PID 1, and what is handed over by an upgrade. Two boxes, web and
  * db, and the real loop; forks, kills, deaths and the time are made up here. An input is a list of
  * what happens, a letter and bytes each: see happens(). What must hold then: see below there.
- * unit: init/keeper.c init/ctl.c init/ready.c init/log.c init/life.c init/state.c init/wait.c init/exec.c
+ * unit: init/keeper.c init/ctl.c init/ready.c init/passed.c init/log.c init/life.c init/state.c init/wait.c init/exec.c
  * unit: init/tty.c init/util.c init/fail.c init/sys.c cfg/types.c
  *
  *	sh test/fuzz_keeper.sh SECONDS

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -626,6 +627,22 @@ def test_nothing_can_be_got_from_an_owner_who_is_not_root(owner, prey, name):
             assert (r.status, r.out) == (0, "up\n"), r
         seen, got = bag(p)
     assert not got and seen > 30, (seen, got[:5])
+
+
+def test_a_socket_that_lingers_holds_up_nobody(name):
+    """The last copy is passed where the keeper hears of who comes in, by one in the box who may trace and takes that from him.
+    Who passes it is held up now and then: if his is the last one."""
+    with box("caps=sys_ptrace", "user=root", "syscalls=@all", name=name, program=("--", "/bin/inside", "pass", "4")) as p:
+        assert husk.line(p) == "full"
+        passed, end = 0, time.monotonic() + 30
+        while passed < 3:
+            began = time.monotonic()
+            assert ex(name, "--", "/bin/true", timeout=10).status in (0, 125) and time.monotonic() - began < 2 and began < end, passed
+            while select.select([p.stdout], [], [], 0)[0]:
+                passed += husk.line(p) == "passed"
+        began = time.monotonic()
+        assert husk.husk("stop", name, timeout=10).status == 0 and time.monotonic() - began < 4
+        husk.status_of(p)
 
 
 def slow(name, prey, words, n):
