@@ -119,20 +119,22 @@ static void tell(int to, uint8_t kind, const char *what)
 }
 
 /* What the machine is made of: then its disks can be found. A driver and a disk may hang, and PID 1
- * has all of the plan by then; where it may take its time PID 1 is told what came of it. */
+ * has all of the plan by then; where it may take its time PID 1 is told what came of it, and of
+ * nothing else: behind the real root nothing is left to stay in, whatever line was wrong. */
 static void machine(const struct board *b, struct board_plan *p, int to, bool root)
 {
 	static char init[64];
+	bool lost;
 
 	board_modules(b);
 	if (!at()->again)
 		board_time();
 	if (at()->again)
 		lo();
-	if (root && board_real_root(b, init, sizeof init) < 0)
-		p->broken = true;
+	lost = root && board_real_root(b, init, sizeof init) < 0;
+	p->broken |= lost;
 	if (p->waits)
-		tell(to, PLANNED_MADE, p->broken ? "!" : init);
+		tell(to, PLANNED_MADE, lost ? "!" : init);
 	if (*init)
 		_exit(0);
 }
