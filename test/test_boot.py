@@ -450,7 +450,7 @@ def test_no_dev_and_no_box():
     assert r.ended and said(r, "devices") == ["3"] and "husk: rescue: there is no box to start" in r.text, r
 
 
-LATE = {"a": "exec=/bin/sleep 1000\nroot=/srv/root\n", "h": "use=host\n", "l": "listen=127.0.0.1:8000\n", "z": "use=host\nafter=h l\n"}
+LATE = {"a": "exec=/bin/sleep 1000\nroot=/srv/root\n", "h": "use=host\nready=exit\n", "l": "listen=127.0.0.1:8000\n", "z": "use=host\nafter=h l\n"}
 LATE_SH = {
     "h": "echo @lo $(ifconfig lo | grep -c 127.0.0.1) @bpf $(grep -c ' /sys/fs/bpf bpf' /proc/mounts)",
     "l": "echo @listens; exec sleep 1000",
