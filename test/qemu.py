@@ -482,7 +482,7 @@ def modules(b):
         known.setdefault(f.name.split(".")[0].replace("-", "_"), f)
     if todo:
         there = set(known) | {pathlib.PurePath(l).stem.replace("-", "_") for f in at.glob("**/modules.builtin") for l in f.read_text().split()}
-        if wrong := [m for m in todo if m not in there]:
+        if wrong := [m for m in wanted(b) if m.replace("-", "_") not in there]:
             raise SystemExit(f"boards/{b['NAME']}.mk: MODULES: {' '.join(wrong)}: not in this kernel, {b['KERNEL']}")
     if not set(todo) & set(known):
         return {}
