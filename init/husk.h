@@ -900,7 +900,7 @@ void out_over(void);			/* nobody looks any more: the terminal is as it was */
 int state_open(struct left *, bool make);	/* RUNDIR of this caller into l->dir; 0 or -1 */
 const char *state_where(void);		/* for who is told of it: which that is, and whether it was refused */
 bool state_is_ours(const struct left *);	/* written since the machine was booted, as far as that is known */
-bool state_next(int dir, const char *ending, char of[MAXNAME + 1]);	/* the name of a box behind of[], in order; ending: of the files; ~dir: reads anew each time */
+bool state_next(int dir, const char *ending, char of[MAXNAME + 1]);	/* the name of a box behind of[], in order; ending: of the files; ~dir: reads anew each time; -1: none */
 int state_read(struct left *, const char *name);	/* 1: a keeper holds it, 0: nobody does, -1: none */
 int state_save(int dir);		/* what cfg_show() has, into RUNDIR/NAME/box, whole or not at all: 0 or -1 */
 const char *state_saved(const char *name);	/* its path */

@@ -291,11 +291,11 @@ static int behind(const struct ahead *a, const char *of)
 	return i;
 }
 
-/* ctl of a board is a socket among them. */
+/* ctl of a board is a socket among them. -1 is none, and not ~0. */
 static void look_ahead(struct ahead *a, int of_dir, const char *ending, const char *of)
 {
 	static char name[MAXNAME + 1];
-	int dir = openat(of_dir < 0 ? ~of_dir : of_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), i;
+	int dir = of_dir == -1 ? -1 : openat(of_dir < 0 ? ~of_dir : of_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), i;
 	const char *s;
 	size_t n;
 

@@ -356,6 +356,11 @@ def test_a_file_that_is_wrong(rundir):
 def test_nothing_was_ever_started(tmp_path):
     r = husk.command(husk.HUSK, "list", env={"HUSK_RUN": str(tmp_path / "none")})
     assert (r.status, r.err) == (0, ""), r
+    (tmp_path / "web").mkdir()
+    here = os.open(tmp_path, os.O_RDONLY)		# its names are no boxes
+    r = husk.command("unshare", "-m", "sh", "-c", "mount -t tmpfs none /etc && exec \"$@\"", "sh", husk.HUSK, "state", "wbe", stdin=here, env={"HUSK_RUN": str(tmp_path / "none")})
+    os.close(here)
+    assert r.status and r.err == "husk: wbe: no such box, and no file /etc/husk/wbe.conf\n", r
 
 
 def test_a_file_that_has_changed(rundir, tmp_path):
