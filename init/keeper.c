@@ -314,12 +314,14 @@ static void expire(void)
 }
 
 /* A short program may be over, and its PID 1 reaped as a stranger, before the
- * handover: then the pipe has its record, or its end. */
+ * handover: then the pipe has its record, or its end. While there is a PID 1 nothing that
+ * is in the pipe counts: who has caps=sys_ptrace in the box may have written there. */
 void keeper_fetch(struct live *v)
 {
 	struct pollfd p = { v->fd[W_STATUS], POLLIN, 0 };
+	siginfo_t si = { 0 };
 
-	if (poll(&p, 1, 0) > 0)
+	if ((waitid(P_PID, (id_t)v->init, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid) && poll(&p, 1, 0) > 0)
 		box_ended(v, CLD_KILLED, SIGKILL);
 }
 

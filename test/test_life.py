@@ -322,6 +322,38 @@ def test_starter_killed(name, call):
     assert wait_for(lambda: word(name) == "running", 10), text(name)
 
 
+SPOILS = """
+import ctypes, fcntl, os, stat, time
+one = os.pidfd_open(1)
+for i in range(3, 40):
+    fd = ctypes.CDLL(None).syscall(438, one, i, 0)
+    if fd >= 0 and stat.S_ISFIFO(os.fstat(fd).st_mode) and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
+        os.write(fd, b"x")
+        open("/mnt/spoilt", "a").write("x")
+time.sleep(100)
+"""
+
+
+def test_what_a_program_writes_for_pid_1_is_no_end(name, tmp_path):
+    """caps=sys_ptrace is a way to its descriptors; the starter, here in a hook, has not handed over yet."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d").chmod(0o777)
+    spoilt, h = tmp_path / "d" / "spoilt", tmp_path / "hook"
+    h.write_text(f"#!/bin/sh\nuntil [ -s {spoilt} ]; do sleep 0.01; done\n")
+    h.chmod(0o755)
+    r = run("-d", ALWAYS, "caps=sys_ptrace", f"bind={tmp_path}/d:/mnt:rw", f"hook.poststart={h}", "--", "/usr/bin/python3", "-c", SPOILS, box=name, root="/")
+    assert r.status == 0 and spoilt.read_text() == "x", r
+    spoilt.write_text("")
+    first = init(name)
+    killed(first)
+    assert wait_for(lambda: init(name) not in (0, first) and spoilt.read_text() and husk.children(keeper(name)) == [init(name)]), text(name)
+    second = init(name)
+    try:
+        assert husk.husk("stop", name).status == 0 and spoilt.read_text() == "x" and not lives(second)
+    finally:
+        killed(second)
+
+
 def test_stopped_while_it_starts(name, tmp_path):
     """The starter is at work, here in a hook, and is not waited for."""
     h = tmp_path / "hook"
