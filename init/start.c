@@ -129,22 +129,38 @@ static int hear_until(struct run *r, uint8_t kind)
 	return n;
 }
 
+/* How PID 1 of the box has ended, as waitpid() has it; it stays to be reaped. Of a board it is
+ * another's child, and /proc says 0 to who may not trace it: that is no answer. */
+static bool ended_as(const struct run *r, unsigned *st)
+{
+	siginfo_t si = { 0 };
+	const char *stat, *state;
+	uint64_t n = 0;
+
+	if (!r->board) {
+		(void)waitid(P_PID, (id_t)r->init, &si, WEXITED | WNOHANG | WNOWAIT);
+		*st = (unsigned)si.si_status << (si.si_code == CLD_EXITED ? 8 : 0);
+		return si.si_pid;
+	}
+	if ((state = caps_field(stat = caps_status(r->proc, fmts("%d/stat", r->init)), 3)) && *state == 'Z')
+		decimal(caps_field(stat, 52), &n);
+	*st = (unsigned)n;
+	return n;
+}
+
 /* A process of the box died without a word: how, if it can be known. */
 static int silent_death(struct run *r)
 {
-	const char *oom = cg_oom(r->left), *stat, *state;
+	const char *oom = cg_oom(r->left);
 	unsigned st, sig, tries = DYING;
-	uint64_t n;
 
 	if (oom)
 		return fail_not(r, "killed: out of memory (%s)", oom);
-	while (!HAS(help) || !(state = caps_field(stat = caps_status(r->proc, fmts("%d/stat", r->init)), 3)) || *state != 'Z') {
+	while (!HAS(help) || !ended_as(r, &st)) {
 		if (!HAS(help) || !tries--)
 			return fail_not(r, "the box died without a word");
 		(void)poll(NULL, 0, 5);		/* its descriptors are closed first */
 	}
-	decimal(caps_field(stat, 52), &n);	/* as waitpid() has it; of a board it is another's child */
-	st = (unsigned)n;
 	sig = st & 127;
 	return fail_not(r, "PID 1 of the box ended %s %u", sig ? "by signal" : "with", sig ? sig : st >> 8);
 }

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import tempfile
 import time
 
 import pytest
@@ -111,6 +112,20 @@ def test_a_failing_one_is_the_end_of_the_start(stage, how, tmp_path, hook):
     assert r.status == 125 and r.out == "" and r.err == f"husk: {box}: init.{stage}: {how.split()[0]}: {said}\n", r
     assert log(tmp_path, "stage") == ["poststop"]		# the box is deleted, as OCI has it
     husk.nothing_left(box)
+
+
+def test_how_pid_1_has_ended_as_anybody():
+    """Killed from outside while it waits for a hook: who may not trace it is told as well."""
+    box = husk.name("thk")
+    with tempfile.TemporaryDirectory(prefix="husk-") as d:
+        os.chmod(d, 0o777)
+        for name, do in (("kill", f"read -r l; p=${{l#*'\"pid\":'}}; (until [ -e {d}/now ]; do sleep 0.01; done; kill -9 ${{p%%,*}}) >/dev/null 2>&1 &"), ("wait", f": >{d}/now; exec sleep 9")):
+            with open(f"{d}/{name}", "w") as f:
+                f.write(f"#!/bin/sh\n{do}\n")
+            os.chmod(f"{d}/{name}", 0o755)
+        r = husk.husk("run", f"name={box}", "ns.user=new", f"hook.prestart={d}/kill", f"hook.createcontainer={d}/wait", "--", "/bin/true",
+                      user=65534, group=65534, extra_groups=[], env={"HUSK_RUN": d + "/run", "PATH": os.environ["PATH"]})
+    assert r.status == 125 and r.err.endswith(f"husk: {box}: init.ready: PID 1 of the box ended by signal 9\n"), r
 
 
 def test_a_start_that_fails_earlier_has_no_poststop(tmp_path, hook):
