@@ -225,12 +225,16 @@ int init_startcontainer(struct run *r)
 int init_poststart(struct run *r)
 {
 	bool alone = !r->board && (!r->up || r->listener >= 0);
-	pid_t pid = 0;
+	pid_t pid = 0, keeper = getpid();
+	int keep;
 
 	if (!wanted(r, HOOK_POSTSTART) || (alone && (pid = runner = fork()) > 0))
 		return 0;
-	if (pid == 0 && alone && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || close_others(AT_FDCWD, 3, &r->statedir, 1) < 0))
-		_exit(125);
+	if (pid == 0 && alone) {
+		keep = HAS(log) ? log_apart(r->name, true) : -1;
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != keeper || close_others(AT_FDCWD, 3, &keep, 1) < 0)
+			_exit(125);
+	}
 	if (pid < 0)
 		note(r, "fork: %s", errno_text());
 	else
@@ -254,7 +258,7 @@ static bool aside(struct left *l)
 	if (pid < 0)
 		warn("%s: init.poststop", l->name);
 	if (pid == 0) {
-		p[2] = HAS(log) ? log_apart(l) : -1;
+		p[2] = HAS(log) ? log_apart(l->name, l->keep) : -1;
 		if (close_others(AT_FDCWD, 3, p + 1, 2) < 0)
 			_exit(125);
 	}

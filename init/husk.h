@@ -853,7 +853,7 @@ int log_note(struct run *);		/* where it is: 0 or -1 */
 int init_output(struct run *);		/* INIT: the pipe */
 void log_begin(const struct live *);	/* it is up */
 void log_first(const struct run *);	/* it is not yet */
-int log_apart(const struct left *);	/* in a child, for close_others(): or -1 */
+int log_apart(const char *name, bool keep);	/* in a child, for close_others(): or -1 */
 int log_directory(const char *path, const char **base, bool make);	/* of log=FILE, O_PATH; or -1 */
 void log_heard(struct live *);		/* its pipe has something */
 bool log_rests(const struct live *);	/* it has said too much: its pipe is not asked before log_due() */

@@ -628,11 +628,11 @@ void log_first(const struct run *r)
 
 /* A child that says something of its box behind the keeper's back, and closes all but this:
  * it does not hold the name. Of a box that is gone there is no log. */
-int log_apart(const struct left *l)
+int log_apart(const char *name, bool keep)
 {
-	struct live *v = keeper_named(l->name);
+	struct live *v = keeper_named(name);
 
-	return v->fd[W_LOCK] = l->keep ? openat(v->fd[W_LOCK], ".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	return v->fd[W_LOCK] = keep ? openat(v->fd[W_LOCK], ".", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
 /* ------------------------------------------------------------------- its rows */

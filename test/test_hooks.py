@@ -251,6 +251,15 @@ def test_a_killed_keeper_takes_its_hook_with_it_and_poststop_comes_later(tmp_pat
     husk.nothing_left(box)
 
 
+def test_who_runs_poststart_holds_no_name(tmp_path):
+    """One that outlives its keeper for a moment is not what keeps the next start out."""
+    (tmp_path / "see").write_text(f"#!/bin/sh\ncat /proc/$PPID/fdinfo/* >{tmp_path}/fds 2>&1\n")
+    (tmp_path / "see").chmod(0o755)
+    r = husk.run(f"hook.poststart={tmp_path}/see", "--", "/bin/true", box=husk.name("thk"))
+    fds = husk.read(tmp_path / "fds")
+    assert r.status == 0 and "flags:" in fds and "lock:" not in fds, (r, fds)
+
+
 def test_a_keeper_killed_under_a_running_box(tmp_path, hook):
     box = husk.name("thk")
     with husk.box(f"hook.poststop={hook()} \"a  b\" c", "--", "/bin/sh", "-c", "echo up; sleep 60", box=box) as p:
