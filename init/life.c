@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,11 +161,21 @@ static void let_all_go(struct live *v, unsigned but)
 		}
 }
 
+/* Of a board it writes down what the box is made of when that is up, and that may be over by then:
+ * to the next one of the name it would write there as well. */
+static bool still_writes(const struct live *v)
+{
+	siginfo_t si = { 0 };
+
+	return HAS(boards) && !v->own && waitid(P_PID, (id_t)v->starter, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && !si.si_pid;
+}
+
 /* Who is told may start it again at once, whoever has our descriptors still: the starter of
- * another box, a hook of this one. */
+ * another box, a hook of this one. Its own starter keeps the name until it has ended. */
 static int gone(struct live *v)
 {
-	(void)flock(v->fd[W_LOCK], LOCK_UN);
+	if (!still_writes(v))
+		(void)flock(v->fd[W_LOCK], LOCK_UN);
 	close(v->fd[W_LOCK]);
 	v->fd[W_LOCK] = -1;
 	ctl_tell(v, CTL_GONE, v->result);

@@ -163,12 +163,38 @@ static void delays(void)
 	ok(v.state == BACKOFF, "always", v.state, 0, 0);
 }
 
+/* Its name is free at once, whoever has the descriptor, too; but not while its starter may write there. */
+static void name_is_free(void)
+{
+	int own, starts, other = open(".", O_RDONLY | O_CLOEXEC), lock;
+	struct live v;
+
+	for (own = 0; own < 2; own++)
+		for (starts = 0; starts < 2; starts++) {
+			v = fresh(WAITING, RESTART_NO, own ? 2 : 0);
+			lock = open(".", O_RDONLY | O_CLOEXEC);
+			v.fd[W_LOCK] = dup(lock);
+			ok(flock(lock, LOCK_EX | LOCK_NB) == 0, "a lock", own, starts, 0);
+			if (starts && (v.starter = fork()) == 0)
+				for (;;)
+					pause();
+			(void)life_event(&v, EV_STOP);
+			ok((flock(other, LOCK_EX | LOCK_NB) == 0) == (own || !starts), "the name", own, starts, v.state);
+			(void)flock(other, LOCK_UN);
+			if (starts && kill(v.starter, SIGKILL) == 0)
+				(void)waitpid(v.starter, NULL, 0);
+			close(lock);
+		}
+	close(other);
+}
+
 int main(void)
 {
 	if (!freopen("/dev/null", "w", stderr))
 		return 1;
 	walk_cells();
 	delays();
+	name_is_free();
 	printf("%s 1 - %d checks, %d wrong\n", bad ? "not ok" : "ok", tests, bad);
 	return bad != 0;
 }
