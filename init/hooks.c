@@ -225,10 +225,13 @@ int init_startcontainer(struct run *r)
 int init_poststart(struct run *r)
 {
 	bool alone = !r->board && (!r->up || r->listener >= 0);
-	pid_t pid = 0, keeper = getpid();
+	pid_t pid = 0, keeper;
 	int keep;
 
-	if (!wanted(r, HOOK_POSTSTART) || (alone && (pid = runner = fork()) > 0))
+	if (!wanted(r, HOOK_POSTSTART))
+		return 0;
+	keeper = getpid();
+	if (alone && (pid = runner = fork()) > 0)
 		return 0;
 	if (pid == 0 && alone) {
 		keep = HAS(log) ? log_apart(r->name, true) : -1;
