@@ -319,8 +319,9 @@ static void expire(void)
 void keeper_fetch(struct live *v)
 {
 	struct pollfd p = { v->fd[W_STATUS], POLLIN, 0 };
-	siginfo_t si = { 0 };
+	static siginfo_t si STAYS;
 
+	si.si_pid = 0;
 	if ((waitid(P_PID, (id_t)v->init, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid) && poll(&p, 1, 0) > 0)
 		box_ended(v, CLD_KILLED, SIGKILL);
 }

@@ -165,8 +165,9 @@ static void let_all_go(struct live *v, unsigned but)
  * to the next one of the name it would write there as well. */
 static bool still_writes(const struct live *v)
 {
-	siginfo_t si = { 0 };
+	static siginfo_t si STAYS;
 
+	si.si_pid = 0;
 	return HAS(boards) && !v->own && waitid(P_PID, (id_t)v->starter, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && !si.si_pid;
 }
 

@@ -133,11 +133,12 @@ static int hear_until(struct run *r, uint8_t kind)
  * another's child, and /proc says 0 to who may not trace it: that is no answer. */
 static bool ended_as(const struct run *r, unsigned *st)
 {
-	siginfo_t si = { 0 };
+	static siginfo_t si;
 	const char *stat, *state;
 	uint64_t n = 0;
 
 	if (!r->board) {
+		si.si_pid = 0;
 		(void)waitid(P_PID, (id_t)r->init, &si, WEXITED | WNOHANG | WNOWAIT);
 		*st = (unsigned)si.si_status << (si.si_code == CLD_EXITED ? 8 : 0);
 		return si.si_pid;
