@@ -337,7 +337,7 @@ static ssize_t next(int fd, char *text)
 	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
 	ssize_t n = passed_next(fd, &m);
 
-	return m.msg_flags & MSG_TRUNC ? 0 : n;
+	return n > 0 && m.msg_flags & MSG_TRUNC ? 0 : n;
 }
 
 /* What is longer than any that there should be is not heard. Of its lines STATUS= is written
