@@ -302,6 +302,15 @@ def sleeps(seconds, *processes, timeout=20):
 
 # ----------------------------------------------------------- what is left over
 
+def descriptors(pid):
+    """What it holds, but its log, which is open when there was something to say, and what is closed while we look."""
+    found = []
+    for f in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{f}"))
+    return sorted(l for l in found if not l.endswith("/log"))
+
+
 def mounts():
     """But what a test of another worker has mounted in a directory of its own: it is looked for there."""
     others = re.compile(f"/popen-(?!{os.environ.get('PYTEST_XDIST_WORKER')}/)")

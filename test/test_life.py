@@ -280,11 +280,6 @@ def test_keeper_killed_at_each_call_of_a_restart(name, tmp_path):
     assert hits > len(calls) * 0.8, (hits, len(calls))
 
 
-def held(pid):
-    """Its descriptors, but of its log, which is open when there was something to say."""
-    return sorted(l for l in (os.readlink(f"/proc/{pid}/fd/{f}") for f in os.listdir(f"/proc/{pid}/fd")) if not l.endswith("/log"))
-
-
 def test_each_call_of_a_restart_fails_once(name, tmp_path):
     """The keeper's, the first and the last of each name: the box is up again, by the next try if need be, or its end is said; no descriptor is lost."""
     calls = [c for c in calls_of_a_restart(name, tmp_path) if fault.errnos_of(c[0]) and c[0] != "close"]		# which closes whatever it answers
@@ -296,14 +291,14 @@ def test_each_call_of_a_restart_fails_once(name, tmp_path):
             starts += 1
             k, before = keeper(name), None
         i = init(name)
-        before = before or held(k)
+        before = before or husk.descriptors(k)
         p = traced(k, f"{call}:error={fault.errnos_of(call)[0]}:when={n}")
         killed(i)
         assert wait_for(lambda: not lives(k) or (init(name) not in (0, i) and word(name) == "running"), 10), (call, n, text(name))
         p.terminate()
         p.wait()
         if lives(k):
-            assert wait_for(lambda: len(held(k)) <= len(before), 3), (call, n, before, held(k))
+            assert wait_for(lambda: len(husk.descriptors(k)) <= len(before), 3), (call, n, before, husk.descriptors(k))
         else:
             assert wait_for(lambda: not lives(i) and not leaves(name)), (call, n, text(name))
             husk.husk("delete", name, timeout=20)

@@ -99,19 +99,10 @@ def upgrade(binary, *names, status=0):
     return r
 
 
-def descriptors(pid):
-    """What it holds, but its log, which is open when there was something to say, and what is closed while we look."""
-    found = []
-    for f in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            found.append(os.readlink(f"/proc/{pid}/fd/{f}"))
-    return sorted(l for l in found if not l.endswith("/log"))
-
-
 def settled(pid):
     """The same once nobody asks: the connection of who asked may be closed a moment after the answer."""
     time.sleep(.3)
-    return descriptors(pid)
+    return husk.descriptors(pid)
 
 
 def not_inherited(pid):
@@ -158,13 +149,13 @@ def test_a_box_lives_through_twenty(name, two, tmp_path):
     e = subprocess.Popen([husk.HUSK, "exec", name, *sh("trap 'exit 9' USR1; echo in; while :; do usleep 5000; done")], stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert husk.line(e) == "in"
-    assert wait_for(lambda: len([d for d in descriptors(keeper) if d.startswith("socket:")]) >= 3)	# its door, and both of them
+    assert wait_for(lambda: len([d for d in husk.descriptors(keeper) if d.startswith("socket:")]) >= 3)	# its door, and both of them
     before = None
     for i in range(20):
         upgrade(two[i % 2], name)
         assert runs(keeper, two[i % 2]) and husk.read(f"/proc/{keeper}/comm") == "husk\n"
         before = before or settled(keeper)
-        assert wait_for(lambda: len(descriptors(keeper)) == len(before)), (before, descriptors(keeper))	# who asked is hung up on a moment later
+        assert wait_for(lambda: len(husk.descriptors(keeper)) == len(before)), (before, husk.descriptors(keeper))	# who asked is hung up on a moment later
         assert not not_inherited(keeper)
     assert number(name, "init") == init and husk.alive(init) and number(name, "keeper") == keeper and lines(name, "state") == since
     assert f"name={name}" in husk.read(f"/proc/{keeper}/cmdline") and "HUSK_UPGRADE" not in husk.command(husk.HUSK, "exec", name, "--", "/bin/env").out
@@ -199,7 +190,7 @@ def test_who_is_attached_stays_so(name, two):
             upgrade(two[i % 2], name)
             assert runs(keeper, two[i % 2])
             before = before or settled(keeper)
-            assert wait_for(lambda: len(descriptors(keeper)) == len(before)) and not not_inherited(keeper), (before, descriptors(keeper))
+            assert wait_for(lambda: len(husk.descriptors(keeper)) == len(before)) and not not_inherited(keeper), (before, husk.descriptors(keeper))
             one.type(f"{i}\r")
             for t in (one, other):
                 t.expect(f"got {i}\r")
@@ -209,7 +200,7 @@ def test_who_is_attached_stays_so(name, two):
         assert one.end() == 0
         own.type("\x04")
         assert own.end() == 0
-        assert wait_for(lambda: len(descriptors(keeper)) == len(before) - 2), (before, descriptors(keeper))
+        assert wait_for(lambda: len(husk.descriptors(keeper)) == len(before) - 2), (before, husk.descriptors(keeper))
         assert "1234" in husk.husk("ps", name).out
         assert husk.husk("kill", name, "KILL").status == 0
         assert other.end() == 137 and "the box has ended" in other.text
@@ -344,14 +335,14 @@ def goes_on(name, keeper, binary=husk.HUSK):
     assert runs(keeper, binary) and not not_inherited(keeper)
     assert wait_for(lambda: husk.children(keeper) == [number(name, "init")]), husk.children(keeper)
     assert husk.husk("exec", name, "--", "/bin/true").status == 0
-    assert not [d for d in descriptors(keeper) if "memfd" in d and "husk-upgrade" in d]
+    assert not [d for d in husk.descriptors(keeper) if "memfd" in d and "husk-upgrade" in d]
 
 
 def test_what_is_refused(name, two, tmp_path):
     keeper = start(name, "--", "/bin/sleep", "1000")
     whole = pathlib.Path(husk.HUSK).read_bytes()
     goes_on(name, keeper)
-    before = descriptors(keeper)
+    before = husk.descriptors(keeper)
     open_file = os.memfd_create("test", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.write(open_file, whole)
     fcntl.fcntl(open_file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
@@ -370,7 +361,7 @@ def test_what_is_refused(name, two, tmp_path):
         goes_on(name, keeper)
         if fd is not None:
             os.close(fd)
-    assert wait_for(lambda: set(descriptors(keeper)) <= set(before)), (before, descriptors(keeper))	# who was answered hangs up a moment later
+    assert wait_for(lambda: set(husk.descriptors(keeper)) <= set(before)), (before, husk.descriptors(keeper))	# who was answered hangs up a moment later
     upgrade(two[0], name)
     assert husk.husk("stop", name).status == 0
 
@@ -465,7 +456,7 @@ def test_each_call_of_it_fails_once(name, two, tmp_path):
         p.wait()
         assert husk.alive(keeper) and husk.alive(init) and husk.husk("exec", name, "--", "/bin/true").status == 0, (call, n, r)
         before = before or len(settled(keeper))
-        assert wait_for(lambda: len(descriptors(keeper)) <= before), (call, n, before, descriptors(keeper))
+        assert wait_for(lambda: len(husk.descriptors(keeper)) <= before), (call, n, before, husk.descriptors(keeper))
 
 
 # --------------------------------------------------------------------- what stays
