@@ -2,7 +2,7 @@
 # fuzz_keeper.sh SECONDS - any bytes, descriptors and deaths for who keeps boxes (libFuzzer),
 # behind one life of each kind that is right: see happens() of fuzz_keeper.c for the letters
 cd "$(dirname "$0")/.." || exit 1
-t=$(mktemp -d) && trap 'rm -rf "$t" /dev/shm/fuzz-keeper-*' EXIT
+t=$(mktemp -d) && HUSK_RUN=$(mktemp -d /dev/shm/fuzz-keeper-XXXXXX) && export HUSK_RUN && trap 'rm -rf "$t" "$HUSK_RUN"' EXIT
 mkdir "$t/seeds"
 
 # What is never called stays open
