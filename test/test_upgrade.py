@@ -109,8 +109,8 @@ def not_inherited(pid):
     """All but 0, 1 and 2 are closed by an exec: of the numbers that are not, the list."""
     flags = {}
     for f in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):		# closed meanwhile
-            flags[int(f)] = int(husk.fields(husk.read(f"/proc/{pid}/fdinfo/{f}"))["flags"], 8)
+        with contextlib.suppress(FileNotFoundError):		# closed meanwhile: by its name, or by who reads it
+            flags[int(f)] = int(husk.fields(pathlib.Path(f"/proc/{pid}/fdinfo/{f}").read_text())["flags"], 8)
     return [f for f, bits in flags.items() if f > 2 and not bits & os.O_CLOEXEC]
 
 
