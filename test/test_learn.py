@@ -149,6 +149,8 @@ def test_dropbear(name, data, tmp_path):
         wait_until(p, "Not backgrounding")
         r = fetch(p.pid, ["sh", "-c", "echo | timeout 2 busybox nc 127.0.0.1 22 | head -c 20"])
         assert r and r.out.startswith("SSH-2.0-dropbear"), r
+        main = husk.children(husk.init_of(p.pid))[0]
+        assert husk.wait_for(lambda: not husk.children(main))		# of that connection: who ends before has not waited for it
 
     server(tmp_path, work, f"root={husk.DEBIAN}", "use=daemon", f"bind={data}:/data:rw", "--", "/usr/sbin/dropbear", "-F", "-E", "-r", "/data/key",
            "-p", "127.0.0.1:22", box=name)
