@@ -515,7 +515,7 @@ after=one two
 OUTSIDE = """
 until [ "$(husk state one state)" = running ] && [ "$(husk state two state)" = running ]; do usleep 50000; done
 before="$(husk state one pid) $(husk state two pid)"
-count() { husk exec $1 -- /bin/cat /tmp/n; }
+count() { c=; until [ "$c" ]; do c=$(husk exec $1 -- /bin/cat /tmp/n); done; echo $c; }		# it is empty where it is just written
 same() { echo "@same $([ "$before" = "$(husk state one pid) $(husk state two pid)" ] && echo yes) $([ $(count one) -gt $a ] && echo more) $(cmp $1 /proc/1/exe && echo it)"; }
 dog() { echo "@dog $(ls -l /proc/1/fd | grep -c /dev/watchdog0) $(cat /sys/class/watchdog/watchdog0/state)"; }
 a=$(count one); dog
