@@ -254,7 +254,7 @@ tests()		# WORD...: words of pytest
 	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rfEs --durations=30 --durations-min=5 "$@"
 }
 
-# What failed beside others is run once more, alone: a machine that has no time for its two
+# What failed beside others is run once more, alone: a machine that has no time for its
 # workers breaks no test, and a broken one fails again. Both results are shown, by name, and who
 # passed alone is counted apart: it wants to be mended. Many are no accident. What is a matter of
 # security or of an error at some point counts at once: who got out once is out.
@@ -294,7 +294,8 @@ python()
 {
 	rm -f out/fault.count out/fault.used out/fault.wrong
 	wait		# for the kernels
-	tests -n 2 "${1:-test}" >out/python.log 2>&1
+	# two workers a processor: with one each a third of the time went by in waiting, for guests, timers, ends of processes
+	tests -n $(($(nproc) * 2)) "${1:-test}" >out/python.log 2>&1
 	status=$?
 	grep -E '^(FAILED|ERROR|SKIPPED|fault points)' out/python.log
 	grep -E '^E  ' out/python.log | head -n 30
