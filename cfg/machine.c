@@ -374,18 +374,11 @@ static void slips(const struct mnt *m, int i)
 	}
 }
 
-static bool process_1(void)
-{
-	static char name[8];
-
-	return read_file("/proc/1/comm", name, sizeof name) > 0 && starts(name, "husk");
-}
-
 /* Its programs are on the board, or below ROOTFS; here they need not be. Its watchdog is
  * of no image. */
 static void of_board(const struct box *b, int top, const char *below)
 {
-	bool elsewhere = !below && !process_1();
+	bool elsewhere = !below && !on_board();
 	int i;
 
 	for (i = 0; i < b->nmnt; i++)
@@ -418,7 +411,7 @@ static void of_box(const struct box *b, int top, const char *below)
 	if (b->life.giveup && (!b->life.tries || b->life.restart == RESTART_NO)) {
 		cfg.warning = true;
 		cfg_error(KEY_GIVEUP, 0, "never: only restart= with N/TIME gives up (on-failure 10/1h)");
-	} else if (!below && b->life.giveup && !process_1()) {
+	} else if (!below && b->life.giveup && !on_board()) {
 		cfg.warning = true;
 		cfg_error(KEY_GIVEUP, 0, "of a board alone: here husk is not process 1, and it is as stay");
 	}

@@ -210,18 +210,11 @@ int ask_reload(const char *name)
 	return s == LOST || s == 3 ? not_running() : s < 0 ? 1 : s;
 }
 
-static bool is_board(void)
-{
-	static char comm[16];
-
-	return HAS(boards) && read_file("/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
-}
-
 /* PID 1 reads its files, starts what is new, stops what is gone; what has changed and runs is
  * named here. A PID 1 of another kind would take the signal for something else. */
 int ask_reload_all(void)
 {
-	bool ours = is_board();
+	bool ours = on_board();
 
 	if (ours && !board_readable()) {	/* what is wrong is found before something is done */
 		warnx("reload: nothing done - mend that, then husk reload; or kill -HUP 1: it goes on with the rest");
@@ -402,7 +395,7 @@ int ask_wait_all(void)
 {
 	static char of[MAXNAME + 1], word[16];
 	static struct left run;
-	int worst = is_board() && !board_complete();
+	int worst = on_board() && !board_complete();
 
 	if (state_open(&run, false) < 0)
 		return errno == ENOENT ? worst : (warn("wait: %s", state_where()), 1);

@@ -657,6 +657,7 @@ const char *utc(uint32_t when);		/* 2026-01-04T10:22:07Z, of state_seconds(), 0:
 const char *span(uint32_t seconds);	/* for people: 34s, 8m2s, 1h4m, 3d2h */
 const char *duration(uint64_t nsec);	/* the same of processor time: 1.24s, 3m12s */
 int proc_fd(void);				/* /proc as O_PATH, checked to be procfs; -1 */
+bool on_board(void);			/* process 1 is a husk: of a machine, or of a namespace */
 
 /* init/sys.c: system calls that musl does not know or not in this form.
  * Each returns -1 and sets errno. */

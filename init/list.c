@@ -209,7 +209,11 @@ static void file_alone(void)
 	cfg.first = l.why;
 	copy(l.word, sizeof l.word, cfg_load(&box, l.file, NULL, 0, NULL) ? "failed" : "stopped");
 	cfg.first = NULL;
-	if (same(l.word, "failed") || same(box.name, l.name))
+	if (same(l.word, "failed"))
+		return;
+	if (HAS(boards) && box.boot && on_board() && board_skips(box.name))
+		copy(l.why, sizeof l.why, "husk.skip= of the kernel's command line left it out");
+	if (same(box.name, l.name))
 		return;
 	copy(l.name, sizeof l.name, box.name);
 	if (!l.given && (state_there(l.name) || has_file()))

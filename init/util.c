@@ -242,3 +242,10 @@ int proc_fd(void)
 	errno = ENODEV;
 	return -1;
 }
+
+bool on_board(void)
+{
+	static char comm[16];
+
+	return HAS(boards) && read_file("/proc/1/comm", comm, sizeof comm) > 0 && same(comm, "husk\n");
+}

@@ -143,14 +143,14 @@ def test_words_are_cut_as_the_kernel_cuts_them(where):
     assert re.search(r"^command line: board.console: ", text, re.M), text
 
 
-ETC = "mount --make-rprivate / && mount -t tmpfs etc /etc && cp -r %s /etc/husk && mount -t tmpfs run /run && exec %s boot"
+ETC = "mount --make-rprivate / && mount -t tmpfs etc /etc && cp -r %s /etc/husk && mount -t tmpfs run /run && exec %s boot %s"
 
 
-def board(where, files, timeout=60):
+def board(where, files, words="", timeout=60):
     """A board whose files lie in /etc/husk, where list and state look for them."""
     for name, text in files.items():
         (where / f"{name}.conf").write_text(text)
-    r = subprocess.run(["unshare", "-pfm", "--mount-proc", "--kill-child", "sh", "-c", ETC % (where, husk.HUSK)],
+    r = subprocess.run(["unshare", "-pfm", "--mount-proc", "--kill-child", "sh", "-c", ETC % (where, husk.HUSK, words)],
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
     return r.stdout.decode(errors="replace")
 
@@ -235,6 +235,17 @@ def test_the_name_of_a_file(where):
     assert "@delete 0 \nname=up\nstate=stopped\nfile=/etc/husk/m.conf\n" in text and "@state -k 3 name=up\nstate=stopped\nfile=./m.conf\n" in text, text
     assert "file=/etc/husk/n.conf\n@other 3\n" in text and "running\n@stopped 0\nhusk: othe: no such box, and no file /etc/husk/othe.conf\n" in text, text
     assert sorted(rows[-4:]) == sorted([("up", "stopped"), *first[1:]]), text
+
+
+def test_who_is_left_out_says_why(where):
+    """husk.skip= is why a box is not there, and of no other is it."""
+    files = {n: f"exec=/bin/sleep 100\n{t}" + HOST for n, t in {"a": "", "b": "boot=no\n", "c": "name=d\n", "e": "memroy.max=1\n", "f": ""}.items()}
+    text = board(where, {**files, "z": "after=f\n" + script(where, "husk list -k; husk state a; husk start a; husk stop a; husk state a why")}, "husk.skip=a,b,d,e,n")
+    why = "husk.skip= of the kernel's command line left it out"
+    said = {n: (s, w) for n, s, w in re.findall(r"^name=(.*)\nstate=(.*)\n(?:why=(.*)\n)?", text, re.M)}
+    wrong = "/etc/husk/e.conf:2: memroy.max: no such key; memory.max?"
+    assert said == {"a": ("stopped", why), "b": ("stopped", ""), "d": ("stopped", why), "e": ("failed", wrong), "f": ("running", ""), "z": ("running", "")}, text
+    assert text.count(why) == 4, text		# a and d in the list, twice of a alone
 
 
 def heard(s, timeout=None):
