@@ -8,6 +8,7 @@
  *	lives clock YEARS	the clock jumps to and fro: a stop, and restarts
  *	lives rain PID		signals that PID has nothing to do for, without end
  *	lives ask N		PID 1 is asked N times, at its socket of the box rain: how long the answers take
+ *	lives note N		all that sd_notify takes, as often as it is taken, with N descriptors each second time
  *	lives now WORD		since the boot
  *	lives bomb N		each of it forks, without end; from N processes on it is said once
  *	lives eat N		N kB at a time, without end
@@ -412,6 +413,31 @@ static void ask(int n)
 	printf("@ask n=%d most=%ld mean=%ld\n", n, most, sum / n);
 }
 
+static void notify(int n)
+{
+	static union { struct cmsghdr h; char room[CMSG_SPACE(250 * sizeof(int))]; } c;
+	static struct sockaddr_un a = { .sun_family = AF_UNIX };
+	static char text[1025];
+	struct iovec v = { text, sizeof text - 1 };
+	struct msghdr m = { .msg_name = &a, .msg_namelen = sizeof a, .msg_iov = &v, .msg_iovlen = 1 };
+	int s = socket(AF_UNIX, SOCK_DGRAM, 0), i;
+
+	snprintf(a.sun_path, sizeof a.sun_path, "%s", getenv("NOTIFY_SOCKET"));
+	for (i = 0; i < 1024; i += 8)
+		memcpy(text + i, "STATUS=\n", 9);
+	c.h = (struct cmsghdr){ .cmsg_len = CMSG_LEN((unsigned)n * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+	for (i = 0; i < n; i++)
+		memcpy(CMSG_DATA(&c.h) + (size_t)i * sizeof(int), &s, sizeof s);
+	for (i = 0; ; ) {
+		m.msg_control = i & 1 ? &c : NULL;
+		m.msg_controllen = i & 1 ? CMSG_SPACE((unsigned)n * sizeof(int)) : 0;
+		if (sendmsg(s, &m, 0) < 0)
+			usleep(1000);
+		else if (++i == 50)
+			printf("@note %d\n", i);
+	}
+}
+
 static void eat(size_t n)
 {
 	char *p;
@@ -454,6 +480,8 @@ int main(int argc, char **argv)
 		rain(atoi(argv[2]));
 	else if (!strcmp(argv[1], "ask"))
 		ask(atoi(argv[2]));
+	else if (!strcmp(argv[1], "note"))
+		notify(atoi(argv[2]));
 	else if (!strcmp(argv[1], "bomb"))
 		bomb(atoi(argv[2]));
 	else if (!strcmp(argv[1], "eat"))

@@ -108,11 +108,13 @@ def test_memory_is_short():
 
 def test_storm():
     """In a guest's own time. A box that is never ready holds up the next one by its start.timeout, and no more. Then a box forks what it may, another one
-    sends PID 1 signals in a loop, and PID 1 answers each of 50 who ask."""
+    sends PID 1 signals in a loop, a third one fills the socket of sd_notify, with descriptors; and PID 1 answers each of 100 who ask, and holds no more than before."""
     b = ready(QUICK)
     f = small(b, {"first": "exec=/bin/lives now first\n", "never": shell(FOREVER, "ready=notify\nstart.timeout=2s\nafter=first\n"), "next": "exec=/bin/lives now next\nafter=never\n",
                   "rain": "exec=/bin/lives rain 1\nafter=bomb\n", "z": "exec=/bin/sh /z.sh\nafter=rain\n"})
-    f["z.sh"] = qemu.file("sleep 1; echo @nice $(cut -d' ' -f19 /proc/1/stat) $(cut -d' ' -f19 /proc/self/stat); lives ask 50; husk poweroff\n")
+    f["z.sh"] = qemu.file("sleep 1; echo @nice $(cut -d' ' -f19 /proc/1/stat) $(cut -d' ' -f19 /proc/self/stat)\n"
+                          "fds() { echo @fds $(ls /proc/1/fd | wc -l); }; lives ask 5 >/dev/null; fds; lives ask 100; fds; husk poweroff\n")
+    f["etc/husk/note.conf"] = qemu.file("exec=/bin/lives note 200\nroot=/srv/root\nwatchdog=1h\nlog=inherit\nafter=bomb\n")
     f["etc/husk/bomb.conf"] = qemu.file("exec=/bin/lives bomb 19\nroot=/srv/root\npids.max=20\nlog=inherit\nafter=next\n")
     f["bin/lives"] = f["srv/root/bin/lives"] = qemu.program(qemu.compiled(b, "lives.c"))
     r = boot(b, f)
@@ -120,7 +122,8 @@ def test_storm():
     now = dict(n.split() for n in said(r, "now"))
     assert 2000000 <= int(now["next"]) - int(now["first"]) < 2200000, r
     n, most = map(int, re.findall(r"\d+", said(r, "ask")[0].rpartition(" ")[0]))
-    assert said(r, "bomb") == ["19"] and said(r, "nice") == ["-20 0"] and n == 50 and most <= 100000, r
+    assert said(r, "bomb") == ["19"] and said(r, "nice") == ["-20 0"] and n == 100 and most <= 100000, r
+    assert said(r, "note") == ["50"] and len(said(r, "fds")) == 2 and len(set(said(r, "fds"))) == 1, r
 
 
 # Said by the kernel: two programs that print at once print into each other's lines.
