@@ -357,8 +357,9 @@ def words(b, init="/husk", append=""):
 
 def soon(b):
     """Words that leave out some of a kernel's own time: tests of its ciphers, what hides it from programs at each call, and a bus of
-    old. Only who knows a word is given it: others would hand it on to their init."""
-    return "mitigations=off cryptomgr.notests " + {"arm64": "nokaslr ", "i386": "noisapnp "}.get(b["DEBARCH"], "")
+    old; and each program lies where it lay before, or QEMU, which knows code by its address, translates it anew for each process.
+    Only who knows a word is given it: others would hand it on to their init."""
+    return "mitigations=off cryptomgr.notests norandmaps " + {"arm64": "nokaslr ", "i386": "noisapnp "}.get(b["DEBARCH"], "")
 
 
 def command(b, files, append="", init="/husk"):
