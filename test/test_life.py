@@ -219,7 +219,9 @@ def test_up_for_so_long_that_numbers_wrap(name, at):
     assert wait_for(lambda: len(lines(name, "last")) == 4, 20), text(name)
     assert all(.9 <= float(l.split()[-1][:-1]) < 15 for l in lines(name, "last")) and int(lines(name, "last")[0].split()[0]) > at, text(name)
     said = long("state", name).out
-    since = re.search(r"^since=(.*)Z$", said, re.M)[1]
+    since = re.search(r"^since=(.*)Z$", said, re.M)
+    assert since, said + text(name)
+    since = since[1]
     assert abs(time.time() - calendar.timegm(time.strptime(since, "%Y-%m-%dT%H:%M:%S"))) < 30, said
     assert wait_for(lambda: word(name) == "running")
     began = time.monotonic()
