@@ -69,17 +69,18 @@ const char *board_type(const char *dev)
 	return s ? s->type : NULL;
 }
 
-/* Blanks at the end are none of it. */
-static bool is_label(const struct super *s, const char *text)
+/* In its place. Blanks at the end are none of it. */
+static const char *label(const struct super *s)
 {
-	const uint8_t *p = page + s->label;
-	int n = s->size, step = s->wide + 1;
+	char *p = (char *)page + s->label;
+	unsigned n = 0;
 
-	for (; n && *text && *p == (uint8_t)*text; n--, p += step)
-		text++;
-	for (; n && *p == ' '; n--)
-		p += step;
-	return s->label && !*text && (!n || !*p);
+	while (n < s->size && (p[n] = p[n << s->wide]))
+		n++;
+	while (n && p[n - 1] == ' ')
+		n--;
+	p[n] = '\0';
+	return p;
 }
 
 /* What stands behind it, or NULL. turn: as in GPT and FAT, where its groups are numbers. */
@@ -225,18 +226,28 @@ bool board_blank(const char *dev)
 	return end > 0 && (at >= end || board_begun(dev, -1));
 }
 
+static char others[256];		/* disks, and what they are called */
+
+/* Of LABEL= and PARTLABEL= without a name none is; but they are listed. */
 static bool is(const char *name, const char *dev, const char *what)
 {
-	const char *text = strchr(what, '=') + 1;
+	const char *text = strchr(what, '=') + 1, *called;
 	const struct super *s;
+	size_t n = strlen(others);
 
 	if (starts(what, "PARTUUID="))
 		return is_part(name, text);
 	if (starts(what, "PARTLABEL="))
-		return (what = board_said(fmts(TEXT "/sys/class/block/%s/uevent", name), "PARTNAME=")) && same(what, text);
-	s = super(dev);
-	return s && (*what == 'L' ? is_label(s, text) :
-		s->uuid && (text = is_uuid(text, page + s->uuid, s->serial ? 4 : 16, s->serial)) && !*text);
+		called = board_said(fmts(TEXT "/sys/class/block/%s/uevent", name), "PARTNAME=");
+	else if (!(s = super(dev)) || *what != 'L')
+		return s && s->uuid && (text = is_uuid(text, page + s->uuid, s->serial ? 4 : 16, s->serial)) && !*text;
+	else
+		called = label(s);
+	if (!called || !*called)
+		return false;
+	if (!*text)
+		fmt(others + n, sizeof others - n, " %s=%s", dev + 5, called);
+	return same(called, text);
 }
 
 /* The name of the disk that this is on */
@@ -292,7 +303,12 @@ const char *board_find(const char *what, bool make, unsigned ms)
 		(void)!read(p.fd, page, PAGE);
 	}
 	close(p.fd);
-	if (!dev)
-		errno = ENODEV;
-	return dev;
+	if (dev || !ms)
+		return dev;
+	*others = '\0';
+	(void)look(*what == 'P' ? "PARTLABEL=" : "LABEL=");
+	others[log_clean(others, others, strlen(others))] = '\0';
+	warnx("%s: waited for %u s; there are:%s", what, ms / 1000, *others ? others : " none");
+	errno = ENODEV;
+	return NULL;
 }

@@ -72,6 +72,7 @@ mount=LABEL=swap0:none:swap
 mount=PARTUUID=%s:/mnt/x:ext4,fsck=yes
 mount=LABEL=half:/mnt/half:ext4,mkfs
 ?mount=LABEL=absent:/srv/root
+?mount=PARTLABEL=absent:/mnt
 board.overlay=/data/overlay
 """
 LOOK = """
@@ -115,6 +116,8 @@ def test_the_real_root(machine, tmp_path):
     header = lambda: disk.read_bytes()[-512:]
     assert header()[:8] == b"EFI PART" and any(header()[92:]), header()		# that one was begun
     assert "board.module: nothing_like_it" in r.text and "mount: LABEL=absent: No such device" in r.text, r
+    there = {k: sorted(l.split()) for k, l in re.findall(r"^husk: (\w+)=absent: waited for 3 s; there are: (.*)$", r.text, re.M)}
+    assert there == {"LABEL": ["vdb1=data", "vdb2=log", "vdb3=x", "vdb4=swap0"], "PARTLABEL": ["vdb1=data", "vdb2=log", "vdb3=x", "vdb4=swap", "vdb5=half"]}, r.text
     assert said(r, "times") == [""] and said(r, "inside") == ["1"] and said(r, "lo") == ["1"], r
     assert said(r, "seed") == ["600 32"], r
     assert said(r, "modules")[0].endswith(" N"), r
