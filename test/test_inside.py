@@ -170,7 +170,7 @@ def test_a_wrong_file_is_a_box_that_is_missing(where):
         "board": "board.good=/bin/sh -c 'echo @good; touch /run/good'\n".replace("'", '"'),
         "ok": 'exec=/bin/sh -c "sleep 100"\n' + HOST,
         "bad": "exec=/bin/true\nmemroy.max=3M\n" + HOST,
-        "z": script(where, "husk wait --ready ok; husk wait --ready; echo @wait $?; sed -i /memroy/d /etc/husk/bad.conf; kill -HUP 1;"
+        "z": "after=ok\n" + script(where, "husk wait --ready; echo @wait $?; sed -i /memroy/d /etc/husk/bad.conf; kill -HUP 1;"
                            "until husk wait bad 2>/dev/null; do sleep .1; done; husk wait --ready; echo @mended $?; until [ -e /run/good ]; do sleep .1; done")})
     assert text.count("/etc/husk/bad.conf:2: memroy.max: no such key") == 2, text		# the board, and who waits
     assert "@wait 1\n" in text and text.index("@wait 1") < text.index("@good"), text
@@ -182,7 +182,7 @@ def test_two_files_of_one_name(where):
     text = board(where, {
         "a": 'exec=/bin/sh -c "echo @a is it; sleep 100"\n' + HOST,
         "n2": 'name=a\nexec=/bin/sh -c "echo @n2 is it; sleep 100"\n' + HOST,
-        "z": script(where, "husk wait --ready a; husk wait --ready; echo @wait $?; husk check /etc/husk/n2.conf /etc/husk/a.conf; echo @check $?; husk reload; echo @reload $?")})
+        "z": "after=a\n" + script(where, "husk wait --ready; echo @wait $?; husk check /etc/husk/n2.conf /etc/husk/a.conf; echo @check $?; husk reload; echo @reload $?")})
     assert "@a is it\n" in text and "@n2 is it" not in text, text
     assert text.count("/etc/husk/n2.conf: name: a is that of /etc/husk/a.conf\n") == 4, text		# the board, and three who ask
     assert "@wait 1\n" in text and "@check 2\n" in text and "@reload 2\n" in text and "changed on disk" not in text, text
@@ -221,8 +221,8 @@ def test_the_name_of_a_file(where):
     sleeps = 'exec=/bin/sh -c "sleep 100"\n' + HOST
     c = "cd /etc/husk; v() { husk $* ./m.conf >/run/out; echo \"@$* $? $(cat /run/out)\"; };"
     text = board(where, {
-        "n": "name=other\nboot=no\n" + sleeps, "m": "name=up\n" + sleeps.replace("inherit", "ring"), "w": "name=w2\nmemroy.max=1\n" + sleeps, "plain": "boot=no\n" + sleeps, "z": script(where, c +
-            "husk wait --ready up; husk list -k; husk state n; echo @n $?; husk state m pid >/dev/null; echo @m $?; v wait --ready; v pause; v resume; v logs; v ps | grep -c inside=;"
+        "n": "name=other\nboot=no\n" + sleeps, "m": "name=up\n" + sleeps.replace("inherit", "ring"), "w": "name=w2\nmemroy.max=1\n" + sleeps, "plain": "boot=no\n" + sleeps, "z": "after=up\n" + script(where, c +
+            "husk list -k; husk state n; echo @n $?; husk state m pid >/dev/null; echo @m $?; v wait --ready; v pause; v resume; v logs; v ps | grep -c inside=;"
             "husk stats ./m.conf -k | grep name=; husk exec m -- /bin/echo @in m; husk update ./m.conf pids.max=9; echo @update $?; v restart; v restart; v kill;"
             "until [ $(husk state up state) = failed ]; do sleep .1; done; v wait; v delete; husk state up; husk start ./m.conf m; v stop; v state -k; husk start n; husk stop n; echo @stop $?;"
             "husk state other; echo @other $?; husk check other && husk start other && husk state other state; husk stop other; husk stop other; echo @stopped $?; husk state othe; husk list -k")})
