@@ -36,8 +36,7 @@ static int trouble(const char *what)
 
 static int not_running(void)
 {
-	warnx("%s: not running", one.name);
-	return 3;
+	return up_not(one.name);
 }
 
 /* 1: a keeper holds it, 0: nobody does, -1: errno, ENOENT where nothing is there. Each
@@ -72,7 +71,7 @@ static int clear(void)
 		return LOST;
 	if (e < 0 && errno == ENOENT) {
 		if (!one.seen)
-			list_unknown(one.name);
+			(void)list_unknown(one.name);
 		return 0;
 	}
 	return e < 0 ? trouble("what the last keeper left") : e;

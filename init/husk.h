@@ -955,6 +955,7 @@ int init_reap(struct run *);
 bool init_forwards(int sig);		/* PID 1 of a box: to the program */
 
 /* init/up.c: a box that runs, by its name */
+int up_not(const char *name);		/* says that it does not run, or that there is no such box: 3 */
 int up_name(const char *name);		/* 0, or it is not the name of a box, which is printed, and 2 */
 int up_open(struct up *, const char *name);	/* 0, or one line is printed and it is the exit status: 2 not a name, 3 not running, 1 */
 int up_find(struct left *, const char *name, int proc, uint64_t *pid);	/* PID 1's directory in /proc, or -1: ESRCH, ENOENT: it is not running; l->dir is open, or -1 */
@@ -964,7 +965,7 @@ int up_failed(const struct up *, const char *where);	/* prints what fail() was t
 
 /* init/list.c, init/ps.c */
 int list_all(void);				/* husk list: prints, 0 or 1 */
-void list_unknown(const char *name);		/* says so, unless there is a file of it */
+bool list_unknown(const char *name);		/* says so, unless there is a file of it */
 void list_changed(void);			/* a line for each that runs by another file than is there now */
 int list_state(const char *name, const char *file, const char *field);	/* husk state; file: elsewhere, or NULL; field NULL: all. 0: runs, 3: does not, 4: unknown; 1, 2 */
 int ps_box(const char *name);		/* husk ps: prints; the exit status */

@@ -593,7 +593,7 @@ static int all(void)
 }
 
 /* Neither started, nor is there a file: a slip, mostly. */
-void list_unknown(const char *name)
+bool list_unknown(const char *name)
 {
 	static char of[MAXNAME + 1];
 	static struct left run;
@@ -602,12 +602,13 @@ void list_unknown(const char *name)
 
 	copy(l.name, sizeof l.name, name);
 	if (cfg.given || cfg_file_of(file_of(name), name))
-		return;
+		return false;
 	(void)state_open(&run, false);
 	near_begin(&near, name);
 	while (next(run.dir, conf, of))
 		near_try(&near, of);
 	warnx("%s: no such box, and no file %s%s", name, its_file(), near_hint(&near));
+	return true;
 }
 
 /* Of all that run */
@@ -748,7 +749,7 @@ int list_state(const char *name, const char *file, const char *of)
 		if (l.proc < 0)
 			warn("%s: /proc", name);
 		else
-			list_unknown(name);
+			(void)list_unknown(name);
 		return UNKNOWN;
 	}
 	figures();

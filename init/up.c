@@ -49,6 +49,13 @@ int up_name(const char *name)
 	return 2;
 }
 
+int up_not(const char *name)
+{
+	if (!HAS(list) || state_there(name) || !list_unknown(name))
+		warnx("%s: not running", name);
+	return 3;
+}
+
 int up_open(struct up *u, const char *name)
 {
 	static char keeper[16];
@@ -62,10 +69,9 @@ int up_open(struct up *u, const char *name)
 	u->who = u->run.proc < 0 ? -1 : up_find(&u->left, name, u->run.proc, &n);
 	if (u->who < 0) {
 		if (errno == ESRCH || errno == ENOENT)
-			warnx("%s: not running", name);
-		else
-			warn("%s: run directory", name);
-		return errno == ESRCH || errno == ENOENT ? 3 : 1;
+			return up_not(name);
+		warn("%s: run directory", name);
+		return 1;
 	}
 	u->run.init = (pid_t)n;
 	decimal(left_get(&u->left, "keeper", &at, keeper, sizeof keeper) ? keeper : "", &n);

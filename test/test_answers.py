@@ -100,10 +100,23 @@ def test_a_box_of_a_file_elsewhere_that_is_not_started(name, tmp_path):
 def test_a_mistyped_name_is_offered_another(name):
     name += "x" * (63 - len(name))		# as long as a name may be, but for the letter too many
     assert start(name, "--", "/bin/sleep", "99").status == 0
-    for verb in ("stop", "delete", "state"):
+    said = {"stop": 0, "delete": 0, "state": 4, "attach": 125, "exec": 125} | dict.fromkeys("wait kill pause resume ps stats reload upgrade".split(), 3)
+    for verb, status in said.items():
         r = husk.husk(verb, name + "x")
-        assert r.status == (4 if verb == "state" else 0) and f"no such box, and no file /etc/husk/{name}x.conf; {name}?" in r.err, r
+        assert r.status == status and f"no such box, and no file /etc/husk/{name}x.conf; {name}?" in r.err, r
     assert husk.husk("stop", name, timeout=30).err == "" and husk.husk("stop", name[::-1]).status == 0
+
+
+def test_who_has_a_file_or_has_been_there_does_not_run(name, tmp_path):
+    """Of the same verbs no other answer: it is known, and state says how it has ended."""
+    conf = tmp_path / f"{name}.conf"
+    conf.write_text("exec=/bin/true\n")
+    assert husk.husk("ps", conf).err == husk.husk("wait", conf).err == f"husk: {name}: not running\n"
+    assert start(name, "--", "/bin/true").status == 0 and husk.wait_for(lambda: state(name, "state") == "done")
+    for verb in "kill pause ps stats reload".split():
+        r = husk.husk(verb, name)
+        assert (r.status, r.err) == (3, f"husk: {name}: not running\n"), r
+    assert husk.husk("delete", name).status == 0
 
 
 def test_who_waits_for_nobody_says_so(name, tmp_path):

@@ -173,7 +173,7 @@ def test_several(name):
 # ------------------------------------------------------------------- refused
 
 def test_refused(name):
-    for words, status, says in (([name], 125, "not running"), (["../x"], 2, "not the name of a box"), ([], 2, "missing"), ([name, "x"], 2, "one box at a time")):
+    for words, status, says in (([name], 125, "no such box"), (["../x"], 2, "not the name of a box"), ([], 2, "missing"), ([name, "x"], 2, "one box at a time")):
         r = husk.husk("attach", *words)
         assert r.status == status and says in r.err, r
     with husk.box("--", "/bin/inside", "sleep", "60000", box=name) as p:

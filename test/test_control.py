@@ -141,7 +141,7 @@ def test_stopped_traced_and_vforked_processes_are_frozen(name, tmp_path, before)
 
 @pytest.mark.parametrize("word, status, says", [
     ("../x", 2, "not the name of a box"), (".", 2, "not the name"), ("a/b", 2, "not the name"), ("", 2, "not the name"), ("-x", 2, "-x: no such option"),
-    ("x" * 65, 2, "not the name"), ("a\nb", 2, "not the name"), ("nobody-there", 3, "not running")])
+    ("x" * 65, 2, "not the name"), ("a\nb", 2, "not the name"), ("nobody-there", 3, "no such box")])
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 def test_bad_names(verb, word, status, says):
     r = control(verb, word, *["pids.max=9"] * (verb == "update"))

@@ -218,7 +218,7 @@ def test_wait_sleeps(name):
 
 
 def test_wait_for_nobody(name):
-    assert "not running" in verb("wait", name, status=3).err
+    assert "no such box" in verb("wait", name, status=3).err
     assert "missing" in verb("wait", status=2).err
 
 

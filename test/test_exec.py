@@ -289,7 +289,7 @@ def test_one_namespace_after_the_other(name, tmp_path, words):
 
 
 @pytest.mark.parametrize("words, status, says", [
-    (["nobody-there", "--", "/bin/true"], 125, "not running"), (["../x", "--", "/bin/true"], 2, "not the name of a box"), ([], 2, "name of a box is missing"),
+    (["nobody-there", "--", "/bin/true"], 125, "no such box"), (["../x", "--", "/bin/true"], 2, "not the name of a box"), ([], 2, "name of a box is missing"),
     (["x", "y"], 2, "behind --"), (["-d", "-t", "x"], 2, "-d and -t")])
 def test_usage(words, status, says):
     r = husk.husk("exec", *words)

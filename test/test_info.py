@@ -146,7 +146,7 @@ def test_guest_v2():
     assert d["memory"]["swap"]["usage"] >= d["memory"]["usage"]["usage"] > 6 << 20
     assert d["memory"]["usage"]["limit"] == 24 << 20 and d["memory"]["cache"] == d["memory"]["raw"]["file"]
     assert d["cpu"]["usage"]["total"] % 1000 == 0 and d["network_interfaces"][0]["Name"] == "lo"
-    assert "nobody: not running" in b.text and "status 3" in b.text
+    assert "nobody: no such box, and no file /etc/husk/nobody.conf" in b.text and "status 3" in b.text
 
 
 def test_guest_v1_with_memory_switched_off():

@@ -315,7 +315,7 @@ def test_all_that_run(two, tmp_path):
         assert husk.command(two[0], "upgrade", env=env).status == 0
         assert all(runs(int(state(n)["keeper"]), two[0]) for n in names)
         r = husk.command(two[1], "upgrade", names[0], "nobody", "a/b", env=env)
-        assert r.status == 2 and "nobody: not running" in r.err and "not the name" in r.err, r
+        assert r.status == 2 and "nobody: no such box" in r.err and "not the name" in r.err, r
         assert [runs(int(state(n)["keeper"]), two[1]) for n in names] == [True, False, False]
     finally:
         assert husk.husk("stop", *names, env=env).status == 0
