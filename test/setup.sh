@@ -57,6 +57,16 @@ for a in amd64 armhf arm64 i386; do
 	foreign="$foreign -o APT::Architectures::=$a"
 done
 
+# PACKAGE: what apt has read of its lists is kept, as by test/qemu.py
+fetch()
+{
+	keep=$PWD/out/apt/own
+	mkdir -p "$keep"
+	# shellcheck disable=SC2086 # words
+	(cd out/debs/one && apt-get -qq $foreign -o APT::Sandbox::User=root -o Dir::Cache::pkgcache="$keep/pkgcache.bin" \
+		-o Dir::Cache::srcpkgcache="$keep/srcpkgcache.bin" download "$1") >/dev/null 2>&1
+}
+
 unpack()
 {
 	dir=$1
@@ -66,11 +76,7 @@ unpack()
 		rm -rf out/debs/one
 		mkdir out/debs/one
 		# shellcheck disable=SC2086 # words
-		(cd out/debs/one && apt-get -qq $foreign -o APT::Sandbox::User=root download "$p") >/dev/null 2>&1 || {
-			updated=
-			update $foreign
-			(cd out/debs/one && apt-get -qq $foreign -o APT::Sandbox::User=root download "$p") >/dev/null 2>&1
-		} || die "cannot download $p"
+		fetch "$p" || { updated= && update $foreign && fetch "$p"; } || die "cannot download $p"
 		dpkg -x out/debs/one/*.deb "$dir"
 	done
 	rm -rf out/debs/one
