@@ -47,6 +47,26 @@ static const char *refused(const char *dir, const char *name, bool boxes)
 		e == EINVAL ? ": threads of real time are in it" : "");
 }
 
+static bool hand_on(const char *dir, const char *names)
+{
+	return write_at(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir), names) == 0;
+}
+
+/* All that the box will ask for and that is there: to take them one by one would be half
+ * of a board's first start. What is no limit of it is not handed on. */
+static const char *together(const struct run *r, int ctl, const char *has)
+{
+	static char names[128];
+	unsigned want = cg_wanted(r->box) | 1u << ctl;
+	size_t n = 0;
+	int i;
+
+	for (i = 0; i < NCTL; i++)
+		if (want >> i & 1 && cg_word(has, cg_name(i)))
+			n += fmt(names + n, sizeof names - n, "+%s ", cg_name(i));
+	return names;
+}
+
 /* A directory hands on what it was given, but not one that has processes. The
  * kernel would let it hand on what can be had by the thread (cpu, cpuset, pids) even
  * then: and make it the root of a threaded domain, below which there is no place
@@ -55,7 +75,7 @@ static const char *refused(const char *dir, const char *name, bool boxes)
 const char *cg_enable(struct run *r, int ctl)
 {
 	static char dir[CGPATH];
-	const char *path = cg_path(NCTL), *p = cg_below(NCTL), *name = cg_name(ctl), *has;
+	const char *path = cg_path(NCTL), *p = cg_below(NCTL), *name = cg_name(ctl), *has, *all;
 	bool there;
 
 	if (V1(r, ctl))
@@ -63,13 +83,15 @@ const char *cg_enable(struct run *r, int ctl)
 	errno = 0;
 	if (r->cgroup2 < 0 || !(has = caps_file(fmts("%.*s/cgroup.controllers", (int)(p - path), path))) || !cg_word(has, name))
 		return cg_absent(r, ctl);
+	all = together(r, ctl, has);
 	for (; p; p = strchr(p + 1, '/')) {
 		copy(dir, (size_t)(p - path) + 1, path);
 		there = (has = caps_file(fmts("%s/cgroup.subtree_control", dir))) && cg_word(has, name);
 		errno = EBUSY;
-		if (((there || !cg_busy(dir)) && write_at(AT_FDCWD, fmts("%s/cgroup.subtree_control", dir), fmts("+%s", name)) == 0) || there)
-			continue;
-		return refused(dir, name, !strchr(p + 1, '/'));
+		if (there)
+			(void)hand_on(dir, fmts("+%s", name));
+		else if (cg_busy(dir) || !(hand_on(dir, all) || hand_on(dir, fmts("+%s", name))))
+			return refused(dir, name, !strchr(p + 1, '/'));
 	}
 	return NULL;
 }
