@@ -21,8 +21,8 @@ struct waiting {
 	bool	 placed;
 	uint8_t	 number;		/* by which it is sent */
 	uint16_t hard, end;		/* of those that it needs; of after */
-	char	 before[MAXAFTER * (MAXNAME + 1) + 1];	/* names with NULs; an empty one ends */
-	char	 after[4 * MAXAFTER * (MAXNAME + 1) + 1];	/* the same, those that it needs first */
+	uint16_t first;			/* where after begins: most name few, and one page is written */
+	char	 before[5 * MAXAFTER * (MAXNAME + 1) + 2];	/* names with NULs; an empty one ends. After: the same, those that it needs first */
 };
 
 struct planning {
@@ -35,6 +35,11 @@ struct planning {
 	char	 missing[MAXNAME + 1];	/* what board.conf asks for, and is not there */
 	struct waiting box[MAXBOX];
 };
+
+static const char *after(const struct waiting *w)
+{
+	return w->before + w->first;
+}
 
 static BASE struct planning *at(void)
 {
@@ -214,8 +219,10 @@ static bool board_conf(int to, bool moved)
 
 static void also_after(struct waiting *w, const char *name)
 {
-	if (w->end + strlen(name) + 2 <= sizeof w->after)
-		w->end += (uint16_t)(copy(w->after + w->end, sizeof w->after - w->end, name) + 1);
+	size_t at = w->first + w->end;
+
+	if (at + strlen(name) + 2 <= sizeof w->before)
+		w->end += (uint16_t)(copy(w->before + at, sizeof w->before - at, name) + 1);
 }
 
 /* Is its file another one than when it was started? Who runs is named: he goes on as he is. */
@@ -306,13 +313,14 @@ const char *board_add(const struct box *b, const char *file)
 	}
 	copy(w->what.file, sizeof w->what.file, file);
 	copy(w->what.name, sizeof w->what.name, b->name);
+	for (i = 0; i < b->nbefore; i++)
+		to += copy(to, MAXNAME + 1, b->before[i]) + 1;
+	w->first = (uint16_t)(to + 1 - w->before);
 	for (i = 0; i < b->nneeds; i++)
 		also_after(w, b->needs[i]);
 	w->hard = w->end;
 	for (i = 0; i < b->nafter; i++)
 		also_after(w, b->after[i]);
-	for (i = 0; i < b->nbefore; i++)
-		to += copy(to, MAXNAME + 1, b->before[i]) + 1;
 	w->what.changed = at()->again && changed(b);
 	w->what.late = shows(b);
 	w->what.start_ms = b->life.ready_ms;
@@ -334,7 +342,7 @@ static void turn_round(void)
 	size_t n, name;
 
 	for (w = boxes; w < boxes + nboxes; w++)
-		for (q = boxes; q < boxes + nboxes; q++) {
+		for (q = boxes; *w->before && q < boxes + nboxes; q++) {
 			if (q == w || !(names(w->before, q->what.name) || (names(w->before, "*") && !names(q->before, "*"))))
 				continue;
 			also_after(q, w->what.name);
@@ -409,16 +417,16 @@ static void read_boxes(void)
 /* Is q meant? * stands for all that do not say so themselves. */
 static bool meant(const char *a, const struct waiting *q)
 {
-	return same(a, q->what.name) || (*a == '*' && !names(q->after, "*"));
+	return (*a == *q->what.name && same(a, q->what.name)) || (*a == '*' && !names(after(q), "*"));
 }
 
 /* Who must be there before it, and is not yet? */
 static struct waiting *awaited(const struct waiting *w, bool hard)
 {
-	const char *a, *end = w->after + (hard ? w->hard : w->end);
+	const char *a, *end = after(w) + (hard ? w->hard : w->end);
 	struct waiting *q;
 
-	for (a = w->after; a < end; a += strlen(a) + 1)
+	for (a = after(w); a < end; a += strlen(a) + 1)
 		for (q = boxes; q < boxes + nboxes; q++)
 			if (q != w && !q->placed && meant(a, q))
 				return q;
@@ -513,7 +521,7 @@ static uint64_t before(const struct waiting *w)
 	const char *a;
 	uint64_t bits = 0;
 
-	for (a = w->after; a < w->after + w->end; a += strlen(a) + 1)
+	for (a = after(w); a < after(w) + w->end; a += strlen(a) + 1)
 		for (q = boxes; q < boxes + nboxes; q++)
 			if (q != w && q->placed && meant(a, q))
 				bits |= (uint64_t)1 << q->number;
