@@ -15,8 +15,6 @@ static const char defaults[] =
 	"env=container=husk\n"
 	"umask=022\n"
 	"mounts=default\n"
-	"etc=localtime\n"
-	"etc=resolv.conf,hosts\n"	/* goes where there is no net */
 	"mask=/proc/acpi/ /proc/asound/ /proc/kcore /proc/keys /proc/latency_stats /proc/timer_list\n"
 	"mask=/proc/timer_stats /proc/sched_debug /proc/scsi/ /proc/kallsyms /proc/kmsg /proc/iomem\n"
 	"mask=/proc/slabinfo /proc/vmallocinfo /proc/kpagecount /proc/kpageflags /proc/kpagecgroup\n"
@@ -35,7 +33,9 @@ static const char defaults[] =
 	"stop.signal=TERM\n"
 	"reload.signal=HUP\n"	/* in the order of keys.c: the search goes on where it was */
 	"stop.timeout=5s\n"
-	"log.rate=200/s\n";
+	"log.rate=200/s\n"
+	"etc=localtime\n"
+	"etc=resolv.conf,hosts\n";	/* goes where there is no net, and nothing is behind it that would move up */
 
 static const char presets[] =
 	"service\0"

@@ -172,6 +172,7 @@ enum { KEYS(NTH, NTH) NKEYS };
 KEYS(ORDER, ORDER)
 
 _Static_assert(sizeof(struct box) < 65536, "offsets of keys.c are 16 bits wide");
+_Static_assert(NKEYS <= 8 * sizeof ((struct reading *)0)->said, "a bit of said for each key");
 
 /* Which keys are of a part: from one to another of the table. man.sh reads this, too. */
 #define KEYS_OF(K) \

@@ -10,11 +10,19 @@ BASE struct reading *cfg_at(void)
 	return &reading;
 }
 
+/* Most that are asked for nobody has said. */
+static bool said(int key)
+{
+	return cfg.said[key / 32] >> key % 32 & 1;
+}
+
 /* The last one: where lines add up, as of caps=, each has a mark of item 0. */
 static struct mark *find(int key, int item)
 {
 	struct mark *m = cfg.marks + cfg.nmarks;
 
+	if (!said(key))
+		return NULL;
 	while (m-- > cfg.marks)
 		if (m->key == key && m->item == item)
 			return m;
@@ -28,6 +36,7 @@ static void mark(struct mark *m, int item)
 		return;
 	}
 	*m = (struct mark){ (uint8_t)cfg.key, (uint8_t)item, cfg.line, cfg.src, cfg.text };
+	cfg.said[cfg.key / 32] |= 1u << cfg.key % 32;
 	cfg.nmarks += m == cfg.marks + cfg.nmarks;
 }
 
@@ -55,14 +64,16 @@ const struct mark *cfg_marks(void)
 /* Where an item is taken out of a list, those behind it move up. */
 void cfg_unmark(int key, int item)
 {
-	struct mark *m, *to = cfg.marks;
+	struct mark *m, *to = cfg.marks, *end = to + cfg.nmarks;
 
-	for (m = cfg.marks; m < cfg.marks + cfg.nmarks; m++) {
+	for (m = to; m < end; m++) {
 		if (m->key == key && (item < 0 || m->item == item))
 			continue;
 		if (m->key == key && m->item > item)
 			m->item--;
-		*to++ = *m;
+		if (to < m)
+			*to = *m;
+		to++;
 	}
 	cfg.nmarks = (unsigned)(to - cfg.marks);
 }

@@ -1141,6 +1141,7 @@ struct reading {			/* the line being read, and all that is read; small things fi
 	size_t	 used;			/* of buffer */
 	uint16_t at, row;		/* where key_find() was */
 	uint32_t mtime;			/* of the file */
+	uint32_t said[8];		/* bit i: key i has, or had, a mark */
 	bool	 warning;		/* the next complaint is one */
 	char	*first;			/* where the first error goes, in FIRST_ERROR bytes, and no line is printed; NULL: all are */
 	bool	 board;			/* it is board.conf */
