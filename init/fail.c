@@ -32,13 +32,19 @@ static void unpack(struct out *o, uint8_t c)
 /* Below code_end are our own texts, and no others. */
 static void put(struct out *o, const char *s, size_t n)
 {
-	bool packed = s < code_end;
+	size_t room = (size_t)(o->end - o->p);
 
+	if (s >= code_end) {
+		n = n < room ? n : room;
+		memcpy(o->p, s, n);
+		o->p += n;
+		return;
+	}
 	for (; n && o->p < o->end; n--, s++)
-		if (packed)
-			unpack(o, (uint8_t)*s);
-		else
+		if ((uint8_t)(*s - ' ') < 127 - ' ')
 			*o->p++ = *s;
+		else
+			unpack(o, (uint8_t)*s);
 }
 
 static void put_number(struct out *o, unsigned long long v, unsigned base, bool minus)

@@ -43,15 +43,15 @@ KEEP void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 	char *t = to;
 	const char *f = from;
-	size_t w;
+	size_t w, i;
 
-	for (; n >= sizeof w; n -= sizeof w, t += sizeof w, f += sizeof w) {
-		__builtin_memcpy(&w, f, sizeof w);
-		__builtin_memcpy(t, &w, sizeof w);
+	for (i = 0; i + sizeof w <= n; i += sizeof w) {
+		__builtin_memcpy(&w, f + i, sizeof w);
+		__builtin_memcpy(t + i, &w, sizeof w);
 		PLAIN;
 	}
-	for (; n; n--) {
-		*t++ = *f++;
+	for (; i < n; i++) {
+		t[i] = f[i];
 		PLAIN;
 	}
 	return to;
@@ -102,7 +102,14 @@ KEEP void *memchr(const void *s, int c, size_t n)
 KEEP int memcmp(const void *a, const void *b, size_t n)
 {
 	const unsigned char *p = a, *q = b;
+	size_t v, w;
 
+	for (; n >= sizeof w; n -= sizeof w, p += sizeof w, q += sizeof w) {
+		__builtin_memcpy(&v, p, sizeof v);
+		__builtin_memcpy(&w, q, sizeof w);
+		if (v != w)
+			break;
+	}
 	for (; n; n--, p++, q++)
 		if (*p != *q)
 			return *p - *q;

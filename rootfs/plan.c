@@ -177,7 +177,7 @@ bool plan_check(const struct mountinfo *m, bool dev)
 	if (i < g.ntree && g.tree[i].bare && g.tree[i].bare == hash(m->path))
 		g.tree[i].bare = 0;
 	for (p = first(); p < end(); p = next(p))
-		if (p->len == len && !p->seen && p->path[len - 2] == m->path[len - 2] && same(p->path, m->path) && fits(p, m) &&
+		if (p->len == len && !p->seen && p->path[len - 2] == m->path[len - 2] && memcmp(p->path, m->path, len) == 0 && fits(p, m) &&
 			(!best || p->flags > best->flags))
 			best = p;
 	if (!best)
