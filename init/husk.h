@@ -914,6 +914,7 @@ const char *state_word(const struct left *, char *buf, size_t max);	/* the last 
 int state_renew(struct live *, bool over);	/* another state file: the first lines, why as the newest last=; over: that stays. 0 or -1 */
 void state_note(const struct live *, const char *word, const char *why);	/* a line state=; why: or NULL */
 void state_reopen(struct live *);		/* its file, where this process does not have it yet */
+void state_take(struct live *);		/* the name of a first start that ended without a word: W_LOCK, unless somebody else has it */
 int init_state(struct run *);		void init_forget(struct left *);
 int init_pipes(struct run *);
 int init_ready(struct run *);		/* HOST: all rights are read back, inside */

@@ -77,6 +77,8 @@ void starter_heard(struct live *v)
 		memset(&h, 0, sizeof h);
 		for (fd = (int *)(void *)CMSG_DATA(&c.h); (uint8_t *)fd < c.room + c.h.cmsg_len; fd++)
 			close(*fd);
+		if (v->fd[W_LOCK] < 0)
+			state_take(v);
 	}
 	take(v, &h, CMSG_DATA(&c.h));
 	if (h.init) {

@@ -273,6 +273,22 @@ static int open_name(const struct left *l, const char *name)
 	return openat(l->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* Its starter has the lock until it has ended, and PID 1 of the box until that has closed what it
+ * was born with. */
+void state_take(struct live *v)
+{
+	struct left *l = keeper_left(v);
+	int tries = 100, dir = l ? open_name(l, v->name) : -1;
+
+	while (dir >= 0 && tries-- && flock(dir, LOCK_EX | LOCK_NB) < 0)
+		(void)poll(NULL, 0, 5);
+	if (dir >= 0 && tries >= 0)
+		v->fd[W_LOCK] = dir;
+	else
+		close(dir);
+	keeper_let(v, l);
+}
+
 /* Names in order, those behind the first one: no list of all, and so no longest one, and yet not
  * the whole directory for each. Of the run directory, and of one with configurations. */
 enum { AHEAD = 32 };

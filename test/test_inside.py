@@ -237,6 +237,14 @@ def test_the_name_of_a_file(where):
     assert sorted(rows[-4:]) == sorted([("up", "stopped"), *first[1:]]), text
 
 
+def test_half_a_first_start(where):
+    """Its starter dies: what it has made goes at once, and not when the name is used again; and the box has failed."""
+    end = "i=0; until [ \"$(husk state n why)\" = 'the start was ended' ] || [ $i = 100 ]; do i=$((i+1)); sleep .05; done; husk state n state; sed 's/^/@/' /run/husk/n/state"
+    text = board(where, {"n": 'exec=/bin/sleep 4321\nhook.prestart=/bin/sh -c "kill -9 $PPID"\n' + HOST, "z": script(where, end)})
+    assert "husk: n: failed: the start was ended\n" in text and "\nfailed\n" in text, text
+    assert "@keeper=" in text and not re.search("^@(cgroup|init|uid)=", text, re.M), text
+
+
 def test_who_is_left_out_says_why(where):
     """husk.skip= is why a box is not there, and of no other is it."""
     files = {n: f"exec=/bin/sleep 100\n{t}" + HOST for n, t in {"a": "", "b": "boot=no\n", "c": "name=d\n", "e": "memroy.max=1\n", "f": ""}.items()}
