@@ -249,9 +249,10 @@ boards()
 	python test/boards.py
 }
 
+# Under nohup hangups are ignored: each start would give them back their action, three calls more than are held.
 tests()		# WORD...: words of pytest
 {
-	/usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rfEs --durations=30 --durations-min=5 "$@"
+	env --default-signal=HUP,INT,QUIT /usr/bin/python3 -B -m pytest -p no:cacheprovider -q -rfEs --durations=30 --durations-min=5 "$@"
 }
 
 # What failed beside others is run once more, alone: a machine that has no time for its
