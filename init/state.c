@@ -279,10 +279,11 @@ void state_take(struct live *v)
 {
 	struct left *l = keeper_left(v);
 	int tries = 100, dir = l ? open_name(l, v->name) : -1;
+	FILLED struct stat st;
 
 	while (dir >= 0 && tries-- && flock(dir, LOCK_EX | LOCK_NB) < 0)
 		(void)poll(NULL, 0, 5);
-	if (dir >= 0 && tries >= 0)
+	if (dir >= 0 && tries >= 0 && fstat(dir, &st) == 0 && st.st_nlink)	/* else the name may be a new one's */
 		v->fd[W_LOCK] = dir;
 	else
 		close(dir);
@@ -690,7 +691,10 @@ int init_state(struct run *r)
 	}
 	if (state_open(r->left, true) < 0)
 		return fail(r, "%s (HUSK_RUN, or %s)", state_where(), r->unpriv ? "XDG_RUNTIME_DIR" : RUNDIR);
-	if ((e = lock_name(r, &fresh)) == 0 && !fresh)
+	e = lock_name(r, &fresh);
+	if (e)
+		r->statedir = -1;	/* a keeper to whom it was handed over would take the name for his own */
+	else if (!fresh)
 		e = sweep(r, &fresh);
 	if (!e || fresh)		/* not another keeper's, nor what sweep() had to leave: ours to undo */
 		copy(r->left->name, sizeof r->left->name, r->name);

@@ -245,6 +245,16 @@ def test_half_a_first_start(where):
     assert "@keeper=" in text and not re.search("^@(cgroup|init|uid)=", text, re.M), text
 
 
+def test_what_runs_by_another_hand(where):
+    """Somebody has started a box of that name himself: it is not the board's to start, nor to end."""
+    (where / "a.sh").write_text(f"{husk.HUSK} run -d name=n use=host -- /bin/sleep 4321; touch /run/a.ready; sleep 100\n")
+    text = board(where, {
+        "a": f"exec=/bin/sh {where}/a.sh\nready=/run/a.ready\n" + HOST,
+        "n": "after=a\nexec=/bin/false\n" + HOST,
+        "z": "after=n\n" + script(where, "husk list -k")})
+    assert "husk: n: init.state: n is running already" in text and "\nname=n\nstate=running\n" in text, text
+
+
 def test_who_is_left_out_says_why(where):
     """husk.skip= is why a box is not there, and of no other is it."""
     files = {n: f"exec=/bin/sleep 100\n{t}" + HOST for n, t in {"a": "", "b": "boot=no\n", "c": "name=d\n", "e": "memroy.max=1\n", "f": ""}.items()}
