@@ -26,7 +26,7 @@ static bool covered(const struct box *b, const char *path, const char *except)
 		if (b->mnt[i].dst != except && rootfs_below(path, b->mnt[i].dst))
 			return true;
 	for (i = 0; i < NDM; i++)
-		if (b->mounts >> i & 1 && rootfs_below(path, rootfs_default(i)) && !same(path, rootfs_default(i)))
+		if ((cfg.board || b->mounts >> i & 1) && rootfs_below(path, rootfs_default(i)) && !same(path, rootfs_default(i)))
 			return true;
 	return false;
 }
@@ -98,9 +98,20 @@ static void missing(int row, int item, const char *path, int e)
 		cfg_error(row, item, "%s of the root: %s%s", path, strerror(e), strchr(path, ' ') ? TEXT " - quotes make one word of it" : "");
 }
 
-static void targets(const struct box *b, int root)
+/* A board's root may be one that can be written to: husk makes them there. */
+static void places(const struct box *b, int root)
 {
 	const struct mnt *m;
+
+	for (m = b->mnt; m < b->mnt + b->nmnt; m++)
+		if (!m->skip && *m->dst == '/' && inside(b, root, m->dst, ANY)) {
+			cfg.warning = cfg.board;
+			cfg_error(KEY_BIND + m->kind, (int)(m - b->mnt), "%s is not in the image: a read-only root needs it", m->dst);
+		}
+}
+
+static void targets(const struct box *b, int root)
+{
 	const char *path;
 	int i;
 
@@ -112,9 +123,7 @@ static void targets(const struct box *b, int root)
 		if (b->mounts >> i & 1 && !strchr(path + 1, '/'))
 			missing(KEY_MOUNTS, 0, path, inside(b, root, path, DIRECTORY));
 	}
-	for (i = 0, m = b->mnt; i < b->nmnt; i++, m++)
-		if (!m->skip && inside(b, root, m->dst, ANY))
-			cfg_error(KEY_BIND + m->kind, i, "%s is not in the read-only root: make it in the image", m->dst);
+	places(b, root);
 }
 
 /* What the first bytes of a program say of the ABI that it is made for, which the
@@ -383,6 +392,8 @@ static void of_board(const struct box *b, int top, const char *below)
 
 	for (i = 0; i < b->nmnt; i++)
 		slips(&b->mnt[i], i);
+	if (!elsewhere)
+		places(b, top);
 	cfg.warning = elsewhere;
 	if (b->board.dog && !b->board.dog_skip && !below)
 		absent(KEY_BOARD_WATCHDOG, 0, b->board.dog, look(top, b->board.dog, ANY));

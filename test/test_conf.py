@@ -212,6 +212,18 @@ def test_what_a_board_is_told(tmp_path, line, said):
     assert r.status == (2 if said and not said.endswith("? (warning)") and "watchdog=" not in line else 0), r		# the programs of a root are in it, its devices are not
 
 
+def test_places_of_a_board(tmp_path):
+    """A mount has one in the image, below another mount, or below what husk mounts itself; swap has none."""
+    (tmp_path / "root/data").mkdir(parents=True)
+    conf = tmp_path / "board.conf"
+    conf.write_text("mount=LABEL=d:/data:ext4\nmount=LABEL=e:/data/e:ext4\nmount=LABEL=s:none:swap\ntmpfs=/cache:1M\nmount=LABEL=u:/run/usb:vfat\n?mount=LABEL=n:/no:vfat\nmount=LABEL=x:/x:ext4\n")
+    r = husk.husk("check", "-r", tmp_path / "root", conf)
+    said = [f"{conf}:{n}: {key}: {path} is not in the image: a read-only root needs it (warning)\n" for n, key, path in ((4, "tmpfs", "/cache"), (7, "mount", "/x"))]
+    assert r.status == 0 and r.err == "".join(said), r
+    r = husk.husk("check", conf)
+    assert r.status == 0 and not r.err, r
+
+
 def test_command_line_is_the_same_language():
     r = husk.husk("run", "root=/", "memroy.max=3M", "--", "/bin/true")
     assert r.status == 2 and "memroy.max: no such key; memory.max?" in r.err, r
