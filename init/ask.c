@@ -273,15 +273,15 @@ int ask_words(const char *name, const char **file, char *words[], int max)
 	return 1;
 }
 
-/* It waits for another one, which is said as at its start. */
-static bool waits(void)
+/* It waits for another one, or has failed, which is said as at its start. */
+static bool told(bool waits)
 {
 	static char line[160];
-	const char *s = look() > 0 ? left_last(&one.left, "state", line, sizeof line) : NULL;
+	const char *s = look() >= waits ? left_last(&one.left, "state", line, sizeof line) : NULL;
 
-	if (!s || !starts(s, "waiting ") || !(s = strchr(s + strlen("waiting "), ' ')))
+	if (!s || !starts(s, waits ? "waiting " : "failed ") || !(s = strchr(s + strlen("waiting "), ' ')))
 		return false;
-	warnx("%s: waits:%s", one.name, s);
+	warnx("%s: %s:%s", one.name, waits ? "waits" : "failed", s);
 	return true;
 }
 
@@ -298,8 +298,8 @@ int ask_restart(const struct box *b)
 		say(fd, "mtime=%u\n", b->mtime);
 		close(fd);
 	}
-	if (s == 0)
-		(void)waits();
+	if (s >= 0)
+		(void)told(s == 0);	/* what its keeper has said of it is in the log */
 	return s == LOST ? not_running() : s < 0 ? 1 : s;
 }
 
@@ -323,7 +323,7 @@ static int last_words(bool ready)
 /* 0 when it is up, or waits; or -1: it does not become so */
 int ask_up(const char *name)
 {
-	return begin(name) || (!waits() && settled(ASK_UP)) ? -1 : 0;
+	return begin(name) || (!told(true) && settled(ASK_UP)) ? -1 : 0;
 }
 
 int ask_wait(const char *name, bool ready)

@@ -358,11 +358,11 @@ def test_restart_finds_what_is_wrong_before_it_stops(name, conf, line):
 
 
 def test_restart_that_cannot_be_made(name, conf):
-    """Found when it is made: the old one is gone, the status says so, and stop clears it."""
+    """Found when it is made: the old one is gone, who asked is told why, and delete clears it."""
     verb("start", conf)
     conf.write_text(conf.read_text() + "hook.prestart=/bin/false\n")
     r = verb("restart", name, status=125)
-    assert "failed" in state(name), r
+    assert "failed" in state(name) and r.err == f"husk: {name}: failed: start: init.prestart: /bin/false: ended with 1\n", r
     verb("wait", name, status=125)
     verb("delete", name)
     husk.nothing_left(name)
