@@ -564,13 +564,16 @@ static int verb_each(char **argv, char which)
 	const char *name;
 	int e, worst = 0;
 
+	for (e = 2; argv[e]; e++)		/* before any of them is touched */
+		if (*argv[e] == '-')
+			return no_option(argv[e]);
 	if (!argv[2])
 		return which == 'r' ? ask_reload_all() : up_name(NULL);
 	if (which == 'n' && (e = prepare(argv)))
 		return e;
 	for (argv += 2; *argv; argv++) {
 		name = was_named(*argv);
-		e = **argv == '-' ? no_option(*argv) : which == 'n' ? restart_one(*argv, name) : which == 's' ? ask_stop(name) :
+		e = which == 'n' ? restart_one(*argv, name) : which == 's' ? ask_stop(name) :
 			which == 'r' ? ask_reload(name) : ask_delete(name);
 		worst = e ? e : worst;
 	}

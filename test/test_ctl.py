@@ -259,6 +259,16 @@ def test_what_is_wrong_with_the_words(words, said):
     assert (r.status, r.out, r.err) == (2, "", f"husk: {said}\n")
 
 
+@pytest.mark.parametrize("what", ["stop", "restart", "reload", "delete"])
+def test_a_wrong_option_is_found_before_anything_is_done(name, what):
+    start(name, *SLEEP)
+    box = init(name)
+    r = verb(what, name, "-t", "3", status=2)
+    assert r.err == f"husk: {what}: -t: no such option - husk help {what}\n" and husk.alive(box), r
+    assert init(name) == box
+    verb("stop", name)
+
+
 def test_reload_of_a_board_that_is_none():
     """In a PID namespace, where nobody's PID 1 takes the signal for something else."""
     r = husk.command("unshare", "-pf", "--mount-proc", "sh", "-c", 'trap "echo HUP" HUP; "$0" reload; echo $?', husk.HUSK)
