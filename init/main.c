@@ -50,6 +50,12 @@ static int usage(const char *what)
 	return 2;
 }
 
+/* run web ls -l, exec web ls -l: as others have it */
+static int two_names(void)
+{
+	return usage(TEXT "one name; what is executed stands behind --");
+}
+
 static int no_option(const char *word)
 {
 	return usage(fmts(TEXT "%s: no such option", word));
@@ -76,7 +82,7 @@ static int options_of(struct words *c, char **argv, const char *options)
 
 	do {
 		if (!*p || !strchr(options, *p))
-			return no_option(*argv), 0;
+			return c->nrest > 1 && strchr(options, 'p') ? two_names() : no_option(*argv), 0;
 		switch (*p) {
 		case 'd': c->background = true; break;
 		case 'w': c->live = true; break;
@@ -133,7 +139,7 @@ static int load(struct words *c, char **argv, const char *options)
 	if (parse(c, argv, options))
 		return 2;
 	if (c->nrest > 1)
-		return usage(TEXT "one file at a time");
+		return two_names();
 	c->file = c->nrest ? conf(c->rest[0]) : NULL;
 	if (!c->file && !c->nwords && !c->argv)
 		return usage(TEXT "a file, or key=value and -- argv");
@@ -715,8 +721,10 @@ static int verb_exec(char **argv)
 
 	if (parse(&c, argv + 2, "dptT"))
 		return 2;
-	if (c.nrest > 1 || (c.background && c.tty > 0))
-		return usage(c.nrest > 1 ? TEXT "what is executed stands behind --" : TEXT "-d and -t: a terminal is for who waits");
+	if (c.nrest > 1)
+		return two_names();
+	if (c.background && c.tty > 0)
+		return usage(TEXT "-d and -t: a terminal is for who waits");
 	return attach_exec(named(c.rest[0]), c.words, c.nwords, c.argv, c.tty, c.background, c.pidfile);
 }
 
