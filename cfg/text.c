@@ -134,7 +134,7 @@ static const char *trusted(int fd, const struct stat *st)
 	const char *e = NULL;
 
 	if (st->st_uid && st->st_uid != getauxval(AT_EUID))
-		e = TEXT "owned by neither root nor the caller";
+		e = TEXT "owned by neither root nor the caller: chown";
 	else if (st->st_mode & (S_IWGRP | S_IWOTH))
 		e = TEXT "others than its owner may write it: chmod go-w";
 	cfg.warning = e && fstatfs(fd, &fs) == 0 && fs.f_flags & ST_RDONLY;

@@ -222,6 +222,8 @@ void stage_at(struct run *r, const char *name)
 	H(init_filter, EINVAL, "CONFIG_SECCOMP_FILTER") \
 	H(init_filter, ENOSYS, "CONFIG_SECCOMP_FILTER") \
 	H(init_page, EPERM, "exec.once needs CAP_SYS_RAWIO of the host") \
+	H(init_exec, ENOENT, "it, its ld.so or its #! interpreter is not in the box") \
+	H(init_exec, EACCES, "no x in its mode, a directory, or a noexec mount") \
 	H(init_exec, ENOEXEC, "a script without #!, or made for another machine or ABI") \
 	H(filter_load, EINVAL, "CONFIG_SECCOMP_FILTER") \
 	H(filter_load, EBUSY, "a filter above this one has a listener") \

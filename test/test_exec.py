@@ -319,7 +319,8 @@ def test_all_signals_that_end_it(name):
             assert r.status == 128 + sig, (sig, r)
 
 
-@pytest.mark.parametrize("program, status, says", [("/nowhere", 127, "No such file"), ("nowhere", 127, "No such file"), ("/etc/passwd", 126, "Permission denied"), ("/etc", 126, "")])
+@pytest.mark.parametrize("program, status, says", [("/nowhere", 127, "No such file or directory - it, its ld.so or its #!"), ("nowhere", 127, "No such file"),
+                                                   ("/etc/passwd", 126, "Permission denied - no x in its mode"), ("/etc", 126, "")])
 def test_not_executed(name, program, status, says):
     with box(name=name):
         r = ex(name, "--", program)
