@@ -166,7 +166,7 @@ int cfg_help(const char *key)
 	if (row < 0 && about(key))
 		return 0;
 	if (row < 0) {
-		warnx("help: %s: no such key%s", key, near_of(key, key_name));
+		warnx("help: %s: no such verb or key%s - husk help all, husk.conf(5)", key, near_of(key, key_name));
 		return 2;
 	}
 	if (key_lacks(row) >= 0) {

@@ -420,7 +420,7 @@ static const char *text_of(const char **file)
 		}
 	}
 	if (slash && (end = strstr(slash, ".conf.conf")))
-		return cfg_wrong("%s; .%.*s?", e, (int)(end + 5 - slash), slash);	/* NAME is without .conf */
+		return cfg_wrong("%s; %.*s, or .%.*s?", e, (int)(end - slash) - 1, slash + 1, (int)(end + 5 - slash), slash);	/* NAME is without .conf */
 	return e;
 }
 

@@ -410,7 +410,7 @@ int ask_wait_all(void)
 static const char *no_signal(int sig, const char *word)
 {
 	if (!sig)
-		return fmts(TEXT "\"%.*s\" is not a signal%s", 20, cfg_plain(word) ? word : "?", near_of(word, cfg_signal_name));
+		return fmts(TEXT "\"%.*s\" is not a signal%s - husk help kill", 20, cfg_plain(word) ? word : "?", near_of(word, cfg_signal_name));
 	return sig == SIGSTOP ? TEXT "STOP: husk pause" : init_forwards(sig) ? NULL : TEXT "a fault is passed on by nobody";
 }
 

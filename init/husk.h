@@ -957,6 +957,7 @@ bool init_forwards(int sig);		/* PID 1 of a box: to the program */
 
 /* init/up.c: a box that runs, by its name */
 int up_not(const char *name);		/* says that it does not run, or that there is no such box: 3 */
+int up_lacks(const char *name, const char *what);	/* that it lacks that, or that there is no such box: 3 */
 int up_name(const char *name);		/* 0, or it is not the name of a box, which is printed, and 2 */
 int up_open(struct up *, const char *name);	/* 0, or one line is printed and it is the exit status: 2 not a name, 3 not running, 1 */
 int up_find(struct left *, const char *name, int proc, uint64_t *pid);	/* PID 1's directory in /proc, or -1: ESRCH, ENOENT: it is not running; l->dir is open, or -1 */

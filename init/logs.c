@@ -325,10 +325,8 @@ int logs(const char *name, int last, bool on)
 	}
 	g.top = l.dir;
 	look_at_all();
-	if (name && !g.n && (g.why || !on)) {
-		warnx("%s: no log here%s%s", name, g.why ? ": " : "", g.why ? g.why : "");
-		return g.why ? 1 : 3;
-	}
+	if (name && !g.n && (g.why || !on))
+		return g.why ? (warnx("%s: no log here: %s", name, g.why), 1) : up_lacks(name, TEXT "no log here");
 	if (last >= 0) {
 		n = drain(INT32_MAX);
 		again();

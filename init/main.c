@@ -778,7 +778,7 @@ static int verb_version(void)
 	V(update, update, " NAME key=value ..\n\tother limits and devices for a box that runs", verb_update(argv)) \
 	V(ps, list, " [-jk] NAME\n\tthe processes of a box", verb_ps(argv)) \
 	V(reload, control, " [NAME ..]\n\tsend it reload.signal; without a name: the board reads its files again", verb_each(argv, 'r')) \
-	V(delete, control, " NAME ..\n\twhat is left of one that failed, or whose keeper was killed", verb_each(argv, 'd')) \
+	V(delete, control, " NAME ..\n\twhat is left of one that failed or has ended, or whose keeper was killed", verb_each(argv, 'd')) \
 	V(wait, control, " NAME | wait --ready [NAME]\n\tuntil it has ended, and end as it did; --ready: until it is ready, or all are", verb_wait(argv)) \
 	V(kill, control, " NAME [SIGNAL]\n\tto its program, TERM without one; KILL: to all of it", verb_kill(argv)) \
 	V(attach, exec, " NAME\n\tthe terminal of a box in the background; Ctrl-P Ctrl-Q leaves it alone", verb_attach(argv)) \

@@ -49,11 +49,16 @@ int up_name(const char *name)
 	return 2;
 }
 
-int up_not(const char *name)
+int up_lacks(const char *name, const char *what)
 {
 	if (!HAS(list) || state_there(name) || !list_unknown(name))
-		warnx("%s: not running", name);
+		warnx("%s: %s", name, what);
 	return 3;
+}
+
+int up_not(const char *name)
+{
+	return up_lacks(name, TEXT "not running");
 }
 
 int up_open(struct up *u, const char *name)

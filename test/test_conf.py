@@ -102,7 +102,7 @@ def test_examples(path, tmp_path):
     errors = [re.match(r"[^:]+(?::\d+)?: ([a-z_.]+): ", l)[1] for l in r.err.splitlines() if not l.endswith("(warning)")]
     assert sorted(set(errors)) == sorted(AHEAD.get(example(path), "").split()) and r.status == (2 if errors else 0), r
     for key in errors:
-        assert husk.husk("help", key).status == 0 or f"{key}: no such key" in r.err, (key, r)
+        assert husk.husk("help", key).status == 0 or f"{key}: no such verb or key" in r.err, (key, r)
     program = re.search(r"^(?:exec|board.good)=(/\S+)", path.read_text(), re.M)
     if program and not errors and not program[1].startswith("/srv/app/"):		# an image, which a build machine does not look into
         (top / program[1][1:]).unlink()
@@ -173,7 +173,7 @@ def test_help_of_what_is_no_key():
     assert {"memory.max", "memory.high"} <= keys_of("memory") and "board.good" in keys_of("board") and "bind" in keys_of("create")
     for word, key in ("network", "net"), ("capabilities", "caps"), ("seccomp", "syscalls"), ("presets", "use"), ("ports", "listen"), ("environment", "env"):
         assert key in keys_of(word), word
-    assert husk.husk("help", "nosuchkey").status == 2 and husk.husk("help", "memroy.max").err == "husk: help: memroy.max: no such key; memory.max?\n"
+    assert husk.husk("help", "nosuchkey").status == 2 and husk.husk("help", "memroy.max").err == "husk: help: memroy.max: no such verb or key; memory.max? - husk help all, husk.conf(5)\n"
 
 
 def test_what_can_be_looked_up(tmp_path):

@@ -253,7 +253,7 @@ def test_reload_sends_its_signal(name, tmp_path):
     (["stop"], "stop: the name of a box is missing - husk help stop"), (["wait", "-r", "x"], "wait: -r: no such option - husk help wait"),
     (["wait", "x", "y"], "wait: one box at a time - husk help wait"), (["status", "x"], "status: no such verb; state? - husk help"),
     (["kill", "x", "TERM", "y"], "kill: one box at a time - husk help kill"), (["stats", "a/b"], 'stats: "a/b" is not the name of a box, and no file - husk help stats'),
-    (["exec", "x", "ls", "-l"], "exec: one name; what is executed stands behind -- - husk help exec"),
+    (["kill", "-9", "x"], 'kill: "x" is not a signal - husk help kill'), (["exec", "x", "ls", "-l"], "exec: one name; what is executed stands behind -- - husk help exec"),
     (["run", "x", "ls"], "run: one name; what is executed stands behind -- - husk help run"), (["stpo", "x"], "stpo: no such verb; stop? - husk help"), ([], "a verb is missing - husk help")])
 def test_what_is_wrong_with_the_words(words, said):
     r = husk.husk(*words)

@@ -552,7 +552,7 @@ def test_a_slow_reader_holds_up_nobody(box, name):
 
 def test_no_such_box(rundir, name):
     r = logs(name)
-    assert r.status == 3 and r.err == f"husk: {name}: no log here\n"
+    assert r.status == 3 and r.err == f"husk: {name}: no such box, and no file /etc/husk/{name}.conf\n", r
     assert logs("../x").status == 2
     assert logs("-n", "x").status == 2
     assert logs().status == 0

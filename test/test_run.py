@@ -313,7 +313,7 @@ def test_help_and_version():
 
 def test_a_file_here_is_not_a_name():
     r = husk.husk("run", "web.conf")
-    assert r.status == 2 and r.err == "/etc/husk/web.conf.conf: No such file or directory; ./web.conf?\n", r
+    assert r.status == 2 and r.err == "/etc/husk/web.conf.conf: No such file or directory; web, or ./web.conf?\n", r
 
 
 def test_a_directory_cannot_lie_on_a_file(name):
