@@ -180,7 +180,7 @@ def test_a_wrong_file_is_a_box_that_is_missing(where):
 def test_two_files_of_one_name(where):
     """The first in order is the box; the other one is named, by check, at boot and at a reload, and is a box that is missing."""
     text = board(where, {
-        "a": 'exec=/bin/sh -c "echo @a is it; sleep 100"\n' + HOST,
+        "a": 'exec=/bin/sh -c "echo @a is it; touch /run/said; sleep 100"\nready=/run/said\n' + HOST,
         "n2": 'name=a\nexec=/bin/sh -c "echo @n2 is it; sleep 100"\n' + HOST,
         "z": "after=a\n" + script(where, "husk wait --ready; echo @wait $?; husk check /etc/husk/n2.conf /etc/husk/a.conf; echo @check $?; husk reload; echo @reload $?")})
     assert "@a is it\n" in text and "@n2 is it" not in text, text
