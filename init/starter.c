@@ -197,8 +197,8 @@ int starter_begin(struct live *v, const char *extra)
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s) < 0 || (v->starter = fork()) < 0) {
 		warn("%s: start", v->name);
-		if (s[0] >= 0)
-			close(s[0]), close(s[1]);
+		close(s[0]);
+		close(s[1]);
 		return -1;
 	}
 	if (v->starter == 0) {

@@ -283,7 +283,7 @@ void state_take(struct live *v)
 
 	while (dir >= 0 && tries-- && flock(dir, LOCK_EX | LOCK_NB) < 0)
 		(void)poll(NULL, 0, 5);
-	if (dir >= 0 && tries >= 0 && fstat(dir, &st) == 0 && st.st_nlink)	/* else the name may be a new one's */
+	if (tries >= 0 && fstat(dir, &st) == 0 && st.st_nlink)	/* else the name may be a new one's */
 		v->fd[W_LOCK] = dir;
 	else
 		close(dir);
@@ -456,28 +456,26 @@ static int lock_name(struct run *r, bool *fresh)
 				continue;
 			break;
 		}
-		if (flock(r->statedir, LOCK_EX | LOCK_NB) < 0) {
+		if (flock(r->statedir, LOCK_EX | LOCK_NB) == 0) {
+			if (fstat(r->statedir, &st) < 0 || !own(&st))
+				break;
+			if (st.st_nlink)
+				return 0;
+		} else {
 			if (errno != EWOULDBLOCK)
-				return fail(r, "lock %s", r->name);
+				break;
 			*fresh = false;
-			if (flock(r->statedir, LOCK_SH | LOCK_NB) == 0) {
-				close(r->statedir);	/* only somebody who looks, for a moment */
-				(void)poll(NULL, 0, 5);
-				errno = EBUSY;
-				continue;
+			if (flock(r->statedir, LOCK_SH | LOCK_NB) < 0) {
+				(void)fail_not(r, "%s is running already", r->name);
+				r->err = EALREADY;
+				return -EALREADY;
 			}
-			(void)fail_not(r, "%s is running already", r->name);
-			r->err = EALREADY;
-			return -EALREADY;
 		}
-		if (fstat(r->statedir, &st) < 0 || !own(&st))
-			break;
-		if (st.st_nlink)
-			return 0;
-		close(r->statedir);
-		errno = ENOENT;
+		close(r->statedir);		/* only somebody who looks, for a moment, or has just removed it */
+		(void)poll(NULL, 0, 5);
+		errno = EBUSY;
 	}
-	return fail(r, "open %s in the run directory", r->name);
+	return fail(r, "lock %s in the run directory", r->name);
 }
 
 /* What a killed keeper left of this name is undone first; what the box has said stays. */
@@ -547,8 +545,7 @@ int state_await(int dir, const char *file, unsigned ms)
 			 inotify_add_watch(p.fd, fmts("/proc/self/fd/%d", dir), IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR) < 0)
 			e = errno;
 	}
-	if (p.fd >= 0)
-		close(p.fd);
+	close(p.fd);
 	errno = e;
 	return e ? -1 : 0;
 }

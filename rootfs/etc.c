@@ -64,10 +64,11 @@ static bool wanted(const struct run *r, const char *path)
 
 /* Written over, because the file itself is what was bound inside. It never
  * waits: not for the other end of a fifo, nor for a lease that root of the box
- * took. */
+ * took. A link may lead to where a box writes, but none of its own from there: all
+ * would read what root alone may. */
 static int renew(int dir, const char *name)
 {
-	int from = open(path_of(name), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int from = walk_host(path_of(name), O_RDONLY | O_NONBLOCK | O_NOCTTY, false);
 	int to = from < 0 ? -1 : openat(dir, fmts("etc.%s", name), O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0644);
 	ssize_t n = to < 0 ? -1 : sendfile(to, from, NULL, MOST);
 	int e = n < 0 ? -1 : ftruncate(to, n);
@@ -90,7 +91,7 @@ static int take(struct run *r, int i)
 	if (left_add(r, "etc=%s\n", name) < 0)
 		return fail(r, "write the state file");
 	if (renew(r->statedir, name) < 0)
-		return errno == ENOENT ? 0 : fail(r, "copy %s", path_of(name));
+		return errno == ENOENT ? 0 : rootfs_without(r, errno == ELOOP, rootfs_refused(r, path_of(name)));
 	if (rootfs_real(r, r->statedir, RUNDIR) < 0)
 		return -EINVAL;
 	copy(rundir, sizeof rundir, rootfs_path);
@@ -115,16 +116,15 @@ int etc_sources(struct run *r)
 static void renew_watched(int watch, int dir, const char *name)
 {
 	static char path[512];
-	int fd = open(path_of(name), O_PATH | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : readlink(rootfs_at(fd, ""), path, sizeof path - 1);
+	int fd = walk_host(path_of(name), O_PATH, false);
+	ssize_t n = readlink(rootfs_at(fd, ""), path, sizeof path - 1);
 
 	if (n > 0) {
 		path[n] = '\0';
 		*strrchr(path, '/') = '\0';
 		(void)inotify_add_watch(watch, path, NEWS);
 	}
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 	(void)renew(dir, name);
 }
 
@@ -152,7 +152,7 @@ static const char *link_of(struct run *r, const char *path)
 	size_t n = copy(buf, sizeof buf, "/etc/");
 	ssize_t got;
 
-	got = fd < 0 ? -1 : readlinkat(fd, "", buf + n, sizeof buf - 1 - n);
+	got = readlinkat(fd, "", buf + n, sizeof buf - 1 - n);
 	if (got <= 0)
 		return NULL;
 	buf[n + (size_t)got] = '\0';

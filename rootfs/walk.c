@@ -164,7 +164,7 @@ int walk(int dir, const char *path, int flags)
 
 int walk_host(const char *path, int flags, bool names)
 {
-	int fd, dir, e;
+	int fd, dir;
 
 	flags |= O_CLOEXEC;
 	if (!names && ((fd = sys_openat2(AT_FDCWD, path, (uint64_t)flags, 0, RESOLVE_NO_SYMLINKS)) >= 0 ||
@@ -173,9 +173,7 @@ int walk_host(const char *path, int flags, bool names)
 	if ((dir = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return -1;
 	fd = walk_slowly(dir, path, flags, names ? OUR_NAMES : OUR_LINKS);
-	e = errno;
-	close(dir);
-	errno = e;
+	let_go(dir);
 	return fd;
 }
 

@@ -504,6 +504,19 @@ def test_copies_are_kept_fresh(name, public, user, calls):
         said = p.communicate(timeout=5)[1].decode()
     assert said.count("went on without it") == (2 if calls and user == "new" else 0), said
 
+
+def test_no_link_of_a_box_leads_to_a_copy(name, public):
+    """Who may write where a link of /etc leads is read by all; but not what a link of his leads to, which root alone may read."""
+    root = husk.make_root(public / "root")
+    (root / "etc/resolv.conf").write_text("the image's\n")
+    words = own_etc(public, "sh", "-c", 'for i in 1 2; do "$@"; done', "sh", husk.HUSK, "run", f"name={name}", f"root={root}", "net=host", "user=4242", f"bind={public}/far:/mnt:rw",
+                    "--", "/bin/sh", "-c", "cd /mnt; cat /etc/resolv.conf; [ -L real ] || { echo his >new; mv new real; until grep his /etc/resolv.conf; do sleep .05; done; }; ln -sf /etc/hosts new; mv -T new real")
+    (public / "etc/hosts").chmod(0o600)
+    os.chown(public / "far", 4242, 4242)
+    r = husk.command(*words)
+    assert r.out == "old, and long\nhis\nthe image's\n" and "none is followed then - went on without it" in r.err, r
+
+
 def test_a_slave_brings_no_device(name, tmp_path):
     """What is mounted outside later has the host's flags: the device policy is the wall."""
     script = f"""mount --make-rshared / && mount -t tmpfs x {tmp_path} && mkdir -p {tmp_path}/a/sub
