@@ -42,24 +42,28 @@ static int give(struct run *r, int fd)
  * between, the next one goes on. Nor does it go with the box: what is in it is the caller's. */
 enum { UNFINISHED = 01700 };
 
+/* Nor is it made, and given away, where a link of a box leads to. */
 static int make_dir(struct run *r, const struct mnt *m)
 {
+	int fd = walk_host(m->src, O_RDONLY | O_DIRECTORY, false), e = 0;
 	FILLED struct stat st;
-	bool there = mkdir(m->src, UNFINISHED) < 0;
-	int fd, e = 0;
+	bool there = true;
 
-	if (there && (errno != EEXIST || lstat(m->src, &st) < 0))
-		return fail(r, "make %s", m->src);
-	if (there && st.st_mode != (S_IFDIR | UNFINISHED))
-		return 0;
-	fd = open(m->src, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && !r->unpriv)
-		e = give(r, fd);
-	if (!e && (fd < 0 || fchmod(fd, m->mode ? m->mode : 0700) < 0))
-		e = fail(r, "make %s", m->src);
+	if (fd < 0 && errno == ENOENT) {
+		there = mkdir(m->src, UNFINISHED) < 0;
+		if (there && errno != EEXIST)
+			return fail(r, "make %s", m->src);
+		fd = walk_host(m->src, O_RDONLY | O_DIRECTORY, false);
+	}
+	if (!there || (fstat(fd, &st) == 0 && st.st_mode == (S_IFDIR | UNFINISHED))) {
+		if (fd >= 0 && !r->unpriv)
+			e = give(r, fd);
+		if (!e && (fd < 0 || fchmod(fd, m->mode ? m->mode : 0700) < 0))
+			e = fail(r, "make %s", m->src);
+		if (e)
+			(void)rmdir(m->src);
+	}
 	let_go(fd);
-	if (e)
-		(void)rmdir(m->src);
 	return e;
 }
 

@@ -247,6 +247,22 @@ def test_what_is_made_for_the_caller_stays_when_the_start_fails(name, tmp_path):
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*")) == ["a", "a/b", "a/b/log", "new"]
 
 
+def test_create_follows_no_link_of_a_box(name, public):
+    """What is made is the user's: so not where he has put a link to, nor is what is there."""
+    (public / "his").mkdir()
+    (public / "ours").mkdir()
+    (public / "his/link").symlink_to("../ours")
+    for path in (public / "his", public / "his/link"):
+        os.chown(path, 4242, 4242, follow_symlinks=False)
+    words = "user=4242", f"bind={public}/his/link/new:/mnt:rw,create", "--", "/bin/true"
+    r = run(*words, box=name)
+    assert r.status == 125 and "none is followed then" in r.err and not list((public / "ours").iterdir()), r
+    (public / "ours/new").mkdir()
+    (public / "ours/new").chmod(0o1700)
+    r = run(*words, box=name)
+    assert r.status == 125 and (public / "ours/new").stat().st_uid == 0, r
+
+
 def test_create_for_nobody_leaves_nothing(name, tmp_path):
     r = run("user=nobody-has-this-name", f"bind={tmp_path}/new:/mnt:rw,create", "--", "/bin/true", box=name)
     assert r.status == 125 and not (tmp_path / "new").exists(), r
