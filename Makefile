@@ -25,7 +25,7 @@ WARN	= -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wundef -Wstrict-proto
 # array has a variable length, nobody calls alloca. make guard shows what is seen, and what an overflow comes to.
 HARD	= -fPIE -fstack-protector -fno-strict-aliasing -fwrapv -fno-delete-null-pointer-checks
 CFLAGS	= -std=c11 $(OPT) $(CCFLAGS) $(HARD) $(WARN) -fno-asynchronous-unwind-tables \
-	-ffunction-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' -DLAYOUT=`sh init/layout.sh`u -DLACKS=`sh init/parts.sh $(WITHOUT)` $(INC)
+	-ffunction-sections -fdata-sections -D_GNU_SOURCE -DRUNDIR='"$(RUNDIR)"' -DLAYOUT=`sh init/layout.sh`u -DLACKS=`sh init/parts.sh $(WITHOUT)` $(INC)
 OPT	= -Os
 GCCONLY	= -Oz -ftrivial-auto-var-init=zero -flto -flto-partition=none -frandom-seed=husk \
 	-fno-move-loop-invariants -fno-section-anchors -fno-tree-switch-conversion \

@@ -80,7 +80,7 @@ function may_move(i,	load, part, add) {
 }
 /^\t\.section/ {
 	code = $2 ~ /^\.text\./
-	texts = $2 ~ /^\.rodata\.str/
+	texts = $2 ~ /^\.rodata.*\.str1/
 	fn += code
 	pool = ""
 }
