@@ -260,8 +260,8 @@ const char *key_default(int row)
 /* Where each text begins is found once: there is a call for each choice of a file. */
 const char *key_what(int row)
 {
-	static char what[256] OFTEN;
-	static uint16_t at[NKEYS] OFTEN, last OFTEN, end OFTEN;
+	static char what[256] BULK;
+	static uint16_t at[NKEYS] BULK, last BULK, end BULK;
 	const char *start = nth(HAS(help) ? whats : words, 0);
 
 	while (last < row) {

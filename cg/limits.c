@@ -255,7 +255,7 @@ static bool deadly(const struct setting *s)
 /* What the kernel lacks before it takes the value is seen by the error, and supplied. */
 int cg_limit(struct run *r, const struct box *b, unsigned i, bool plain, bool live)
 {
-	static char got[1024] OFTEN;
+	static char got[1024] BULK;
 	struct setting s;
 	const char *line, *why = NULL;
 	bool v1, room;

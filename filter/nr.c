@@ -43,9 +43,9 @@ static const struct arch archs[] = {
 	{ AUDIT_ARCH_AARCH64, 0, 0, NR_SLOTS_4, 0, 64, "arm64" },
 };
 
-const struct arch *filter_arch OFTEN;
-uint16_t filter_calls[MAXCALL] OFTEN;
-static uint8_t machine OFTEN;			/* of archs[]: what filter_use() said */
+const struct arch *filter_arch BULK;
+uint16_t filter_calls[MAXCALL] BULK;
+static uint8_t machine BULK;			/* of archs[]: what filter_use() said */
 
 static void take(const struct arch *a)
 {
@@ -137,7 +137,7 @@ static const uint8_t *unpack(const uint8_t *p, struct known *n)
 /* Good until the next one. */
 const struct known *filter_find(const char *name)
 {
-	static struct known n OFTEN;
+	static struct known n BULK;
 	unsigned lo = 0, hi = sizeof whole / sizeof *whole, mid;
 	const uint8_t *p;
 	int d = 1;

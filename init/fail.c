@@ -102,7 +102,7 @@ static const char *put_one(struct out *o, const char *f, va_list *ap)
 
 size_t vfmt(char *to, size_t max, const char *f, va_list *ap)
 {
-	static char whole[512] OFTEN;
+	static char whole[512];
 	struct out o = { to, to + max - 1 }, all;
 	const char *start;
 

@@ -54,7 +54,7 @@ bool state_there(const char *name)
 }
 
 static char top[256] OFTEN;		/* the run directory, */
-static bool refused;			/* and it is not this user's alone */
+static bool refused OFTEN;			/* and it is not this user's alone */
 
 /* Ours alone, or it is refused: its text decides what undo removes. */
 int state_open(struct left *l, bool make)

@@ -79,7 +79,7 @@ const char *unpacked(const char *list, int n)
 const char *fmts(const char *f, ...)
 {
 	static char text[4][512] OFTEN;
-	static unsigned turn OFTEN;
+	static unsigned turn;
 	char *to = text[turn++ % 4];
 	va_list ap;
 
