@@ -19,11 +19,10 @@ which what fills /proc and /sys with masks is 450; both filters 360; lo 140; to
 make and remove the cgroup 210; the ends of all processes 290. Of these, 670 us
 are the walk of the percpu allocator through a unit of 2 MB, as only an x86 of
 one processor has it: with percpu_alloc=page floor and husk take 620 us less, bare
-140. What husk takes more, 1,370 us, is 350 of its own instructions (half of
-them to read the defaults and build the filter), 190 of page faults, 300 of
-reading mountinfo, limits and rights back, 130 to open that and its state, and
-the rest the state file, the words between the three processes, and the end of
-more pages.
+140. What husk takes more, 1,310 us, is 330 of its own instructions (half of
+them to read the defaults and build the filter), 310 of reading mountinfo, limits
+and rights back, 150 to open that and its state, and the rest page faults, the
+state file, the words between the three processes, and the end of more pages.
 """
 import argparse
 import collections
