@@ -195,4 +195,4 @@ def test_help_knows_verbs_and_keys():
     assert husk.husk("help", "boot").out.startswith("husk boot [-tk]\n") and "boot=no|yes" in husk.husk("help", "boot").out
     assert husk.husk("help", "nice").out.startswith("nice=") and (husk.husk("help").out + husk.husk("help", "all").out).count("\nhusk ") > 20
     r = husk.husk("help", "updat")
-    assert r.status == 2 and "no such key" in r.err, r
+    assert r.status == 2 and "no such verb or key" in r.err, r
